@@ -1,0 +1,132 @@
+/**
+ * OpGraph: a model as a list of few, strong operations in topological order, in static single assignment form.
+ * Plain readonly data: printable, comparable, JSON.
+ *
+ * Letters in shapes: B batch, T positions, D d_model, H heads, Dh d_head, E experts, K top_k, F width of a feed-forward
+ * block or of one expert, V vocabulary, S slots (one slot per token, head and chosen expert).
+ */
+import type { Expr } from "./expr.ts";
+import type { Origin } from "./source.ts";
+
+export type DType = "f32" | "u32";
+
+/**
+ * `shape` is what the mathematics sees. `physical` is how it is stored: row-major, each extent at least that of `shape`.
+ * Channel axes are stored rounded up to a multiple of 4, so that every kernel can move vec4s. Storage outside
+ * `shape` is zero, always: each operation keeps that true, so contractions may run over the padding.
+ */
+export interface TensorType {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly physical: readonly number[];
+}
+
+export type ValueId = number;
+
+export interface Value {
+  readonly id: ValueId;
+  readonly type: TensorType;
+  /** For people: "a.ffn.up". Not unique (every pass over a layer has its own values of the same name). */
+  readonly name: string;
+}
+
+export interface Node {
+  readonly op: Op;
+  readonly inputs: readonly ValueId[];
+  readonly outputs: readonly ValueId[];
+  readonly origin: Origin;
+}
+
+export type Op =
+  // ---- sources: no inputs, one output
+  /** Written by the host before each run. */
+  | { readonly kind: "input"; readonly name: InputName }
+  /** index into OpGraph.params */
+  | { readonly kind: "param"; readonly param: number }
+  /** Rotary tables [seqLen, nRotate/2]: cos or sin of position · base^(−2j/nRotate), made on the host in float64. */
+  | { readonly kind: "ropeTable"; readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number }
+  // ---- pointwise and row-wise: fused by rule
+  /** Inputs have the rank of the output; axes of extent 1 broadcast (NumPy). u32 inputs read as numbers. */
+  | { readonly kind: "map"; readonly expr: Expr }
+  /** One input; the reduced axis stays, with extent 1. */
+  | { readonly kind: "reduce"; readonly how: "sum" | "max"; readonly axis: number }
+  /** Same elements in the same storage, another shape. */
+  | { readonly kind: "view" }
+  // ---- contractions
+  /**
+   * Matrix product. Operands are seen as matrices: the first `aSplit` (`bSplit`) axes are rows, the rest columns.
+   * nn  C[m, n] = Σ_k A[m, k] · B[k, n]        nt  C[m, n] = Σ_k A[m, k] · B[n, k]        tn  C[m, n] = Σ_k A[k, m] · B[k, n]
+   */
+  | { readonly kind: "matmul"; readonly layout: "nn" | "nt" | "tn"; readonly aSplit: number; readonly bSplit: number }
+  /**
+   * Inputs a, w [G, K, N], selection u32 [..., topK]. Slot s = row · topK + j uses matrix
+   * g(s) = (row mod heads) · (G / heads) + selection[row, j] and row ⌊s · rows(a) / S⌋ of a:
+   *   C[s] = a[row of s] · w[g(s)]   (or w[g(s)]ᵀ if transposed)
+   * a's last axis is contracted; C has the shape of selection plus the other matrix axis.
+   */
+  | { readonly kind: "expertMatmul"; readonly heads: number; readonly transposed: boolean }
+  /** Inputs x, y, selection: W[g] = Σ_{s: g(s) = g} x[row of s]ᵀ · y[row of s], [G, K, N]. Rows as in expertMatmul, for x and y each. */
+  | { readonly kind: "expertOuter"; readonly heads: number }
+  // ---- attention
+  /**
+   * Inputs q [B, T, H, Dh], k, v [B, S, H, Dh], position u32 [1]. Causal softmax attention without further scaling: query t
+   * stands at position + t and sees keys 0 … position + t. Outputs z [B, T, H, Dh] and lse [B, T, H, 1], the
+   * logarithm of each softmax denominator.
+   */
+  | { readonly kind: "attention" }
+  /** Inputs q, k, v, position, lse, delta [B, T, H, 1] = Σ z · grad_z, grad_z. Outputs grad_q, grad_k, grad_v. */
+  | { readonly kind: "attentionGrad" }
+  /**
+   * Inputs x [B, T, H, Dh], cos, sin [seqLen, nRotate/2], position u32 [1]. Rotates channel j with j + nRotate/2 by the angle of
+   * position + t; `inverse` rotates backwards (the gradient).
+   */
+  | { readonly kind: "rope"; readonly nRotate: number; readonly inverse: boolean }
+  /** Inputs x [1, T, H, Dh], position u32 [1]. Writes x at rows position … of a persistent cache; output: the cache [1, capacity, H, Dh]. */
+  | { readonly kind: "cache"; readonly name: string }
+  // ---- routing
+  /** Input x [..., E]: the k greatest of each row, best first, ties to the lower index. Output u32 [..., k]. */
+  | { readonly kind: "topK"; readonly k: number }
+  /** Inputs x [..., E], selection [..., K]. Output [..., K]: x[..., selection[..., j]]. */
+  | { readonly kind: "gatherLast" }
+  /** Inputs y [..., K], selection [..., K]. Output [..., E]: y at the selected places, 0 elsewhere. Entries of one row are distinct. */
+  | { readonly kind: "scatterLast" }
+  // ---- tables
+  /** Inputs table [V, D], rows u32 [...]. Output [..., D]. */
+  | { readonly kind: "gatherRows" }
+  /** Inputs y [..., D], rows u32 [...]. Output [V, D]: sums of the y of equal row. */
+  | { readonly kind: "scatterRows" };
+
+/** tokens, targets u32 [B, T]; position u32 [1]; last u32 [1, 1], the row of the chunk whose logits are wanted; loss_scale f32 [1], 1 / accumulate. */
+export type InputName = "tokens" | "targets" | "position" | "last" | "loss_scale";
+
+export interface Param {
+  /** Name in specs and messages: "a.attention.q", "embedding". */
+  readonly name: string;
+  readonly value: ValueId;
+  /** Where the numbers live in a checkpoint: a contiguous, row-major part of an official tensor. */
+  readonly official: { readonly tensor: string; readonly shape: readonly number[]; readonly start: number };
+  readonly init: InitRule;
+}
+
+export type InitRule =
+  | { readonly kind: "zeros" }
+  | { readonly kind: "ones" }
+  | { readonly kind: "normal"; readonly std: number }
+  | { readonly kind: "uniform"; readonly limit: number }
+  /** Normal truncated at ±2 standard deviations, rescaled so that the tensor's standard deviation is `std`. */
+  | { readonly kind: "truncatedNormal"; readonly std: number }
+  /** Normal rows (last axis) made equally long, the tensor rescaled to the standard deviation it had ("equal"), or each row
+   *  rescaled by (its own standard deviation before) / (that of the tensor after) ("own"). */
+  | { readonly kind: "normalRows"; readonly std: number; readonly rescale: "equal" | "own" };
+
+export interface OpGraph {
+  readonly name: string;
+  readonly values: readonly Value[];
+  readonly nodes: readonly Node[];
+  readonly params: readonly Param[];
+  /** Values that somebody may want to read, by name: "loss", "ce_loss", "reg_loss", "logits", "token_loss" [B, T, 1],
+   *  "embed_out", "layers.0" …, "sel.ffn.0", "sel.att_v.0", "sel.att_o.0" … (numbered by application). */
+  readonly outputs: Readonly<Record<string, ValueId>>;
+  /** Filled by 4-grad: the gradient of a parameter is the sum of its contributions (one per use). */
+  readonly gradients: readonly { readonly param: number; readonly contributions: readonly ValueId[] }[];
+}
