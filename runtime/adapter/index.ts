@@ -1,0 +1,2 @@
+export { openDevice, LIMITS, type DeviceHandle, type DeviceInfo, type DeviceOptions, type LimitName } from "./device.ts";
+export type { AdapterKind } from "./choose.ts";
