@@ -1,0 +1,49 @@
+/**
+ * The whole test command: type check, then vitest. Ends with one line "N passed, N failed, N skipped" and exit status 0
+ * only if nothing failed and something passed. Arguments go to vitest, and then the type check is left out: `npm test -- test/host-files.test.ts`.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
+const node = (args) => spawnSync(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] }).status ?? 1;
+
+function typeCheck() {
+  console.log("type check …");
+  return node([join("node_modules", "typescript", "bin", "tsc"), "--noEmit"]) === 0;
+}
+
+/** Counts from vitest's JSON report; a file that cannot even be loaded counts as one failure. */
+function runTests(args) {
+  mkdirSync(join(ROOT, ".moeut"), { recursive: true });
+  const directory = mkdtempSync(join(ROOT, ".moeut", "test-"));
+  const report = join(directory, "report.json");
+  try {
+    const status = node([join("node_modules", "vitest", "vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...args]);
+    return { status, ...countsOf(report) };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function countsOf(report) {
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(readFileSync(report, "utf8"));
+    const unloaded = testResults.filter((file) => file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed")).length;
+    return { passed: numPassedTests, failed: numFailedTests + unloaded, skipped: numPendingTests + numTodoTests };
+  } catch (error) {
+    console.error(`no report from vitest: ${error.message}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+const args = process.argv.slice(2);
+const typesFit = args.length > 0 || typeCheck();
+const tests = runTests(args);
+const unexplained = tests.status !== 0 && tests.failed === 0 ? 1 : 0; // for instance an error outside any test
+const failed = tests.failed + unexplained + (typesFit ? 0 : 1);
+if (!typesFit) console.error("the type check failed (counted as one failure)");
+process.exitCode = failed === 0 && tests.passed > 0 ? 0 : 1;
+console.log(`${tests.passed} passed, ${failed} failed, ${tests.skipped} skipped`);

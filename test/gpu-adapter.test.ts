@@ -1,0 +1,88 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { openDevice } from "../runtime/adapter/index.ts";
+import { findAdapters } from "../runtime/adapter/find.ts";
+import { unpackSwiftshader } from "../runtime/adapter/swiftshader.ts";
+import { EnvironmentError } from "../runtime/errors.ts";
+
+const found = await findAdapters(undefined);
+const kinds = [...new Set(found.candidates.map((candidate) => candidate.kind))];
+
+describe.each(kinds)("adapter %s", (kind) => {
+  test("opens when forced, passes the self-test and says why", async () => {
+    const { device, info, checkErrors, close } = await openDevice({ adapter: kind });
+    expect(info.kind).toBe(kind);
+    expect(info.why).toBe(`forced by --adapter ${kind}`);
+    expect(info.limits.maxComputeInvocationsPerWorkgroup).toBeGreaterThanOrEqual(256);
+    expect(info.limits.maxStorageBufferBindingSize).toBe(device.limits.maxStorageBufferBindingSize);
+    if (info.features.includes("subgroups")) expect(info.subgroupMin).toBeGreaterThanOrEqual(4);
+    checkErrors();
+    close();
+  });
+
+  test("records the first uncaptured error", async () => {
+    const handle = await openDevice({ adapter: kind });
+    handle.device.createBuffer({ label: "first mistake", size: 16, usage: 0 });
+    handle.device.createBuffer({ label: "second mistake", size: 16, usage: 0 });
+    await handle.device.queue.onSubmittedWorkDone();
+    await new Promise((done) => setTimeout(done, 20));
+    expect(handle.firstError()?.message).toContain("first mistake");
+    expect(() => handle.checkErrors()).toThrow("first mistake");
+    handle.close();
+  });
+
+  test("reports the loss of a device, but not its intended end", async () => {
+    const losses: Error[] = [];
+    const options = { adapter: kind, onLost: (error: Error) => losses.push(error) };
+    const lost = await openDevice(options);
+    const closed = await openDevice(options);
+    lost.device.destroy();
+    closed.close();
+    await Promise.all([lost.device.lost, closed.device.lost]);
+    expect(losses).toHaveLength(1);
+    expect(losses[0]).toBeInstanceOf(EnvironmentError);
+    expect(() => lost.checkErrors()).toThrow(/was lost \(destroyed\)/);
+    expect(closed.firstError()).toBeNull();
+  });
+});
+
+test("without a request, real GPUs come first, then lavapipe, then SwiftShader", async () => {
+  const saved = process.env["MOEUT_ADAPTER"];
+  delete process.env["MOEUT_ADAPTER"];
+  try {
+    const handle = await openDevice();
+    const best = (["gpu", "lavapipe", "swiftshader"] as const).find((kind) => kinds.includes(kind));
+    expect(handle.info.kind).toBe(best);
+    handle.close();
+  } finally {
+    if (saved !== undefined) process.env["MOEUT_ADAPTER"] = saved;
+  }
+});
+
+test("an adapter that does not exist is the environment's fault and lists those that do", async () => {
+  const attempt = openDevice({ adapter: "voodoo" });
+  await expect(attempt).rejects.toThrow(EnvironmentError);
+  await expect(attempt).rejects.toThrow(/no adapter matches "voodoo" \(--adapter\); available here: .*null/);
+});
+
+test("several devices may live in one process, also of different drivers", async () => {
+  const handles = [];
+  for (const kind of kinds) handles.push(await openDevice({ adapter: kind }), await openDevice({ adapter: kind }));
+  for (const handle of handles) await handle.device.queue.onSubmittedWorkDone();
+  for (const handle of handles) handle.close();
+});
+
+describe.runIf(kinds.includes("swiftshader"))("unpacking SwiftShader", () => {
+  const cache = mkdtempSync(join(tmpdir(), "moeut-unpack-"));
+  afterAll(() => rmSync(cache, { recursive: true }));
+
+  test("happens once and leaves nothing but the finished directory", () => {
+    const first = unpackSwiftshader(cache);
+    expect(readdirSync(first.directory).sort()).toEqual(["dawn.node", "libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json"]);
+    expect(existsSync(first.dawn)).toBe(true);
+    expect(unpackSwiftshader(cache)).toEqual(first);
+    expect(readdirSync(cache)).toHaveLength(1);
+  });
+});
