@@ -1,0 +1,50 @@
+/** Facts about a graph that fusion and lowering ask for again and again, computed once. */
+import type { Node, OpGraph, TensorType, ValueId } from "../ir/graph.ts";
+
+export interface Facts {
+  readonly graph: OpGraph;
+  readonly type: (value: ValueId) => TensorType;
+  /** The node that makes a value. */
+  readonly producer: (value: ValueId) => Node;
+  /** Nodes that read a value directly. */
+  readonly consumers: (value: ValueId) => readonly Node[];
+  /** The value whose storage a chain of views shows. */
+  readonly base: (value: ValueId) => ValueId;
+  /** Follows views that keep rows and columns as they are (only such views may be looked through while fusing). */
+  readonly through: (value: ValueId) => ValueId;
+}
+
+export const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
+/** Rows of a tensor seen as a matrix whose columns are its last axis. */
+export const rowsOf = (type: TensorType): number => product(type.physical.slice(0, -1));
+/** Stored columns: the physical extent of the last axis. */
+export const colsOf = (type: TensorType): number => type.physical.at(-1) ?? 1;
+/** One number per row. */
+export const isRowScalar = (type: TensorType): boolean => (type.shape.at(-1) ?? 1) === 1;
+export const sizeOf = (type: TensorType): number => product(type.physical);
+
+export function gatherFacts(graph: OpGraph): Facts {
+  const producers: Node[] = [];
+  const consumers: Node[][] = graph.values.map(() => []);
+  for (const node of graph.nodes) {
+    for (const output of node.outputs) producers[output] = node;
+    for (const value of new Set(node.inputs)) consumers[value]!.push(node);
+  }
+  const type = (value: ValueId): TensorType => graph.values[value]!.type;
+  const producer = (value: ValueId): Node => producers[value]!;
+  const follow = (value: ValueId, transparent: (from: ValueId, to: ValueId) => boolean): ValueId => {
+    const node = producer(value);
+    if (node.op.kind !== "view" || !transparent(node.inputs[0]!, value)) return value;
+    return follow(node.inputs[0]!, transparent);
+  };
+  const keepsMatrix = (from: ValueId, to: ValueId): boolean =>
+    rowsOf(type(from)) === rowsOf(type(to)) && colsOf(type(from)) === colsOf(type(to));
+  return {
+    graph,
+    type,
+    producer,
+    consumers: (value) => consumers[value]!,
+    base: (value) => follow(value, () => true),
+    through: (value) => follow(value, keepsMatrix),
+  };
+}

@@ -1,0 +1,252 @@
+/**
+ * Decides what is stored and which operations share a kernel. Input: a graph. Output: steps in order, each one launch
+ * (or a fixed few). Rules, all about loads because loads are what costs:
+ *   1. A contraction reads stored operands. Pointwise values are stored only if a contraction or the host reads them, if a view
+ *      rearranges them, or if several kernels would each have to load more to recompute them than to read them back.
+ *   2. A pointwise value whose last ingredient comes out of a contraction is finished in that contraction's epilogue.
+ *   3. Row reductions and pointwise values over the same rows and columns share one kernel when they share loads.
+ */
+import type { Node, ValueId } from "../ir/graph.ts";
+import { colsOf, isRowScalar, product, rowsOf, sizeOf, type Facts } from "./facts.ts";
+
+export type Step =
+  /** A launch of its own; `stores` are values finished in its epilogue, besides its own outputs if those are read. */
+  | { readonly kind: "anchor"; readonly node: Node; readonly stores: ValueId[] }
+  /** Row reductions and pointwise stores over one matrix. */
+  | { readonly kind: "rows"; readonly rows: number; readonly cols: number; readonly reduces: ValueId[]; readonly stores: ValueId[] }
+  /** Sums over a long axis that is not the last. */
+  | { readonly kind: "columns"; readonly shape: string; readonly reduces: ValueId[] };
+
+export interface Fusion {
+  readonly steps: readonly Step[];
+  readonly isStored: (value: ValueId) => boolean;
+}
+
+/** WebGPU guarantees 8 storage buffers per stage. */
+export const MAX_STORAGE = 8;
+/** A sum over an axis this short is recomputed inside its consumers instead of stored. */
+const SHORT_AXIS = 32;
+
+export const isFusable = (facts: Facts, value: ValueId): boolean => {
+  const { op } = facts.producer(value);
+  return op.kind === "map" || isSlotSum(facts, value);
+};
+
+/** A sum over the few slots of each token: axis before the last, short, not a gradient of a parameter. */
+export function isSlotSum(facts: Facts, value: ValueId): boolean {
+  const node = facts.producer(value);
+  if (node.op.kind !== "reduce" || node.op.how !== "sum") return false;
+  const { shape } = facts.type(node.inputs[0]!);
+  return node.op.axis === shape.length - 2 && shape[node.op.axis]! <= SHORT_AXIS && !isContribution(facts, value);
+}
+
+export const isRowReduce = (facts: Facts, value: ValueId): boolean => {
+  const node = facts.producer(value);
+  return node.op.kind === "reduce" && node.op.axis === facts.type(node.inputs[0]!).shape.length - 1;
+};
+
+const isContribution = (facts: Facts, value: ValueId): boolean =>
+  facts.graph.gradients.some((g) => g.contributions.some((c) => facts.base(c) === value));
+
+const SOURCES: ReadonlySet<string> = new Set(["input", "param", "ropeTable"]);
+const EPILOGUES: ReadonlySet<string> = new Set(["matmul", "expertMatmul", "gatherRows"]);
+
+export function fuse(facts: Facts, keep: readonly ValueId[]): Fusion {
+  let forced = mustStore(facts, keep);
+  for (let round = 0; ; round++) {
+    const fusion = arrange(facts, forced);
+    const more = tooDearToRecompute(facts, fusion, forced);
+    if (more.length === 0 || round === 8) return fusion;
+    forced = new Set([...forced, ...more]);
+  }
+}
+
+/** Rule 1, first half: pointwise values that somebody can only read from storage. */
+function mustStore(facts: Facts, keep: readonly ValueId[]): ReadonlySet<ValueId> {
+  const forced = new Set<ValueId>();
+  const force = (value: ValueId): void => {
+    const base = facts.base(value);
+    if (isFusable(facts, base)) forced.add(base);
+  };
+  keep.forEach(force);
+  for (const { contributions } of facts.graph.gradients) contributions.forEach(force);
+  for (const node of facts.graph.nodes) {
+    if (node.op.kind === "map" || node.op.kind === "reduce") {
+      for (const input of node.inputs) if (facts.base(input) !== facts.through(input)) force(input);
+    } else if (node.op.kind !== "view") node.inputs.forEach(force);
+  }
+  for (const node of facts.graph.nodes) { // an expression may not need more bindings than a kernel has
+    const value = node.outputs[0]!;
+    if (node.op.kind === "map" && !forced.has(value) && leaves(facts, (v) => isStoredWith(facts, forced, v), [value]).size > MAX_STORAGE - 3) forced.add(value);
+  }
+  return forced;
+}
+
+/** Without the pointwise values that are not forced, everything is in storage. */
+const isStoredWith = (facts: Facts, forced: ReadonlySet<ValueId>, value: ValueId): boolean => forced.has(value) || !isFusable(facts, value);
+
+/** Stored values that the given fusable values read, directly or through other fusable values. */
+function leaves(facts: Facts, isStored: (value: ValueId) => boolean, values: readonly ValueId[], into: Set<ValueId> = new Set()): Set<ValueId> {
+  for (const value of values) {
+    for (const input of facts.producer(value).inputs) {
+      const seen = facts.through(input);
+      if (isStored(facts.base(seen))) into.add(facts.base(seen));
+      else leaves(facts, isStored, [seen], into);
+    }
+  }
+  return into;
+}
+
+/** Rules 2 and 3: one pass in topological order; each item joins the earliest step that it may, or starts its own. */
+function arrange(facts: Facts, forced: ReadonlySet<ValueId>): Fusion {
+  const isStored = (value: ValueId): boolean => isStoredWith(facts, forced, value);
+  const steps: Step[] = [];
+  const stepOf = new Map<ValueId, number>();
+  const add = (value: ValueId, step: number): void => void stepOf.set(value, step);
+  for (const node of facts.graph.nodes) {
+    const value = node.outputs[0]!;
+    if (SOURCES.has(node.op.kind) || node.op.kind === "view") continue;
+    if (node.op.kind === "map" || node.op.kind === "reduce") {
+      if (!isStored(value)) continue;
+      add(value, placeItem(facts, isStored, steps, stepOf, value));
+    } else {
+      steps.push({ kind: "anchor", node, stores: [] });
+      for (const output of node.outputs) add(output, steps.length - 1);
+    }
+  }
+  return { steps, isStored };
+}
+
+function placeItem(facts: Facts, isStored: (v: ValueId) => boolean, steps: Step[], stepOf: ReadonlyMap<ValueId, number>, value: ValueId): number {
+  const needs = leaves(facts, isStored, [value]);
+  const ready = Math.max(-1, ...[...needs].map((leaf) => stepOf.get(leaf) ?? -1));
+  for (let at = Math.max(0, ready); at < steps.length; at++) {
+    if (canJoin(facts, isStored, steps[at]!, value, needs, at === ready)) {
+      const step = steps[at]!;
+      if (step.kind === "rows" && isRowReduce(facts, value)) step.reduces.push(value);
+      else if (step.kind === "columns") step.reduces.push(value);
+      else step.stores.push(value);
+      return at;
+    }
+  }
+  steps.push(newStep(facts, value));
+  return steps.length - 1;
+}
+
+function newStep(facts: Facts, value: ValueId): Step {
+  if (isRowReduce(facts, value)) {
+    const input = facts.type(facts.producer(value).inputs[0]!);
+    return { kind: "rows", rows: rowsOf(input), cols: colsOf(input), reduces: [value], stores: [] };
+  }
+  const type = facts.type(value);
+  if (facts.producer(value).op.kind === "map" || isSlotSum(facts, value)) return { kind: "rows", rows: rowsOf(type), cols: colsOf(type), reduces: [], stores: [value] };
+  return { kind: "columns", shape: columnShape(facts, value), reduces: [value] };
+}
+
+/** Sums over the same axis of the same shape. */
+export const columnShape = (facts: Facts, value: ValueId): string => {
+  const node = facts.producer(value);
+  return `${facts.type(node.inputs[0]!).shape.join("x")}/${node.op.kind === "reduce" ? node.op.axis : ""}`;
+};
+
+function canJoin(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, value: ValueId, needs: ReadonlySet<ValueId>, producesInput: boolean): boolean {
+  if (bindingsOf(facts, isStored, [...storedBy(step), value]).size > MAX_STORAGE) return false;
+  switch (step.kind) {
+    case "anchor": return producesInput && fitsEpilogue(facts, isStored, step.node, value);
+    case "columns": return isColumnReduce(facts, value) && columnShape(facts, value) === step.shape && sharesLoads(facts, isStored, step.reduces, needs);
+    case "rows": return !isColumnReduce(facts, value) && sameMatrix(facts, step, value) && (producesInput || sharesLoads(facts, isStored, storedBy(step), needs));
+  }
+}
+
+const storedBy = (step: Step): readonly ValueId[] =>
+  step.kind === "anchor" ? [...step.node.outputs, ...step.stores] : step.kind === "rows" ? [...step.reduces, ...step.stores] : step.reduces;
+
+export const isColumnReduce = (facts: Facts, value: ValueId): boolean =>
+  facts.producer(value).op.kind === "reduce" && !isRowReduce(facts, value) && !isSlotSum(facts, value);
+
+/** Buffers that a step needs to compute and store these values. */
+function bindingsOf(facts: Facts, isStored: (v: ValueId) => boolean, values: readonly ValueId[]): ReadonlySet<ValueId> {
+  const all = new Set<ValueId>(values.map((v) => facts.base(v)));
+  for (const value of values) {
+    const node = facts.producer(value);
+    if (node.op.kind === "map" || node.op.kind === "reduce") leaves(facts, isStored, [value], all);
+    else node.inputs.forEach((input) => all.add(facts.base(input)));
+    if (node.op.kind === "expertMatmul") all.add(-1).add(-2); // order and tiles
+  }
+  return all;
+}
+
+function sameMatrix(facts: Facts, step: Extract<Step, { kind: "rows" }>, value: ValueId): boolean {
+  if (isRowReduce(facts, value)) {
+    const input = facts.type(facts.producer(value).inputs[0]!);
+    return rowsOf(input) === step.rows && colsOf(input) === step.cols;
+  }
+  const type = facts.type(value);
+  return rowsOf(type) === step.rows && (colsOf(type) === step.cols || (isRowScalar(type) && step.reduces.length > 0));
+}
+
+function sharesLoads(facts: Facts, isStored: (v: ValueId) => boolean, values: readonly ValueId[], needs: ReadonlySet<ValueId>): boolean {
+  const have = leaves(facts, isStored, values.filter((v) => facts.producer(v).op.kind === "map" || facts.producer(v).op.kind === "reduce"));
+  return [...needs].some((leaf) => have.has(leaf) && !isRowScalar(facts.type(leaf)));
+}
+
+/** A map over exactly the result of a contraction, whose other operands line up with its rows or columns. */
+function fitsEpilogue(facts: Facts, isStored: (v: ValueId) => boolean, anchor: Node, value: ValueId): boolean {
+  if (!EPILOGUES.has(anchor.op.kind) || facts.producer(value).op.kind !== "map") return false;
+  const output = facts.type(anchor.outputs[0]!);
+  if (sizeOf(facts.type(value)) !== sizeOf(output) || isRowScalar(facts.type(value))) return false;
+  return fitsOperands(facts, isStored, anchor, value);
+}
+
+function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: Node, value: ValueId): boolean {
+  const type = facts.type(value);
+  const oneAxis = colsOf(type) === epilogueColumns(facts, anchor);
+  return facts.producer(value).inputs.every((input) => {
+    const seen = facts.through(input);
+    const operand = facts.type(input);
+    const full = sizeOf(operand) === sizeOf(type) && operand.shape.join() === type.shape.join();
+    if (!full && !oneAxis) return false;
+    if (isStored(facts.base(seen))) return true;
+    return full && facts.producer(seen).op.kind === "map" && fitsOperands(facts, isStored, anchor, seen);
+  });
+}
+
+/** Columns (in words) of an anchor's result as its kernel sees it. */
+export function epilogueColumns(facts: Facts, anchor: Node): number {
+  const output = facts.type(anchor.outputs[0]!);
+  if (anchor.op.kind !== "matmul") return colsOf(output);
+  const rows = anchor.op.layout === "tn" ? facts.type(anchor.inputs[0]!).physical.slice(anchor.op.aSplit) : facts.type(anchor.inputs[0]!).physical.slice(0, anchor.op.aSplit);
+  return sizeOf(output) / product(rows);
+}
+
+/** Rule 1, second half: values with several ingredients that more than one kernel would compute again. */
+function tooDearToRecompute(facts: Facts, fusion: Fusion, forced: ReadonlySet<ValueId>): readonly ValueId[] {
+  const users = new Map<ValueId, Set<number>>();
+  const use = (value: ValueId, step: number): void => void (users.get(value) ?? users.set(value, new Set()).get(value)!).add(step);
+  fusion.steps.forEach((step, at) => storedBy(step).forEach((value) => use(value, at)));
+  const dear: ValueId[] = [];
+  for (const node of [...facts.graph.nodes].reverse()) {
+    const value = node.outputs[0]!;
+    if (node.op.kind !== "map" && node.op.kind !== "reduce") continue;
+    const mine = users.get(value);
+    if (mine === undefined) continue; // nobody needs it
+    const fused = isFusable(facts, value) && !forced.has(value);
+    if (fused && mine.size > 1 && loadsOf(facts, fusion.isStored, value) > 1) {
+      dear.push(value);
+      continue; // its ingredients are then needed once, by whoever stores it
+    }
+    for (const input of node.inputs) {
+      const seen = facts.through(input);
+      if (!fusion.isStored(facts.base(seen))) for (const step of mine) use(seen, step);
+    }
+  }
+  return dear;
+}
+
+/** Loads per element to compute a value: its stored ingredients of full size, slots counted each. */
+function loadsOf(facts: Facts, isStored: (v: ValueId) => boolean, value: ValueId): number {
+  if (isRowScalar(facts.type(value))) return 0;
+  const all = leaves(facts, isStored, [value]);
+  return [...all].filter((leaf) => sizeOf(facts.type(leaf)) >= sizeOf(facts.type(value)))
+    .reduce((sum, leaf) => sum + sizeOf(facts.type(leaf)) / sizeOf(facts.type(value)), 0);
+}

@@ -1,0 +1,80 @@
+/**
+ * Contractions in which every row meets the matrix of the expert that its slot was routed to (σ-MoE and SwitchHead, Csordás et al.
+ * 2024, arXiv:2405.16039). Slots are visited in expert order through `order`, cut into tiles that never straddle two
+ * experts; rows are gathered on the way in and scattered on the way out, so every tensor stays in token order.
+ *
+ *   nn  c[s] = a[s / a_div] · w[g(s)]       nt  c[s] = a[s / a_div] · w[g(s)]ᵀ       outer  w[g] += Σ_{s in g} a[s / a_div]ᵀ · b[s / b_div]
+ */
+import type { Kernel, Profile } from "../ir/plan.ts";
+import { accumulateOuter, accumulateRows, type Epilogue } from "./matmul.ts";
+import { kernelText, times, type Storage } from "./text.ts";
+import { team } from "./team.ts";
+
+const TILES: Storage = { name: "tiles", element: "vec4u", access: "read", note: "[tiles] expert, first place in order, slots, 0" };
+const ORDER: Storage = { name: "order", element: "u32", access: "read", note: "[slots] slots sorted by expert" };
+
+/** Sizes: n4, k4 in vec4s; a_div slots per row of a. Grid: column tiles × slot tiles. */
+export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilogue: Epilogue): Kernel {
+  const rows = profile.tileRows;
+  const ops = team(profile, { vec4f: rows });
+  return kernelText({
+    name: `expert_matmul_${layout}`,
+    doc: [`Expert product c[s] = a[row of s] w[expert of s]${layout === "nt" ? " transposed" : ""}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
+      `One team of ${profile.lanes} lanes owns up to ${rows} slots of one expert by ${4 * profile.lanes} columns.`],
+    sizes: ["n4", "k4", "a_div", ...epilogue.sizes],
+    storage: [
+      { name: "a", element: "vec4f", access: "read", note: "[rows, k]" },
+      { name: "b", element: "vec4f", access: "read", note: layout === "nn" ? "w [experts, k, n]" : "w [experts, n, k]" },
+      ORDER, TILES, ...epilogue.storage,
+    ],
+    enable: ops.enable,
+    workgroupSize: ops.lanes,
+    module: `${ops.module}\n${epilogue.finish}`,
+    body: `
+let job = tiles[tile.y];
+if (job.z == 0u) { return; }
+let column = tile.x * ${profile.lanes}u + lane;
+let column_in = min(column, sizes.n4 - 1u);
+let w_base = job.x * sizes.n4 * sizes.k4 * 4u;
+${times(rows, (i) => `let slot${i} = order[job.y + min(${i}u, job.z - 1u)];\nlet a_row${i} = (slot${i} / sizes.a_div) * sizes.k4;\nvar c${i} = vec4f();`)}
+${accumulateRows(layout, profile, "w_base")}
+if (column < sizes.n4) {
+${times(rows, (i) => `if (${i}u < job.z) { finish(slot${i}, column, c${i}); }`)}
+}`,
+  });
+}
+
+/** Sizes: m rows and n4 columns of each expert's matrix; a_div, b_div slots per row. Grid: column tiles × row tiles × experts. */
+export function expertOuterKernel(profile: Profile, target: Storage): Kernel {
+  const rows = profile.tileRows;
+  const ops = team(profile, { vec4f: rows / 4, u32: 1 });
+  return kernelText({
+    name: "expert_outer",
+    doc: ["Weight gradient of an expert product: c[g] += sum over slots s of expert g of a[row of s] (outer) b[row of s].",
+      "Experts without slots are left alone."],
+    sizes: ["m", "n4", "a_div", "b_div"],
+    storage: [
+      { name: "a", element: "vec4f", access: "read", note: "[rows, m]" },
+      { name: "b", element: "vec4f", access: "read", note: "[rows, n]" },
+      ORDER,
+      { name: "ranges", element: "vec2u", access: "read", note: "[experts] first place in order, slots" },
+      target,
+    ],
+    enable: ops.enable,
+    workgroupSize: ops.lanes,
+    module: ops.module,
+    body: `
+let range = ranges[tile.z];
+if (range.y == 0u) { return; }
+let m4 = sizes.m / 4u;
+let row0 = tile.y * ${rows}u;
+let column = tile.x * ${profile.lanes}u + lane;
+let column_in = min(column, sizes.n4 - 1u);
+${times(rows, (i) => `var c${i} = vec4f();`)}
+${accumulateOuter(profile, "range.y", "slot / sizes.a_div", (row) => row, [{ name: "b_row", element: "u32" }], "let slot = order[range.x + k_in];\nlet b_row = slot / sizes.b_div;")}
+if (column < sizes.n4) {
+let c_base = tile.z * sizes.m * sizes.n4 + column;
+${times(rows, (i) => `if (row0 + ${i}u < sizes.m) { let at = c_base + (row0 + ${i}u) * sizes.n4; ${target.name}[at] = ${target.name}[at] + c${i}; }`)}
+}`,
+  });
+}

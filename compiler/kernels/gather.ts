@@ -1,0 +1,117 @@
+/** Moves by index: table lookups and their gradient, scores of chosen experts, rotary positions, key/value caches. */
+import type { Kernel } from "../ir/plan.ts";
+import type { Epilogue } from "./matmul.ts";
+import { FLAT_INDEX, kernelText, type Storage } from "./text.ts";
+
+export const WIDTH = 64;
+const read = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read", note });
+const write = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read_write", note });
+const ELEMENT = `let i = ${FLAT_INDEX} * ${WIDTH}u + lane;`;
+
+/** Sizes: rows, n4. One invocation per vec4 of the result. */
+export const gatherRowsKernel = (epilogue: Epilogue): Kernel => kernelText({
+  name: "gather_rows",
+  doc: [`Rows of a table${epilogue.note ? `; ${epilogue.note}` : ""}.`],
+  sizes: ["rows", "n4", ...epilogue.sizes],
+  storage: [read("table", "vec4f", "[V, n]"), read("row_of", "u32", "[rows]"), ...epilogue.storage],
+  workgroupSize: WIDTH,
+  module: epilogue.finish,
+  body: `${ELEMENT}
+if (i >= sizes.rows * sizes.n4) { return; }
+let row = i / sizes.n4;
+let column = i % sizes.n4;
+finish(row, column, table[row_of[row] * sizes.n4 + column]);`,
+});
+
+/** Sizes: groups, n4. One invocation per vec4 of the table: adds the rows of its group in sorted order. */
+export const scatterRowsKernel = (target: Storage): Kernel => kernelText({
+  name: "scatter_rows",
+  doc: ["Gradient of a table lookup: each table row collects the rows that used it, in order."],
+  sizes: ["groups", "n4"],
+  storage: [read("rows", "vec4f", "[slots, n]"), read("order", "u32", "[slots] slots sorted by table row"), read("ranges", "vec2u", "[groups] first place, slots"), target],
+  workgroupSize: WIDTH,
+  body: `${ELEMENT}
+if (i >= sizes.groups * sizes.n4) { return; }
+let range = ranges[i / sizes.n4];
+let column = i % sizes.n4;
+var sum = vec4f();
+for (var place = range.x; place < range.x + range.y; place++) { sum += rows[order[place] * sizes.n4 + column]; }
+${target.name}[i] = ${target.name}[i] + sum;`,
+});
+
+/** Sizes: rows, stride, k. One invocation per chosen entry. */
+export const gatherLastKernel = (): Kernel => kernelText({
+  name: "gather_last",
+  doc: ["Scores of the chosen experts."],
+  sizes: ["rows", "stride", "k"],
+  storage: [read("scores", "f32", "[rows, stride]"), read("selection", "u32", "[rows, k]"), write("chosen", "f32", "[rows, k]")],
+  workgroupSize: WIDTH,
+  body: `${ELEMENT}
+if (i >= sizes.rows * sizes.k) { return; }
+chosen[i] = scores[(i / sizes.k) * sizes.stride + selection[i]];`,
+});
+
+/** Sizes: rows, stride, k. One invocation per entry of the result. */
+export const scatterLastKernel = (): Kernel => kernelText({
+  name: "scatter_last",
+  doc: ["Values put at the chosen places of each row, 0 elsewhere."],
+  sizes: ["rows", "stride", "k"],
+  storage: [read("chosen", "f32", "[rows, k]"), read("selection", "u32", "[rows, k]"), write("scattered", "f32", "[rows, stride]")],
+  workgroupSize: WIDTH,
+  body: `${ELEMENT}
+if (i >= sizes.rows * sizes.stride) { return; }
+let first = (i / sizes.stride) * sizes.k;
+let column = i % sizes.stride;
+var value = 0.0;
+for (var j = first; j < first + sizes.k; j++) { value = select(value, chosen[j], selection[j] == column); }
+scattered[i] = value;`,
+});
+
+/**
+ * Rotary positions (Su et al. 2021, arXiv:2104.09864), halves convention: channel j < nRotate/2 turns with channel j + nRotate/2.
+ * Sizes: rows, heads, positions, stride (stored channels), half, direction (1 forward, 0 backward). One invocation per channel.
+ */
+export const ropeKernel = (): Kernel => kernelText({
+  name: "rope",
+  doc: ["Rotates channel pairs (j, j + half) by the angle of their position; channels beyond 2·half pass."],
+  sizes: ["rows", "heads", "positions", "stride", "half", "forward"],
+  storage: [read("x", "f32", "[rows, stride]"), read("cosine", "f32", "[seq_len, half]"), read("sine", "f32", "[seq_len, half]"),
+    read("position", "u32", "[1]"), write("rotated", "f32", "[rows, stride]")],
+  workgroupSize: WIDTH,
+  body: `${ELEMENT}
+if (i >= sizes.rows * sizes.stride) { return; }
+let channel = i % sizes.stride;
+if (channel >= 2u * sizes.half) {
+rotated[i] = x[i];
+return;
+}
+let row = i / sizes.stride;
+let low = channel < sizes.half;
+let angle = (position[0] + (row / sizes.heads) % sizes.positions) * sizes.half + select(channel - sizes.half, channel, low);
+let partner = x[select(i - sizes.half, i + sizes.half, low)];
+let turn = select(-sine[angle], sine[angle], low != (sizes.forward == 1u));
+rotated[i] = x[i] * cosine[angle] + partner * turn;`,
+});
+
+/** Sizes: n4 (all vec4s of x), row4 (vec4s per position), capacity. One invocation per vec4. */
+export const cacheKernel = (): Kernel => kernelText({
+  name: "cache_write",
+  doc: ["Appends the keys or values of new positions to a cache."],
+  sizes: ["n4", "row4", "capacity"],
+  storage: [read("x", "vec4f", "[T, H, Dh]"), read("position", "u32", "[1]"), write("cache", "vec4f", "[capacity, H, Dh]")],
+  workgroupSize: WIDTH,
+  body: `${ELEMENT}
+let at = position[0] * sizes.row4 + i;
+if (i < sizes.n4 && at < sizes.capacity * sizes.row4) { cache[at] = x[i]; }`,
+});
+
+/** Sizes: n4. Adds a gradient contribution that no contraction could add itself. */
+export const addToKernel = (): Kernel => kernelText({
+  name: "add_to",
+  doc: ["sum += x"],
+  sizes: ["n4"],
+  storage: [read("x", "vec4f", "[n]"), write("sum", "vec4f", "[n]")],
+  workgroupSize: WIDTH,
+  body: `${ELEMENT}
+if (i < sizes.n4) { sum[i] = sum[i] + x[i]; }`,
+});

@@ -1,0 +1,69 @@
+/** How every kernel's text is put together: header comment, sizes, bindings, body. */
+import type { Kernel } from "../ir/plan.ts";
+
+export interface Storage {
+  readonly name: string;
+  readonly element: "f32" | "vec4f" | "u32" | "vec2u" | "vec4u" | "vec2f";
+  readonly access: "read" | "read_write";
+  readonly note: string; // shape and meaning
+}
+
+export interface KernelParts {
+  readonly name: string;
+  /** One line per fact: what is computed, from what, at what cost. */
+  readonly doc: readonly string[];
+  /** Fields of the uniform block, all u32. */
+  readonly sizes: readonly string[];
+  readonly storage: readonly Storage[];
+  readonly enable?: string;
+  readonly workgroupSize: number;
+  /** Functions and workgroup variables outside main. */
+  readonly module?: string;
+  readonly body: string;
+}
+
+/** main sees `tile` (workgroup id), `lane` (index in the workgroup) and `sizes`. */
+export function kernelText(parts: KernelParts): Kernel {
+  const width = Math.max(...parts.storage.map((s) => s.name.length + s.element.length));
+  const bindings = parts.storage.map((s, i) => {
+    const space = s.access === "read" ? "read>      " : "read_write>";
+    return `@group(0) @binding(${i + 1}) var<storage, ${space} ${s.name}: array<${s.element}>;${" ".repeat(width - s.name.length - s.element.length)} // ${s.note}`;
+  });
+  const sizes = parts.sizes.length === 0 ? ["unused"] : parts.sizes;
+  const wgsl = [
+    ...parts.doc.map((line) => `// ${line}`.trimEnd()),
+    ...(parts.enable ? [parts.enable] : []),
+    `struct Sizes { ${sizes.map((name) => `${name}: u32`).join(", ")} }`,
+    "@group(0) @binding(0) var<uniform> sizes: Sizes;",
+    ...bindings,
+    ...(parts.module?.trim() ? [parts.module.trim()] : []),
+    "",
+    `@compute @workgroup_size(${parts.workgroupSize})`,
+    "fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {",
+    indent(parts.body, 1),
+    "}",
+    "",
+  ].join("\n");
+  return { name: parts.name, wgsl, access: parts.storage.map((s) => s.access) };
+}
+
+/** Re-indents text by its braces, so that templates need not care. */
+export function indent(text: string, level: number): string {
+  let depth = level;
+  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "").map((line) => {
+    const closing = /^[}\])]/.test(line) ? 1 : 0;
+    const out = "  ".repeat(Math.max(0, depth - closing)) + line;
+    for (const c of line.replace(/\/\/.*$/, "")) depth += c === "{" ? 1 : c === "}" ? -1 : 0;
+    return out;
+  }).join("\n");
+}
+
+export const times = (n: number, line: (i: number) => string, separator = "\n"): string =>
+  Array.from({ length: n }, (_, i) => line(i)).join(separator);
+
+/** Workgroups of a launch that needs `count` of them in a row: WebGPU allows 65535 per dimension. */
+export const GRID_X = 65535;
+export const flatGrid = (count: number): readonly [number, number, number] =>
+  count <= GRID_X ? [Math.max(1, count), 1, 1] : [GRID_X, Math.ceil(count / GRID_X), 1];
+/** The index of this workgroup under flatGrid. */
+export const FLAT_INDEX = `(tile.x + tile.y * ${GRID_X}u)`;
