@@ -26,9 +26,10 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message || error.name : String(error);
 }
 
-const READ_PROBLEMS: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "no such file",
   EISDIR: "it is a directory",
+  EEXIST: "a part of the path is a file",
   ENOTDIR: "a part of the path is not a directory",
   EACCES: "permission denied",
   EPERM: "permission denied",
@@ -38,7 +39,7 @@ const READ_PROBLEMS: Readonly<Record<string, string>> = {
 
 /** A failed read is the user's to fix, whatever the reason: the message names the path and says why. */
 export function cannotRead(path: string, error: unknown): UserError {
-  return new UserError(`cannot read ${path}: ${READ_PROBLEMS[systemCode(error)] ?? messageOf(error)}`);
+  return new UserError(`cannot read ${path}: ${REASONS[systemCode(error)] ?? messageOf(error)}`);
 }
 
 const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
@@ -49,5 +50,5 @@ export function cannotWrite(path: string, error: unknown): UserError | Environme
   const code = systemCode(error);
   if (FULL.has(code)) return new EnvironmentError(`cannot write ${path}: the disk is full (${code}); what was there before is kept`);
   if (BROKEN.has(code)) return new EnvironmentError(`cannot write ${path}: ${messageOf(error)}`);
-  return new UserError(`cannot write ${path}: ${READ_PROBLEMS[code] ?? messageOf(error)}`);
+  return new UserError(`cannot write ${path}: ${REASONS[code] ?? messageOf(error)}`);
 }

@@ -1,0 +1,162 @@
+import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
+import { cannotRead, UserError } from "../errors.ts";
+import { halfToFloat, bfloatToFloat } from "./float16.ts";
+import { DTYPE_BYTES, HeaderProblem, parseHeader, printHeader, type SafetensorsHeader, type TensorDType, type TensorInfo } from "./safetensors-header.ts";
+import { writeAtomicChunks } from "./write-atomic.ts";
+
+export type { TensorDType, TensorInfo } from "./safetensors-header.ts";
+
+export interface SafetensorsFile extends SafetensorsHeader {
+  readonly path: string;
+  /** Floating-point tensor as float32, row-major: F32 as it is, F16 and BF16 exactly, F64 rounded. UserError for other dtypes. */
+  readFloats(name: string): Float32Array;
+  /** Integer tensor as u32, row-major. UserError for other dtypes and for values outside 0 … 2³² − 1. */
+  readIndices(name: string): Uint32Array;
+  /** The bytes as they are in the file. */
+  readBytes(name: string): Uint8Array;
+}
+
+export interface TensorToWrite {
+  readonly name: string;
+  readonly dtype: "F32" | "U32" | "F64" | "I32";
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Uint32Array | Float64Array | Int32Array;
+}
+
+/** As in the format's reference implementation; a longer header is an attack or an accident. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+/**
+ * Reads and checks the header; tensors are read one at a time when asked for. UserError, naming the file, for anything that is not a
+ * sound safetensors file.
+ */
+export function readSafetensors(path: string): SafetensorsFile {
+  const { header, dataStart, stamp } = withFile(path, (file) => readHeader(path, file));
+  const info = (name: string): TensorInfo => header.tensors.get(name) ?? missing(path, name);
+  const readBytes = (name: string): Uint8Array => withFile(path, (file) => readRange(path, file, stamp, dataStart, info(name)));
+  return {
+    ...header,
+    path,
+    readBytes,
+    readFloats: (name) => toFloats(path, name, info(name).dtype, readBytes(name)),
+    readIndices: (name) => toIndices(path, name, info(name).dtype, readBytes(name)),
+  };
+}
+
+/** Equal input gives equal bytes: tensors are ordered by alignment, then name. Written atomically. */
+export function writeSafetensors(path: string, tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>> = {}): void {
+  const sorted = [...tensors].sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (a.name < b.name ? -1 : 1));
+  const infos = new Map<string, TensorInfo>();
+  let at = 0;
+  for (const { name, dtype, shape, data } of sorted) {
+    const elements = shape.reduce((product, extent) => product * extent, 1);
+    if (elements !== data.length || infos.has(name) || name === "__metadata__") throw new Error(`cannot write tensor "${name}" [${shape.join(", ")}] of ${data.length} elements`);
+    infos.set(name, { dtype, shape, start: at, end: (at += data.byteLength) });
+  }
+  writeAtomicChunks(path, [printHeader({ metadata, tensors: infos }), ...sorted.map(({ data }) => bytesOf(data))]);
+}
+
+const bytesOf = (data: TensorToWrite["data"]): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+function missing(path: string, name: string): never {
+  throw new UserError(`${path} holds no tensor "${name}"`);
+}
+
+function withFile<T>(path: string, use: (file: number) => T): T {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    throw cannotRead(path, error);
+  }
+  try {
+    return use(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Tells one state of a file from another. */
+const stampOf = ({ ino, size, mtimeMs }: Stats): string => `${ino} ${size} ${mtimeMs}`;
+
+function readHeader(path: string, file: number): { header: SafetensorsHeader; dataStart: number; stamp: string } {
+  const stats = fstatSync(file);
+  if (stats.isDirectory()) throw cannotRead(path, Object.assign(new Error(), { code: "EISDIR" }));
+  const length = headerLength(path, file, stats.size);
+  const text = decodeUtf8(path, readAt(path, file, 8, length));
+  const dataStart = 8 + length;
+  try {
+    return { header: parseHeader(text, stats.size - dataStart), dataStart, stamp: stampOf(stats) };
+  } catch (error) {
+    if (error instanceof HeaderProblem) throw unsound(path, error.message);
+    throw error;
+  }
+}
+
+function headerLength(path: string, file: number, size: number): number {
+  if (size < 8) throw unsound(path, `it has ${size} bytes, too few for a header`);
+  const length = Buffer.from(readAt(path, file, 0, 8)).readBigUInt64LE(0);
+  if (length > BigInt(MAX_HEADER_BYTES)) throw unsound(path, `it claims a header of ${length} bytes`);
+  if (length > BigInt(size - 8)) throw unsound(path, `it claims a header of ${length} bytes, but has only ${size - 8} after the length: it is truncated`);
+  return Number(length);
+}
+
+const unsound = (path: string, problem: string): UserError => new UserError(`${path} is not a sound safetensors file: ${problem}`);
+
+function decodeUtf8(path: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw unsound(path, "its header is not UTF-8 text");
+  }
+}
+
+function readRange(path: string, file: number, stamp: string, dataStart: number, info: TensorInfo): Uint8Array {
+  if (stampOf(fstatSync(file)) !== stamp) throw new UserError(`${path} changed while it was being read`);
+  return readAt(path, file, dataStart + info.start, info.end - info.start);
+}
+
+function readAt(path: string, file: number, position: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const step = 2 ** 30; // one read moves less than 2 GiB
+  for (let at = 0; at < length; ) {
+    const count = readSync(file, bytes, at, Math.min(step, length - at), position + at);
+    if (count === 0) throw unsound(path, "it is truncated");
+    at += count;
+  }
+  return bytes;
+}
+
+function toFloats(path: string, name: string, dtype: TensorDType, bytes: Uint8Array): Float32Array {
+  switch (dtype) {
+    case "F32": return new Float32Array(bytes.buffer); // prettier-ignore
+    case "F64": return Float32Array.from(new Float64Array(bytes.buffer)); // prettier-ignore
+    case "F16": return Float32Array.from(new Uint16Array(bytes.buffer), halfToFloat); // prettier-ignore
+    case "BF16": return bfloatToFloat(new Uint16Array(bytes.buffer)); // prettier-ignore
+    default: throw new UserError(`${path}: tensor "${name}" is ${dtype}, a floating-point dtype is needed (F32, F16, BF16 or F64)`); // prettier-ignore
+  }
+}
+
+function toIndices(path: string, name: string, dtype: TensorDType, bytes: Uint8Array): Uint32Array {
+  const values = integers(dtype, bytes);
+  if (values === null) throw new UserError(`${path}: tensor "${name}" is ${dtype}, an integer dtype is needed`);
+  const bad = values.find((value) => value < 0 || value > 0xffffffff);
+  if (bad !== undefined) throw new UserError(`${path}: tensor "${name}" holds ${bad}, which is not an index`);
+  return Uint32Array.from(values as ArrayLike<number>, Number);
+}
+
+type Integers = Pick<BigInt64Array | Int32Array, "length"> & { find(test: (value: number | bigint) => boolean): number | bigint | undefined };
+
+function integers(dtype: TensorDType, { buffer }: Uint8Array): Integers | null {
+  switch (dtype) {
+    case "BOOL": case "U8": return new Uint8Array(buffer); // prettier-ignore
+    case "I8": return new Int8Array(buffer); // prettier-ignore
+    case "U16": return new Uint16Array(buffer); // prettier-ignore
+    case "I16": return new Int16Array(buffer); // prettier-ignore
+    case "U32": return new Uint32Array(buffer); // prettier-ignore
+    case "I32": return new Int32Array(buffer); // prettier-ignore
+    case "U64": return new BigUint64Array(buffer); // prettier-ignore
+    case "I64": return new BigInt64Array(buffer); // prettier-ignore
+    default: return null; // prettier-ignore
+  }
+}

@@ -1,0 +1,84 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { basename, dirname, join } from "node:path";
+import { cannotWrite, systemCode } from "../errors.ts";
+
+/**
+ * Replaces a file as a whole: after a crash at any moment the path holds the old content or the new, never a part. The
+ * content is written beside the target, synced, renamed over it, and the directory is synced. Missing directories are made.
+ * A failure leaves the old file; EnvironmentError for a full disk, UserError for a path that cannot be written.
+ */
+export function writeAtomic(path: string, data: string | Uint8Array): void {
+  writeAtomicChunks(path, [typeof data === "string" ? Buffer.from(data) : data]);
+}
+
+/** As writeAtomic, for content that is not in memory as a whole. */
+export function writeAtomicChunks(path: string, chunks: Iterable<Uint8Array>): void {
+  const directory = dirname(path);
+  const temporary = join(directory, `${prefixOf(path)}${process.pid}-${randomBytes(4).toString("hex")}`);
+  try {
+    mkdirSync(directory, { recursive: true });
+    removeLeftovers(path);
+    writeThenRename(temporary, path, chunks);
+    syncDirectory(directory);
+  } catch (error) {
+    throw systemCode(error) === "" ? error : cannotWrite(path, error);
+  }
+}
+
+const prefixOf = (path: string): string => `.${basename(path)}.tmp-`;
+
+function writeThenRename(temporary: string, path: string, chunks: Iterable<Uint8Array>): void {
+  try {
+    writeSynced(temporary, chunks);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function writeSynced(path: string, chunks: Iterable<Uint8Array>): void {
+  const file = openSync(path, "wx");
+  try {
+    for (const chunk of chunks) writeAll(file, chunk);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** One write moves at most 2 GiB, and may move less than it was given. */
+function writeAll(file: number, chunk: Uint8Array): void {
+  const step = 2 ** 30;
+  for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at, Math.min(step, chunk.length - at));
+}
+
+/** Makes the rename durable. Windows cannot sync directories, and need not. */
+function syncDirectory(directory: string): void {
+  if (process.platform === "win32") return;
+  const file = openSync(directory, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Temporary files of writers of this path that were killed. Files of living processes stay. */
+function removeLeftovers(path: string): void {
+  const prefix = prefixOf(path);
+  for (const name of readdirSync(dirname(path))) {
+    const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
+    if (pid > 0 && pid !== process.pid && !isAlive(pid)) rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) !== "ESRCH";
+  }
+}
