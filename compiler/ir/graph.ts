@@ -5,8 +5,11 @@
  * Letters in shapes: B batch, T positions, D d_model, H heads, Dh d_head, E experts, K top_k, F width of a feed-forward
  * block or of one expert, V vocabulary, S slots (one slot per token, head and chosen expert).
  */
+import type { InitRule } from "../../runtime/standalone/init-rule.ts";
 import type { Expr } from "./expr.ts";
 import type { Origin } from "./source.ts";
+
+export type { InitRule };
 
 export type DType = "f32" | "u32";
 
@@ -107,17 +110,6 @@ export interface Param {
   readonly official: { readonly tensor: string; readonly shape: readonly number[]; readonly start: number };
   readonly init: InitRule;
 }
-
-export type InitRule =
-  | { readonly kind: "zeros" }
-  | { readonly kind: "ones" }
-  | { readonly kind: "normal"; readonly std: number }
-  | { readonly kind: "uniform"; readonly limit: number }
-  /** Normal truncated at ±2 standard deviations, rescaled so that the tensor's standard deviation is `std`. */
-  | { readonly kind: "truncatedNormal"; readonly std: number }
-  /** Normal rows (last axis) made equally long, the tensor rescaled to the standard deviation it had ("equal"), or each row
-   *  rescaled by (its own standard deviation before) / (that of the tensor after) ("own"). */
-  | { readonly kind: "normalRows"; readonly std: number; readonly rescale: "equal" | "own" };
 
 export interface OpGraph {
   readonly name: string;

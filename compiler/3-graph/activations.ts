@@ -1,0 +1,16 @@
+/** Activations of feed-forward blocks, one row each. Gradients, reference and shader follow from the expression. */
+import { add, constant, erf, max, mul, sigmoid, tanh } from "../ir/expr.ts";
+import type { Expr } from "../ir/expr.ts";
+import type { Activation } from "../ir/model-spec.ts";
+
+const relu = (x: Expr): Expr => max(x, constant(0));
+const half = (x: Expr): Expr => mul(constant(0.5), x);
+const cubic = (x: Expr): Expr => add(x, mul(constant(0.044715), mul(x, mul(x, x))));
+
+export const ACTIVATIONS: Readonly<Record<Activation, (x: Expr) => Expr>> = {
+  relu,
+  relu2: (x) => mul(relu(x), relu(x)), // So et al. 2021, Primer
+  gelu: (x) => mul(half(x), add(constant(1), erf(mul(x, constant(Math.SQRT1_2))))), // Hendrycks and Gimpel 2016
+  gelu_tanh: (x) => mul(half(x), add(constant(1), tanh(mul(constant(Math.sqrt(2 / Math.PI)), cubic(x))))),
+  silu: (x) => mul(x, sigmoid(x)),
+};

@@ -1,0 +1,102 @@
+/** Attention: dense heads with an optional output gate, and SwitchHead (Csordás et al. 2024b, arXiv:2312.07987). */
+import { emitOne } from "../graph/builder.ts";
+import { attention as attend, expertMatmul, linear, map, rope, sum, view } from "../graph/dsl.ts";
+import { shapeOf, typeOf } from "../graph/builder.ts";
+import { constant, input, mul, sigmoid } from "../ir/expr.ts";
+import type { ValueId } from "../ir/graph.ts";
+import type { AttentionSpec, Projection } from "../ir/model-spec.ts";
+import type { BlockInputs } from "./feed-forward.ts";
+import { hasExperts, hasRouter } from "./parameters.ts";
+import { route } from "./router.ts";
+import type { Routing } from "./router.ts";
+import { param, rotary, source } from "./state.ts";
+import type { BuildState } from "./state.ts";
+
+/** One application of an attention block. */
+interface Site {
+  readonly s: BuildState;
+  readonly name: string; // "a.attention"
+  readonly spec: AttentionSpec;
+  readonly inputs: BlockInputs;
+  readonly site: number;
+  /** Routers of the source side (k, v) and of the destination side (q, o). */
+  readonly routes: Partial<Readonly<Record<"v" | "o", Routing>>>;
+}
+
+/** @returns what is added to the residual stream, [B, T, D] */
+export function attention(s: BuildState, name: string, spec: AttentionSpec, inputs: BlockInputs, site: number): ValueId {
+  const at: Site = { s, name, spec, inputs, site, routes: routeBoth(s, name, spec, inputs, site) };
+  const q = turn(at, "q", project(at, "q"));
+  const k = cached(at, "k", turn(at, "k", project(at, "k")));
+  const v = cached(at, "v", project(at, "v"));
+  const [z] = attend(s.b, `${name}.z`, q, k, v, source(s, "position")); // [B, T, H, Dh]
+  return output(at, z!);
+}
+
+function routeBoth(s: BuildState, name: string, spec: AttentionSpec, inputs: BlockInputs, site: number): Site["routes"] {
+  if (spec.kind !== "switchhead") return {};
+  const routes: Partial<Record<"v" | "o", Routing>> = {};
+  for (const side of ["v", "o"] as const) {
+    if (!hasRouter(spec, side)) continue;
+    const routed = spec.router.input === "norm" ? inputs.normed : inputs.x;
+    const router = `${name}.router_${side}`;
+    const logits = linear(s.b, `${router}.logits`, routed, param(s, router)); // [B, T, H, E]
+    const routing = route(s, router, logits, spec.topK, spec.router, spec.balance);
+    s.outputs[`sel.att_${side}.${site}`] = routing.selection;
+    routes[side] = routing;
+  }
+  return routes;
+}
+
+/** Queries, keys or values, [B, T, H, Dh]. Values read the residual stream, the others its norm. */
+function project({ s, name, spec, inputs, routes }: Site, p: Exclude<Projection, "o">): ValueId {
+  const x = p === "v" ? inputs.x : inputs.normed;
+  const weight = param(s, `${name}.${p}`);
+  if (!hasExperts(spec, p)) return linear(s.b, `${name}.${p}`, x, weight);
+  const { selection, gates } = routes[p === "q" ? "o" : "v"]!;
+  const slots = expertMatmul(s.b, `${name}.${p}.slots`, x, weight, selection, spec.nHeads); // [B, T, H, K, Dh]
+  const gateColumn = view(s.b, `${name}.${p}.gates`, gates, [...shapeOf(s.b, gates), 1]);
+  const gated = map(s.b, `${name}.${p}.gated`, mul(input(0), input(1)), [slots, gateColumn]);
+  return view(s.b, `${name}.${p}`, sum(s.b, `${name}.${p}`, gated, 3), [s.batch, s.positions, spec.nHeads, spec.dHead]);
+}
+
+/** Queries and keys each take the fourth root of 1/Dh, so that their products are scaled by 1/√Dh; then they are rotated. */
+function turn({ s, name, spec }: Site, p: "q" | "k", x: ValueId): ValueId {
+  const scaled = map(s.b, `${name}.${p}.scaled`, mul(input(0), constant(spec.dHead ** -0.25)), [x]);
+  return spec.rope === null ? scaled : rope(s.b, `${name}.${p}.rotated`, scaled, rotary(s, spec.rope), source(s, "position"));
+}
+
+/** Writes a chunk's keys or values to this application's cache; a whole sequence needs none. */
+function cached({ s, name, site }: Site, p: "k" | "v", x: ValueId): ValueId {
+  if (s.entry.kind !== "step") return x;
+  const { shape, physical, dtype } = typeOf(s.b, x);
+  const { capacity } = s.entry;
+  const type = { dtype, shape: shape.with(1, capacity), physical: physical.with(1, capacity) };
+  return emitOne(s.b, `${name}.${p}.cache`, { kind: "cache", name: `${p}.${site}` }, [x, source(s, "position")], type);
+}
+
+/** z [B, T, H, Dh] → [B, T, D] */
+function output(at: Site, z: ValueId): ValueId {
+  const { s, name, spec } = at;
+  if (hasExperts(spec, "o")) return expertOutput(at, z);
+  return linear(s.b, `${name}.o`, gatedHeads(at, z), param(s, `${name}.o`), 2);
+}
+
+/** Each head times sigmoid of its gate's logit. */
+function gatedHeads({ s, name, spec, inputs }: Site, z: ValueId): ValueId {
+  if (spec.kind !== "mha" || spec.gate === "none") return z;
+  const logits = linear(s.b, `${name}.gate.logits`, inputs.normed, param(s, `${name}.gate`)); // [B, T, H, 1]
+  return map(s.b, `${name}.gated`, mul(input(0), sigmoid(input(1))), [z, logits]);
+}
+
+/** Σ over heads and chosen experts of (gate · z_h) · o[h, e] */
+function expertOutput({ s, name, spec, routes }: Site, z: ValueId): ValueId {
+  const { selection, gates } = routes.o!;
+  const [batch, positions, nHeads, topK] = shapeOf(s.b, gates) as [number, number, number, number];
+  const gateColumn = view(s.b, `${name}.o.gates`, gates, [batch, positions, nHeads, topK, 1]);
+  const heads = view(s.b, `${name}.z`, z, [batch, positions, nHeads, 1, spec.dHead]);
+  const gated = map(s.b, `${name}.o.gated`, mul(input(0), input(1)), [heads, gateColumn]); // [B, T, H, K, Dh]
+  const slots = expertMatmul(s.b, `${name}.o.slots`, gated, param(s, `${name}.o`), selection, nHeads); // [B, T, H, K, D]
+  const flat = view(s.b, `${name}.o.slots`, slots, [batch, positions, nHeads * topK, s.model.dModel]);
+  return view(s.b, `${name}.o`, sum(s.b, `${name}.o`, flat, 2), [batch, positions, s.model.dModel]);
+}

@@ -1,0 +1,8 @@
+/** Which graph of a model is built. */
+export type Entry =
+  /** Forward with losses; addGradients makes the training step of it. */
+  | { readonly kind: "train"; readonly batch: number; readonly seqLen: number }
+  /** Forward with per-token losses, without regularizers. */
+  | { readonly kind: "evaluate"; readonly batch: number; readonly seqLen: number }
+  /** `chunk` positions of one sequence behind the `position` that are in the key and value caches of `capacity` positions. */
+  | { readonly kind: "step"; readonly chunk: number; readonly capacity: number };

@@ -1,0 +1,78 @@
+/** ModelSpec → OpGraph: forward operations with shapes. */
+import { createBuilder, emitOne } from "../graph/builder.ts";
+import { map } from "../graph/dsl.ts";
+import { constant } from "../ir/expr.ts";
+import type { OpGraph, Param, ValueId } from "../ir/graph.ts";
+import type { ModelSpec } from "../ir/model-spec.ts";
+import { plain } from "../ir/tensor-type.ts";
+import { balanceLoss } from "./balance.ts";
+import type { Entry } from "./entry.ts";
+import { initRule } from "./init.ts";
+import { applyLayer } from "./layer.ts";
+import { embed, headLogits, lastRow, meanLoss, tokenLoss, trainLoss } from "./loss.ts";
+import { namingScheme, officialPlace } from "./naming.ts";
+import { parametersOf } from "./parameters.ts";
+import { within } from "./state.ts";
+import type { BuildState } from "./state.ts";
+
+export type { Entry } from "./entry.ts";
+export { namingScheme, officialPlace } from "./naming.ts";
+export type { NamingScheme } from "./naming.ts";
+export { countParameters, parametersOf } from "./parameters.ts";
+
+/**
+ * Builds one entry of a model. Outputs:
+ *   train     loss, ce_loss, reg_loss [1], token_loss [B, T, 1], logits [B, T, V], embed_out, layers.I [B, T, D], sel.ffn.I [B, T, K],
+ *             sel.att_v.I, sel.att_o.I [B, T, H, K], I counting applications
+ *   evaluate  as train, without loss and reg_loss
+ *   step      logits [1, 1, V] of row `last` of the chunk
+ */
+export function buildGraph(model: ModelSpec, entry: Entry): OpGraph {
+  const { state, params } = begin(model, entry);
+  const hidden = trunk(state);
+  if (entry.kind === "step") within(state, "head", model.span, () => (state.outputs["logits"] = headLogits(state, lastRow(state, hidden))));
+  else within(state, "head", model.span, () => losses(state, hidden));
+  const name = entry.kind === "step" ? (entry.chunk === 1 ? "decode" : "prefill") : entry.kind;
+  return { name, values: state.b.values, nodes: state.b.nodes, params, outputs: state.outputs, gradients: [] };
+}
+
+function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; readonly params: readonly Param[] } {
+  const b = createBuilder();
+  const scheme = namingScheme(model);
+  const params: Param[] = parametersOf(model).map((p, index) => {
+    b.origin = { path: p.name, span: p.layer === null ? model.span : model.layers[p.layer]!.span };
+    const value = emitOne(b, p.name, { kind: "param", param: index }, [], p.type);
+    return { name: p.name, value, official: officialPlace(model, scheme, p), init: initRule(model, p) };
+  });
+  const state: BuildState = {
+    b, model, entry,
+    batch: entry.kind === "step" ? 1 : entry.batch,
+    positions: entry.kind === "step" ? entry.chunk : entry.seqLen,
+    paramValues: Object.fromEntries(params.map((p) => [p.name, p.value])),
+    sources: {}, balance: [], outputs: {},
+  };
+  return { state, params };
+}
+
+/** Embedding and all layers: the final residual stream, [B, T, D]. */
+function trunk(s: BuildState): ValueId {
+  const { model } = s;
+  let x = within(s, "embedding", model.span, () => embed(s));
+  if (s.entry.kind !== "step") s.outputs["embed_out"] = x;
+  model.schedule.forEach((site, index) => {
+    x = applyLayer(s, model.layers[site.layer]!, index, x);
+    if (s.entry.kind !== "step") s.outputs[`layers.${index}`] = x;
+  });
+  return x;
+}
+
+function losses(s: BuildState, hidden: ValueId): void {
+  const logits = headLogits(s, hidden);
+  const perToken = tokenLoss(s, logits);
+  const ceLoss = meanLoss(s, perToken);
+  Object.assign(s.outputs, { logits, token_loss: perToken, ce_loss: ceLoss });
+  if (s.entry.kind !== "train") return;
+  const regLoss = balanceLoss(s);
+  s.outputs["loss"] = trainLoss(s, ceLoss, regLoss);
+  s.outputs["reg_loss"] = regLoss ?? map(s.b, "reg_loss", constant(0), [], plain([1]));
+}

@@ -1,0 +1,70 @@
+/**
+ * How each parameter is initialized by the official code. Depth counts applications: a layer used eight times counts eight times.
+ * Source: the released code of Csordás et al. 2024, MoEUTLM for what its class can express (see naming.ts), the training code for the rest.
+ */
+import type { InitRule } from "../ir/graph.ts";
+import type { AttentionSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import { namingScheme } from "./naming.ts";
+import type { NamingScheme } from "./naming.ts";
+import type { ParameterSpec, Role } from "./parameters.ts";
+
+const ZEROS: InitRule = { kind: "zeros" };
+const ONES: InitRule = { kind: "ones" };
+const normal = (std: number): InitRule => ({ kind: "normal", std });
+const uniform = (limit: number): InitRule => ({ kind: "uniform", limit });
+
+/** U(±√(6 / (rows + columns))): Glorot and Bengio 2010. */
+const xavier = (rows: number, columns: number): InitRule => uniform(Math.sqrt(6 / (rows + columns)));
+
+export function initRule(model: ModelSpec, p: ParameterSpec): InitRule {
+  const scheme = namingScheme(model);
+  if (p.layer === null) return modelRule(p.role, model.dModel);
+  const layer = model.layers[p.layer]!;
+  if (p.role.startsWith("norm")) return p.role.endsWith("weight") ? ONES : ZEROS;
+  const depth = layer.placement === "post" ? null : model.schedule.length;
+  return p.role.startsWith("attention.")
+    ? attentionRule(p.role, layer.attention, scheme, model.dModel, depth)
+    : feedForwardRule(p.role, layer, scheme, model.dModel, depth);
+}
+
+function modelRule(role: Role, dModel: number): InitRule {
+  switch (role) {
+    case "embedding": return normal(1 / Math.sqrt(dModel));
+    case "head.weight":
+    case "head.bias": return uniform(1 / Math.sqrt(dModel));
+    default: return role.endsWith("weight") ? ONES : ZEROS; // norms
+  }
+}
+
+/** @param depth applications of layers, or null where the residual path is normalized (post) and needs no scaling */
+function attentionRule(role: Role, attention: AttentionSpec, scheme: NamingScheme, dModel: number, depth: number | null): InitRule {
+  const width = attention.nHeads * attention.dHead;
+  const plainDense = attention.kind === "mha" && scheme === "training";
+  const scale = depth === null ? 1 : Math.sqrt(2 / depth);
+  if (role === "attention.gate" || role.startsWith("attention.router")) {
+    return { kind: "normalRows", std: scale / Math.sqrt(dModel), rescale: "own" };
+  }
+  const fanIn = role === "attention.o" ? width : dModel;
+  if (!plainDense) return normal(scale / Math.sqrt(fanIn));
+  if (depth !== null) return { kind: "truncatedNormal", std: Math.sqrt(2 / (depth * fanIn)) };
+  if (role === "attention.o") return uniform(1 / Math.sqrt(width));
+  return xavier(role === "attention.q" ? width : 2 * width, dModel); // keys and values are one matrix there
+}
+
+function feedForwardRule(role: Role, layer: LayerSpec, scheme: NamingScheme, dModel: number, depth: number | null): InitRule {
+  const ff = layer.feedForward;
+  if (ff.kind === "dense") return denseRule(role, ff.dFf, ff.activation === "relu", dModel, depth);
+  const scale = depth === null ? 1 : Math.sqrt(2 / depth);
+  if (role === "feed_forward.down") return normal(scale / Math.sqrt(ff.nExperts * ff.expertSize));
+  if (role === "feed_forward.router" && scheme === "clean") return { kind: "normalRows", std: scale / Math.sqrt(dModel), rescale: "equal" };
+  return normal(scale / Math.sqrt(dModel));
+}
+
+function denseRule(role: Role, dFf: number, relu: boolean, dModel: number, depth: number | null): InitRule {
+  const isBias = role.endsWith("bias");
+  const fanIn = role.includes("down") ? dFf : dModel;
+  if (depth !== null) return isBias ? ZEROS : { kind: "truncatedNormal", std: Math.sqrt(2 / (depth * fanIn)) };
+  if (isBias) return uniform(1 / Math.sqrt(fanIn));
+  return role === "feed_forward.up" ? normal((relu ? Math.SQRT2 : 1) * Math.sqrt(2 / (dFf + dModel))) : xavier(dFf, dModel);
+}
+

@@ -1,0 +1,53 @@
+/** Embedding, output head and losses. */
+import { shapeOf } from "../graph/builder.ts";
+import { gatherRows, linear, map, sum, view } from "../graph/dsl.ts";
+import { add, col, constant, input, mul, select, sub } from "../ir/expr.ts";
+import type { ValueId } from "../ir/graph.ts";
+import { normalize } from "./norm.ts";
+import { logSumExp } from "./softmax.ts";
+import { param, source, vector } from "./state.ts";
+import type { BuildState } from "./state.ts";
+
+/** What enters the first layer, [B, T, D]. */
+export function embed(s: BuildState): ValueId {
+  const { scale, norm } = s.model.embedding;
+  const rows = gatherRows(s.b, "embedding", param(s, "embedding"), source(s, "tokens"));
+  const scaled = scale === 1 ? rows : map(s.b, "embedding.scaled", mul(input(0), constant(scale)), [rows]);
+  return norm === null ? scaled : normalize(s, "embedding_norm", norm, scaled);
+}
+
+/** Logits [..., V] of hidden states [..., D]. */
+export function headLogits(s: BuildState, x: ValueId): ValueId {
+  const { norm, bias, tied } = s.model.head;
+  const normed = norm === null ? x : normalize(s, "head_norm", norm, x);
+  const logits = linear(s.b, "head.logits", normed, param(s, tied ? "embedding" : "head.weight"));
+  return bias ? map(s.b, "head.logits", add(input(0), input(1)), [logits, vector(s, "head.bias", 3)]) : logits;
+}
+
+/** The chunk's row `last` alone, [1, 1, D]. */
+export function lastRow(s: BuildState, x: ValueId): ValueId {
+  const table = view(s.b, "hidden", x, [s.positions, s.model.dModel]);
+  return gatherRows(s.b, "hidden.last", table, source(s, "last"));
+}
+
+/** −log softmax(logits)[target] in nats, [B, T, 1]. */
+export function tokenLoss(s: BuildState, logits: ValueId): ValueId {
+  const targets = view(s.b, "targets", source(s, "targets"), [s.batch, s.positions, 1]);
+  const picked = map(s.b, "loss.picked", select("eq", col, input(1), input(0), constant(0)), [logits, targets]);
+  return map(s.b, "token_loss", sub(input(0), input(1)), [logSumExp(s.b, "loss.lse", logits), sum(s.b, "loss.target_logit", picked, -1)]);
+}
+
+/** Mean over all positions, [1]. */
+export function meanLoss(s: BuildState, perToken: ValueId): ValueId {
+  const count = shapeOf(s.b, perToken).reduce((n, extent) => n * extent, 1);
+  const total = sum(s.b, "loss.sum", view(s.b, "token_loss", perToken, [count]), 0);
+  return map(s.b, "ce_loss", mul(input(0), constant(1 / count)), [total]);
+}
+
+/** loss_scale · (cross-entropy + regularizers), [1]: what is differentiated. */
+export function trainLoss(s: BuildState, ceLoss: ValueId, regLoss: ValueId | null): ValueId {
+  const scale = source(s, "loss_scale");
+  return regLoss === null
+    ? map(s.b, "loss", mul(input(1), input(0)), [ceLoss, scale])
+    : map(s.b, "loss", mul(input(2), add(input(0), input(1))), [ceLoss, regLoss, scale]);
+}

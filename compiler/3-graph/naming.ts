@@ -1,0 +1,108 @@
+/**
+ * Where each parameter lives in an official checkpoint.
+ *
+ * clean     github.com/RobertCsordas/moeut, class MoEUTLM
+ * training  github.com/RobertCsordas/moeut_training_code, class TransformerLanguageModel
+ *
+ * What neither can express gets the training code's names, continued in its manner.
+ */
+import type { Param } from "../ir/graph.ts";
+import type { LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import { bug, elements } from "../ir/tensor-type.ts";
+import { hasExperts } from "./parameters.ts";
+import type { ParameterSpec, Role } from "./parameters.ts";
+
+export type NamingScheme = "clean" | "training";
+type Place = Param["official"];
+
+/** The clean code's names for what its class can express, the training code's for everything else. */
+export function namingScheme(model: ModelSpec): NamingScheme {
+  const { embedding, head } = model;
+  const frame = embedding.scale === 1 && embedding.norm === null && head.bias && !head.tied && head.norm !== null;
+  const cyclic = model.schedule.every((site, i) => site.layer === i % model.layers.length);
+  return frame && cyclic && model.layers.every(isCleanLayer) ? "clean" : "training";
+}
+
+function isCleanLayer(layer: LayerSpec): boolean {
+  const { attention, feedForward } = layer;
+  const experts = (["q", "k", "v", "o"] as const).filter((p) => hasExperts(attention, p)).join("");
+  return layer.placement === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
+    && feedForward.kind === "moe" && feedForward.router.score === "sigmoid" && feedForward.router.weight === "score"
+    && (attention.kind === "mha" ? attention.gate === "sigmoid" : experts === "vo" && attention.router.score === "sigmoid");
+}
+
+/** The official place of a parameter. */
+export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: ParameterSpec): Place {
+  const layer = p.layer === null ? null : model.layers[p.layer]!;
+  const merged = layer === null ? null : mergedPlace(layer, scheme, p, model.dModel);
+  if (merged !== null) return merged;
+  const prefix = p.layer === null ? "" : scheme === "clean" ? `transformer.layers.${p.layer}.` : `unique_layers.${p.layer}.`;
+  const tensor = scheme === "clean" ? cleanName(p.role) : trainingName(p.role, layer);
+  return { tensor: prefix + tensor, shape: officialShape(layer, p), start: 0 };
+}
+
+/** Official tensors have their heads and channels in one axis. */
+function officialShape(layer: LayerSpec | null, p: ParameterSpec): readonly number[] {
+  const { shape } = p.type;
+  if (layer === null || shape.length < 3) return shape;
+  if (p.role === "attention.gate" || p.role.startsWith("attention.router")) return [shape[0]! * shape[1]!, shape[2]!];
+  if (p.role === "attention.o" && !hasExperts(layer.attention, "o")) return [shape[0]!, shape[1]! * shape[2]!];
+  const dense = (["q", "k", "v"] as const).some((q) => p.role === `attention.${q}` && !hasExperts(layer.attention, q));
+  return dense ? [shape[0]! * shape[1]!, shape[2]!] : shape;
+}
+
+/** Keys and values of the training code's dense attention share a tensor: keys first. */
+function mergedPlace(layer: LayerSpec, scheme: NamingScheme, p: ParameterSpec, dModel: number): Place | null {
+  const isMerged = scheme === "training" && layer.attention.kind === "mha" && (p.role === "attention.k" || p.role === "attention.v");
+  if (!isMerged) return null;
+  const rows = layer.attention.nHeads * layer.attention.dHead;
+  return {
+    tensor: `unique_layers.${p.layer}.self_attn.data_to_kv.weight`,
+    shape: [2 * rows, dModel],
+    start: p.role === "attention.k" ? 0 : elements(p.type.shape),
+  };
+}
+
+const CLEAN: Partial<Readonly<Record<Role, string>>> = {
+  "embedding": "embedding.weight",
+  "head.weight": "lm_head.weight", "head.bias": "lm_head.bias", "head_norm.weight": "out_norm.weight", "head_norm.bias": "out_norm.bias",
+  "norm1.weight": "ln1.weight", "norm1.bias": "ln1.bias", "norm2.weight": "ln2.weight", "norm2.bias": "ln2.bias",
+  "attention.q": "attention.q.weight", "attention.k": "attention.k.weight", "attention.v": "attention.v", "attention.o": "attention.o",
+  "attention.gate": "attention.sel_o", "attention.router_v": "attention.sel_v", "attention.router_o": "attention.sel_o",
+  "feed_forward.up": "ffn.keys", "feed_forward.down": "ffn.values", "feed_forward.router": "ffn.expert_sel",
+};
+
+const cleanName = (role: Role): string => CLEAN[role] ?? bug(`the clean code has no ${role}`);
+
+/** Names that do not depend on the layer. */
+const TRAINING: Partial<Readonly<Record<Role, string>>> = {
+  "embedding": "embedding.weight", "embedding_norm.weight": "embedding_norm.weight", "embedding_norm.bias": "embedding_norm.bias",
+  "head.weight": "output.weight", "head.bias": "output.bias", "head_norm.weight": "out_norm.weight", "head_norm.bias": "out_norm.bias",
+  "attention.gate": "self_attn.selections.o", "feed_forward.router": "pkm.expert_sel",
+  "feed_forward.up_bias": "linear1.bias", "feed_forward.down_bias": "linear2.bias",
+};
+
+function trainingName(role: Role, layer: LayerSpec | null): string {
+  const fixed = TRAINING[role];
+  if (fixed !== undefined) return fixed;
+  if (layer === null) return bug(`no official name for ${role}`);
+  const [block, part] = role.split(".") as [string, string];
+  switch (block) {
+    case "norm1": return `${layer.placement === "peri" ? "self_attn.norm" : "norm1"}.${part}`;
+    case "norm2": return `${layer.placement === "peri" && layer.feedForward.kind === "moe" ? "pkm.norm" : "norm2"}.${part}`;
+    case "attention": return trainingAttention(part, layer);
+    case "feed_forward": return layer.feedForward.kind === "moe"
+      ? { up: "pkm.keys", down: "pkm.values" }[part] ?? bug(role)
+      : { up: "linear1.weight", down: "linear2.weight" }[part] ?? bug(role);
+    default: return bug(`no official name for ${role}`);
+  }
+}
+
+function trainingAttention(part: string, layer: LayerSpec): string {
+  const { attention } = layer;
+  if (attention.kind === "mha") return { q: "self_attn.data_to_q.weight", o: "self_attn.out_proj.weight" }[part] ?? bug(part);
+  // A router is called after o or v, unless only q or only k uses it.
+  if (part === "router_o") return `self_attn.selections.${hasExperts(attention, "o") ? "o" : "q"}`;
+  if (part === "router_v") return `self_attn.selections.${hasExperts(attention, "v") ? "v" : "k"}`;
+  return `self_attn.projections.${part}`;
+}

@@ -1,0 +1,37 @@
+/** Normalizations over the channels [..., D], composed of row sums and maps. */
+import { map, sum } from "../graph/dsl.ts";
+import { shapeOf } from "../graph/builder.ts";
+import { add, constant, input, mul, rsqrt, sub } from "../ir/expr.ts";
+import type { ValueId } from "../ir/graph.ts";
+import type { NormSpec } from "../ir/model-spec.ts";
+import { vector } from "./state.ts";
+import type { BuildState } from "./state.ts";
+
+/**
+ * layernorm  y = (x − mean x) / √(var x + eps) · weight + bias, biased variance
+ * rmsnorm    y = x / √(mean x² + eps) · weight
+ * @param name prefix of the parameters: "a.norm1"
+ */
+export function normalize(s: BuildState, name: string, norm: NormSpec, x: ValueId): ValueId {
+  const centered = norm.kind === "layernorm" ? center(s, name, x) : x;
+  const inverse = inverseDeviation(s, name, norm.eps, centered);
+  const scaled = mul(input(0), input(1));
+  if (!norm.affine) return map(s.b, name, scaled, [centered, inverse]);
+  const rank = shapeOf(s.b, x).length;
+  const weight = vector(s, `${name}.weight`, rank);
+  if (norm.kind === "rmsnorm") return map(s.b, name, mul(scaled, input(2)), [centered, inverse, weight]);
+  return map(s.b, name, add(mul(scaled, input(2)), input(3)), [centered, inverse, weight, vector(s, `${name}.bias`, rank)]);
+}
+
+function center(s: BuildState, name: string, x: ValueId): ValueId {
+  const width = shapeOf(s.b, x).at(-1)!;
+  const total = sum(s.b, `${name}.sum`, x, -1); // [..., 1]
+  return map(s.b, `${name}.centered`, sub(input(0), mul(input(1), constant(1 / width))), [x, total]);
+}
+
+/** 1 / √(mean x² + eps), [..., 1] */
+function inverseDeviation(s: BuildState, name: string, eps: number, x: ValueId): ValueId {
+  const width = shapeOf(s.b, x).at(-1)!;
+  const squares = sum(s.b, `${name}.square_sum`, map(s.b, `${name}.square`, mul(input(0), input(0)), [x]), -1);
+  return map(s.b, `${name}.inverse_deviation`, rsqrt(add(mul(input(0), constant(1 / width)), constant(eps))), [squares]);
+}

@@ -1,0 +1,73 @@
+/** What the model builders share while one graph is being built. Local to one call of buildGraph. */
+import type { GraphBuilder } from "../graph/builder.ts";
+import { emitOne } from "../graph/builder.ts";
+import { view } from "../graph/dsl.ts";
+import type { Rotary } from "../graph/dsl.ts";
+import type { InputName, ValueId } from "../ir/graph.ts";
+import type { BalanceSpec, ModelSpec, RopeSpec } from "../ir/model-spec.ts";
+import type { Span } from "../ir/source.ts";
+import { bug, plain } from "../ir/tensor-type.ts";
+import type { Entry } from "./entry.ts";
+
+/** One router's balance objective: the routing distributions of its layer's applications, as they come. */
+export interface BalanceTerm {
+  readonly key: string;
+  readonly spec: BalanceSpec;
+  /** Softmax of the router logits, [B, T, E] or [B, T, H, E], per application. */
+  readonly distributions: ValueId[];
+}
+
+export interface BuildState {
+  readonly b: GraphBuilder;
+  readonly model: ModelSpec;
+  readonly entry: Entry;
+  readonly batch: number;
+  /** Positions processed at once: the sequence, or one chunk of it. */
+  readonly positions: number;
+  readonly paramValues: Readonly<Record<string, ValueId>>;
+  /** Inputs and rotary tables made so far, by name. */
+  readonly sources: Record<string, ValueId>;
+  readonly balance: BalanceTerm[];
+  readonly outputs: Record<string, ValueId>;
+}
+
+/** Names the origin of the nodes that `build` makes. */
+export function within<T>(s: BuildState, path: string, span: Span, build: () => T): T {
+  const outer = s.b.origin;
+  s.b.origin = { path, span };
+  const result = build();
+  s.b.origin = outer;
+  return result;
+}
+
+export const param = (s: BuildState, name: string): ValueId => s.paramValues[name] ?? bug(`no parameter "${name}"`);
+
+/** A vector parameter [N] as [1, …, 1, N], to be broadcast over `rank − 1` axes. */
+export const vector = (s: BuildState, name: string, rank: number): ValueId => {
+  const id = param(s, name);
+  const [extent] = s.b.values[id]!.type.shape;
+  return view(s.b, name, id, [...Array<number>(rank - 1).fill(1), extent!]);
+};
+
+const inputShape = (s: BuildState, name: InputName): readonly number[] => {
+  switch (name) {
+    case "tokens":
+    case "targets": return [s.batch, s.positions];
+    case "last": return [1, 1];
+    default: return [1];
+  }
+};
+
+/** A tensor that the host writes; made on first use. */
+export function source(s: BuildState, name: InputName): ValueId {
+  return (s.sources[name] ??= emitOne(s.b, name, { kind: "input", name }, [], plain(inputShape(s, name), name === "loss_scale" ? "f32" : "u32")));
+}
+
+/** Rotary tables for all positions that the entry can reach. */
+export function rotary(s: BuildState, spec: RopeSpec): Rotary {
+  const { nRotate, base } = spec;
+  const rows = s.entry.kind === "step" ? s.entry.capacity : s.positions;
+  const table = (fn: "cos" | "sin"): ValueId => (s.sources[`${fn} ${nRotate} ${base}`] ??=
+    emitOne(s.b, `rope.${fn}`, { kind: "ropeTable", fn, nRotate, base }, [], plain([rows, nRotate / 2])));
+  return { cos: table("cos"), sin: table("sin"), nRotate };
+}

@@ -1,0 +1,60 @@
+/** One short function per operation: what model builders and gradient rules are written in. */
+import type { Expr } from "../ir/expr.ts";
+import type { TensorType, ValueId } from "../ir/graph.ts";
+import { bug, showType, viewType } from "../ir/tensor-type.ts";
+import { emit, emitOne, typeOf } from "./builder.ts";
+import type { GraphBuilder } from "./builder.ts";
+
+/** @param type wider than the inputs' common shape where the result is broadcast */
+export const map = (b: GraphBuilder, name: string, expr: Expr, inputs: readonly ValueId[], type?: TensorType): ValueId =>
+  emitOne(b, name, { kind: "map", expr }, inputs, type);
+
+export const sum = (b: GraphBuilder, name: string, x: ValueId, axis: number): ValueId =>
+  emitOne(b, name, { kind: "reduce", how: "sum", axis: axis < 0 ? typeOf(b, x).shape.length + axis : axis }, [x]);
+
+/** The greatest entry of each row [..., 1]; a constant to the gradient. */
+export const rowMax = (b: GraphBuilder, name: string, x: ValueId): ValueId =>
+  emitOne(b, name, { kind: "reduce", how: "max", axis: typeOf(b, x).shape.length - 1 }, [x]);
+
+export function view(b: GraphBuilder, name: string, x: ValueId, shape: readonly number[]): ValueId {
+  const from = typeOf(b, x);
+  const type = viewType(from, shape) ?? bug(`view of ${showType(from)} as [${shape}] would change the storage`);
+  return emitOne(b, name, { kind: "view" }, [x], type);
+}
+
+export type Layout = "nn" | "nt" | "tn";
+
+export const matmul = (b: GraphBuilder, name: string, layout: Layout, a: ValueId, aSplit: number, bb: ValueId, bSplit: number): ValueId =>
+  emitOne(b, name, { kind: "matmul", layout, aSplit, bSplit }, [a, bb]);
+
+/** x times the transpose of weight [out axes..., in axes...]: `nIn` axes of x and weight are contracted. */
+export function linear(b: GraphBuilder, name: string, x: ValueId, weight: ValueId, nIn = 1): ValueId {
+  return matmul(b, name, "nt", x, typeOf(b, x).shape.length - nIn, weight, typeOf(b, weight).shape.length - nIn);
+}
+
+export const expertMatmul = (b: GraphBuilder, name: string, a: ValueId, w: ValueId, selection: ValueId, heads: number, transposed = false): ValueId =>
+  emitOne(b, name, { kind: "expertMatmul", heads, transposed }, [a, w, selection]);
+
+export const expertOuter = (b: GraphBuilder, name: string, x: ValueId, y: ValueId, selection: ValueId, heads: number, type: TensorType): ValueId =>
+  emitOne(b, name, { kind: "expertOuter", heads }, [x, y, selection], type);
+
+export const topK = (b: GraphBuilder, name: string, x: ValueId, k: number): ValueId => emitOne(b, name, { kind: "topK", k }, [x]);
+
+export const gatherLast = (b: GraphBuilder, name: string, x: ValueId, selection: ValueId): ValueId =>
+  emitOne(b, name, { kind: "gatherLast" }, [x, selection]);
+
+export const gatherRows = (b: GraphBuilder, name: string, table: ValueId, rows: ValueId): ValueId =>
+  emitOne(b, name, { kind: "gatherRows" }, [table, rows]);
+
+export interface Rotary {
+  readonly cos: ValueId;
+  readonly sin: ValueId;
+  readonly nRotate: number;
+}
+
+export const rope = (b: GraphBuilder, name: string, x: ValueId, table: Rotary, position: ValueId, inverse = false): ValueId =>
+  emitOne(b, name, { kind: "rope", nRotate: table.nRotate, inverse }, [x, table.cos, table.sin, position]);
+
+/** @returns [z, lse] */
+export const attention = (b: GraphBuilder, name: string, q: ValueId, k: ValueId, v: ValueId, position: ValueId): readonly ValueId[] =>
+  emit(b, name, { kind: "attention" }, [q, k, v, position]);

@@ -1,0 +1,163 @@
+/**
+ * The shape rule of every operation: what its output types are, and which types it accepts.
+ * `checkOp` is the one authority; `resultTypes` derives the outputs where the inputs determine them.
+ */
+import type { Op, TensorType } from "../ir/graph.ts";
+import { bug, elements, plain, sameType, showType, viewType } from "../ir/tensor-type.ts";
+
+type Kind = Op["kind"];
+type OpOf<K extends Kind> = Extract<Op, { kind: K }>;
+
+/** Output types, or null where the operation needs them given. */
+type Results<K extends Kind> = (op: OpOf<K>, inputs: readonly TensorType[]) => readonly TensorType[] | null;
+
+const RESULTS: { readonly [K in Kind]: Results<K> } = {
+  input: () => null,
+  param: () => null,
+  ropeTable: () => null,
+  map: (_, inputs) => (inputs.length === 0 ? null : [broadcastType(inputs)]),
+  reduce: (op, [x]) => [withAxis(x!, op.axis, 1, 1)],
+  view: () => null,
+  matmul: (op, [a, b]) => [matmulType(op, a!, b!)],
+  expertMatmul: (op, [, w, selection]) => [appendAxis(selection!, w!, op.transposed ? 1 : 2)],
+  expertOuter: (_, inputs) => (inputs.length === 3 ? null : bug("expertOuter takes x, y, selection")),
+  attention: (_, [q]) => [q!, plain([...q!.shape.slice(0, 3), 1])],
+  attentionGrad: (_, [q, k, v]) => [q!, k!, v!],
+  rope: (_, [x]) => [x!],
+  cache: () => null,
+  topK: (op, [x]) => [plain([...x!.shape.slice(0, -1), op.k], "u32")],
+  gatherLast: (_, [, selection]) => [plain(selection!.shape)],
+  scatterLast: () => null,
+  gatherRows: (_, [table, rows]) => [appendAxis(rows!, table!, 1)],
+  scatterRows: () => null,
+};
+
+export function resultTypes(op: Op, inputs: readonly TensorType[]): readonly TensorType[] | null {
+  return (RESULTS[op.kind] as Results<Kind>)(op as never, inputs);
+}
+
+function broadcastType(inputs: readonly TensorType[]): TensorType {
+  const first = inputs[0] ?? bug("a map without inputs needs a type");
+  const shape = first.shape.map((_, axis) => Math.max(...inputs.map((t) => t.shape[axis] ?? bug("map inputs differ in rank"))));
+  const physical = shape.map((extent, axis) =>
+    Math.max(...inputs.filter((t) => t.shape[axis] === extent).map((t) => t.physical[axis]!)));
+  return { dtype: "f32", shape, physical };
+}
+
+const withAxis = (t: TensorType, axis: number, extent: number, physical: number): TensorType => ({
+  dtype: t.dtype,
+  shape: t.shape.with(axis, extent),
+  physical: t.physical.with(axis, physical),
+});
+
+/** The shape of `rows` plus one axis of `matrix`. */
+const appendAxis = (rows: TensorType, matrix: TensorType, axis: number): TensorType => ({
+  dtype: "f32",
+  shape: [...rows.shape, matrix.shape[axis]!],
+  physical: [...rows.physical, matrix.physical[axis]!],
+});
+
+function matmulType(op: OpOf<"matmul">, a: TensorType, b: TensorType): TensorType {
+  const left = op.layout === "tn" ? [op.aSplit, a.shape.length] : [0, op.aSplit];
+  const right = op.layout === "nt" ? [0, op.bSplit] : [op.bSplit, b.shape.length];
+  return {
+    dtype: "f32",
+    shape: [...a.shape.slice(...left), ...b.shape.slice(...right)],
+    physical: [...a.physical.slice(...left), ...b.physical.slice(...right)],
+  };
+}
+
+/** Null where all is well, else what is wrong. */
+type Check<K extends Kind> = (op: OpOf<K>, inputs: readonly TensorType[], outputs: readonly TensorType[]) => string | null;
+
+const CHECKS: { readonly [K in Kind]: Check<K> } = {
+  input: (_, inputs, [out]) => expect(inputs.length === 0, "takes no inputs") ?? expect(sameType(out!, plain(out!.shape, out!.dtype)), "is padded"),
+  param: (_, inputs, [out]) => expect(inputs.length === 0, "takes no inputs") ?? expect(out!.dtype === "f32", "must be f32"),
+  ropeTable: (op, _, [out]) => expect(out!.shape.length === 2 && out!.shape[1] === op.nRotate / 2, "must be [positions, nRotate/2]"),
+  map: (_, inputs, [out]) => checkMap(inputs, out!),
+  reduce: (op, inputs) => expect(inputs.length === 1 && op.axis < inputs[0]!.shape.length, "axis out of range"),
+  view: (_, [x], [out]) => checkView(x!, out!),
+  matmul: (op, [a, b]) => checkMatmul(op, a!, b!),
+  expertMatmul: (op, inputs) => checkExpertMatmul(op, inputs),
+  expertOuter: (op, inputs, [out]) => checkExpertOuter(op, inputs, out!),
+  attention: (_, inputs) => checkAttention(inputs),
+  attentionGrad: (_, inputs) => checkAttention(inputs) ?? expect(sameType(inputs[0]!, inputs[6]!), "grad_z must be like q"),
+  rope: (op, [x, cos, sin]) => expect(op.nRotate % 2 === 0 && op.nRotate <= x!.shape.at(-1)!, "nRotate must be even and fit the head")
+    ?? expect(cos!.shape[0]! >= x!.shape[1]! && sameType(cos!, sin!), "tables too short"),
+  cache: (_, [x], [out]) => expect(out!.shape.length === 4 && out!.shape[1]! >= x!.shape[1]!, "capacity is smaller than a chunk")
+    ?? expect(sameType(withAxis(x!, 1, 1, 1), withAxis(out!, 1, 1, 1)), "cache rows differ from its input's"),
+  topK: (op, [x]) => expect(op.k <= x!.shape.at(-1)!, "k exceeds the row"),
+  gatherLast: (_, [x, selection]) => checkSameRows(x!, selection!),
+  scatterLast: (_, [y, selection], [out]) => expect(`${y!.shape}` === `${selection!.shape}`, "y and selection differ") ?? checkSameRows(out!, selection!),
+  gatherRows: (_, [table, rows]) => expect(table!.shape.length === 2 && rows!.dtype === "u32", "takes a table [V, D] and u32 rows"),
+  scatterRows: (_, [y, rows], [out]) => expect(`${y!.shape}` === `${[...rows!.shape, out!.shape[1]]}`, "y must be [rows..., D]"),
+};
+
+/** What is wrong with a node of these types, or null. */
+export function checkOp(op: Op, inputs: readonly TensorType[], outputs: readonly TensorType[]): string | null {
+  const problem = (CHECKS[op.kind] as Check<Kind>)(op as never, inputs, outputs) ?? checkResults(op, inputs, outputs);
+  const show = (types: readonly TensorType[]): string => types.map(showType).join(", ");
+  return problem === null ? null : `${op.kind} ${problem}: (${show(inputs)}) → (${show(outputs)})`;
+}
+
+function checkResults(op: Op, inputs: readonly TensorType[], outputs: readonly TensorType[]): string | null {
+  if (op.kind === "map") return null; // may be wider than its inputs: checkMap has looked
+  const results = resultTypes(op, inputs);
+  if (results === null) return expect(outputs.length === 1, "has one output");
+  return expect(results.length === outputs.length && results.every((t, i) => sameType(t, outputs[i]!)), "has other output types");
+}
+
+const expect = (ok: boolean, problem: string): string | null => (ok ? null : problem);
+
+function checkMap(inputs: readonly TensorType[], out: TensorType): string | null {
+  const fits = (t: TensorType): boolean => t.shape.length === out.shape.length && t.shape.every((extent, axis) =>
+    extent === 1 || (extent === out.shape[axis] && t.physical[axis] === out.physical[axis]));
+  return expect(inputs.every(fits), "inputs do not broadcast to the output") ?? expect(out.dtype === "f32", "gives f32");
+}
+
+function checkView(x: TensorType, out: TensorType): string | null {
+  if (elements(x.shape) !== elements(out.shape)) return "changes the number of elements";
+  const type = viewType(x, out.shape);
+  return expect(type !== null && sameType(type, out), "would change the storage");
+}
+
+function checkMatmul(op: OpOf<"matmul">, a: TensorType, b: TensorType): string | null {
+  const inner = (t: TensorType, split: number, rows: boolean): string =>
+    `${t.shape.slice(...(rows ? [0, split] : [split]))}/${t.physical.slice(...(rows ? [0, split] : [split]))}`;
+  const left = inner(a, op.aSplit, op.layout === "tn");
+  const right = inner(b, op.bSplit, op.layout !== "nt");
+  return expect(left === right, `contracts ${left} with ${right}`);
+}
+
+const rowsOf = (t: TensorType): number => elements(t.shape.slice(0, -1));
+
+/** Rows of x must divide the slots of the selection, and heads the rows of the selection. */
+function checkRows(x: TensorType, selection: TensorType, heads: number): string | null {
+  return expect(selection.dtype === "u32", "selects by u32")
+    ?? expect(elements(selection.shape) % rowsOf(x) === 0, "rows do not divide the slots")
+    ?? expect(rowsOf(selection) % heads === 0, "heads do not divide the rows");
+}
+
+function checkExpertMatmul(op: OpOf<"expertMatmul">, [a, w, selection]: readonly TensorType[]): string | null {
+  const axis = op.transposed ? 2 : 1;
+  return checkRows(a!, selection!, op.heads)
+    ?? expect(w!.shape.length === 3 && w!.shape[0]! % op.heads === 0, "weights must be [heads · experts, K, N]")
+    ?? expect(a!.shape.at(-1) === w!.shape[axis] && a!.physical.at(-1) === w!.physical[axis], "contracted axes differ");
+}
+
+function checkExpertOuter(op: OpOf<"expertOuter">, [x, y, selection]: readonly TensorType[], out: TensorType): string | null {
+  const same = (t: TensorType, axis: number): boolean => t.shape.at(-1) === out.shape[axis] && t.physical.at(-1) === out.physical[axis];
+  return checkRows(x!, selection!, op.heads) ?? checkRows(y!, selection!, op.heads)
+    ?? expect(out.shape.length === 3 && same(x!, 1) && same(y!, 2), "gives [G, K, N]");
+}
+
+function checkAttention([q, k, v, position]: readonly TensorType[]): string | null {
+  const head = (t: TensorType): TensorType => withAxis(t, 1, 1, 1);
+  return expect(q!.shape.length === 4 && sameType(head(q!), head(k!)) && sameType(k!, v!), "q, k, v differ")
+    ?? expect(sameType(position!, plain([1], "u32")), "position must be u32 [1]");
+}
+
+function checkSameRows(x: TensorType, selection: TensorType): string | null {
+  return expect(selection.dtype === "u32" && `${x.shape.slice(0, -1)}` === `${selection.shape.slice(0, -1)}`, "rows differ from the selection's");
+}
+
