@@ -1,7 +1,7 @@
 import { setPriority } from "node:os";
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { choicesFrom, type AdapterKind, type Candidate, type Choice } from "./choose.ts";
-import { watchDevice } from "./errors-of-device.ts";
+import { watchDevice } from "./watch.ts";
 import { findAdapters, requestOf, type Findings } from "./find.ts";
 import { requestAdapter } from "./instance.ts";
 import { selfTest } from "./self-test.ts";
@@ -77,12 +77,17 @@ async function open({ candidate, why }: Choice, options: DeviceOptions): Promise
   const device = await requestDevice(adapter);
   if (process.platform === "linux" && adapter.info.isFallbackAdapter) yieldToDriver();
   const watch = watchDevice(device, candidate.name, options.onLost);
-  const info = describe(adapter, device, candidate, why);
-  if (candidate.kind !== "null") await selfTest(device, candidate.name, info.subgroupMax);
   const close = (): void => {
     watch.stop();
     device.destroy();
   };
+  const info = describe(adapter, device, candidate, why);
+  try {
+    if (candidate.kind !== "null") await selfTest(device, candidate.name, info.subgroupMax);
+  } catch (error) {
+    close();
+    throw watch.firstError() ?? error;
+  }
   return { device, info, firstError: watch.firstError, checkErrors: () => raise(watch.firstError()), close };
 }
 

@@ -1,0 +1,86 @@
+import { availableParallelism, totalmem } from "node:os";
+import { cacheDirectory } from "../cache.ts";
+import { messageOf } from "../errors.ts";
+import { adviceFor } from "./advice.ts";
+import type { Candidate } from "./choose.ts";
+import { openDevice, type DeviceInfo } from "./device.ts";
+import { findAdapters } from "./find.ts";
+
+/** What `moeut doctor` knows about this machine. */
+export interface DoctorReport {
+  readonly node: string;
+  readonly platform: string; // "linux x64"
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly cache: string;
+  /** Every adapter that could be used, in the order of the drivers. */
+  readonly adapters: readonly Candidate[];
+  /** What keeps better adapters away. */
+  readonly notes: readonly string[];
+  /** The adapter that commands use here, after it passed its self-test, or null. */
+  readonly chosen: DeviceInfo | null;
+  /** Why there is none, or null. */
+  readonly problem: string | null;
+  /** What would be faster, or would work at all, and what to type for it. */
+  readonly advice: readonly string[];
+}
+
+/** Looks for adapters, opens the one that the options (or MOEUT_ADAPTER) lead to, tests it and closes it. Never throws for a missing adapter. */
+export async function doctor(options: { readonly adapter?: string | undefined } = {}): Promise<DoctorReport> {
+  const { candidates, notes } = await findAdapters(undefined);
+  const { chosen, problem } = await attempt(options.adapter);
+  return {
+    node: process.versions.node,
+    platform: `${process.platform} ${process.arch}`,
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    cache: cacheDirectory(),
+    adapters: candidates,
+    notes,
+    chosen,
+    problem,
+    advice: adviceFor(candidates, process.platform),
+  };
+}
+
+async function attempt(adapter: string | undefined): Promise<Pick<DoctorReport, "chosen" | "problem">> {
+  try {
+    const handle = await openDevice({ adapter });
+    handle.close();
+    return { chosen: handle.info, problem: null };
+  } catch (error) {
+    return { chosen: null, problem: messageOf(error) };
+  }
+}
+
+const MIB = 2 ** 20;
+
+/** The report for people. */
+export function renderDoctor(report: DoctorReport): string {
+  const machine = `Node ${report.node} on ${report.platform}, ${report.cores} cores, ${Math.round(report.memoryBytes / 2 ** 30)} GiB of memory`;
+  const sections = [
+    [machine, `cache in ${report.cache}`],
+    ["adapters found", ...report.adapters.map((adapter) => `  ${mark(adapter, report.chosen)} ${describe(adapter)}`), ...report.notes.map((note) => `    (${note})`)],
+    report.chosen === null ? [`no adapter is usable: ${report.problem}`] : chosenLines(report.chosen),
+    report.advice.length === 0 ? [] : ["advice", ...report.advice.map((line) => `  ${line}`)],
+  ];
+  return sections.filter((lines) => lines.length > 0).map((lines) => `${lines.join("\n")}\n`).join("\n"); // prettier-ignore
+}
+
+const mark = (adapter: Candidate, chosen: DeviceInfo | null): string => (adapter.kind === chosen?.kind && adapter.name === chosen.name ? "*" : " ");
+
+function describe({ kind, name, source }: Candidate): string {
+  if (kind === "null") return "null          checks shaders, executes nothing";
+  return `${kind.padEnd(13)} ${name}${source === "bundled" ? ", from the npm package @sparticuz/chromium" : ""}`;
+}
+
+function chosenLines({ name, why, subgroupMin, subgroupMax, limits, features }: DeviceInfo): readonly string[] {
+  const subgroups = subgroupMax === 0 ? "none" : subgroupMin === subgroupMax ? `${subgroupMin} lanes` : `${subgroupMin} to ${subgroupMax} lanes`;
+  return [
+    `using ${name}: ${why}; its self-test passed`,
+    `  subgroups      ${subgroups}`,
+    `  one buffer     ${Math.floor(limits.maxBufferSize / MIB)} MiB, one binding ${Math.floor(limits.maxStorageBufferBindingSize / MIB)} MiB, ${limits.maxStorageBuffersPerShaderStage} storage bindings per shader`,
+    `  a workgroup    ${limits.maxComputeInvocationsPerWorkgroup} invocations, ${limits.maxComputeWorkgroupStorageSize / 1024} KiB of shared memory`,
+    `  features       ${features.filter((feature) => feature !== "core-features-and-limits").join(", ") || "none"}`,
+  ];
+}
