@@ -153,8 +153,9 @@ function canJoin(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, va
   if (bindingsOf(facts, isStored, [...storedBy(step), value]).size > MAX_STORAGE) return false;
   switch (step.kind) {
     case "anchor": return producesInput && fitsEpilogue(facts, isStored, step.node, value);
-    case "columns": return isColumnReduce(facts, value) && columnShape(facts, value) === step.shape && sharesLoads(facts, isStored, step.reduces, needs);
-    case "rows": return !isColumnReduce(facts, value) && sameMatrix(facts, step, value) && (producesInput || sharesLoads(facts, isStored, storedBy(step), needs));
+    case "columns": return !producesInput && isColumnReduce(facts, value) && columnShape(facts, value) === step.shape && sharesLoads(facts, isStored, step.reduces, needs);
+    case "rows": return !isColumnReduce(facts, value) && sameMatrix(facts, step, value) && staysInRow(facts, isStored, step, value)
+      && (producesInput || sharesLoads(facts, isStored, storedBy(step), needs));
   }
 }
 
@@ -183,6 +184,18 @@ function sameMatrix(facts: Facts, step: Extract<Step, { kind: "rows" }>, value: 
   }
   const type = facts.type(value);
   return rowsOf(type) === step.rows && (colsOf(type) === step.cols || (isRowScalar(type) && step.reduces.length > 0));
+}
+
+/** What this step itself produces may be read only in the row that is being computed: other rows belong to other invocations. */
+function staysInRow(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, value: ValueId): boolean {
+  const node = facts.producer(value);
+  const rows = isRowReduce(facts, value) ? rowsOf(facts.type(node.inputs[0]!)) : rowsOf(facts.type(value));
+  const visit = (v: ValueId, sameRow: boolean): boolean => facts.producer(v).inputs.every((input) => {
+    const seen = facts.through(input);
+    const aligned = sameRow && rowsOf(facts.type(seen)) === rows;
+    return isStored(facts.base(seen)) ? aligned || !storedBy(step).includes(facts.base(seen)) : visit(seen, aligned);
+  });
+  return visit(value, true);
 }
 
 function sharesLoads(facts: Facts, isStored: (v: ValueId) => boolean, values: readonly ValueId[], needs: ReadonlySet<ValueId>): boolean {

@@ -45,8 +45,13 @@ export interface BufferPlan {
   readonly kind: BufferKind;
   readonly bytes: number;
   /** Contents made on the host when the plan is loaded. */
-  readonly table: { readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number } | null;
+  readonly table: TablePlan | null;
 }
+
+/** cos or sin of position · base^(−2j/nRotate) for positions and j < nRotate/2, in float64, or u32 words as they are. */
+export type TablePlan =
+  | { readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number }
+  | { readonly fn: "words"; readonly words: readonly number[] };
 
 export interface TensorPlan {
   readonly buffer: number;

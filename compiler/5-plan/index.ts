@@ -1,0 +1,84 @@
+/** OpGraphs → KernelPlan: fusion, buffers, dispatch order. */
+import type { OpGraph } from "../ir/graph.ts";
+import type { Dispatch, EntryPlan, Kernel, KernelPlan, ParamPlan, Profile, TensorPlan } from "../ir/plan.ts";
+import { METRICS_WORDS } from "../kernels/optimizer.ts";
+import { planEntry, type EntryLaunches } from "./entry.ts";
+import { bytesOf, declare, type Launch, type RefTable } from "./launch.ts";
+import { assignBuffers, memoryByKind } from "./memory.ts";
+import { planUpdate } from "./update.ts";
+
+export { PORTABLE, profileFor, type AdapterFacts } from "./profile.ts";
+
+export interface EntryRequest {
+  readonly graph: OpGraph;
+  /** Graph outputs that the host wants to read. */
+  readonly outputs: readonly string[];
+}
+
+/** Plans entries of one model together: they share parameters and, since only one runs at a time, activation memory. */
+export function planKernels(model: string, entries: readonly EntryRequest[], options: { readonly update: boolean; readonly profile: Profile }): KernelPlan {
+  const refs: RefTable = new Map();
+  const first = entries[0]!.graph;
+  const trains = entries.some((e) => e.graph.gradients.length > 0);
+  declareParams(refs, first, trains, options.update);
+  const planned = entries.map((e) => ({ graph: e.graph, ...planEntry(e.graph, e.outputs, refs, options.profile) }));
+  const update = options.update ? planUpdate(first, refs) : [];
+  const { buffers, bufferOf } = assignBuffers(refs, [...planned.map((p) => p.launches), update]);
+  const kernels: Kernel[] = [];
+  const all: Record<string, EntryPlan> = {};
+  for (const p of planned) all[p.graph.name] = { dispatches: p.launches.map((l) => dispatchOf(l, kernels, bufferOf)) };
+  if (options.update) all["update"] = { dispatches: update.map((l) => dispatchOf(l, kernels, bufferOf)) };
+  return {
+    model, profile: options.profile, kernels, buffers, entries: all,
+    params: first.params.map((p): ParamPlan => ({ name: p.name, shape: first.values[p.value]!.type.shape, official: p.official, init: p.init })),
+    tensors: hostTensors(planned, refs, bufferOf, options.update),
+    memory: memoryByKind(buffers),
+  };
+}
+
+function declareParams(refs: RefTable, graph: OpGraph, trains: boolean, update: boolean): void {
+  for (const p of graph.params) {
+    const bytes = bytesOf(graph.values[p.value]!.type);
+    declare(refs, `param/${p.name}`, bytes, "parameters", true);
+    if (trains) declare(refs, `grad/${p.name}`, bytes, "gradients", true);
+    if (update) for (const moment of ["adam_m", "adam_v"]) declare(refs, `${moment}/${p.name}`, bytes, "optimizer", true);
+  }
+  if (trains) declare(refs, "metrics", 4 * METRICS_WORDS, "outputs", true);
+}
+
+/** Kernels with the same text are one kernel; equal names of different texts get a number. */
+function dispatchOf(launch: Launch, kernels: Kernel[], bufferOf: ReadonlyMap<string, number>): Dispatch {
+  let kernel = kernels.findIndex((k) => k.wgsl === launch.kernel.wgsl);
+  if (kernel < 0) {
+    const same = kernels.filter((k) => k.name === launch.kernel.name || k.name.startsWith(`${launch.kernel.name}.`)).length;
+    kernel = kernels.push({ ...launch.kernel, name: same === 0 ? launch.kernel.name : `${launch.kernel.name}.${same}` }) - 1;
+  }
+  const { sizes, workgroups, label, origin, fused } = launch;
+  return { kernel, buffers: launch.refs.map((ref) => bufferOf.get(ref)!), sizes, workgroups, label, origin, fused };
+}
+
+type Planned = EntryLaunches & { readonly graph: OpGraph };
+
+function hostTensors(planned: readonly Planned[], refs: RefTable, bufferOf: ReadonlyMap<string, number>, update: boolean): Record<string, TensorPlan> {
+  const tensors: Record<string, TensorPlan> = {};
+  const words = (name: string, n: number): void => void (tensors[name] = { buffer: bufferOf.get(name)!, dtype: "f32", shape: [n], physical: [n] });
+  const { graph: first } = planned[0]!;
+  for (const p of first.params) {
+    for (const kind of ["param", "grad", "adam_m", "adam_v"]) {
+      const buffer = bufferOf.get(`${kind}/${p.name}`);
+      if (buffer !== undefined) tensors[`${kind}/${p.name}`] = { buffer, ...first.values[p.value]!.type };
+    }
+  }
+  if (refs.has("metrics")) words("metrics", METRICS_WORDS);
+  if (update) words("update", 8);
+  for (const { graph, outputs } of planned) {
+    for (const node of graph.nodes) {
+      if (node.op.kind !== "input") continue;
+      const { type } = graph.values[node.outputs[0]!]!;
+      const buffer = bufferOf.get(`input/${node.op.name}/${type.shape.join("x")}`);
+      if (buffer !== undefined) tensors[`${graph.name}/${node.op.name}`] = { buffer, ...type };
+    }
+    for (const output of outputs) tensors[`${graph.name}/${output.name}`] = { buffer: bufferOf.get(output.ref)!, ...graph.values[output.value]!.type };
+  }
+  return tensors;
+}

@@ -1,0 +1,37 @@
+/** A launch before buffers are assigned: a kernel with the names of the tensors it is bound to. */
+import type { TensorType } from "../ir/graph.ts";
+import type { BufferKind, BufferPlan, Kernel } from "../ir/plan.ts";
+import type { Origin } from "../ir/source.ts";
+
+/** Name of a tensor in storage: "param/a.attention.q" and the like last forever, "v/…" and "s/…" live within one entry. */
+export type Ref = string;
+
+export interface RefInfo {
+  readonly bytes: number;
+  readonly kind: BufferKind;
+  readonly lasting: boolean;
+  readonly table: BufferPlan["table"];
+}
+
+export interface Launch {
+  readonly kernel: Kernel;
+  readonly refs: readonly Ref[];
+  readonly sizes: readonly number[];
+  readonly workgroups: readonly [number, number, number];
+  readonly label: string;
+  readonly fused: readonly string[];
+  readonly origin: Origin;
+}
+
+/** All tensors of a plan, by name. */
+export type RefTable = Map<Ref, RefInfo>;
+
+export function declare(refs: RefTable, ref: Ref, bytes: number, kind: BufferKind, lasting: boolean, table: BufferPlan["table"] = null): Ref {
+  const known = refs.get(ref);
+  if (known === undefined) refs.set(ref, { bytes, kind, lasting, table });
+  else if (known.bytes < bytes) refs.set(ref, { ...known, bytes });
+  return ref;
+}
+
+/** Bytes of a tensor in storage; bindings are at least one vec4. */
+export const bytesOf = (type: TensorType): number => Math.max(16, 4 * type.physical.reduce((a, b) => a * b, 1));

@@ -1,0 +1,24 @@
+/** Which kernel shapes suit an adapter. */
+import type { Profile } from "../ir/plan.ts";
+
+export interface AdapterFacts {
+  readonly kind: "gpu" | "lavapipe" | "swiftshader" | "null";
+  readonly subgroups: boolean;
+  readonly subgroupMin: number;
+  readonly subgroupMax: number;
+}
+
+/** Runs anywhere: exchange through workgroup memory. */
+export const PORTABLE: Profile = { name: "portable", lanes: 32, exchange: "workgroup", tileRows: 8, rowOwner: "team" };
+
+/**
+ * Subgroups are used only where every subgroup has the same, known size: the kernels equate team, workgroup and subgroup.
+ * Software adapters reduce a row in one invocation, because loads cost them the same wherever they go.
+ */
+export function profileFor(adapter: AdapterFacts): Profile {
+  const { kind, subgroupMin, subgroupMax } = adapter;
+  if (!adapter.subgroups || subgroupMin !== subgroupMax || subgroupMin < 4) return { ...PORTABLE, rowOwner: kind === "gpu" ? "team" : "thread" };
+  const lanes = subgroupMin;
+  if (kind === "swiftshader") return { name: `broadcast${lanes}`, lanes, exchange: "broadcast", tileRows: 8, rowOwner: "thread" };
+  return { name: `shuffle${lanes}`, lanes, exchange: "shuffle", tileRows: 8, rowOwner: kind === "gpu" ? "team" : "thread" };
+}

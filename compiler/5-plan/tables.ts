@@ -1,0 +1,78 @@
+/** Routing tables: slots sorted by expert, made once per selection and shared by everything that is routed by it. */
+import type { Node, ValueId } from "../ir/graph.ts";
+import type { Kernel } from "../ir/plan.ts";
+import * as routing from "../kernels/routing.ts";
+import { flatGrid } from "../kernels/text.ts";
+import { sizeOf, type Facts } from "./facts.ts";
+import type { Launch, Ref } from "./launch.ts";
+
+type Shape = Pick<Launch, "kernel" | "refs" | "sizes" | "workgroups">;
+
+export interface Sorted {
+  readonly order: Ref;
+  readonly ranges: Ref;
+  readonly tiles: Ref;
+  readonly nTiles: number;
+  /** The launches that make the tables: not empty only for the first who asks. */
+  readonly launches: readonly Shape[];
+}
+
+export interface Tables {
+  /** Heads of a selection, and the tensor of its experts numbered over all heads. */
+  readonly numbering: (selection: ValueId) => { readonly heads: number; readonly expert: Ref };
+  readonly sorted: (selection: ValueId, heads: number, groups: number, tileRows: number) => Sorted;
+}
+
+export function createTables(facts: Facts, ref: (value: ValueId) => Ref, scratch: (bytes: number) => Ref): Tables {
+  const expertOf = new Map<ValueId, Ref>();
+  const made = new Map<string, Sorted>();
+  const numbering = (selection: ValueId): { heads: number; expert: Ref } => {
+    const known = expertOf.get(selection) ?? scratch(4 * sizeOf(facts.type(selection)));
+    expertOf.set(selection, known);
+    return { heads: headsOf(facts, selection), expert: known };
+  };
+  const sorted = (selection: ValueId, heads: number, groups: number, tileRows: number): Sorted => {
+    const base = facts.base(selection);
+    const key = `${base}/${groups}/${tileRows}`;
+    const known = made.get(key);
+    if (known !== undefined) return { ...known, launches: [] };
+    const routed = facts.producer(base).op.kind === "topK";
+    if (routed && headsOf(facts, base) !== heads) throw new Error("compiler bug: one selection is used with different numbers of heads");
+    const tables = sortLaunches(routed ? numbering(base).expert : ref(base), sizeOf(facts.type(base)), groups, tileRows, scratch);
+    made.set(key, tables);
+    return tables;
+  };
+  return { numbering, sorted };
+}
+
+function headsOf(facts: Facts, selection: ValueId): number {
+  const users: readonly Node[] = facts.consumers(selection);
+  for (const { op } of users) if (op.kind === "expertMatmul" || op.kind === "expertOuter") return op.heads;
+  return 1;
+}
+
+/** Blocks of about √slots entries keep both the count table and the walk within a block short. */
+function blockSize(slots: number): number {
+  let block = 64;
+  while (block * block < slots) block *= 2;
+  return block;
+}
+
+function sortLaunches(expert: Ref, slots: number, groups: number, tileRows: number, scratch: (bytes: number) => Ref): Sorted {
+  const block = blockSize(slots);
+  const blocks = Math.ceil(slots / block);
+  const nTiles = Math.floor(slots / tileRows) + Math.min(groups, slots);
+  const [counts, totals, order] = [scratch(4 * blocks * groups), scratch(4 * groups), scratch(4 * slots)];
+  const [ranges, tiles] = [scratch(8 * groups), scratch(16 * nTiles)];
+  const launch = (kernel: Kernel, refs: readonly Ref[], sizes: readonly number[], jobs: number): Shape =>
+    ({ kernel, refs, sizes, workgroups: flatGrid(Math.ceil(jobs / routing.WIDTH)) });
+  return {
+    order, ranges, tiles, nTiles,
+    launches: [
+      launch(routing.countKernel(), [expert, counts], [slots, groups, block, blocks], blocks * groups),
+      launch(routing.prefixKernel(), [counts, totals], [groups, blocks], groups),
+      launch(routing.offsetsKernel(), [totals, ranges, tiles], [groups, tileRows, nTiles], 1),
+      launch(routing.placeKernel(), [expert, counts, ranges, order], [slots, groups, block], slots),
+    ],
+  };
+}
