@@ -77,6 +77,7 @@ function simplifyMul(a: Expr, b: Expr): Expr {
   if (a.op === "select" && isZeroOne(a)) return simplifyMul(b, a);
   // c₁ · (c₂ · x) = (c₁c₂) · x
   if (a.op === "const" && b.op === "mul" && b.a.op === "const") return simplifyMul(constant(a.value * b.a.value), b.b);
+  if (b.op === "div" && isConst(b.a, 1)) return div(a, b.b);
   return b.op === "const" ? simplifyMul(b, a) : mul(a, b);
 }
 
