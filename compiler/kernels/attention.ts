@@ -113,9 +113,9 @@ export function attentionGradQueriesKernel(profile: Profile, perLane: number): K
 ${HEAD}
 let t0 = tile.x * ${n}u;
 let visible = min(sizes.n_keys, min(t0 + ${n}u, sizes.n_queries));
-${times(n, (i) => `let t${i} = min(t0 + ${i}u, sizes.n_queries - 1u);
-let row${i} = q_base + t${i} * stride;
-let at${i} = (sequence * sizes.n_queries + t${i}) * sizes.heads + head;
+${times(n, (i) => `let query${i} = min(t0 + ${i}u, sizes.n_queries - 1u);
+let row${i} = q_base + query${i} * stride;
+let at${i} = (sequence * sizes.n_queries + query${i}) * sizes.heads + head;
 let lse${i} = lse[at${i}]; let delta${i} = delta[at${i}];
 ${times(perLane, (j) => `var g${i}_${j} = vec4f();`)}`)}
 for (var j0 = 0u; j0 < visible; j0 += ${profile.lanes}u) {
@@ -124,7 +124,7 @@ let k_row = k_base + min(key, sizes.n_keys - 1u) * stride;
 ${times(n, (i) => `var s${i} = 0.0; var dp${i} = 0.0;`)}
 ${overChannels(profile, n, [{ array: "queries", name: "q", row: "row" }, { array: "grad_z", name: "dz", row: "row" }], (take, q) => `let kv = keys[k_row + c + ${q}]; let vv = values[k_row + c + ${q}];
 ${times(n, (i) => `s${i} += dot(${take(`q${i}`)}, kv); dp${i} += dot(${take(`dz${i}`)}, vv);`)}`)}
-${times(n, (i) => `let ds${i} = select(0.0, exp(s${i} - lse${i}) * (dp${i} - delta${i}), key <= t${i} && key < sizes.n_keys);`)}
+${times(n, (i) => `let ds${i} = select(0.0, exp(s${i} - lse${i}) * (dp${i} - delta${i}), key <= query${i} && key < sizes.n_keys);`)}
 let block = min(${profile.lanes}u, visible - j0);
 ${share(profile, scalar(list("ds", n)), "block", (take, q) => `let row = k_base + (j0 + ${q}) * stride;
 ${times(perLane, (j) => `let k${j} = keys[row + min(lane + ${j * profile.lanes}u, sizes.c4 - 1u)];`)}
@@ -149,7 +149,7 @@ export function attentionGradKeysKernel(profile: Profile, perLane: number): Kern
     body: `
 ${HEAD}
 let j0 = tile.x * ${n}u;
-${times(n, (i) => `let row${i} = k_base + min(j0 + ${i}u, sizes.n_keys - 1u) * stride;\n${times(perLane, (j) => `var gk${i}_${j} = vec4f(); var gv${i}_${j} = vec4f();`)}`)}
+${times(n, (i) => `let k_row${i} = k_base + min(j0 + ${i}u, sizes.n_keys - 1u) * stride;\n${times(perLane, (j) => `var gk${i}_${j} = vec4f(); var gv${i}_${j} = vec4f();`)}`)}
 for (var t0 = j0; t0 < sizes.n_queries; t0 += ${profile.lanes}u) {
 let t = t0 + lane;
 let t_in = min(t, sizes.n_queries - 1u);
@@ -157,7 +157,7 @@ let q_row = q_base + t_in * stride;
 let at = (sequence * sizes.n_queries + t_in) * sizes.heads + head;
 let lse_t = lse[at]; let delta_t = delta[at];
 ${times(n, (i) => `var s${i} = 0.0; var dp${i} = 0.0;`)}
-${overChannels(profile, n, [{ array: "keys", name: "k", row: "row" }, { array: "values", name: "v", row: "row" }], (take, q) => `let qv = queries[q_row + c + ${q}]; let dz = grad_z[q_row + c + ${q}];
+${overChannels(profile, n, [{ array: "keys", name: "k", row: "k_row" }, { array: "values", name: "v", row: "k_row" }], (take, q) => `let qv = queries[q_row + c + ${q}]; let dz = grad_z[q_row + c + ${q}];
 ${times(n, (i) => `s${i} += dot(${take(`k${i}`)}, qv); dp${i} += dot(${take(`v${i}`)}, dz);`)}`)}
 ${times(n, (i) => `let p${i} = select(0.0, exp(s${i} - lse_t), j0 + ${i}u <= t && t < sizes.n_queries);\nlet ds${i} = p${i} * (dp${i} - delta_t);`)}
 let block = min(${profile.lanes}u, sizes.n_queries - t0);
@@ -165,6 +165,6 @@ ${share(profile, scalar([...list("p", n), ...list("ds", n)]), "block", (take, q)
 ${times(perLane, (j) => `let q${j} = queries[row + min(lane + ${j * profile.lanes}u, sizes.c4 - 1u)]; let dz${j} = grad_z[row + min(lane + ${j * profile.lanes}u, sizes.c4 - 1u)];`)}
 ${times(n, (i) => `{ let wk = vec4f(${take(`ds${i}`)}); let wv = vec4f(${take(`p${i}`)}); ${times(perLane, (j) => `gk${i}_${j} = fma(wk, q${j}, gk${i}_${j}); gv${i}_${j} = fma(wv, dz${j}, gv${i}_${j});`, " ")} }`)}`)}
 }
-${times(n, (i) => times(perLane, (j) => `if (j0 + ${i}u < sizes.n_keys && lane + ${j * profile.lanes}u < sizes.c4) { grad_k[row${i} + lane + ${j * profile.lanes}u] = gk${i}_${j}; grad_v[row${i} + lane + ${j * profile.lanes}u] = gv${i}_${j}; }`))}`,
+${times(n, (i) => times(perLane, (j) => `if (j0 + ${i}u < sizes.n_keys && lane + ${j * profile.lanes}u < sizes.c4) { grad_k[k_row${i} + lane + ${j * profile.lanes}u] = gk${i}_${j}; grad_v[k_row${i} + lane + ${j * profile.lanes}u] = gv${i}_${j}; }`))}`,
   });
 }

@@ -9,9 +9,9 @@ export type HostArray = Float32Array | Uint32Array;
 /**
  * A plan loaded on a device: all buffers, pipelines and bind groups exist; nothing is created afterwards.
  *
- * Tensor names: inputs "tokens" u32 [B, T], "targets" u32 [B, T], "position" u32 [1], "last" u32 [1, 1], "loss_scale" f32 [1]; "update" f32 [8], see
- * UPDATE; "metrics" f32, see METRICS; "param/NAME", "grad/NAME", "adam_m/NAME", "adam_v/NAME" for each parameter NAME; outputs of an
- * entry as "ENTRY/OUTPUT", for instance "evaluate/token_loss" f32 [B, T, 1] or "decode/logits" f32 [1, 1, V].
+ * Tensor names: inputs and outputs of an entry are "ENTRY/NAME": "train/tokens" u32 [B, T], "train/targets" u32 [B, T], "train/loss_scale" f32 [1],
+ * "decode/position" u32 [1], "prefill/last" u32 [1, 1], "evaluate/token_loss" f32 [B, T, 1], "decode/logits" f32 [1, 1, V]. For each parameter
+ * "param/NAME", "grad/NAME", "adam_m/NAME", "adam_v/NAME". "update" f32 [8], see UPDATE; "metrics" f32 [8], see METRICS.
  *
  * Entries: "train" (forward and backward of one micro-batch; adds to the gradients), "update" (norm, clip, AdamW, gradients back to zero),
  * "evaluate" (forward with per-token losses), "prefill" (a chunk of positions into the caches), "decode" (one position).
@@ -29,6 +29,6 @@ export interface Executor {
 /** Words of the "update" tensor, written once per step. */
 export const UPDATE = { lr: 0, beta1: 1, beta2: 2, eps: 3, weightDecay: 4, gradClip: 5, biasCorrection1: 6, biasCorrection2: 7 } as const;
 
-/** Words of the "metrics" tensor: sums over micro-batches since the last update; gradNorm and firstBad are written by "update".
+/** Words of the "metrics" tensor, written by "update": losses are means over the micro-batches since the last update (each weighted by its loss_scale).
  *  firstBad: 0 if all gradients are finite, else 1 + index of the first parameter whose gradient is not; such an update is skipped. */
 export const METRICS = { ceLoss: 0, regLoss: 1, gradNorm: 2, firstBad: 3 } as const;

@@ -1,0 +1,47 @@
+/** From a checked model to everything a device needs. The text → model half is in front.ts. */
+import { buildGraph, type Entry } from "./3-graph/index.ts";
+import { addGradients } from "./4-grad/index.ts";
+import { planKernels, PORTABLE, type EntryRequest } from "./5-plan/index.ts";
+import type { OpGraph } from "./ir/graph.ts";
+import type { ModelSpec } from "./ir/model-spec.ts";
+import type { KernelPlan, Profile } from "./ir/plan.ts";
+
+export type EntryName = "train" | "update" | "evaluate" | "prefill" | "decode";
+
+export interface CompileOptions {
+  /** Sequences processed at once: a micro-batch of training, a batch of evaluation. */
+  readonly batch: number;
+  readonly seqLen: number; // T
+  readonly entries: readonly EntryName[];
+  /** Positions that one prefill run consumes; at most seqLen. */
+  readonly chunk?: number;
+  /** Further graph outputs to keep readable, per entry: "layers.0", "logits", "sel.ffn.1", … */
+  readonly keep?: Partial<Readonly<Record<EntryName, readonly string[]>>>;
+  readonly profile?: Profile;
+}
+
+/** What every user of an entry wants to read. */
+const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = { train: [], update: [], evaluate: ["token_loss"], prefill: ["logits"], decode: ["logits"] };
+const PREFILL_CHUNK = 32;
+
+export function compileModel(model: ModelSpec, options: CompileOptions): KernelPlan {
+  const graphs = options.entries.filter((name) => name !== "update").map((name): EntryRequest => ({
+    graph: graphOf(model, name, options),
+    outputs: [...OUTPUTS[name], ...(options.keep?.[name] ?? [])],
+  }));
+  return planKernels(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE });
+}
+
+/** The graph of one entry; "train" comes with its backward pass. */
+export function graphOf(model: ModelSpec, name: Exclude<EntryName, "update">, options: Pick<CompileOptions, "batch" | "seqLen" | "chunk">): OpGraph {
+  const graph = buildGraph(model, entryOf(name, options));
+  return name === "train" ? addGradients(graph, "loss") : graph;
+}
+
+function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, chunk }: Pick<CompileOptions, "batch" | "seqLen" | "chunk">): Entry {
+  switch (name) {
+    case "train": case "evaluate": return { kind: name, batch, seqLen };
+    case "prefill": return { kind: "step", chunk: Math.min(chunk ?? PREFILL_CHUNK, seqLen), capacity: seqLen };
+    case "decode": return { kind: "step", chunk: 1, capacity: seqLen };
+  }
+}

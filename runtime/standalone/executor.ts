@@ -1,0 +1,142 @@
+/** Runs a plan on a device. Everything is created here, once; a run only writes inputs, encodes dispatches and submits. */
+import { pack, unpack } from "./layout.ts";
+import { tableWords } from "./tables.ts";
+import type { Dispatch, KernelPlan, TensorPlan } from "./plan.ts";
+import type { Executor, HostArray } from "./types.ts";
+
+/** WebGPU's flag values, spelled out because Node has no globals for them. */
+const USAGE = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128 } as const;
+const COMPUTE_STAGE = 4;
+const MAP_READ = 1;
+
+interface Command {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/**
+ * @param plan its buffers must fit the device's limits
+ * Throws what the device reports about a shader or a buffer; a plan made for this adapter gives no such error.
+ */
+export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promise<Executor> {
+  const buffers = plan.buffers.map((b) => device.createBuffer({ label: b.label, size: roundUp(b.bytes, 16), usage: USAGE.storage | USAGE.copySrc | USAGE.copyDst }));
+  plan.buffers.forEach((b, i) => b.table && device.queue.writeBuffer(buffers[i]!, 0, tableWords(b.table, b.bytes / 4)));
+  const commands = await createCommands(device, plan, buffers);
+  const staging = createStaging(device, plan);
+  const tensor = (name: string): TensorPlan => plan.tensors[name] ?? missing(name, plan);
+  const readBack = async (names: readonly string[], encoder: GPUCommandEncoder): Promise<Record<string, HostArray>> => {
+    const places = staging.place(names);
+    for (const p of places) encoder.copyBufferToBuffer(buffers[p.tensor.buffer]!, 0, staging.buffer(), p.offset, p.bytes);
+    device.queue.submit([encoder.finish()]);
+    return staging.collect(places);
+  };
+  return {
+    entries: Object.keys(plan.entries),
+    shape: (name) => tensor(name).shape,
+    write: (name, data) => device.queue.writeBuffer(buffers[tensor(name).buffer]!, 0, pack(data, tensor(name)) as Uint32Array<ArrayBuffer>),
+    read: async (name) => (await readBack([name], device.createCommandEncoder()))[name]!,
+    run: async (entries, reads = []) => {
+      const encoder = device.createCommandEncoder();
+      for (const entry of entries) encodeEntry(encoder, commands[entry] ?? missing(entry, plan));
+      if (reads.length > 0) return readBack(reads, encoder);
+      device.queue.submit([encoder.finish()]);
+      await device.queue.onSubmittedWorkDone();
+      return {};
+    },
+    destroy: () => [...buffers, staging.buffer()].forEach((b) => b.destroy()),
+  };
+}
+
+const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
+
+function missing(name: string, plan: KernelPlan): never {
+  throw new Error(`this plan has no "${name}"; it has ${[...Object.keys(plan.entries), ...Object.keys(plan.tensors).filter((t) => !/^(param|grad|adam_.)\//.test(t))].join(", ")}`);
+}
+
+function encodeEntry(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
+  const pass = encoder.beginComputePass();
+  for (const { pipeline, bindGroup, workgroups } of commands) {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(...workgroups);
+  }
+  pass.end();
+}
+
+/** One pipeline per kernel, one bind group per dispatch; the sizes of all dispatches live in one uniform buffer. */
+async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[]): Promise<Record<string, readonly Command[]>> {
+  const kernels = await Promise.all(plan.kernels.map(async (kernel) => {
+    const entries = [{ binding: 0, visibility: COMPUTE_STAGE, buffer: { type: "uniform" as const } },
+      ...kernel.access.map((access, i) => ({ binding: i + 1, visibility: COMPUTE_STAGE, buffer: { type: access === "read" ? "read-only-storage" as const : "storage" as const } }))];
+    const layout = device.createBindGroupLayout({ label: kernel.name, entries });
+    const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
+    const compute = { module, entryPoint: "main" };
+    const pipeline = await device.createComputePipelineAsync({ label: kernel.name, layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute })
+      .catch((error: unknown) => refuse(kernel.name, module, error));
+    return { layout, pipeline };
+  }));
+  const uniforms = createUniforms(device, Object.values(plan.entries).flatMap((e) => e.dispatches));
+  const command = (d: Dispatch): Command => {
+    const { layout, pipeline } = kernels[d.kernel]!;
+    const storage = d.buffers.map((b, i) => ({ binding: i + 1, resource: { buffer: buffers[b]! } }));
+    const bindGroup = device.createBindGroup({ label: d.label, layout, entries: [{ binding: 0, resource: uniforms(d) }, ...storage] });
+    return { pipeline, bindGroup, workgroups: d.workgroups };
+  };
+  return Object.fromEntries(Object.entries(plan.entries).map(([name, entry]) => [name, entry.dispatches.map(command)]));
+}
+
+/** A pipeline error names only the kernel; the module knows the line. */
+async function refuse(name: string, module: GPUShaderModule, error: unknown): Promise<never> {
+  const { messages } = await module.getCompilationInfo();
+  const lines = messages.filter((m) => m.type === "error").map((m) => `${name}.wgsl:${m.lineNum}:${m.linePos}: ${m.message}`);
+  throw new Error([`the device refuses the kernel ${name}`, ...lines, String(error)].join("\n"));
+}
+
+/** Equal size lists share one place. */
+function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[]): (d: Dispatch) => GPUBufferBinding {
+  const stride = roundUp(128, device.limits.minUniformBufferOffsetAlignment);
+  const lists = [...new Set(dispatches.map((d) => d.sizes.join()))];
+  const words = new Uint32Array((lists.length * stride) / 4);
+  lists.forEach((list, i) => words.set(list === "" ? [] : list.split(",").map(Number), (i * stride) / 4));
+  const buffer = device.createBuffer({ label: "sizes", size: Math.max(stride, words.byteLength), usage: USAGE.uniform | USAGE.copyDst });
+  device.queue.writeBuffer(buffer, 0, words);
+  const at = new Map(lists.map((list, i) => [list, i * stride]));
+  return (d) => ({ buffer, offset: at.get(d.sizes.join())!, size: 128 });
+}
+
+interface Place {
+  readonly name: string;
+  readonly tensor: TensorPlan;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** The way back to the host: one mappable buffer, made anew only if a larger read comes than any before. */
+function createStaging(device: GPUDevice, plan: KernelPlan): { buffer: () => GPUBuffer; place: (names: readonly string[]) => readonly Place[]; collect: (places: readonly Place[]) => Promise<Record<string, HostArray>> } {
+  const make = (size: number): GPUBuffer => device.createBuffer({ label: "staging", size, usage: USAGE.mapRead | USAGE.copyDst });
+  let buffer = make(4096);
+  return {
+    buffer: () => buffer,
+    place: (names) => {
+      let offset = 0;
+      const places = names.map((name): Place => {
+        const tensor = plan.tensors[name] ?? missing(name, plan);
+        const bytes = 4 * tensor.physical.reduce((a, b) => a * b, 1);
+        offset += bytes;
+        return { name, tensor, offset: offset - bytes, bytes };
+      });
+      if (offset > buffer.size) {
+        buffer.destroy();
+        buffer = make(roundUp(offset, 4096));
+      }
+      return places;
+    },
+    collect: async (places) => {
+      await buffer.mapAsync(MAP_READ);
+      const bytes = buffer.getMappedRange().slice(0);
+      buffer.unmap();
+      return Object.fromEntries(places.map((p) => [p.name, unpack(bytes, p.offset, p.tensor)]));
+    },
+  };
+}

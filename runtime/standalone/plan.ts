@@ -1,0 +1,97 @@
+/**
+ * KernelPlan: everything a device needs to run a model. Sizes, buffers, dispatch order and shader text are final;
+ * the executor creates all of it once and then only submits. Plain readonly data.
+ */
+import type { InitRule } from "./init-rule.ts";
+
+/** A part of an official checkpoint tensor: contiguous, row-major. */
+export interface OfficialPlace {
+  readonly tensor: string;
+  readonly shape: readonly number[];
+  readonly start: number;
+}
+
+/** Where a launch comes from: a dotted path in the model and the spec text behind it. */
+export interface LaunchOrigin {
+  readonly path: string;
+  readonly span: { readonly file: string; readonly start: number; readonly end: number } | null;
+}
+
+export interface KernelPlan {
+  readonly model: string;
+  readonly profile: Profile;
+  readonly kernels: readonly Kernel[];
+  readonly buffers: readonly BufferPlan[];
+  /** Tensors that the host may write or read, by name (see runtime/standalone/types.ts). */
+  readonly tensors: Readonly<Record<string, TensorPlan>>;
+  readonly entries: Readonly<Record<string, EntryPlan>>;
+  readonly params: readonly ParamPlan[];
+  readonly memory: { readonly total: number; readonly byKind: Readonly<Record<BufferKind, number>> };
+}
+
+/**
+ * How kernels are shaped for a class of adapters. A team is the group of lanes that shares a tile; it exchanges registers by
+ * subgroup shuffles, by subgroup broadcasts from literal lanes (unrolled; faster on SwiftShader), or through workgroup memory (portable).
+ */
+export interface Profile {
+  readonly name: string;
+  readonly lanes: number;
+  readonly exchange: "shuffle" | "broadcast" | "workgroup";
+  /** Rows of a contraction tile; expert groups are cut into tiles of this many slots. */
+  readonly tileRows: number;
+  /** Who reduces a row: one invocation (software adapters) or a whole team (GPUs). */
+  readonly rowOwner: "thread" | "team";
+}
+
+/** Binding 0 of every kernel is a uniform block of sizes, so one text serves all shapes; bindings 1… are storage. */
+export interface Kernel {
+  readonly name: string;
+  readonly wgsl: string;
+  readonly access: readonly ("read" | "read_write")[];
+}
+
+export type BufferKind = "parameters" | "gradients" | "optimizer" | "activations" | "outputs" | "caches" | "tables" | "inputs";
+
+export interface BufferPlan {
+  readonly label: string;
+  readonly kind: BufferKind;
+  readonly bytes: number;
+  /** Contents made on the host when the plan is loaded. */
+  readonly table: TablePlan | null;
+}
+
+/** cos or sin of position · base^(−2j/nRotate) for positions and j < nRotate/2, in float64, or u32 words as they are. */
+export type TablePlan =
+  | { readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number }
+  | { readonly fn: "words"; readonly words: readonly number[] };
+
+export interface TensorPlan {
+  readonly buffer: number;
+  readonly dtype: "f32" | "u32";
+  readonly shape: readonly number[];
+  readonly physical: readonly number[];
+}
+
+export interface EntryPlan {
+  readonly dispatches: readonly Dispatch[];
+}
+
+export interface Dispatch {
+  readonly kernel: number;
+  /** Buffer of each storage binding. */
+  readonly buffers: readonly number[];
+  /** Contents of the uniform block, u32 words. */
+  readonly sizes: readonly number[];
+  readonly workgroups: readonly [number, number, number];
+  /** What this launch computes, for people: the values it stores and the operations fused into it. */
+  readonly label: string;
+  readonly origin: LaunchOrigin;
+  readonly fused: readonly string[];
+}
+
+export interface ParamPlan {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly official: OfficialPlace;
+  readonly init: InitRule;
+}
