@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { cacheDirectory } from "../cache.ts";
 import { EnvironmentError, messageOf } from "../errors.ts";
+import { withoutNoise } from "./quiet.ts";
 import { swiftshaderProblem, unpackSwiftshader } from "./swiftshader.ts";
 
 /** system: what the machine's drivers offer. bundled: SwiftShader from npm with its own loader. null: validates, executes nothing. */
@@ -20,18 +21,22 @@ const HELD = Symbol.for("moeut.dawn");
 interface Held {
   readonly instances: Map<string, GPU>;
   bundled: Dawn | null;
+  systemLoader: boolean | null;
 }
 
 function held(): Held {
   const store = globalThis as { [HELD]?: Held };
-  return (store[HELD] ??= { instances: new Map(), bundled: null });
+  return (store[HELD] ??= { instances: new Map(), bundled: null, systemLoader: null });
 }
 
-/** A Vulkan loader can be opened. Where Vulkan is not the way to the GPU, always true. */
+/** The system has a Vulkan loader that can be opened. Where Vulkan is not the way to the GPU, always true. */
 export function hasSystemLoader(): boolean {
-  if (process.platform !== "linux") return true;
+  return (held().systemLoader ??= process.platform !== "linux" || opens("libvulkan.so.1"));
+}
+
+function opens(library: string): boolean {
   try {
-    process.dlopen({ exports: {} }, "libvulkan.so.1");
+    process.dlopen({ exports: {} }, library);
     return true;
   } catch (error) {
     // A library that opens but is no Node addon fails with another message.
@@ -56,7 +61,7 @@ export async function requestAdapter(source: DriverSource, flags: readonly strin
   const previous = driverFiles(source);
   try {
     const gpu = await instance(source, flags);
-    return await gpu.requestAdapter({ powerPreference: "high-performance" });
+    return await withoutNoise(() => gpu.requestAdapter({ powerPreference: "high-performance" }));
   } finally {
     restore(previous);
   }
@@ -84,6 +89,7 @@ function defineConstants(globals: Dawn["globals"]): void {
 function bundledDawn(): Dawn {
   const known = held().bundled;
   if (known !== null) return known;
+  hasSystemLoader(); // asked before the bundled loader is in the process, which would answer for the system's
   const module: { exports: unknown } = { exports: {} };
   const { dawn } = bundledDriver();
   try {

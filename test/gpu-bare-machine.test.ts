@@ -1,0 +1,81 @@
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { doctor, renderDoctor } from "../runtime/adapter/index.ts";
+import { adviceFor } from "../runtime/adapter/advice.ts";
+import { swiftshaderProblem } from "../runtime/adapter/swiftshader.ts";
+
+const cache = mkdtempSync(join(tmpdir(), "moeut-bare-"));
+afterAll(() => rmSync(cache, { recursive: true }));
+
+const ADAPTER = new URL("../runtime/adapter/index.ts", import.meta.url).href;
+const script = (body: string): readonly string[] => ["--import", "tsx", "--input-type=module", "-e", `import * as adapter from ${JSON.stringify(ADAPTER)};\n${body}`];
+const OPEN = `const { info, close } = await adapter.openDevice(); console.log(info.kind + ": " + info.why); close();`;
+const environment = (changes: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({ ...process.env, MOEUT_CACHE_DIR: cache, MOEUT_ADAPTER: "", ...changes });
+
+/** A mount namespace in which the system has no Vulkan loader, if this machine lets us make one. */
+const HIDE_LOADER = `for f in $(ldconfig -p | sed -n 's/.*libvulkan[.]so[.]1.* => //p'); do mount --bind /dev/null "$f" || exit 9; done; exec "$0" "$@"`;
+const hidden = (command: string, args: readonly string[]) => spawnSync("unshare", ["--map-root-user", "--mount", "bash", "-c", HIDE_LOADER, command, ...args], { encoding: "utf8", env: environment({}) });
+const canHide = process.platform === "linux" && hidden("true", []).status === 0;
+
+describe.runIf(swiftshaderProblem() === null)("a machine without a usable Vulkan driver", () => {
+  test("has a loader and no driver: SwiftShader works", () => {
+    const { stdout } = spawnSync(process.execPath, script(OPEN), { encoding: "utf8", env: environment({ VK_DRIVER_FILES: "/dev/null", VK_ICD_FILENAMES: "/dev/null" }) });
+    expect(stdout).toMatch(/^swiftshader: neither a GPU nor a usable lavapipe was found/);
+  });
+
+  test.runIf(canHide)("has no loader: SwiftShader works with its own", () => {
+    const { stdout, stderr } = hidden(process.execPath, script(`${OPEN} console.log((await adapter.doctor()).notes.join());`));
+    expect(stderr).toBe("");
+    expect(stdout).toMatch(/^swiftshader: .*\nthe system has no Vulkan loader \(libvulkan[.]so[.]1\)\n$/);
+  });
+
+  test("four processes may unpack SwiftShader at once", async () => {
+    const empty = mkdtempSync(join(cache, "race-"));
+    const run = (): Promise<number | null> => new Promise((done) => spawn(process.execPath, script(OPEN), { env: environment({ MOEUT_CACHE_DIR: empty, MOEUT_ADAPTER: "swiftshader" }) }).on("exit", done));
+    expect(await Promise.all([run(), run(), run(), run()])).toEqual([0, 0, 0, 0]);
+    expect(readdirSync(empty).filter((name) => name.startsWith("swiftshader"))).toHaveLength(1);
+  });
+});
+
+describe.runIf(process.platform === "linux")("standard error", () => {
+  const noisy = `console.error("before"); setImmediate(() => console.error("during")); ${OPEN} console.error("after");`;
+  const bash = (redirection: string) => spawnSync("bash", ["-c", `"$0" "$@" ${redirection}`, process.execPath, ...script(noisy)], { encoding: "utf8", env: environment({}) }).stdout;
+
+  test("keeps the program's lines and loses the driver's, on a pipe", () => {
+    expect(bash("2>&1 >/dev/null | cat")).toBe("before\nduring\nafter\n");
+  });
+
+  test("loses nothing in a file that standard output shares", () => {
+    const lines = bash(`>"${cache}/log" 2>&1; cat "${cache}/log"`).split("\n").filter((line) => !line.startsWith("Warning: ")); // prettier-ignore
+    expect(lines.map((line) => line.split(":")[0])).toEqual(["before", "during", expect.any(String), "after", ""]);
+  });
+});
+
+describe("doctor", () => {
+  test("names the chosen adapter, why, and what would be faster", async () => {
+    const report = await doctor({ adapter: "null" });
+    expect(report).toMatchObject({ node: process.versions.node, problem: null, chosen: { kind: "null", why: "forced by --adapter null" } });
+    expect(renderDoctor(report)).toMatch(/^Node \d+.*\n[^]*\n {2}\* null .*\n[^]*using null: forced by --adapter null/);
+  });
+
+  test("says what is wrong instead of throwing", async () => {
+    const report = await doctor({ adapter: "voodoo" });
+    expect(report.chosen).toBeNull();
+    expect(renderDoctor(report)).toContain('no adapter is usable: no adapter matches "voodoo"');
+  });
+
+  test.each([
+    { why: "a GPU needs no advice", kinds: ["gpu", "lavapipe", "null"], platform: "linux", want: [] },
+    { why: "lavapipe", kinds: ["lavapipe", "null"], platform: "linux", want: [/GPU would be faster/] },
+    { why: "SwiftShader", kinds: ["swiftshader", "null"], platform: "linux", want: [/GPU would be faster/, /bookworm-backports/] },
+    { why: "nothing", kinds: ["null"], platform: "linux", want: [/GPU would be faster/, /bookworm-backports/, /npm install @sparticuz/] },
+    { why: "nothing on a Mac", kinds: ["null"], platform: "darwin", want: [/update the graphics driver/] },
+  ] as const)("advice: $why", ({ kinds, platform, want }) => {
+    const advice = adviceFor(kinds.map((kind) => ({ kind, name: kind, source: "system" })), platform).join("\n"); // prettier-ignore
+    for (const pattern of want) expect(advice).toMatch(pattern);
+    if (want.length === 0) expect(advice).toBe("");
+  });
+});
