@@ -98,7 +98,9 @@ export type AttentionSpec =
       readonly balance: BalanceSpec | null;
     });
 
-export type Activation = "relu" | "relu2" | "gelu" | "gelu_tanh" | "silu";
+/** Names of the activations a spec may use; what each computes is in compiler/3-graph/activations.ts. */
+export const ACTIVATIONS = ["relu", "relu2", "gelu", "gelu_tanh", "silu"] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
 
 export type FeedForwardSpec =
   | {

@@ -1,0 +1,115 @@
+/** What lexer and parser complain about, as diagnostics. Each function returns or appends the places that are damaged. */
+import { EOF, type ILexingError, type IRecognitionException, type IToken, type TokenType } from "chevrotain";
+import { KEYWORDS, LBrace, LParen, RBrace, RParen } from "../../grammar/tokens.ts";
+import type { Reporter } from "../diagnostics/index.ts";
+import type { SourceText, Span } from "../ir/source.ts";
+
+/** Far more than any model needs, far less than the call stack holds. */
+const MAX_DEPTH = 64;
+
+/** True (and reported) if brackets nest too deep to be parsed by recursion. */
+export function reportDepth(source: SourceText, tokens: readonly IToken[], report: Reporter): boolean {
+  let depth = 0;
+  for (const token of tokens) {
+    if (token.tokenType === LBrace || token.tokenType === LParen) depth++;
+    if (token.tokenType === RBrace || token.tokenType === RParen) depth--;
+    if (depth <= MAX_DEPTH) continue;
+    report.report("nested-too-deep", span(source, token), { limit: MAX_DEPTH });
+    return true;
+  }
+  return false;
+}
+
+/** Characters outside the language are reported and skipped: the rest of the line still means what it says. */
+export function reportLexing(source: SourceText, errors: readonly ILexingError[], report: Reporter): Span[] {
+  return errors.map((error) => {
+    const place = { file: source.file, start: error.offset, end: error.offset + Math.max(1, error.length) };
+    const shown = source.text.slice(place.start, place.end).slice(0, 24);
+    report.report("unexpected-character", place, { text: printable(shown) });
+    return place;
+  });
+}
+
+const printable = (text: string): string =>
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+export function reportParsing(
+  source: SourceText,
+  tokens: readonly IToken[],
+  errors: readonly IRecognitionException[],
+  report: Reporter,
+): Span[] {
+  const open = unclosed(source.text, tokens);
+  return errors.map((error) => {
+    const found = error.token;
+    const skipped = error.resyncedTokens ?? [];
+    const here = found.tokenType === EOF ? endOf(source) : span(source, found);
+    const last = skipped.at(-1);
+    if (open !== null && (found.tokenType === EOF || opensItem(found))) {
+      report.report("unclosed-block", span(source, open), { found: name(found) }, [{ span: here, note: "still open here" }]);
+    } else {
+      const hint = hintFor(error, tokens);
+      report.report("unexpected-token", here, { found: name(found), expected: error.message, hint });
+    }
+    return last === undefined || last.tokenType === EOF ? here : { ...here, end: Math.max(here.end, span(source, last).end) };
+  });
+}
+
+const isKeyword = (type: TokenType): boolean => KEYWORDS.includes(type);
+const opensItem = (token: IToken): boolean => ["Model", "Compare", "Import"].includes(token.tokenType.name);
+
+function name(token: IToken): string {
+  if (token.tokenType === EOF) return "the end of the file";
+  return token.image.startsWith("`") ? token.image : `\`${token.image.slice(0, 40)}\``;
+}
+
+function hintFor(error: IRecognitionException, tokens: readonly IToken[]): string {
+  const found = error.token;
+  const type = found.tokenType.name;
+  const rule = error.context.ruleStack.at(-1) ?? "";
+  const before = tokens[tokens.indexOf(found) - 1];
+  if (error.message === "a name" && isKeyword(found.tokenType)) return `\`${found.image}\` is a word of the language; choose another name`;
+  if (["layer", "repeat", "sequence"].includes(rule) && isKeyword(found.tokenType)) return `\`${found.image}\` is a word of the language; a layer needs another name`;
+  if (type === "NumberLiteral" || type === "StringLiteral" || type === "Comma") {
+    const swallowed = before?.tokenType.name === "Identifier" && tokens[tokens.indexOf(before) - 1]?.tokenType.name === "Comma";
+    if (swallowed) return "commas stand between the values of one field; between fields, write a space or a line break";
+    if (type === "Comma") return "fields are not separated by commas: write a space or a line break";
+    return "the values of one field are separated by commas";
+  }
+  if (type === "RBrace" && (rule === "file" || rule === "")) return "there is one `}` too many";
+  if (type === "Star" || type === "LParen") return "`*` and parentheses belong to `stack`: `stack (a, b) * 8`";
+  return "";
+}
+
+/**
+ * The `{` that is most likely the one without its `}`: where indentation and nesting disagree first, else the innermost open one.
+ * Null where as many close as open.
+ */
+function unclosed(text: string, tokens: readonly IToken[]): IToken | null {
+  const open: IToken[] = [];
+  let suspect: IToken | null = null;
+  for (const token of tokens) {
+    if (token.tokenType === LBrace) open.push(token);
+    if (token.tokenType !== RBrace) continue;
+    const opened = open.pop();
+    if (opened === undefined) return null;
+    if (suspect === null && opened.startLine !== token.startLine && indent(text, token) < indent(text, opened)) suspect = opened;
+  }
+  const innermost = open.at(-1);
+  return innermost === undefined ? null : (suspect ?? innermost);
+}
+
+function indent(text: string, token: IToken): number {
+  const start = text.lastIndexOf("\n", token.startOffset - 1) + 1;
+  return /^[ \t]*/.exec(text.slice(start))![0].length;
+}
+
+const span = (source: SourceText, token: IToken): Span => ({
+  file: source.file, start: token.startOffset, end: token.startOffset + token.image.length,
+});
+
+/** The last character that is not white space, so that the frame shows a line with text. */
+function endOf(source: SourceText): Span {
+  const end = source.text.trimEnd().length;
+  return { file: source.file, start: Math.max(0, end - 1), end };
+}

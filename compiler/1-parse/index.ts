@@ -1,0 +1,54 @@
+/** text → SpecAst. Keeps everything the author wrote, with spans; recovers after an error, so one typo does not hide the next. */
+import type { IToken } from "chevrotain";
+import { parseTokens } from "../../grammar/parser.ts";
+import { specLexer } from "../../grammar/tokens.ts";
+import type { Reporter } from "../diagnostics/index.ts";
+import type { SequenceAst, SpecAst, ValueAst } from "../ir/ast.ts";
+import type { SourceText, Span } from "../ir/source.ts";
+import { createAstBuilder } from "./build.ts";
+import { reportDepth, reportLexing, reportParsing } from "./errors.ts";
+
+const EMPTY = { version: null, imports: [], models: [], compares: [], statements: [], comments: [], damage: [] } as const;
+
+export function parse(source: SourceText, report: Reporter): SpecAst {
+  const span: Span = { file: source.file, start: 0, end: source.text.length };
+  const lexed = specLexer.tokenize(source.text);
+  const damage = reportLexing(source, lexed.errors, report);
+  if (reportDepth(source, lexed.tokens, report)) return { ...EMPTY, file: source.file, span, damage: [span] };
+
+  const parsed = parseTokens(lexed.tokens, "file");
+  damage.push(...reportParsing(source, lexed.tokens, parsed.errors, report));
+  const comments = (lexed.groups["comments"] ?? []).map((token) => ({ text: token.image, span: tokenSpan(source, token) }));
+  const build = createAstBuilder(source, report, damage);
+  const parts = parsed.cst === undefined ? EMPTY : build.file(parsed.cst);
+  return { ...parts, file: source.file, span, comments, damage };
+}
+
+/** The values of `--set path=value`; null (and reported) where they are none. */
+export function parseValues(source: SourceText, report: Reporter): readonly ValueAst[] | null {
+  return parseFragment(source, report, "valueList");
+}
+
+/** The value of `--set stack=…`; null (and reported) where it is none. */
+export function parseSequence(source: SourceText, report: Reporter): SequenceAst | null {
+  return parseFragment(source, report, "sequence");
+}
+
+function parseFragment(source: SourceText, report: Reporter, rule: "valueList"): readonly ValueAst[] | null;
+function parseFragment(source: SourceText, report: Reporter, rule: "sequence"): SequenceAst | null;
+function parseFragment(source: SourceText, report: Reporter, rule: "valueList" | "sequence"): unknown {
+  const mark = report.all.length;
+  const lexed = specLexer.tokenize(source.text);
+  reportLexing(source, lexed.errors, report);
+  if (reportDepth(source, lexed.tokens, report)) return null;
+  const build = createAstBuilder(source, report, []);
+  const values = rule === "valueList" ? parseTokens(lexed.tokens, rule) : null;
+  const sequence = rule === "sequence" ? parseTokens(lexed.tokens, rule) : null;
+  reportParsing(source, lexed.tokens, (values ?? sequence)!.errors, report);
+  if (report.hasErrors(mark)) return null;
+  return values?.cst !== undefined ? build.values(values.cst) : sequence?.cst !== undefined ? build.sequence(sequence.cst) : null;
+}
+
+const tokenSpan = (source: SourceText, token: IToken): Span => ({
+  file: source.file, start: token.startOffset, end: token.startOffset + token.image.length,
+});

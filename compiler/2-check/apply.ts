@@ -1,0 +1,161 @@
+/** Applies statements to settings: the one place where names are looked up in the language table. */
+import { nearest } from "../diagnostics/index.ts";
+import type { ClauseAst, EntryAst, StatementAst, ValueAst } from "../ir/ast.ts";
+import type { Span } from "../ir/source.ts";
+import type { Block, Field, Kind } from "./field.ts";
+import { STATEMENTS } from "./language.ts";
+import { homesOf, meaning } from "./names.ts";
+import { child, type Context, kindName, kindOf, own, type Setting, type Settings, touches } from "./settings.ts";
+import { expected, readValue, spanOf } from "./value.ts";
+
+export interface ApplyContext extends Context {
+  /** Where each path was set by the model at hand: a second time is an error. */
+  readonly written: Map<string, Span>;
+  /** `solve` is allowed. */
+  readonly solvable: boolean;
+}
+
+/** Where a statement lands: the kind it is looked up in, words for messages, the path for duplicates. */
+export interface Place {
+  readonly kind: Kind;
+  /** "`attention switchhead`" */
+  readonly where: string;
+  readonly path: string;
+}
+
+export function applyStatements(settings: Settings, statements: readonly StatementAst[], place: Place, context: ApplyContext): Settings {
+  return statements.reduce((sofar, statement) => {
+    if (statement.kind === "entry") return applyEntry(sofar, statement, place, context);
+    context.report.report("misplaced-statement", "word" in statement ? statement.word : statement, {
+      statement: statement.kind, where: place.where, home: STATEMENTS[statement.kind],
+    });
+    return sofar;
+  }, settings);
+}
+
+export function applyEntry(settings: Settings, entry: EntryAst, place: Place, context: ApplyContext): Settings {
+  const name = entry.name.text;
+  const field = own(place.kind.fields, name);
+  if (field !== undefined) return applyField(settings, entry, field, place, context);
+  const block = own(place.kind.blocks, name);
+  if (block !== undefined) {
+    const next = applyBlock(child(settings, name), block, entry, place, context);
+    return { ...settings, blocks: { ...settings.blocks, [name]: next } };
+  }
+  reportUnknown(entry, place, context);
+  return { ...settings, broken: true };
+}
+
+function reportUnknown(entry: EntryAst, place: Place, context: ApplyContext): void {
+  const name = entry.name.text;
+  const choices = [...Object.keys(place.kind.fields).filter((f) => place.kind.fields[f]!.clauseOf === null), ...Object.keys(place.kind.blocks)];
+  const homes = homesOf(name);
+  context.report.report("unknown-field", entry.name.span, {
+    name, where: place.where, choices, homes,
+    nearest: homes.length > 0 ? null : (meaning(name, choices) ?? nearest(name, choices)),
+  });
+}
+
+function applyField(settings: Settings, entry: EntryAst, field: Field<unknown>, place: Place, context: ApplyContext): Settings {
+  const name = entry.name.text;
+  if (entry.block !== null) context.report.report("not-a-block", entry.name.span, { name });
+  const value = entry.block !== null && entry.values.length === 0
+    ? { value: null, solve: false, nameSpan: entry.name.span, span: entry.name.span }
+    : fieldSetting(name, field, entry.values, entry.name.span, entry.span, context);
+  const next = store(settings, name, value, place, context);
+  return entry.clauses.reduce((sofar, clause) => applyClause(sofar, clause, name, place, context), next);
+}
+
+/** `on v, o` behind a field, `at pre` behind a block's kind: a field of its own, written as a clause. */
+function applyClause(settings: Settings, clause: ClauseAst, of: string, place: Place, context: ApplyContext): Settings {
+  const word = clause.word.text;
+  const field = own(place.kind.fields, word);
+  if (field === undefined || field.clauseOf !== of) {
+    const home = homesOf(word)[0] ?? null;
+    context.report.report("unexpected-clause", clause.word.span, { word, name: of, home });
+    return settings;
+  }
+  return store(settings, word, fieldSetting(word, field, clause.values, clause.word.span, clause.span, context), place, context);
+}
+
+function fieldSetting(name: string, field: Field<unknown>, values: readonly ValueAst[], nameSpan: Span, whole: Span, context: ApplyContext): Setting {
+  const { report, damage } = context;
+  if (values.length === 0) {
+    if (!damage.some((d) => touches(d, whole))) report.report("missing-value", nameSpan, { name, expected: expected(field.type) });
+    return { value: null, solve: false, nameSpan, span: nameSpan };
+  }
+  const span = spanOf(values);
+  const solve = field.type.type === "int" && context.solvable && values.length === 1 && values[0]!.kind === "word" && values[0]!.text === "solve";
+  return { value: solve ? null : readValue(name, field, values, report), solve, nameSpan, span };
+}
+
+function store(settings: Settings, name: string, setting: Setting, place: Place, context: ApplyContext): Settings {
+  if (writtenTwice(`${place.path}.${name}`, name, setting.nameSpan, context)) return settings;
+  return { ...settings, fields: { ...settings.fields, [name]: setting } };
+}
+
+function writtenTwice(path: string, name: string, span: Span, context: ApplyContext): boolean {
+  const before = context.written.get(path);
+  if (before === undefined) {
+    context.written.set(path, span);
+    return false;
+  }
+  context.report.report("duplicate-field", span, { name }, [{ span: before, note: "first set here" }]);
+  return true;
+}
+
+export function applyBlock(settings: Settings, block: Block, entry: EntryAst, outer: Place, context: ApplyContext): Settings {
+  const name = entry.name.text;
+  const path = `${outer.path}.${name}`;
+  let next = applyKind(settings, block, entry, path, context);
+  const kind = kindOf(next, block);
+  const word = kindName(next, block);
+  const place: Place = { kind, path, where: `\`${word === null || word === "" ? name : `${name} ${word}`}\`` };
+  for (const clause of entry.clauses) next = applyClause(next, clause, name, place, context);
+  if (context.damage.some((d) => touches(d, entry.span))) next = { ...next, broken: true };
+  return entry.block === null ? next : applyStatements(next, entry.block.statements, place, context);
+}
+
+/** `attention mha`: another kind than the inherited one keeps the settings that both kinds have. */
+function applyKind(settings: Settings, block: Block, entry: EntryAst, path: string, context: ApplyContext): Settings {
+  const name = entry.name.text;
+  const kinds = Object.keys(block.kinds);
+  const wordless = own(block.kinds, "") !== undefined;
+  const here: Settings = { ...settings, span: settings.span ?? entry.name.span };
+  if (entry.values.length === 0) {
+    if (entry.block === null && entry.clauses.length === 0 && !context.damage.some((d) => touches(d, entry.span))) {
+      context.report.report("missing-value", entry.name.span, { name, expected: wordless ? "`{ … }`" : oneOfKinds(kinds) });
+    }
+    // `rope { … }` after an inherited `rope none` can only mean that there is one again.
+    return settings.kind?.name === "none" && entry.block !== null ? { ...here, kind: null } : here;
+  }
+  const value = entry.values[0]!;
+  const word = value.kind === "word" ? value.text : null;
+  if (word === null || entry.values.length > 1 || wordless) {
+    const expectedHere = wordless ? "braces" : oneOfKinds(kinds);
+    context.report.report("wrong-value", spanOf(entry.values), { name, expected: expectedHere, found: describeAll(entry.values) });
+    return { ...here, broken: true };
+  }
+  if (!kinds.includes(word)) {
+    context.report.report("unknown-kind", value.span, { block: name, name: word, nearest: nearest(word, kinds), choices: kinds });
+    return { ...here, broken: true };
+  }
+  if (writtenTwice(`${path}:kind`, name, entry.name.span, context)) return here;
+  return changeKind({ ...here, span: entry.name.span }, block, { name: word, span: value.span });
+}
+
+function changeKind(settings: Settings, block: Block, kind: { readonly name: string; readonly span: Span }): Settings {
+  const from = kindOf(settings, block);
+  const to = block.kinds[kind.name]!;
+  const fields = Object.entries(settings.fields).filter(([name]) => same(own(from.fields, name), own(to.fields, name)));
+  const blocks = Object.entries(settings.blocks).filter(([name]) => own(to.blocks, name) === own(from.blocks, name));
+  return { ...settings, kind, fields: Object.fromEntries(fields), blocks: Object.fromEntries(blocks) };
+}
+
+const same = (a: Field<unknown> | undefined, b: Field<unknown> | undefined): boolean =>
+  a !== undefined && b !== undefined && JSON.stringify(a.type) === JSON.stringify(b.type);
+
+const oneOfKinds = (kinds: readonly string[]): string => `one of ${kinds.map((k) => `\`${k}\``).join(", ")}`;
+
+const describeAll = (values: readonly ValueAst[]): string =>
+  values.map((v) => `\`${v.text}\``).join(", ");

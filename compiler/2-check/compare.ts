@@ -1,0 +1,120 @@
+/** `compare` blocks → CompareSpec: every point of the grid becomes a model. */
+import { measure } from "../counts/index.ts";
+import { nearest } from "../diagnostics/index.ts";
+import type { CompareAst, EntryAst, MatchAst, ValueAst, VaryAst } from "../ir/ast.ts";
+import type { CompareSpec } from "../ir/compare-spec.ts";
+import type { ModelSpec } from "../ir/model-spec.ts";
+import { applyEntry } from "./apply.ts";
+import { measureOf } from "./claims.ts";
+import { findModel, type LoadedFile, namesInScope } from "./files.ts";
+import { COMPARE, STATEMENTS } from "./language.ts";
+import type { ModelTree } from "./model.ts";
+import { isDeadEnd, reportDeadEnd, setPath } from "./path.ts";
+import { type Resolver, setFree, theUnknown } from "./resolve.ts";
+import { type Context, EMPTY, own, read } from "./settings.ts";
+import { solve } from "./solve.ts";
+
+const MAX_VARIANTS = 256;
+
+interface Parts {
+  readonly entries: readonly EntryAst[];
+  readonly vary: readonly VaryAst[];
+  readonly match: MatchAst | null;
+}
+
+export function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, context: Context): CompareSpec | null {
+  const { report } = context;
+  const parts = split(ast, context);
+  const place = { kind: COMPARE, where: "a compare", path: "" };
+  const apply = { ...context, written: new Map(), solvable: false };
+  const settings = parts.entries.reduce((sofar, entry) => applyEntry(sofar, entry, place, apply), EMPTY);
+  const fields = read(settings, COMPARE, { report, solve: 0 });
+  if (parts.vary.length === 0) report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "vary", example: "vary feed_forward.expert_size in 64, 128" });
+  if (fields === null) return null;
+  if (fields.base === null) {
+    report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "base", example: "base MODEL" });
+    return null;
+  }
+  const found = findModel(fields.base, file);
+  if (found === null) {
+    const names = namesInScope(file);
+    report.report("unknown-model", own(settings.fields, "base")!.span, { name: fields.base, nearest: nearest(fields.base, names), choices: names });
+    return null;
+  }
+  const mark = report.all.length;
+  const base = resolver.model(found);
+  const match = matchOf(parts.match, context);
+  const points = grid(ast, parts.vary, context);
+  if (base === null || points === null || parts.vary.length === 0 || match === "broken") return null;
+  const tree = resolver.tree(found);
+  const variants = points.map((point) => {
+    const model = variant(ast.name.text, tree, point, match, base, { resolver, file, context });
+    return model === null ? null : { settings: Object.fromEntries(point.map((p) => [p.vary.path.text, p.value.text])), model };
+  });
+  if (report.hasErrors(mark) || !variants.every((v) => v !== null)) return null;
+  return {
+    name: ast.name.text, span: ast.span, base: fields.base, seeds: fields.seeds, variants,
+    vary: parts.vary.map((v) => ({ path: v.path.text, values: v.values.map((value) => value.text) })),
+    match: match === null ? null : { measure: match.what, by: match.by.text },
+  };
+}
+
+function split(ast: CompareAst, { report }: Context): Parts {
+  const { statements } = ast.body;
+  const matches = statements.filter((s) => s.kind === "match");
+  if (matches.length > 1) report.report("duplicate-field", matches[1]!.word, { name: "match" }, [{ span: matches[0]!.word, note: "first set here" }]);
+  for (const s of statements) {
+    if (s.kind === "layer" || s.kind === "stack" || s.kind === "expect") {
+      report.report("misplaced-statement", s.word, { statement: s.kind, where: "a compare", home: STATEMENTS[s.kind] });
+    }
+  }
+  return { entries: statements.filter((s) => s.kind === "entry"), vary: statements.filter((s) => s.kind === "vary"), match: matches[0] ?? null };
+}
+
+type Match = { readonly what: NonNullable<ReturnType<typeof measureOf>>; readonly by: NonNullable<MatchAst["by"]> };
+
+function matchOf(ast: MatchAst | null, { report }: Context): Match | null | "broken" {
+  if (ast === null) return null;
+  const what = measureOf(ast.measure, report);
+  if (ast.by === null) report.report("match-target", ast.span, { problem: "`match` does not say which field may change" });
+  if (ast.model !== null) report.report("match-target", ast.model.span, { problem: "in a compare the variants are matched to `base`, not to another model" });
+  return what === null || ast.by === null || ast.model !== null ? "broken" : { what, by: ast.by };
+}
+
+interface Coordinate {
+  readonly vary: VaryAst;
+  readonly value: ValueAst;
+}
+
+function grid(ast: CompareAst, vary: readonly VaryAst[], { report }: Context): readonly (readonly Coordinate[])[] | null {
+  const count = vary.reduce((product, v) => product * v.values.length, 1);
+  if (count > MAX_VARIANTS) {
+    report.report("too-many-variants", ast.name.span, { count, limit: MAX_VARIANTS });
+    return null;
+  }
+  return vary.reduce<Coordinate[][]>((points, v) => points.flatMap((point) => v.values.map((value) => [...point, { vary: v, value }])), [[]]);
+}
+
+interface Around {
+  readonly resolver: Resolver;
+  readonly file: LoadedFile;
+  readonly context: Context;
+}
+
+function variant(name: string, base: ModelTree, point: readonly Coordinate[], match: Match | null, target: ModelSpec, around: Around): ModelSpec | null {
+  const { context } = around;
+  let tree: ModelTree = { ...base, name: [name, ...point.map((p) => p.value.text.replace(/\W+/g, "_"))].join("_"), expects: [], matchOptional: true };
+  for (const { vary, value } of point) {
+    const next = setPath(tree, { path: vary.path.text, span: vary.path.span, values: [value], sequence: null }, context);
+    if (isDeadEnd(next)) {
+      reportDeadEnd(next, { path: vary.path.text, span: vary.path.span }, context);
+      return null;
+    }
+    tree = next;
+  }
+  if (match === null) return around.resolver.build(tree, around.file);
+  const free = setFree({ ...tree, match: null }, match.by.text, match.by.span, context);
+  const unknown = free === null ? null : theUnknown(free, context);
+  if (free === null || unknown === null || unknown === undefined) return null;
+  return solve(free, unknown, match.what, measure(target, match.what), context.report);
+}

@@ -1,0 +1,100 @@
+/** A file with everything it imports, parsed. */
+import { nearest } from "../diagnostics/index.ts";
+import { parse } from "../1-parse/index.ts";
+import type { EntryAst, ImportAst, ModelAst, SpecAst } from "../ir/ast.ts";
+import type { SourceText } from "../ir/source.ts";
+import type { Reporter } from "../diagnostics/index.ts";
+
+/**
+ * Reads the text of an imported file. `path` as written, `from` the name of the importing file; gives the file under its own
+ * name, or says why not.
+ */
+export type ReadFile = (path: string, from: string) => SourceText | { readonly problem: string };
+
+export interface LoadedFile {
+  readonly ast: SpecAst;
+  readonly imports: readonly LoadedFile[];
+  /** Its own models, the first of each name. */
+  readonly models: readonly ModelAst[];
+  /** Top-level `train` blocks. */
+  readonly train: readonly EntryAst[];
+}
+
+export interface Loader {
+  readonly report: Reporter;
+  readonly readFile: ReadFile;
+  /** Every text read, for rendering diagnostics. */
+  readonly sources: SourceText[];
+  readonly loaded: Map<string, LoadedFile>;
+}
+
+export function loadFile(ast: SpecAst, loader: Loader, open: readonly string[] = []): LoadedFile {
+  const imports = ast.imports.flatMap((statement) => loadImport(statement, ast.file, loader, [...open, ast.file]) ?? []);
+  const file: LoadedFile = { ast, imports, models: firstOfEachName(ast, loader.report), train: topLevel(ast, loader.report) };
+  reportVersion(ast, loader.report);
+  return file;
+}
+
+function loadImport(statement: ImportAst, from: string, loader: Loader, open: readonly string[]): LoadedFile | null {
+  const source = loader.readFile(statement.path, from);
+  if ("problem" in source) {
+    loader.report.report("import-not-found", statement.pathSpan, { path: statement.path, reason: source.problem });
+    return null;
+  }
+  if (open.includes(source.file)) {
+    loader.report.report("import-cycle", statement.pathSpan, { path: statement.path });
+    return null;
+  }
+  const before = loader.loaded.get(source.file);
+  if (before !== undefined) return before;
+  loader.sources.push(source);
+  const file = loadFile(parse(source, loader.report), loader, open);
+  loader.loaded.set(source.file, file);
+  return file;
+}
+
+function reportVersion(ast: SpecAst, report: Reporter): void {
+  if (ast.version === null) {
+    if (ast.damage.length === 0) report.report("missing-version", { ...ast.span, end: Math.min(ast.span.end, 1) }, {});
+  } else if (ast.version.value !== 1) report.report("unsupported-version", ast.version.span, { version: ast.version.text });
+}
+
+function firstOfEachName(ast: SpecAst, report: Reporter): readonly ModelAst[] {
+  return ast.models.filter((model, index) => {
+    const first = ast.models.findIndex((other) => other.name.text === model.name.text);
+    if (first === index) return true;
+    report.report("duplicate-model", model.name.span, { name: model.name.text }, [{ span: ast.models[first]!.name.span, note: "the first one" }]);
+    return false;
+  });
+}
+
+const ITEMS = ["model", "compare", "import", "train", "moeut"];
+
+function topLevel(ast: SpecAst, report: Reporter): readonly EntryAst[] {
+  const train: EntryAst[] = [];
+  for (const statement of ast.statements) {
+    if (statement.kind === "entry" && statement.name.text === "train") train.push(statement);
+    else if (statement.kind === "entry") report.report("unknown-item", statement.name.span, { name: statement.name.text, nearest: nearest(statement.name.text, ITEMS) });
+    else {
+      const home = statement.kind === "vary" ? "compare" : "model";
+      report.report("misplaced-statement", statement.word, { statement: statement.kind, where: "a file", home });
+    }
+  }
+  return train;
+}
+
+export interface FoundModel {
+  readonly model: ModelAst;
+  readonly file: LoadedFile;
+}
+
+/** A model by name: of the file itself, else of a file that it imports. */
+export function findModel(name: string, file: LoadedFile): FoundModel | null {
+  for (const place of [file, ...file.imports]) {
+    const model = place.models.find((m) => m.name.text === name);
+    if (model !== undefined) return { model, file: place };
+  }
+  return null;
+}
+
+export const namesInScope = (file: LoadedFile): readonly string[] => [file, ...file.imports].flatMap((f) => f.models.map((m) => m.name.text));

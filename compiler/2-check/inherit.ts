@@ -1,0 +1,97 @@
+/** `from`: the tree of a model is that of its parent with its own statements applied. */
+import { nearest } from "../diagnostics/index.ts";
+import type { LayerAst, ModelAst, StatementAst } from "../ir/ast.ts";
+import type { Span } from "../ir/source.ts";
+import { type ApplyContext, applyEntry, applyStatements, type Place } from "./apply.ts";
+import { findModel, type LoadedFile, namesInScope } from "./files.ts";
+import { LAYER, MODEL } from "./language.ts";
+import type { LayerTree, ModelTree } from "./model.ts";
+import { type Context, EMPTY, touches } from "./settings.ts";
+
+export const MODEL_PLACE: Place = { kind: MODEL, where: "a model", path: "" };
+export const layerPlace = (name: string): Place => ({ kind: LAYER, where: "a layer", path: `layer.${name}` });
+
+/** The tree of a model, by way of its ancestors'. Null only if it inherits from itself. */
+export function modelTree(model: ModelAst, file: LoadedFile, context: Context, open: readonly ModelAst[] = []): ModelTree {
+  const parent = parentTree(model, file, context, open);
+  const empty: ModelTree = {
+    name: "", span: model.span, nameSpan: model.name.span, file: "", root: EMPTY, layers: [], stack: null, match: null,
+    matchOptional: true, expects: [], broken: model.from !== null,
+  };
+  const base = parent ?? empty;
+  const written = new Map<string, Span>();
+  const apply: ApplyContext = { ...context, written: new Map(), solvable: false };
+  // The recipe of a file holds for all its models, over what they inherit from other files.
+  const root = parent?.file === file.ast.file ? base.root : file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_PLACE, apply), base.root);
+  const started: ModelTree = {
+    ...base, root, name: model.name.text, span: model.span, nameSpan: model.name.span, file: file.ast.file, expects: [], matchOptional: true,
+    layers: base.layers.map((layer) => ({ ...layer, declared: false })),
+    broken: base.broken || context.damage.some((d) => touches(d, model.span)),
+  };
+  return applyModel(started, model.body.statements, { ...context, written, solvable: true });
+}
+
+function parentTree(model: ModelAst, file: LoadedFile, context: Context, open: readonly ModelAst[]): ModelTree | null {
+  if (model.from === null) return null;
+  const found = findModel(model.from.text, file);
+  if (found === null) {
+    const names = namesInScope(file).filter((name) => name !== model.name.text);
+    context.report.report("unknown-model", model.from.span, { name: model.from.text, nearest: nearest(model.from.text, names), choices: names });
+    return null;
+  }
+  const circle = [...open, model];
+  if (circle.includes(found.model)) {
+    const names = circle.slice(circle.indexOf(found.model)).map((m) => m.name.text);
+    if (found.model === circle[0]) context.report.report("inheritance-cycle", found.model.from!.span, { names });
+    return null;
+  }
+  return modelTree(found.model, found.file, context, circle);
+}
+
+function applyModel(tree: ModelTree, statements: readonly StatementAst[], context: ApplyContext): ModelTree {
+  // All layers exist before any is set, so that `layer *` means all of them wherever it stands.
+  const declared = statements.reduce((sofar, s) => (s.kind === "layer" ? declare(sofar, s) : sofar), tree);
+  return statements.reduce((sofar, statement) => applyToModel(sofar, statement, context), declared);
+}
+
+function declare(tree: ModelTree, statement: LayerAst): ModelTree {
+  const missing = (statement.names ?? []).filter((name, i, all) =>
+    !tree.layers.some((l) => l.name === name.text) && all.findIndex((n) => n.text === name.text) === i);
+  const layers = missing.map((name): LayerTree => ({ name: name.text, span: name.span, settings: EMPTY, declared: true }));
+  return { ...tree, layers: [...tree.layers, ...layers] };
+}
+
+function applyToModel(tree: ModelTree, statement: StatementAst, context: ApplyContext): ModelTree {
+  const { report, written } = context;
+  const once = (path: string, span: Span): boolean => {
+    const before = written.get(path);
+    if (before === undefined) written.set(path, span);
+    else report.report("duplicate-field", span, { name: path }, [{ span: before, note: "first set here" }]);
+    return before === undefined;
+  };
+  switch (statement.kind) {
+    case "entry": return { ...tree, root: applyEntry(tree.root, statement, MODEL_PLACE, context) };
+    case "layer": return applyLayer(tree, statement, context);
+    case "stack": return once("stack", statement.word) ? { ...tree, stack: statement } : tree;
+    case "match": return once("match", statement.word) ? { ...tree, match: statement, matchOptional: false } : tree;
+    case "expect": return { ...tree, expects: [...tree.expects, statement] };
+    case "vary":
+      report.report("misplaced-statement", statement.word, { statement: "vary", where: "a model", home: "compare" });
+      return tree;
+  }
+}
+
+function applyLayer(tree: ModelTree, statement: LayerAst, context: ApplyContext): ModelTree {
+  const names = statement.names?.map((name) => name.text);
+  if (names === undefined && tree.layers.length === 0 && !tree.broken) {
+    context.report.report("no-layers", statement.word, { name: tree.name });
+    return { ...tree, broken: true };
+  }
+  const twice = statement.names?.find((name, i, all) => all.findIndex((n) => n.text === name.text) !== i);
+  if (twice !== undefined) context.report.report("repeated-value", twice.span, { name: "layer", value: twice.text });
+  const layers = tree.layers.map((layer): LayerTree =>
+    names === undefined || names.includes(layer.name)
+      ? { ...layer, settings: applyStatements(layer.settings, statement.body.statements, layerPlace(layer.name), context) }
+      : layer);
+  return { ...tree, layers };
+}

@@ -1,0 +1,192 @@
+/**
+ * The language: every field of every block with its type, default, unit, range and meaning. The checker, "did you mean",
+ * the printer and docs/language.md all read this table and nothing else; a new field is a row here.
+ */
+import { ACTIVATIONS } from "../ir/model-spec.ts";
+import { block, choice, flag, groups, int, kind, modelName, number, numbers, plainBlock, set } from "./field.ts";
+
+const WIDE = 1_048_576;
+
+// ---- parts of a layer
+
+export const ROPE = kind("Rotary positions on the first channels of each head, paired by halves.", {
+  fraction: number({ default: 0.5, min: 0, max: 1, open: true, doc: "part of the head width that is rotated, rounded down to an even number of channels" }),
+  base: number({ default: 10_000, min: 1, max: 1e9, open: true, doc: "channel pair j of r channels turns by base^(−2j/r) per position" }),
+});
+
+const ROPE_BLOCK = block("Rotary positions (`rope none`: no positions at all).", "rotary", { rotary: ROPE, none: kind("No position information.", {}) });
+
+export const ROUTER = kind("How tokens choose experts: each score is one row of weights times the router's input.", {
+  input: choice(["norm", "residual"], { default: "norm", doc: "what the router reads: the layer's norm of the residual stream, or what the experts read" }),
+  score: choice(["sigmoid", "softmax"], { default: "sigmoid", doc: "squashes the router's outputs; softmax is over all experts" }),
+  weight: choice(["score", "renormalized"], { default: "score", doc: "what multiplies an expert's output: its score, or its score over the sum of the chosen ones" }),
+});
+
+export const ENTROPY = kind("Minus the entropy of the mean routing distribution, added to the loss: spreads the load (Csordás et al. 2024).", {
+  weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term" }),
+  scope: groups([["sequence", "batch"], ["passes", "site"]], {
+    default: ["sequence", "passes"],
+    doc: "what is averaged before the entropy is taken: positions of one sequence or of the batch; all passes over the layer together, or each site alone",
+  }),
+});
+
+const BALANCE_BLOCK = block("Load balancing term.", "none", { none: kind("No term.", {}), entropy: ENTROPY });
+
+const ROUTED = { router: plainBlock(ROUTER), balance: BALANCE_BLOCK };
+
+const HEADS = {
+  n_heads: int({ default: 4, max: 65_536, unit: "heads", doc: "attention heads" }),
+  d_head: int({ default: null, shown: "d_model / n_heads", max: WIDE, unit: "channels", doc: "width of one head's queries, keys and values" }),
+};
+
+export const MHA = kind("Ordinary causal multi-head attention, no biases.", {
+  ...HEADS,
+  gate: choice(["none", "sigmoid"], { default: "none", doc: "sigmoid: each head's output is multiplied by a sigmoid of one row of weights times the norm" }),
+}, { rope: ROPE_BLOCK });
+
+export const SWITCHHEAD = kind("Attention with experts on some of its projections, chosen per head (Csordás et al. 2023), no biases.", {
+  ...HEADS,
+  n_experts: int({ default: 4, max: 65_536, unit: "experts", doc: "experts of each head, on each projection named behind `on`" }),
+  on: set(["q", "k", "v", "o"], { default: ["v", "o"], clauseOf: "n_experts", doc: "the projections that have experts: queries, keys, values, output" }),
+  top_k: int({ default: null, shown: "2, at most n_experts", max: 65_536, unit: "experts", doc: "experts each head uses per token" }),
+}, { rope: ROPE_BLOCK, ...ROUTED });
+
+const ATTENTION_BLOCK = block("Attention.", "mha", { mha: MHA, switchhead: SWITCHHEAD });
+
+const ACTIVATION = choice(ACTIVATIONS, { default: "relu", doc: "nonlinearity between the two projections; relu2 is the square of relu" });
+
+export const DENSE = kind("Two linear maps with a nonlinearity between them.", {
+  d_ff: int({ default: null, shown: "4 · d_model", max: 16 * WIDE, unit: "channels", doc: "inner width" }),
+  activation: ACTIVATION,
+  bias: flag({ default: true, doc: "both maps have biases" }),
+});
+
+export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed-forward blocks without biases (Csordás et al. 2023).", {
+  n_experts: int({ default: 16, max: WIDE, unit: "experts", doc: "experts in the layer" }),
+  expert_size: int({ default: 128, max: WIDE, unit: "channels", doc: "inner width of one expert" }),
+  top_k: int({ default: null, shown: "4, at most n_experts", max: WIDE, unit: "experts", doc: "experts each token visits" }),
+  activation: ACTIVATION,
+}, ROUTED);
+
+const FEED_FORWARD_BLOCK = block("Feed-forward part.", "dense", { dense: DENSE, moe: MOE });
+
+// ---- norms
+
+const NORM_FIELDS = {
+  eps: number({ default: 1e-5, min: 0, max: 1, doc: "added to the variance" }),
+  affine: flag({ default: true, doc: "learned weight, and bias for layernorm" }),
+};
+
+const LAYER_NORM_FIELDS = {
+  at: choice(["peri", "pre", "post"], {
+    default: "peri", clauseOf: "norm",
+    doc: "peri: x + f(x), only queries, keys and routers read the norm; pre: x + f(norm(x)); post: norm(x + f(x))",
+  }),
+  ...NORM_FIELDS,
+};
+
+export const LAYER_NORM = kind("Over channels: mean 0, variance 1.", LAYER_NORM_FIELDS);
+export const NORM = kind("Over channels: mean 0, variance 1.", NORM_FIELDS);
+
+const LAYER_NORM_BLOCK = block("The layer's two norms (attention and feed-forward) and where they stand.", "layernorm", {
+  layernorm: LAYER_NORM,
+  rmsnorm: kind("Over channels: mean square 1.", LAYER_NORM_FIELDS),
+});
+
+const norm = (doc: string, defaultKind: string | null, shown?: string) =>
+  block(doc, defaultKind, { none: kind("No norm.", {}), layernorm: NORM, rmsnorm: kind("Over channels: mean square 1.", NORM_FIELDS) }, shown);
+
+// ---- layer, model
+
+export const LAYER = kind("A pool of weights. Where in depth it is used is said by `stack`.", {}, {
+  norm: LAYER_NORM_BLOCK,
+  attention: ATTENTION_BLOCK,
+  feed_forward: FEED_FORWARD_BLOCK,
+});
+
+export const EMBEDDING = kind("From tokens to channels.", {
+  scale: number({
+    default: null, words: ["sqrt_d_model"], min: 0, max: 1e6, open: true, shown: "1; `sqrt_d_model` if every layer's norm is at post",
+    doc: "multiplies the looked-up rows; `sqrt_d_model` is the square root of d_model",
+  }),
+}, { norm: norm("Norm after the scale.", "none") });
+
+export const HEAD = kind("From channels to logits.", {
+  bias: flag({ default: true, doc: "one bias per token of the vocabulary" }),
+  tied: flag({ default: false, doc: "the output projection is the embedding table" }),
+}, { norm: norm("Norm in front of the output projection.", null, "as the first layer's, `none` if every layer's norm is at post") });
+
+// ---- training
+
+export const ADAMW = kind("AdamW with decay on every parameter (Loshchilov & Hutter 2019).", {
+  lr: number({ default: 2.5e-4, min: 0, max: 1e3, doc: "learning rate at the top of the schedule" }),
+  betas: numbers({ default: [0.9, 0.999], min: 0, max: 1, doc: "decay of the two running means" }),
+  eps: number({ default: 1e-8, min: 0, max: 1, doc: "added to the root of the second mean" }),
+  weight_decay: number({ default: 0.01, min: 0, max: 1e3, doc: "each step multiplies weights by 1 − lr · weight_decay" }),
+});
+
+const WARMUP = { warmup: int({ default: 0, min: 0, max: 1e9, unit: "steps", doc: "linear rise of the learning rate from 0" }) };
+const DECAYING = {
+  ...WARMUP,
+  floor: number({ default: 0.1, min: 0, max: 1, doc: "learning rate at the last step, as a part of lr" }),
+};
+export const SCHEDULE = kind("Half a cosine from lr to floor · lr.", DECAYING);
+export const CONSTANT = kind("lr at every step.", WARMUP);
+
+const SCHEDULE_BLOCK = block("The learning rate over the steps.", "cosine", {
+  cosine: SCHEDULE,
+  linear: kind("A straight line from lr to floor · lr.", DECAYING),
+  constant: CONSTANT,
+});
+
+export const TRAIN = kind("The training recipe. It is not part of a model's identity. At the top of a file: for all its models.", {
+  grad_clip: number({ default: 0.25, words: ["none"], min: 0, max: 1e9, open: true, doc: "gradients with a greater global 2-norm are scaled down to it" }),
+  batch: int({ default: 8, max: WIDE, unit: "sequences", doc: "sequences per step" }),
+  accumulate: int({ default: 1, max: WIDE, doc: "equal parts the batch is computed in, one after the other, to save memory" }),
+  steps: int({ default: 1_000, max: 1e9, unit: "steps", doc: "length of training" }),
+  eval_every: int({ default: 100, min: 0, max: 1e9, unit: "steps", doc: "between evaluations on held-out data; 0: never" }),
+  checkpoint_every: int({ default: 100, min: 0, max: 1e9, unit: "steps", doc: "between checkpoints; 0: only at the end" }),
+}, {
+  optimizer: block("The optimizer.", "adamw", { adamw: ADAMW }),
+  schedule: SCHEDULE_BLOCK,
+});
+
+export const TRAIN_BLOCK = plainBlock(TRAIN);
+
+export const MODEL = kind("One model.", {
+  vocab_size: int({ default: 256, max: 16_777_216, unit: "tokens", doc: "vocabulary; 256 for bytes" }),
+  seq_len: int({ default: 256, max: WIDE, unit: "tokens", doc: "length of training sequences, the longest context" }),
+  d_model: int({ default: 128, max: WIDE, unit: "channels", doc: "width of the residual stream" }),
+  init: choice(["official"], { default: "official", doc: "initial weights: as in the released code of the paper" }),
+}, {
+  embedding: plainBlock(EMBEDDING),
+  head: plainBlock(HEAD),
+  train: TRAIN_BLOCK,
+});
+
+export const COMPARE = kind("A grid of variants of one model, trained under one budget.", {
+  base: modelName({ default: null, shown: "required", doc: "the model that is varied" }),
+  seeds: int({ default: 1, max: 1_000, doc: "runs of each variant with different random numbers" }),
+});
+
+export const MODEL_BLOCK = plainBlock(MODEL);
+export const LAYER_BLOCK = plainBlock(LAYER);
+export const COMPARE_BLOCK = plainBlock(COMPARE);
+
+/** Statements with a syntax of their own, and where they belong. */
+export const STATEMENTS = {
+  layer: "model", stack: "model", expect: "model", match: "model or compare", vary: "compare",
+} as const;
+
+/** Names other systems use for what is a field here. */
+export const SYNONYMS: Readonly<Record<string, string>> = {
+  hidden_size: "d_model", n_embd: "d_model", dim: "d_model", width: "d_model", embed_dim: "d_model",
+  num_heads: "n_heads", n_head: "n_heads", heads: "n_heads", num_attention_heads: "n_heads", head_dim: "d_head", d_k: "d_head",
+  n_layers: "stack", num_layers: "stack", n_layer: "stack", depth: "stack", group_size: "stack", n_repeats: "stack",
+  num_experts: "n_experts", experts: "n_experts", k: "top_k", n_active: "top_k", num_experts_per_tok: "top_k",
+  intermediate_size: "d_ff", ffn_dim: "d_ff", hidden_dim: "d_ff", context: "seq_len", block_size: "seq_len", context_length: "seq_len",
+  max_seq_len: "seq_len", n_vocab: "vocab_size", vocabulary: "vocab_size", learning_rate: "lr", batch_size: "batch", wd: "weight_decay",
+  clip: "grad_clip", max_grad_norm: "grad_clip", ffn: "feed_forward", mlp: "feed_forward", attn: "attention", warmup_steps: "warmup",
+  max_steps: "steps", gradient_accumulation: "accumulate", grad_accum: "accumulate", tie: "tied", tie_embeddings: "tied",
+  act: "activation", nonlinearity: "activation", theta: "base", rope_theta: "base", ln: "norm", layer_norm: "norm",
+};

@@ -1,0 +1,142 @@
+/** Settings of one layer → LayerSpec. Everything that can be seen by looking at one layer is proved here. */
+import type { Span } from "../ir/source.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
+import { DENSE, ENTROPY, LAYER, LAYER_NORM, MHA, MOE, NORM, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
+import { type BuildContext, child, kindName, own, placeOf, read, type Settings } from "./settings.ts";
+
+/** What a layer needs to know of its model; d_model is null where it is in error. */
+export interface LayerContext extends BuildContext {
+  readonly dModel: number | null;
+  readonly layerSpan: Span;
+}
+
+export function buildLayer(name: string, settings: Settings, context: LayerContext): LayerSpec | null {
+  const norm = buildLayerNorm(child(settings, "norm"), context);
+  const attention = buildAttention(child(settings, "attention"), context);
+  const feedForward = buildFeedForward(child(settings, "feed_forward"), context);
+  if (settings.broken || norm === null || attention === null || feedForward === null) return null;
+  return { name, span: context.layerSpan, ...norm, attention, feedForward };
+}
+
+function buildLayerNorm(settings: Settings, context: BuildContext): Pick<LayerSpec, "norm" | "placement"> | null {
+  const fields = read(settings, LAYER_NORM, context);
+  if (fields === null) return null;
+  const kind = kindName(settings, LAYER.blocks["norm"]!) as NormSpec["kind"];
+  return { norm: { kind, affine: fields.affine, eps: fields.eps }, placement: fields.at };
+}
+
+/** A norm that may be `none`; `fallback` where the block says nothing of its kind. */
+export function buildNorm(settings: Settings, fallback: NormSpec | null, context: BuildContext): NormSpec | null | "broken" {
+  if (settings.broken) return "broken";
+  const kind = settings.kind?.name ?? fallback?.kind ?? "none";
+  if (kind === "none") return null;
+  const fields = read(settings, NORM, context);
+  if (fields === null) return "broken";
+  const written = (field: string): boolean => own(settings.fields, field) !== undefined;
+  const inherits = settings.kind === null && fallback !== null;
+  return {
+    kind: kind as NormSpec["kind"],
+    affine: inherits && !written("affine") ? fallback.affine : fields.affine,
+    eps: inherits && !written("eps") ? fallback.eps : fields.eps,
+  };
+}
+
+function buildAttention(settings: Settings, context: LayerContext): AttentionSpec | null {
+  const span = settings.span ?? context.layerSpan;
+  if (kindName(settings, LAYER.blocks["attention"]!) === "mha") {
+    const fields = read(settings, MHA, context);
+    const heads = buildHeads(settings, fields, context);
+    return fields === null || heads === null ? null : { kind: "mha", span, ...heads, gate: fields.gate };
+  }
+  const fields = read(settings, SWITCHHEAD, context);
+  const heads = buildHeads(settings, fields, context);
+  const routed = buildRouted(settings, fields, 2, context);
+  if (fields === null || heads === null || routed === null) return null;
+  return { kind: "switchhead", span, ...heads, nExperts: fields.n_experts, on: fields.on, ...routed };
+}
+
+type HeadFields = { readonly n_heads: number; readonly d_head: number | null };
+type Heads = Pick<AttentionSpec, "nHeads" | "dHead" | "rope">;
+
+function buildHeads(settings: Settings, fields: HeadFields | null, context: LayerContext): Heads | null {
+  const dHead = fields === null ? null : headWidth(settings, fields, context);
+  const rope = buildRope(child(settings, "rope"), dHead, context);
+  return dHead === null || fields === null || rope === "broken" ? null : { nHeads: fields.n_heads, dHead, rope };
+}
+
+function headWidth(settings: Settings, fields: HeadFields, { dModel, report, layerSpan }: LayerContext): number | null {
+  if (fields.d_head !== null || dModel === null) return fields.d_head;
+  if (dModel % fields.n_heads === 0) return dModel / fields.n_heads;
+  report.report("uneven-heads", placeOf(settings, "n_heads", layerSpan), { dModel, nHeads: fields.n_heads });
+  return null;
+}
+
+function buildRope(settings: Settings, dHead: number | null, context: LayerContext): RopeSpec | null | "broken" {
+  if (settings.broken) return "broken";
+  if (settings.kind?.name === "none") return null;
+  const fields = read(settings, ROPE, context);
+  if (fields === null) return "broken";
+  if (dHead === null) return null;
+  const wanted = Math.floor(fields.fraction * dHead);
+  const used = wanted - (wanted % 2);
+  if (used !== wanted) {
+    context.report.report("odd-rotary-width", placeOf(settings, "fraction", context.layerSpan), { fraction: fields.fraction, dHead, wanted, used });
+  }
+  return used === 0 ? null : { nRotate: used, base: fields.base };
+}
+
+function buildFeedForward(settings: Settings, context: LayerContext): FeedForwardSpec | null {
+  const span = settings.span ?? context.layerSpan;
+  if (kindName(settings, LAYER.blocks["feed_forward"]!) === "dense") {
+    const fields = read(settings, DENSE, context);
+    const dFf = fields?.d_ff ?? (context.dModel === null ? null : 4 * context.dModel);
+    return fields === null || dFf === null ? null : { kind: "dense", span, dFf, activation: fields.activation, bias: fields.bias };
+  }
+  const fields = read(settings, MOE, context);
+  const routed = buildRouted(settings, fields, 4, context);
+  if (fields === null || routed === null) return null;
+  return { kind: "moe", span, nExperts: fields.n_experts, expertSize: fields.expert_size, activation: fields.activation, ...routed };
+}
+
+interface Routed {
+  readonly topK: number;
+  readonly router: RouterSpec;
+  readonly balance: BalanceSpec | null;
+}
+
+/** What everything with experts has in common. */
+function buildRouted(
+  settings: Settings,
+  fields: { readonly n_experts: number; readonly top_k: number | null } | null,
+  usualTopK: number,
+  context: LayerContext,
+): Routed | null {
+  const router = buildRouter(child(settings, "router"), settings, context);
+  const balance = buildBalance(child(settings, "balance"), context);
+  if (fields === null || router === null || balance === "broken") return null;
+  const nExperts = fields.n_experts;
+  const topK = fields.top_k ?? Math.min(usualTopK, nExperts);
+  if (topK > nExperts) return reportTopK(settings, topK, nExperts, context);
+  return { topK, router, balance };
+}
+
+function reportTopK(settings: Settings, topK: number, nExperts: number, { report, layerSpan }: LayerContext): null {
+  const experts = own(settings.fields, "n_experts");
+  const label = { span: experts?.span ?? settings.span ?? layerSpan, note: `${nExperts} expert${nExperts === 1 ? "" : "s"} ${experts === undefined ? "by default" : "declared"} here` };
+  report.report("top-k-exceeds-experts", placeOf(settings, "top_k", layerSpan), { topK, nExperts }, [label]);
+  return null;
+}
+
+function buildRouter(settings: Settings, around: Settings, context: LayerContext): RouterSpec | null {
+  const fields = read(settings, ROUTER, context);
+  return fields === null ? null : { span: settings.span ?? around.span ?? context.layerSpan, ...fields };
+}
+
+function buildBalance(settings: Settings, context: LayerContext): BalanceSpec | null | "broken" {
+  if (settings.broken) return "broken";
+  if (settings.kind === null || settings.kind.name === "none") return null;
+  const fields = read(settings, ENTROPY, context);
+  if (fields === null) return "broken";
+  const [over, passes] = fields.scope;
+  return { kind: "entropy", span: settings.span ?? context.layerSpan, weight: fields.weight, over, passes: passes === "passes" };
+}

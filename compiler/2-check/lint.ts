@@ -1,0 +1,52 @@
+/** What is allowed but rarely meant, looked for in a model that is otherwise right. */
+import type { Reporter } from "../diagnostics/index.ts";
+import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import type { ModelTree } from "./model.ts";
+import { child, own, placeOf } from "./settings.ts";
+import { layersIn } from "./stack.ts";
+
+export function lint(model: ModelSpec, tree: ModelTree, report: Reporter): void {
+  lintStack(model, tree, report);
+  for (const layer of model.layers) lintLayer(layer, tree, report);
+  lintPlacement(model, tree, report);
+}
+
+function lintStack(model: ModelSpec, tree: ModelTree, report: Reporter): void {
+  const used = tree.stack === null ? tree.layers.map((l) => l.name) : layersIn(tree.stack.sequence);
+  for (const layer of tree.layers) {
+    if (layer.declared && !used.includes(layer.name)) report.report("unused-layer", layer.span, { name: layer.name });
+  }
+  const often = model.layers.map((_, i) => model.schedule.filter((site) => site.layer === i).length);
+  const most = Math.max(...often);
+  const fewer = often.findIndex((n) => n === most - 1 && n > 1);
+  if (fewer < 0 || tree.stack === null) return;
+  report.report("uneven-depth", tree.stack.sequence.span, {
+    more: model.layers[often.indexOf(most)]!.name, often: most, less: model.layers[fewer]!.name, seldom: most - 1,
+  });
+}
+
+type Part = "attention" | "feed_forward";
+
+function lintLayer(layer: LayerSpec, tree: ModelTree, report: Reporter): void {
+  lintExperts(layer, "attention", layer.attention, tree, report);
+  lintExperts(layer, "feed_forward", layer.feedForward, tree, report);
+}
+
+function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedForwardSpec, tree: ModelTree, report: Reporter): void {
+  if (spec.kind !== "moe" && spec.kind !== "switchhead") return;
+  const block = child(tree.layers.find((l) => l.name === layer.name.split(".")[0])!.settings, part);
+  if (spec.nExperts === 1 && spec.balance !== null) report.report("idle-balance", spec.balance.span, { nExperts: 1 });
+  if (spec.nExperts > 1 && spec.topK === spec.nExperts) report.report("every-expert-chosen", placeOf(block, "top_k", spec.span), { topK: spec.topK });
+  if (spec.topK === 1 && spec.router.weight === "renormalized") report.report("constant-gate", placeOf(child(block, "router"), "weight", spec.span), {});
+}
+
+function lintPlacement(model: ModelSpec, tree: ModelTree, report: Reporter): void {
+  const [first, ...others] = model.layers;
+  const other = others.find((l) => (l.placement === "post") !== (first!.placement === "post"));
+  if (other !== undefined) report.report("mixed-placement", other.span, { first: first!.placement, second: other.placement });
+  const head = child(tree.root, "head");
+  const norm = child(head, "norm");
+  const place = norm.kind?.span ?? norm.span ?? head.span ?? tree.nameSpan;
+  if (model.head.norm === null && model.layers.every((l) => l.placement !== "post")) report.report("unnormalized-head", place, { placement: first!.placement });
+  if (model.head.norm !== null && own(head.blocks, "norm") !== undefined && model.layers.every((l) => l.placement === "post")) report.report("double-head-norm", place, {});
+}

@@ -1,0 +1,40 @@
+/** Where in the language a name belongs: for hints about a field in the wrong block. */
+import type { Kind } from "./field.ts";
+import { COMPARE, LAYER, MODEL, STATEMENTS, SYNONYMS } from "./language.ts";
+
+interface Home {
+  readonly name: string;
+  /** "attention switchhead", "train" */
+  readonly where: string;
+}
+
+/** Every field, block and word-valued clause with the block it belongs to. */
+function walk(kind: Kind, where: string): Home[] {
+  const fields = Object.entries(kind.fields).flatMap(([name, field]) => {
+    const own = { name, where: field.clauseOf === null ? where : where === "norm" || field.clauseOf === where.split(" ")[0] ? field.clauseOf : `${where}: ${field.clauseOf}` };
+    const words = field.clauseOf === null || field.type.type !== "choice" ? [] : field.type.choices;
+    return [own, ...words.map((word) => ({ name: word, where: `${where.split(" ")[0]} … ${name} ${word}` }))];
+  });
+  const blocks = Object.entries(kind.blocks).flatMap(([name, block]) => [
+    { name, where },
+    ...Object.entries(block.kinds).flatMap(([word, inner]) => walk(inner, word === "" ? name : `${name} ${word}`)),
+  ]);
+  return [...fields, ...blocks];
+}
+
+const HOMES: readonly Home[] = [
+  ...walk(MODEL, "model"), ...walk(LAYER, "layer"), ...walk(COMPARE, "compare"),
+  ...Object.entries(STATEMENTS).map(([name, where]) => ({ name, where })),
+];
+
+/** At most three blocks that have this very name. */
+export function homesOf(name: string): readonly string[] {
+  const homes = [...new Set(HOMES.filter((home) => home.name === name).map((home) => home.where))];
+  return homes.length <= 3 ? homes : homes.slice(0, 3);
+}
+
+/** What another system's name is called here, if it exists here. */
+export function meaning(name: string, choices: readonly string[]): string | null {
+  const word = Object.hasOwn(SYNONYMS, name.toLowerCase()) ? SYNONYMS[name.toLowerCase()]! : null;
+  return word !== null && (choices.includes(word) || Object.hasOwn(STATEMENTS, word)) ? word : null;
+}

@@ -1,0 +1,122 @@
+/** Models by name → ModelSpec: `match` needs the count of another model, so each is resolved when first asked for. */
+import { measure } from "../counts/index.ts";
+import type { MatchAst } from "../ir/ast.ts";
+import type { ModelSpec } from "../ir/model-spec.ts";
+import { nearest } from "../diagnostics/index.ts";
+import { checkClaims, measureOf } from "./claims.ts";
+import { findModel, type FoundModel, type LoadedFile, namesInScope } from "./files.ts";
+import { modelTree } from "./inherit.ts";
+import { lint } from "./lint.ts";
+import { buildModel, type ModelTree } from "./model.ts";
+import { isDeadEnd, type PathSetting, reportDeadEnd, setPath } from "./path.ts";
+import type { Context } from "./settings.ts";
+import { solve, type Unknown, unknowns } from "./solve.ts";
+
+export interface Resolver {
+  /** The tree with `from` and `--set` applied. */
+  tree(found: FoundModel): ModelTree;
+  /** Null if the model has errors; then they have been reported. */
+  model(found: FoundModel): ModelSpec | null;
+  /** The model of a tree whose `match` is looked up in `file`. */
+  build(tree: ModelTree, file: LoadedFile): ModelSpec | null;
+}
+
+/** @param override applies `--set` to a tree */
+export function createResolver(context: Context, override: (tree: ModelTree) => ModelTree, overridden: boolean): Resolver {
+  const trees = new Map<object, ModelTree>();
+  const models = new Map<object, ModelSpec | null>();
+  const open: string[] = [];
+  const { report } = context;
+
+  const tree = ({ model, file }: FoundModel): ModelTree => {
+    const known = trees.get(model) ?? override(modelTree(model, file, context));
+    trees.set(model, known);
+    return known;
+  };
+
+  const model = (found: FoundModel): ModelSpec | null => {
+    const known = models.get(found.model);
+    if (known !== undefined) return known;
+    const resolved = tree(found);
+    open.push(resolved.name);
+    const spec = build(resolved, found.file);
+    open.pop();
+    models.set(found.model, spec);
+    if (!overridden) checkClaims(spec, resolved.expects, report);
+    return spec;
+  };
+
+  const build = (original: ModelTree, file: LoadedFile): ModelSpec | null => {
+    const free = freeBy(original, context);
+    if (free === null) return null;
+    const spec = free.match === null ? withoutMatch(free.tree, context) : matched(free.tree, free.match, file);
+    if (spec !== null) lint(spec, free.tree, report);
+    return spec;
+  };
+
+  const matched = (resolved: ModelTree, match: MatchAst, file: LoadedFile): ModelSpec | null => {
+    const unknown = theUnknown(resolved, context);
+    const what = measureOf(match.measure, report);
+    const target = targetOf(match, file);
+    if (unknown === null || unknown === undefined || what === null || target === null) return null;
+    return solve(resolved, unknown, what, measure(target, what), report);
+  };
+
+  const targetOf = (match: MatchAst, file: LoadedFile): ModelSpec | null => {
+    if (match.model === null) {
+      report.report("match-target", match.span, { problem: "`match` does not say which model is to be matched" });
+      return null;
+    }
+    const found = findModel(match.model.text, file);
+    if (found === null) {
+      const names = namesInScope(file).filter((name) => !open.includes(name));
+      report.report("unknown-model", match.model.span, { name: match.model.text, nearest: nearest(match.model.text, names), choices: names });
+      return null;
+    }
+    if (open.includes(found.model.name.text)) {
+      report.report("match-cycle", match.model.span, { names: open.slice(open.indexOf(found.model.name.text)) });
+      return null;
+    }
+    return model(found);
+  };
+
+  return { tree, model, build };
+}
+
+/** `match … by FIELD` makes the field free; a match with nothing to solve is dropped where it need not have any. */
+function freeBy(tree: ModelTree, context: Context): { readonly tree: ModelTree; readonly match: MatchAst | null } | null {
+  const { match } = tree;
+  if (match === null) return { tree, match };
+  if (match.by !== null) {
+    const freed = setFree(tree, match.by.text, match.by.span, context);
+    return freed === null ? null : { tree: freed, match };
+  }
+  if (unknowns(tree).length > 0) return { tree, match };
+  if (tree.matchOptional) return { tree, match: null };
+  if (!tree.broken) context.report.report("match-without-solve", match.word, { model: tree.name });
+  return null;
+}
+
+/** Writes `solve` as the value of a field. Null (reported) if there is no such field. */
+export function setFree(tree: ModelTree, path: string, span: PathSetting["span"], context: Context): ModelTree | null {
+  const setting: PathSetting = { path, span, values: [{ kind: "word", text: "solve", span }], sequence: null };
+  const freed = setPath(tree, setting, context);
+  if (!isDeadEnd(freed)) return freed;
+  if (!tree.broken) reportDeadEnd(freed, setting, context);
+  return null;
+}
+
+function withoutMatch(tree: ModelTree, context: Context): ModelSpec | null {
+  const unknown = theUnknown(tree, context);
+  if (unknown === undefined) return buildModel(tree, { report: context.report, solve: 1 });
+  if (unknown !== null) context.report.report("solve-without-match", unknown.span, { name: unknown.path });
+  return null;
+}
+
+/** The one field to solve for; undefined if there is none, null (reported) if there are several. */
+export function theUnknown(tree: ModelTree, { report }: Context): Unknown | null | undefined {
+  const [first, second] = unknowns(tree);
+  if (second === undefined) return first;
+  report.report("several-solve", second.span, { first: first!.path, second: second.path }, [{ span: first!.span, note: "the first one" }]);
+  return null;
+}

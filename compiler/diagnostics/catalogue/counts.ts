@@ -1,0 +1,67 @@
+/** `expect`, `match`, `solve`, `compare`: claims about numbers. */
+import { error, grouped, note, suggest, warning } from "../entry.ts";
+
+const signed = (percent: number): string => `${percent < 0 ? "−" : "+"}${Math.abs(percent).toFixed(percent !== 0 && Math.abs(percent) < 0.01 ? 4 : 2)} %`;
+
+export const COUNT_MESSAGES = {
+  "expect-failed": error<{ model: string; measure: string; expected: number; tolerance: number; actual: number; breakdown: string }>({
+    message: (p) =>
+      `model \`${p.model}\` has ${grouped(p.actual)} ${p.measure}, not ${grouped(p.expected)}${p.tolerance > 0 ? ` ± ${grouped(p.tolerance)}` : ""}`,
+    hint: (p) => `write \`expect ${p.measure} ${p.actual}\`, or correct the model: ${p.breakdown}`,
+  }),
+  "unknown-measure": error<{ name: string; nearest: string | null; choices: readonly string[] }>({
+    message: (p) => `\`${p.name}\` is nothing that can be counted`,
+    hint: (p) => suggest(p.nearest, p.choices),
+  }),
+  "solve-without-match": error<{ name: string }>({
+    message: (p) => `nothing says what \`${p.name}\` is solved for`,
+    hint: () => "add `match params MODEL` to this model, or write a number",
+  }),
+  "match-without-solve": error<{ model: string }>({
+    message: (p) => `nothing in \`${p.model}\` is free to be matched`,
+    hint: () => "write `solve` as the value of one field, for instance `d_ff solve`",
+  }),
+  "several-solve": error<{ first: string; second: string }>({
+    message: (p) => `two fields are to be solved for, \`${p.first}\` and \`${p.second}\``,
+    hint: () => "write a number for one of them",
+  }),
+  "match-target": error<{ problem: string }>({
+    message: (p) => p.problem,
+    hint: () => "write `match params MODEL` in a model, `match params by FIELD` in a compare",
+  }),
+  "match-cycle": error<{ names: readonly string[] }>({
+    message: (p) => `models are matched in a circle: ${[...p.names, p.names[0]!].join(" to ")}`,
+    hint: () => "give one of them fixed sizes",
+  }),
+  "match-impossible": error<{ field: string; measure: string; target: number; value: number; nearest: number }>({
+    message: (p) =>
+      p.nearest > p.target
+        ? `even with ${p.field} = ${grouped(p.value)} there are ${grouped(p.nearest)} ${p.measure}, more than the ${grouped(p.target)} to match`
+        : `even with ${p.field} = ${grouped(p.value)} there are only ${grouped(p.nearest)} ${p.measure}, fewer than the ${grouped(p.target)} to match`,
+    hint: () => "change another size of this model",
+  }),
+  "match-inert": error<{ field: string; measure: string }>({
+    message: (p) => `the number of ${p.measure} does not depend on ${p.field}`,
+    hint: () => "solve for another field",
+  }),
+  "match-infeasible": error<{ field: string }>({
+    message: (p) => `no value of ${p.field} makes a valid model`,
+    hint: () => "write a number for it to see what is wrong",
+  }),
+  "match-far": warning<{ field: string; value: number; measure: string; target: number; actual: number }>({
+    message: (p) => `the nearest match, ${p.field} = ${grouped(p.value)}, is ${signed((100 * (p.actual - p.target)) / p.target)} off in ${p.measure}`,
+    hint: () => "solve for a finer field, or change another size",
+  }),
+  solved: note<{ model: string; field: string; value: number; measure: string; target: number; actual: number }>({
+    message: (p) =>
+      `in \`${p.model}\` ${p.field} = ${grouped(p.value)} gives ${grouped(p.actual)} ${p.measure} (${signed((100 * (p.actual - p.target)) / p.target)} of ${grouped(p.target)})`,
+  }),
+  "incomplete-compare": error<{ name: string; missing: string; example: string }>({
+    message: (p) => `compare \`${p.name}\` has no \`${p.missing}\``,
+    hint: (p) => `add \`${p.example}\``,
+  }),
+  "too-many-variants": error<{ count: number; limit: number }>({
+    message: (p) => `this grid has ${grouped(p.count)} variants; at most ${p.limit} can be compared`,
+    hint: () => "vary fewer fields, or over fewer values",
+  }),
+};

@@ -1,0 +1,45 @@
+/** What is allowed but rarely meant. */
+import { plural, warning } from "../entry.ts";
+
+export const LINT_MESSAGES = {
+  "odd-rotary-width": warning<{ fraction: number; dHead: number; wanted: number; used: number }>({
+    message: (p) => `${p.fraction} of d_head ${p.dHead} is ${p.wanted} rotary channels, which is odd: ${p.used === 0 ? "none is rotated" : `${p.used} are rotated`}`,
+    hint: () => "rotary channels come in pairs; the training code of the paper drops the odd one too",
+  }),
+  "unused-layer": warning<{ name: string }>({
+    message: (p) => `layer \`${p.name}\` is declared but the stack never applies it`,
+    hint: () => "name it in `stack`, or remove it",
+  }),
+  "uneven-depth": warning<{ more: string; often: number; less: string; seldom: number }>({
+    message: (p) => `the depth is not a multiple of the group: \`${p.more}\` is applied ${p.often} times, \`${p.less}\` ${p.seldom}`,
+    hint: () => "repeat the whole group: `stack (a, b) * 8`",
+  }),
+  "idle-balance": warning<{ nExperts: number }>({
+    message: () => "with one expert there is nothing to balance",
+    hint: () => "remove `balance`, or write more than one expert",
+  }),
+  "every-expert-chosen": warning<{ topK: number }>({
+    message: (p) => `top_k is ${p.topK} of ${plural(p.topK, "expert")}: every token visits all of them`,
+    hint: () => "routing saves nothing then; choose a smaller top_k or more experts",
+  }),
+  "constant-gate": warning<Record<never, never>>({
+    message: () => "a renormalized weight of a single expert is always 1: the router learns nothing from the loss",
+    hint: () => "write `weight score`, or a top_k of at least 2",
+  }),
+  "unnormalized-head": warning<{ placement: string }>({
+    message: (p) => `with norms at ${p.placement} the residual stream grows with depth, and nothing normalizes it in front of the head`,
+    hint: () => "leave out `norm none` in `head`",
+  }),
+  "double-head-norm": warning<Record<never, never>>({
+    message: () => "with norms at post the last layer ends in a norm, and the head begins with another",
+    hint: () => "write `norm none` in `head`",
+  }),
+  "mixed-placement": warning<{ first: string; second: string }>({
+    message: (p) => `layers with norms at ${p.first} and at ${p.second} share one residual stream`,
+    hint: () => "rarely meant: one set of layers normalizes the stream that the others let grow",
+  }),
+  "warmup-exceeds-steps": warning<{ warmup: number; steps: number }>({
+    message: (p) => `warm-up takes ${p.warmup} steps, but training ends after ${p.steps}`,
+    hint: () => "the learning rate never reaches lr; shorten the warm-up",
+  }),
+};

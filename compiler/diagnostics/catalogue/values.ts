@@ -1,0 +1,55 @@
+/** Values that a field cannot take, and values that contradict each other. */
+import { error, grouped, plural, suggest } from "../entry.ts";
+
+export const VALUE_MESSAGES = {
+  "missing-value": error<{ name: string; expected: string }>({
+    message: (p) => `\`${p.name}\` has no value`,
+    hint: (p) => `write ${p.expected} behind it, on the same line`,
+  }),
+  "wrong-value": error<{ name: string; expected: string; found: string }>({
+    message: (p) => `\`${p.name}\` takes ${p.expected}, not ${p.found}`,
+  }),
+  "unknown-choice": error<{ name: string; found: string; nearest: string | null; choices: readonly string[] }>({
+    message: (p) => `\`${p.name}\` cannot be \`${p.found}\``,
+    hint: (p) => suggest(p.nearest, p.choices),
+  }),
+  "out-of-range": error<{ name: string; value: string; range: string }>({
+    message: (p) => `\`${p.name}\` is ${p.value}, but must be ${p.range}`,
+  }),
+  "repeated-value": error<{ name: string; value: string }>({
+    message: (p) => `\`${p.name}\` names \`${p.value}\` twice`,
+    hint: () => "remove one",
+  }),
+  "conflicting-values": error<{ name: string; first: string; second: string }>({
+    message: (p) => `\`${p.name}\` cannot be both \`${p.first}\` and \`${p.second}\``,
+    hint: () => "choose one of the two",
+  }),
+  "unexpected-clause": error<{ word: string; name: string; home: string | null }>({
+    message: (p) => `\`${p.name}\` takes no \`${p.word}\``,
+    hint: (p) => (p.home === null ? `remove \`${p.word}\` and what follows it` : `\`${p.word}\` belongs to \`${p.home}\``),
+  }),
+  "not-a-block": error<{ name: string }>({
+    message: (p) => `\`${p.name}\` is a field: it has a value, not braces`,
+    hint: (p) => `write \`${p.name}\`, a space, and its value`,
+  }),
+  "top-k-exceeds-experts": error<{ topK: number; nExperts: number }>({
+    message: (p) => `top_k is ${p.topK}, but this layer has only ${plural(p.nExperts, "expert")}`,
+    hint: (p) => `each token visits top_k different experts; choose a value from 1 to ${p.nExperts}`,
+  }),
+  "uneven-heads": error<{ dModel: number; nHeads: number }>({
+    message: (p) => `d_head is d_model / n_heads by default, but ${p.dModel} is not divisible by ${p.nHeads}`,
+    hint: (p) => `write d_head: for instance \`d_head ${Math.max(1, Math.floor(p.dModel / p.nHeads))}\``,
+  }),
+  "uneven-batch": error<{ batch: number; accumulate: number }>({
+    message: (p) => `a batch of ${p.batch} cannot be split into ${p.accumulate} equal parts`,
+    hint: (p) => `choose an accumulate that divides ${p.batch}`,
+  }),
+  "bad-repetition": error<{ text: string }>({
+    message: (p) => `a part of the stack cannot be repeated ${p.text} times`,
+    hint: () => "write a whole number from 1",
+  }),
+  "stack-too-deep": error<{ limit: number }>({
+    message: (p) => `the stack has more than ${grouped(p.limit)} layers`,
+    hint: () => "repeat fewer times",
+  }),
+};

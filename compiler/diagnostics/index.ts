@@ -1,0 +1,69 @@
+/** Everything a user can be told: the catalogue, the reporter that collects, the renderer that prints. */
+import type { SourceText, Span } from "../ir/source.ts";
+import { CATALOGUE, type Code, type Facts } from "./catalogue.ts";
+import type { Severity } from "./entry.ts";
+
+export { CATALOGUE, type Code, type Facts } from "./catalogue.ts";
+export { nearest } from "./nearest.ts";
+export { frame, renderDiagnostic, renderDiagnostics } from "./render.ts";
+
+/** A second place that belongs to the story: "8 experts declared here". */
+export interface Label {
+  readonly span: Span;
+  readonly note: string;
+}
+
+/** One finding, complete in itself: plain data, ready for JSON. */
+export interface Diagnostic {
+  readonly code: Code;
+  readonly severity: Severity;
+  readonly message: string;
+  /** "" where there is nothing to add. */
+  readonly hint: string;
+  /** The smallest wrong range; null for findings about no text (a missing file). */
+  readonly span: Span | null;
+  readonly labels: readonly Label[];
+}
+
+/** Collects findings. Passed down through the phases; the only thing in them that is written to. */
+export interface Reporter {
+  readonly all: readonly Diagnostic[];
+  /** The code picks the type of the facts, so a message cannot be given the wrong ones. */
+  report<C extends Code>(code: C, span: Span | null, facts: Facts<C>, labels?: readonly Label[]): void;
+  /** A finding made elsewhere. */
+  add(diagnostic: Diagnostic): void;
+  /** True if an error was reported (since `mark`, a former length of `all`). */
+  hasErrors(mark?: number): boolean;
+}
+
+/** Makes one finding without a reporter, for commands that stop at the first. */
+export function diagnose<C extends Code>(code: C, span: Span | null, facts: Facts<C>, labels: readonly Label[] = []): Diagnostic {
+  const entry = CATALOGUE[code] as { severity: Severity; message: (f: Facts<C>) => string; hint: (f: Facts<C>) => string };
+  return { code, severity: entry.severity, message: entry.message(facts), hint: entry.hint(facts), span, labels };
+}
+
+/** A reporter that keeps one copy of equal findings: what a parent did wrong is not repeated for every child. */
+export function createReporter(): Reporter {
+  const all: Diagnostic[] = [];
+  const seen = new Set<string>();
+  const add = (made: Diagnostic): void => {
+    const key = `${made.code} ${made.span?.file} ${made.span?.start} ${made.span?.end} ${made.message}`;
+    if (seen.has(key)) return;
+    seen.add(key);
+    all.push(made);
+  };
+  return {
+    all,
+    add,
+    report: (code, span, facts, labels = []) => add(diagnose(code, span, facts, labels)),
+    hasErrors: (mark = 0) => all.slice(mark).some((d) => d.severity === "error"),
+  };
+}
+
+export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some((d) => d.severity === "error");
+
+/** In reading order: by file as given, then by position. Findings without a place come first. */
+export function sortDiagnostics(diagnostics: readonly Diagnostic[], sources: readonly SourceText[]): Diagnostic[] {
+  const fileRank = (d: Diagnostic): number => (d.span === null ? -1 : sources.findIndex((s) => s.file === d.span!.file));
+  return [...diagnostics].sort((x, y) => fileRank(x) - fileRank(y) || (x.span?.start ?? 0) - (y.span?.start ?? 0));
+}

@@ -1,0 +1,88 @@
+/** Diagnostics as text: one heading, the source lines that matter with their marks, one hint. Pure. */
+import type { SourceText, Span } from "../ir/source.ts";
+import type { Diagnostic } from "./index.ts";
+import type { Severity } from "./entry.ts";
+
+export interface RenderOptions {
+  readonly color: boolean;
+}
+
+interface Mark {
+  readonly span: Span;
+  readonly sign: "^" | "-";
+  readonly note: string;
+}
+
+const COLORS: Readonly<Record<Severity | "dim" | "bold", string>> = {
+  error: "31;1", warning: "33;1", note: "36;1", dim: "2", bold: "1",
+};
+
+const paint = (text: string, style: keyof typeof COLORS, on: boolean): string => (on ? `\x1b[${COLORS[style]}m${text}\x1b[0m` : text);
+
+/** 1-based line and column, and the text of the line. */
+export function locate(text: string, offset: number): { readonly line: number; readonly column: number; readonly content: string } {
+  const at = Math.min(offset, text.length);
+  const start = text.lastIndexOf("\n", at - 1) + 1;
+  const end = text.indexOf("\n", at);
+  const line = text.slice(0, start).split("\n").length;
+  return { line, column: at - start + 1, content: text.slice(start, end < 0 ? undefined : end).replace(/\r$/, "") };
+}
+
+/** The line under a source line. Tabs are copied into the padding so that the marks stay under the text. */
+function underline(content: string, column: number, length: number, sign: string, note: string): string {
+  const padding = content.slice(0, column - 1).replace(/[^\t]/g, " ");
+  // Spans may run past this line (stop at its end) or be empty at the end of a file (still show one mark).
+  const width = Math.max(1, Math.min(length, content.length - column + 1));
+  return `     | ${padding}${sign.repeat(width)} ${note}`.trimEnd();
+}
+
+/** A source line and its underline. */
+export function frame(source: string, span: Span, sign: "^" | "-", note = ""): string {
+  const { line, column, content } = locate(source, span.start);
+  return `${String(line).padStart(4)} | ${content}\n${underline(content, column, span.end - span.start, sign, note)}`;
+}
+
+/** Marks of one file in reading order; a line with two marks is printed once. */
+function frames(source: SourceText, marks: readonly Mark[]): string[] {
+  const out: string[] = [];
+  let lastLine = -1;
+  for (const mark of [...marks].sort((x, y) => x.span.start - y.span.start)) {
+    const [text, under] = frame(source.text, mark.span, mark.sign, mark.note).split("\n") as [string, string];
+    const { line } = locate(source.text, mark.span.start);
+    if (line !== lastLine) out.push(text);
+    out.push(under);
+    lastLine = line;
+  }
+  return out;
+}
+
+function place(source: SourceText, span: Span, arrow: string): string {
+  const { line, column } = locate(source.text, span.start);
+  return `  ${arrow} ${source.file}:${line}:${column}`;
+}
+
+/** One diagnostic as text, without a line break at its end. */
+export function renderDiagnostic(diagnostic: Diagnostic, sources: readonly SourceText[], options: RenderOptions = { color: false }): string {
+  const { severity, code, message, hint, span, labels } = diagnostic;
+  const lines = [`${paint(`${severity}[${code}]`, severity, options.color)}: ${paint(message, "bold", options.color)}`];
+  if (span !== null) {
+    const marks: Mark[] = [{ span, sign: "^", note: "" }, ...labels.map((l) => ({ span: l.span, sign: "-" as const, note: l.note }))];
+    for (const file of [...new Set(marks.map((m) => m.span.file))]) {
+      const source = sources.find((s) => s.file === file);
+      if (source === undefined) continue;
+      const here = marks.filter((m) => m.span.file === file);
+      lines.push(paint(place(source, here[0]!.span, file === span.file ? "-->" : ":::"), "dim", options.color), ...frames(source, here));
+    }
+  }
+  if (hint !== "") lines.push(`${paint("hint", "bold", options.color)}: ${hint}`);
+  return lines.join("\n");
+}
+
+/** All diagnostics, a blank line between them, a line break at the end; "" for none. */
+export function renderDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  sources: readonly SourceText[],
+  options: RenderOptions = { color: false },
+): string {
+  return diagnostics.length === 0 ? "" : `${diagnostics.map((d) => renderDiagnostic(d, sources, options)).join("\n\n")}\n`;
+}

@@ -1,0 +1,16 @@
+/** CompareSpec: a grid of variants, each resolved to a model of its own. */
+import type { ModelSpec } from "./model-spec.ts";
+import type { Span } from "./source.ts";
+
+export interface CompareSpec {
+  readonly name: string;
+  readonly span: Span;
+  /** Name of the model that is varied. */
+  readonly base: string;
+  readonly vary: readonly { readonly path: string; readonly values: readonly string[] }[];
+  readonly match: { readonly measure: "params" | "active" | "macs"; readonly by: string } | null;
+  /** Runs per variant. */
+  readonly seeds: number;
+  /** One per point of the grid, first field slowest. `model.name` is unique in the file: "expert_size_128". */
+  readonly variants: readonly { readonly settings: Readonly<Record<string, string>>; readonly model: ModelSpec }[];
+}

@@ -1,0 +1,58 @@
+/** The words and signs of the language. Only words that shape a statement are reserved; field names are identifiers. */
+import { createToken, Lexer, type TokenType } from "chevrotain";
+
+export const Identifier = createToken({ name: "Identifier", label: "a name", pattern: /[A-Za-z_][A-Za-z0-9_]*/ });
+
+const word = (name: string): TokenType =>
+  createToken({ name: name[0]!.toUpperCase() + name.slice(1), label: `\`${name}\``, pattern: new RegExp(name), longer_alt: Identifier });
+
+const sign = (name: string, pattern: string): TokenType => createToken({ name, label: `\`${pattern}\``, pattern });
+
+export const Moeut = word("moeut");
+export const Import = word("import");
+export const Model = word("model");
+export const From = word("from");
+export const Compare = word("compare");
+export const Layer = word("layer");
+export const Stack = word("stack");
+export const Expect = word("expect");
+export const Match = word("match");
+export const By = word("by");
+export const Vary = word("vary");
+export const In = word("in");
+export const At = word("at");
+export const On = word("on");
+
+/** Whatever starts like a number; the visitor says whether it is one, so that `10k` gets a message of its own. */
+export const NumberLiteral = createToken({
+  name: "NumberLiteral",
+  label: "a number",
+  pattern: /-?\.?[0-9](?:[eE][+-]?[0-9]|[0-9A-Za-z_]|\.[0-9])*/,
+});
+
+/** Ends with its line at the latest; the visitor misses the closing quote. */
+export const StringLiteral = createToken({ name: "StringLiteral", label: "a string", pattern: /"(?:[^"\\\r\n]|\\[^\r\n])*"?/ });
+
+export const PlusMinus = createToken({ name: "PlusMinus", label: "`+-`", pattern: /\+-|±/ });
+export const LBrace = sign("LBrace", "{");
+export const RBrace = sign("RBrace", "}");
+export const LParen = sign("LParen", "(");
+export const RParen = sign("RParen", ")");
+export const Comma = sign("Comma", ",");
+export const Star = sign("Star", "*");
+export const Dot = sign("Dot", ".");
+
+const Comment = createToken({ name: "Comment", pattern: /\/\/[^\r\n]*/, group: "comments" });
+const Space = createToken({ name: "Space", pattern: /[\s\uFEFF]+/, group: Lexer.SKIPPED, line_breaks: true });
+
+/** Keywords before Identifier, the sign of a number before its digits. */
+export const TOKENS: TokenType[] = [
+  Space, Comment,
+  Moeut, Import, Model, From, Compare, Layer, Stack, Expect, Match, By, Vary, In, At, On,
+  Identifier, PlusMinus, NumberLiteral, StringLiteral,
+  LBrace, RBrace, LParen, RParen, Comma, Star, Dot,
+];
+
+export const KEYWORDS: readonly TokenType[] = [Moeut, Import, Model, From, Compare, Layer, Stack, Expect, Match, By, Vary, In, At, On];
+
+export const specLexer = new Lexer(TOKENS, { positionTracking: "full", ensureOptimizations: false });
