@@ -14,8 +14,8 @@ export function initialize(shape: readonly number[], rule: InitRule, seed: numbe
   switch (rule.kind) {
     case "zeros": return new Float32Array(count);
     case "ones": return new Float32Array(count).fill(1);
-    case "normal": return Float32Array.from({ length: count }, (_, i) => rule.std * random.normal(i));
-    case "uniform": return Float32Array.from({ length: count }, (_, i) => rule.limit * (2 * random.uniform(i) - 1));
+    case "normal": return new Float32Array(count).map((_, i) => rule.std * random.normal(i));
+    case "uniform": return new Float32Array(count).map((_, i) => rule.limit * (2 * random.uniform(i) - 1));
     case "truncatedNormal": return Float32Array.from(withDeviation(truncated(count, random), rule.std));
     case "normalRows": return Float32Array.from(normalRows(shape, count, rule.std, rule.rescale, random));
     default: return rule satisfies never;
@@ -24,7 +24,7 @@ export function initialize(shape: readonly number[], rule: InitRule, seed: numbe
 
 /** Normal numbers between −2 and 2: number i is the first of i, i + count, i + 2·count, … that lies there. */
 function truncated(count: number, random: Random): Float64Array {
-  return Float64Array.from({ length: count }, (_, i) => {
+  return new Float64Array(count).map((_, i) => {
     let index = i;
     while (Math.abs(random.normal(index)) > 2) index += count;
     return random.normal(index);
@@ -44,7 +44,7 @@ function deviation(x: Float64Array): number {
 
 function normalRows(shape: readonly number[], count: number, std: number, rescale: "equal" | "own", random: Random): Float64Array {
   const width = shape.at(-1)!;
-  const x = Float64Array.from({ length: count }, (_, i) => std * random.normal(i));
+  const x = new Float64Array(count).map((_, i) => std * random.normal(i));
   const before = deviation(x);
   const rows = Array.from({ length: count / width }, (_, row) => x.subarray(row * width, (row + 1) * width));
   const rowDeviations = rows.map(deviation);

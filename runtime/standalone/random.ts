@@ -15,56 +15,59 @@ export interface Random {
   uint32(i: number): number;
 }
 
-type Words = readonly [number, number, number, number];
-
 /** @param seed whole number from 0 to 2⁵³ − 1 @param stream what the numbers are for: streams of other names are independent */
 export function createRandom(seed: number, stream: string): Random {
   const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0] as const;
   const [high, low] = hash(stream);
-  let current = -1; // the block computed last, since neighbours share one
-  let words: Words = [0, 0, 0, 0];
-  const block = (index: number): Words => {
-    if (index !== current) words = philox([index >>> 0, Math.floor(index / 2 ** 32) >>> 0, low, high], key);
-    current = index;
-    return words;
+  const counter = new Uint32Array([0, 0, low, high]);
+  const words = new Uint32Array(4);
+  let current = -1; // the block in `words`: neighbours share one
+  const load = (block: number): void => {
+    if (block === current) return;
+    counter[0] = block;
+    counter[1] = Math.floor(block / 2 ** 32);
+    philox(counter, key, words);
+    current = block;
   };
-  const pair = (i: number): number => {
-    const w = block(Math.floor(i / 2));
-    return i % 2 === 0 ? fraction(w[0], w[1]) : fraction(w[2], w[3]);
+  const fraction = (at: number): number => ((words[at]! >>> 5) * 2 ** 26 + (words[at + 1]! >>> 6)) / 2 ** 53; // 53 bits in [0, 1)
+  return {
+    uniform: (i) => (load(Math.floor(i / 2)), fraction(i % 2 === 0 ? 0 : 2)),
+    normal: (i) => (load(Math.floor(i / 2)), boxMuller(fraction(0), fraction(2), i % 2 === 1)),
+    uint32: (i) => (load(Math.floor(i / 4)), words[i % 4]!),
   };
-  return { uniform: pair, normal: (i) => boxMuller(block(Math.floor(i / 2)), i % 2 === 1), uint32: (i) => block(Math.floor(i / 4))[(i % 4) as 0 | 1 | 2 | 3] };
 }
 
-/** 53 bits as a number in [0, 1). */
-const fraction = (a: number, b: number): number => ((a >>> 5) * 2 ** 26 + (b >>> 6)) / 2 ** 53;
-
-/** Two independent normal numbers from one block (Box and Muller 1958). */
-function boxMuller(w: Words, second: boolean): number {
-  const radius = Math.sqrt(-2 * Math.log(1 - fraction(w[0], w[1]))); // of (0, 1]: log 0 does not occur
-  const angle = 2 * Math.PI * fraction(w[2], w[3]);
-  return radius * (second ? Math.sin(angle) : Math.cos(angle));
+/** One of the two independent normal numbers that two uniform ones give (Box and Muller 1958). */
+function boxMuller(u: number, v: number, second: boolean): number {
+  const radius = Math.sqrt(-2 * Math.log(1 - u)); // of (0, 1]: log 0 does not occur
+  return radius * (second ? Math.sin(2 * Math.PI * v) : Math.cos(2 * Math.PI * v));
 }
 
-/** Philox4x32 with 10 rounds. */
-export function philox(counter: Words, key: readonly [number, number]): Words {
-  let [c0, c1, c2, c3] = counter;
+/** Philox4x32 with 10 rounds: four random words from a counter of four words and a key of two. */
+export function philox(counter: Uint32Array, key: readonly [number, number], out: Uint32Array): void {
+  let [c0, c1, c2, c3] = [counter[0]!, counter[1]!, counter[2]!, counter[3]!];
   let [k0, k1] = key;
   for (let round = 0; round < 10; round++) {
-    const [high0, low0] = multiply(0xd2511f53, c0);
-    const [high1, low1] = multiply(0xcd9e8d57, c2);
-    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
+    const high0 = multiplyHigh(0xd2511f53, c0);
+    const high1 = multiplyHigh(0xcd9e8d57, c2);
+    const low0 = Math.imul(0xd2511f53, c0);
+    const low1 = Math.imul(0xcd9e8d57, c2);
+    c0 = (high1 ^ c1 ^ k0) >>> 0;
+    c1 = low1 >>> 0;
+    c2 = (high0 ^ c3 ^ k1) >>> 0;
+    c3 = low0 >>> 0;
     k0 = (k0 + 0x9e3779b9) >>> 0; // golden ratio
     k1 = (k1 + 0xbb67ae85) >>> 0; // √3 − 1
   }
-  return [c0, c1, c2, c3];
+  out.set([c0, c1, c2, c3]);
 }
 
-/** High and low word of a 32 × 32 bit product. */
-function multiply(a: number, b: number): readonly [number, number] {
+/** High word of a 32 × 32 bit product. Every partial sum stays below 2³². */
+function multiplyHigh(a: number, b: number): number {
   const [aHigh, aLow, bHigh, bLow] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
-  const middle = aHigh * bLow + Math.floor((aLow * bLow) / 0x10000); // < 2³³: exact
-  const carry = aLow * bHigh + (middle % 0x10000);
-  return [(aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000)) >>> 0, Math.imul(a, b) >>> 0];
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
+  const carry = aLow * bHigh + (middle & 0xffff);
+  return aHigh * bHigh + (middle >>> 16) + (carry >>> 16);
 }
 
 /** Two 32-bit FNV-1a hashes of a name, the second over its reverse. */
