@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, resolve } from "node:path";
+import { IS_CHECKOUT, PACKAGE_ROOT } from "./package-root.ts";
 
 /**
  * Directory for what can be made again (unpacked drivers, compiled shaders, tuning results); created if missing.
@@ -14,11 +14,7 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
   return usable === undefined ? temporaryCache() : resolve(usable);
 }
 
-/** Sources run from .ts files only in a checkout; packages ship .js. */
-function checkoutCache(): string | undefined {
-  const here = fileURLToPath(import.meta.url);
-  return here.endsWith(".ts") ? join(dirname(here), "..", ".moeut", "cache") : undefined;
-}
+const checkoutCache = (): string | undefined => (IS_CHECKOUT ? join(PACKAGE_ROOT, ".moeut", "cache") : undefined);
 
 function userCache(environment: NodeJS.ProcessEnv): string {
   const base = environment["XDG_CACHE_HOME"];

@@ -68,8 +68,8 @@ test("an adapter that does not exist is the environment's fault and lists those 
 });
 
 test("several devices may live in one process, also of different drivers", async () => {
-  const handles = [];
-  for (const kind of kinds) handles.push(await openDevice({ adapter: kind }), await openDevice({ adapter: kind }));
+  const handles = await Promise.all([...kinds, ...kinds].map((kind) => openDevice({ adapter: kind })));
+  expect(handles.map((handle) => handle.info.kind)).toEqual([...kinds, ...kinds]);
   for (const handle of handles) await handle.device.queue.onSubmittedWorkDone();
   for (const handle of handles) handle.close();
 });

@@ -22,11 +22,12 @@ interface Held {
   readonly instances: Map<string, GPU>;
   bundled: Dawn | null;
   systemLoader: boolean | null;
+  turn: Promise<unknown>;
 }
 
 function held(): Held {
   const store = globalThis as { [HELD]?: Held };
-  return (store[HELD] ??= { instances: new Map(), bundled: null, systemLoader: null });
+  return (store[HELD] ??= { instances: new Map(), bundled: null, systemLoader: null, turn: Promise.resolve() });
 }
 
 /** The system has a Vulkan loader that can be opened. Where Vulkan is not the way to the GPU, always true. */
@@ -57,7 +58,14 @@ export async function adapterNames(source: DriverSource): Promise<readonly strin
 }
 
 /** Resolves to null when the source has no adapter, rejects when a flag excludes those it has. */
-export async function requestAdapter(source: DriverSource, flags: readonly string[]): Promise<GPUAdapter | null> {
+export function requestAdapter(source: DriverSource, flags: readonly string[]): Promise<GPUAdapter | null> {
+  // One after the other: which driver answers depends on environment variables while it is asked.
+  const result = held().turn.then(() => request(source, flags));
+  held().turn = result.catch(() => null);
+  return result;
+}
+
+async function request(source: DriverSource, flags: readonly string[]): Promise<GPUAdapter | null> {
   const previous = driverFiles(source);
   try {
     const gpu = await instance(source, flags);
