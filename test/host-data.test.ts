@@ -34,24 +34,24 @@ describe("byte tokenizer", () => {
 describe("permutation", () => {
   test("is one, for any size, seed and epoch", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 300 }), fc.nat(), fc.nat(), (n, seed, epoch) => {
-        const order = permutation(n, seed, epoch);
+      fc.property(fc.integer({ min: 0, max: 300 }), fc.nat(), fc.string(), (n, seed, stream) => {
+        const order = permutation(n, seed, stream);
         expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: n }, (_, i) => i));
-        expect(permutation(n, seed, epoch)).toEqual(order);
+        expect(permutation(n, seed, stream)).toEqual(order);
       }),
       { seed: 1 },
     );
   });
 
-  test("differs between seeds and between epochs", () => {
-    const orders = [[1, 0], [2, 0], [1, 1], [2, 1]].map(([seed, epoch]) => permutation(100, seed!, epoch!).join()); // prettier-ignore
+  test("differs between seeds and between streams", () => {
+    const orders = [1, 2].flatMap((seed) => ["a", "b"].map((stream) => permutation(100, seed, stream).join()));
     expect(new Set(orders).size).toBe(4);
   });
 
   test("puts every element everywhere equally often", () => {
     const [n, trials] = [6, 6000];
     const counts = new Float64Array(n * n);
-    for (let seed = 0; seed < trials; seed++) permutation(n, seed, 3).forEach((element, place) => counts[element * n + place]!++);
+    for (let seed = 0; seed < trials; seed++) permutation(n, seed, "test").forEach((element, place) => counts[element * n + place]!++);
     const chiSquare = counts.reduce((sum, count) => sum + (count - trials / n) ** 2 / (trials / n), 0);
     expect(chiSquare).toBeLessThan(52.6); // 25 degrees of freedom, p = 0.001
   });

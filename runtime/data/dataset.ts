@@ -108,7 +108,7 @@ function epochOrder(blocks: number, seed: number): (drawn: number) => number {
   return (drawn) => {
     if (blocks === 0) throw new Error("all data is held out, none is there to train on");
     const epoch = Math.floor(drawn / blocks);
-    if (kept.epoch !== epoch) kept = { epoch, order: permutation(blocks, seed, epoch) };
+    if (kept.epoch !== epoch) kept = { epoch, order: permutation(blocks, seed, `data epoch ${epoch}`) };
     return kept.order[drawn % blocks]!;
   };
 }

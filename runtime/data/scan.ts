@@ -93,7 +93,7 @@ function primitive(all: readonly ScanPair[], words: string) {
 
 /** A fixed order in which neighbours have nothing to do with each other. */
 function shuffledPairs(pairs: readonly ScanPair[]): readonly ScanPair[] {
-  return Array.from(permutation(pairs.length, 0, 0), (index) => pairs[index]!);
+  return Array.from(permutation(pairs.length, 0, "scan lines"), (index) => pairs[index]!);
 }
 
 /** Lines as published, "IN: command OUT: actions", in a fixed shuffled order. */
