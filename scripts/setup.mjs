@@ -23,16 +23,24 @@ function wantedStamp() {
   return `${createHash("sha256").update(lock).digest("hex")} ${process.platform} ${process.arch}\n`;
 }
 
-const isInstalled = (stamp) => existsSync(STAMP) && readFileSync(STAMP, "utf8") === stamp;
+const isStamped = (stamp) => existsSync(STAMP) && readFileSync(STAMP, "utf8") === stamp;
 
-function install(stamp) {
+/** npm's own record of what it installed agrees with the lock file: somebody ran npm by hand. */
+function isInstalled() {
+  const record = join(ROOT, "node_modules", ".package-lock.json");
+  if (!existsSync(record)) return false;
+  const have = JSON.parse(readFileSync(record, "utf8")).packages;
+  const want = Object.entries(JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")).packages).filter(([path]) => path !== "");
+  return want.every(([path, { version, optional }]) => (have[path] === undefined ? optional === true : have[path].version === version && existsSync(join(ROOT, path))));
+}
+
+function install() {
   console.log("moeut set-up: installing the locked dependencies (npm ci) …");
   const started = Date.now();
   const npm = npmCommand(["ci", "--no-audit", "--no-fund", "--include=dev", "--include=optional"]);
   const result = spawnSync(npm.command, npm.args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"], shell: npm.shell });
   if (result.error) fail(`cannot start npm: ${result.error.message}`);
   if (result.status !== 0) fail(`npm ci failed (status ${result.status ?? result.signal}); the reason is above`);
-  writeFileSync(STAMP, stamp);
   console.log(`moeut set-up: done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
@@ -50,4 +58,7 @@ function fail(message) {
 
 requireNode(20, 19);
 const stamp = wantedStamp();
-if (!isInstalled(stamp)) install(stamp);
+if (!isStamped(stamp)) {
+  if (!isInstalled()) install();
+  writeFileSync(STAMP, stamp);
+}
