@@ -50,7 +50,7 @@ export interface ModelCstNode extends CstNode {
 
 export type ModelCstChildren = {
   Model: IToken[];
-  Identifier: (IToken)[];
+  AnyWord: (IToken)[];
   From?: IToken[];
   block: BlockCstNode[];
 };
@@ -62,7 +62,7 @@ export interface CompareCstNode extends CstNode {
 
 export type CompareCstChildren = {
   Compare: IToken[];
-  Identifier: IToken[];
+  AnyWord: IToken[];
   block: BlockCstNode[];
 };
 
@@ -176,7 +176,7 @@ export interface LayerCstNode extends CstNode {
 export type LayerCstChildren = {
   Layer: IToken[];
   Star?: IToken[];
-  Identifier?: IToken[];
+  AnyWord?: IToken[];
   Comma?: IToken[];
   block: BlockCstNode[];
 };

@@ -53,10 +53,10 @@ class SpecParser extends CstParser {
   /** model : "model" NAME ( "from" NAME )? block */
   readonly model = this.RULE("model", () => {
     this.CONSUME(t.Model);
-    this.CONSUME(t.Identifier);
+    this.CONSUME(t.AnyWord);
     this.OPTION(() => {
       this.CONSUME(t.From);
-      this.CONSUME2(t.Identifier);
+      this.CONSUME2(t.AnyWord);
     });
     this.SUBRULE(this.block);
   });
@@ -64,7 +64,7 @@ class SpecParser extends CstParser {
   /** compare : "compare" NAME block */
   readonly compare = this.RULE("compare", () => {
     this.CONSUME(t.Compare);
-    this.CONSUME(t.Identifier);
+    this.CONSUME(t.AnyWord);
     this.SUBRULE(this.block);
   });
 
@@ -147,7 +147,7 @@ class SpecParser extends CstParser {
     this.CONSUME(t.Layer);
     this.OR([
       { ALT: () => this.CONSUME(t.Star) },
-      { ALT: () => this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => this.CONSUME(t.Identifier) }) },
+      { ALT: () => this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => this.CONSUME(t.AnyWord) }) },
     ]);
     this.SUBRULE(this.block);
   });

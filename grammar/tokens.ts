@@ -1,14 +1,18 @@
 /** The words and signs of the language. Only words that shape a statement are reserved; field names are identifiers. */
 import { createToken, Lexer, type TokenType } from "chevrotain";
 
-export const Identifier = createToken({ name: "Identifier", label: "a name", pattern: /[A-Za-z_][A-Za-z0-9_]*/ });
+/** Where a model or layer is named: an identifier, or a word of the language, which the visitor refuses with a message of its own. */
+export const AnyWord = createToken({ name: "AnyWord", label: "a name", pattern: Lexer.NA });
 
-const word = (name: string): TokenType =>
-  createToken({ name: name[0]!.toUpperCase() + name.slice(1), label: `\`${name}\``, pattern: new RegExp(name), longer_alt: Identifier });
+export const Identifier = createToken({ name: "Identifier", label: "a name", pattern: /[A-Za-z_][A-Za-z0-9_]*/, categories: AnyWord });
+
+const word = (name: string, categories: TokenType[] = [AnyWord]): TokenType =>
+  createToken({ name: name[0]!.toUpperCase() + name.slice(1), label: `\`${name}\``, pattern: new RegExp(name), longer_alt: Identifier, categories });
 
 const sign = (name: string, pattern: string): TokenType => createToken({ name, label: `\`${pattern}\``, pattern });
 
-export const Moeut = word("moeut");
+/** Special only in the first line; elsewhere a name like others. */
+export const Moeut = word("moeut", [AnyWord, Identifier]);
 export const Import = word("import");
 export const Model = word("model");
 export const From = word("from");
@@ -47,12 +51,13 @@ const Space = createToken({ name: "Space", pattern: /[\s\uFEFF]+/, group: Lexer.
 
 /** Keywords before Identifier, the sign of a number before its digits. */
 export const TOKENS: TokenType[] = [
-  Space, Comment,
+  AnyWord, Space, Comment,
   Moeut, Import, Model, From, Compare, Layer, Stack, Expect, Match, By, Vary, In, At, On,
   Identifier, PlusMinus, NumberLiteral, StringLiteral,
   LBrace, RBrace, LParen, RParen, Comma, Star, Dot,
 ];
 
-export const KEYWORDS: readonly TokenType[] = [Moeut, Import, Model, From, Compare, Layer, Stack, Expect, Match, By, Vary, In, At, On];
+/** Words that cannot name a model or a layer. */
+export const KEYWORDS: readonly TokenType[] = [Import, Model, From, Compare, Layer, Stack, Expect, Match, By, Vary, In, At, On];
 
 export const specLexer = new Lexer(TOKENS, { positionTracking: "full", ensureOptimizations: false });

@@ -4,6 +4,7 @@
  */
 import type { CstNode, IToken } from "chevrotain";
 import type * as cst from "../../grammar/cst.ts";
+import { KEYWORDS } from "../../grammar/tokens.ts";
 import type { Reporter } from "../diagnostics/index.ts";
 import type * as ast from "../ir/ast.ts";
 import type { SourceText, Span } from "../ir/source.ts";
@@ -26,6 +27,15 @@ export function createAstBuilder(source: SourceText, report: Reporter, damage: S
   };
   const word = (token: IToken | undefined): ast.NameAst | null =>
     token === undefined || token.isInsertedInRecovery === true ? null : { text: token.image, span: at(token) };
+  /** The name of a model or a layer; a word of the language is reported and taken for the name. */
+  const freeWord = (token: IToken | undefined): ast.NameAst | null => {
+    const name = word(token);
+    if (name !== null && KEYWORDS.includes(token!.tokenType)) {
+      report.report("reserved-word", name.span, { word: name.text });
+      damage.push(name.span);
+    }
+    return name;
+  };
   const number = (token: IToken | undefined): ast.NumberAst | null =>
     token === undefined || token.isInsertedInRecovery === true ? null : readNumber(token.image, at(token), report, damage);
 
@@ -47,14 +57,14 @@ export function createAstBuilder(source: SourceText, report: Reporter, damage: S
   };
 
   const model = (node: cst.ModelCstNode): ast.ModelAst | null => {
-    const [own, parent] = list(node.children.Identifier);
-    const name = word(own);
+    const [own, parent] = list(node.children.AnyWord);
+    const name = freeWord(own);
     const body = given(first(node.children.block), block);
-    return name === null || body === null ? null : { name, from: word(parent), body, span: over(node) };
+    return name === null || body === null ? null : { name, from: freeWord(parent), body, span: over(node) };
   };
 
   const compare = (node: cst.CompareCstNode): ast.CompareAst | null => {
-    const name = word(first(node.children.Identifier));
+    const name = freeWord(first(node.children.AnyWord));
     const body = given(first(node.children.block), block);
     return name === null || body === null ? null : { name, body, span: over(node) };
   };
@@ -113,7 +123,7 @@ export function createAstBuilder(source: SourceText, report: Reporter, damage: S
     }));
 
   const layer = (node: cst.LayerCstNode): ast.LayerAst | null => {
-    const names = present(list(node.children.Identifier).map(word));
+    const names = present(list(node.children.AnyWord).map(freeWord));
     const body = given(first(node.children.block), block);
     const star = first(node.children.Star) !== undefined;
     if (body === null || (!star && names.length === 0)) return null;

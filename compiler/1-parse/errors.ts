@@ -68,8 +68,7 @@ function hintFor(error: IRecognitionException, tokens: readonly IToken[]): strin
   const type = found.tokenType.name;
   const rule = error.context.ruleStack.at(-1) ?? "";
   const before = tokens[tokens.indexOf(found) - 1];
-  if (error.message === "a name" && isKeyword(found.tokenType)) return `\`${found.image}\` is a word of the language; choose another name`;
-  if (["layer", "repeat", "sequence"].includes(rule) && isKeyword(found.tokenType)) return `\`${found.image}\` is a word of the language; a layer needs another name`;
+  if (["repeat", "sequence", "path", "entry"].includes(rule) && isKeyword(found.tokenType)) return `\`${found.image}\` is a word of the language and names nothing`;
   if (type === "NumberLiteral" || type === "StringLiteral" || type === "Comma") {
     const swallowed = before?.tokenType.name === "Identifier" && tokens[tokens.indexOf(before) - 1]?.tokenType.name === "Comma";
     if (swallowed) return "commas stand between the values of one field; between fields, write a space or a line break";

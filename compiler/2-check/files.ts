@@ -73,6 +73,8 @@ const ITEMS = ["model", "compare", "import", "train", "moeut"];
 function topLevel(ast: SpecAst, report: Reporter): readonly EntryAst[] {
   const train: EntryAst[] = [];
   for (const statement of ast.statements) {
+    // Behind a syntax error, statements have most likely lost the braces around them.
+    if (ast.damage.some((d) => d.start < statement.span.start)) continue;
     if (statement.kind === "entry" && statement.name.text === "train") train.push(statement);
     else if (statement.kind === "entry") report.report("unknown-item", statement.name.span, { name: statement.name.text, nearest: nearest(statement.name.text, ITEMS) });
     else {

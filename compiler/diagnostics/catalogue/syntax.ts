@@ -25,6 +25,10 @@ export const SYNTAX_MESSAGES = {
     message: (p) => `\`${p.text}\` is not a number`,
     hint: () => "numbers look like 412, 10_000, 0.5, 2.5e-4, 44.3M (K thousand, M million, B billion)",
   }),
+  "reserved-word": error<{ word: string }>({
+    message: (p) => `\`${p.word}\` is a word of the language and cannot name anything`,
+    hint: () => "choose another name",
+  }),
   "unexpected-token": error<{ found: string; expected: string; hint: string }>({
     message: (p) => `expected ${p.expected}, found ${p.found}`,
     hint: (p) => p.hint,
