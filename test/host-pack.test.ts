@@ -1,0 +1,61 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const project = mkdtempSync(join(tmpdir(), "moeut-pack-"));
+const installed = join(project, "node_modules", "moeut");
+afterAll(() => rmSync(project, { recursive: true }));
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8", shell: process.platform === "win32" && command === "npm", env: { ...process.env, XDG_CACHE_HOME: join(project, "cache") } });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** Puts the package where npm would, with its run-time dependencies beside it (links to those of the checkout) and nothing that is only for development. */
+function install(): void {
+  run(process.execPath, [join("scripts", "build.mjs")], ROOT);
+  run("npm", ["pack", "--ignore-scripts", "--pack-destination", project], ROOT);
+  const archive = readdirSync(project).find((name) => name.endsWith(".tgz"))!;
+  mkdirSync(installed, { recursive: true });
+  run("tar", ["-xzf", archive, "-C", installed, "--strip-components=1"], project);
+  const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as { packages: Record<string, { dev?: boolean }> };
+  for (const [path, { dev }] of Object.entries(packages)) {
+    const isOutermost = path.lastIndexOf("node_modules/") === 0;
+    if (isOutermost && dev !== true && existsSync(join(ROOT, path))) link(path);
+  }
+}
+
+function link(path: string): void {
+  mkdirSync(dirname(join(project, path)), { recursive: true });
+  symlinkSync(join(ROOT, path), join(project, path), "junction");
+}
+
+const moeut = (...args: readonly string[]): string => run(process.execPath, [join(installed, "bin", "moeut.mjs"), ...args], project);
+
+describe.runIf(existsSync(join(ROOT, "cli", "main.ts")))("the package, installed elsewhere", () => {
+  beforeAll(install, 120_000);
+
+  test("holds what it needs and nothing of the workshop", () => {
+    expect(readdirSync(installed).sort()).toEqual(expect.arrayContaining(["bin", "dist", "package.json", "specs"]));
+    for (const name of ["test", "scripts", "cli", "compiler", "node_modules"]) expect(existsSync(join(installed, name))).toBe(false);
+    expect(existsSync(join(project, "node_modules", "tsx"))).toBe(false);
+  });
+
+  test("explains its adapter, and caches outside itself", () => {
+    expect(JSON.parse(moeut("doctor", "--json", "--adapter", "null"))).toMatchObject({ chosen: { kind: "null" }, cache: join(project, "cache", "moeut") });
+  });
+
+  test("checks a spec", () => {
+    moeut("check", join(installed, "specs", "tiny.moeut"));
+  });
+
+  test("compiles a spec to a standalone folder, whose sources it has to bring along", () => {
+    moeut("compile", join(installed, "specs", "tiny.moeut"), "--out", join(project, "out"), "--adapter", "null");
+    expect(readdirSync(join(project, "out")).length).toBeGreaterThan(2);
+  });
+});
