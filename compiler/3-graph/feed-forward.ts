@@ -35,10 +35,10 @@ function denseBlock(s: BuildState, name: string, ff: Dense, x: ValueId): ValueId
   const activate = ACTIVATIONS[ff.activation];
   const up = linear(s.b, `${name}.up`, x, param(s, `${name}.up`)); // [B, T, F]
   const hidden = ff.bias
-    ? map(s.b, `${name}.hidden`, activate(add(input(0), input(1))), [up, vector(s, `${name}.up_bias`, 3)])
+    ? map(s.b, `${name}.hidden`, activate(add(input(0), input(1))), [up, vector(s, `${name}.up.bias`, 3)])
     : map(s.b, `${name}.hidden`, activate(input(0)), [up]);
   const down = linear(s.b, `${name}.down`, hidden, param(s, `${name}.down`));
-  return ff.bias ? map(s.b, `${name}.out`, add(input(0), input(1)), [down, vector(s, `${name}.down_bias`, 3)]) : down;
+  return ff.bias ? map(s.b, `${name}.out`, add(input(0), input(1)), [down, vector(s, `${name}.down.bias`, 3)]) : down;
 }
 
 /** Σ over chosen experts of gate · activation(x · up[e]) · down[e]; the gate multiplies the hidden row, which is the narrow side. */

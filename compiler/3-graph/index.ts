@@ -18,7 +18,7 @@ import type { BuildState } from "./state.ts";
 export type { Entry } from "./entry.ts";
 export { namingScheme, officialPlace } from "./naming.ts";
 export type { NamingScheme } from "./naming.ts";
-export { countParameters, parametersOf } from "./parameters.ts";
+export { parametersOf } from "./parameters.ts";
 
 /**
  * Builds one entry of a model. Outputs:

@@ -30,7 +30,7 @@ export function initRule(model: ModelSpec, p: ParameterSpec): InitRule {
 function modelRule(role: Role, dModel: number): InitRule {
   switch (role) {
     case "embedding": return normal(1 / Math.sqrt(dModel));
-    case "head.weight":
+    case "head":
     case "head.bias": return uniform(1 / Math.sqrt(dModel));
     default: return role.endsWith("weight") ? ONES : ZEROS; // norms
   }

@@ -13,14 +13,14 @@ export function embed(s: BuildState): ValueId {
   const { scale, norm } = s.model.embedding;
   const rows = gatherRows(s.b, "embedding", param(s, "embedding"), source(s, "tokens"));
   const scaled = scale === 1 ? rows : map(s.b, "embedding.scaled", mul(input(0), constant(scale)), [rows]);
-  return norm === null ? scaled : normalize(s, "embedding_norm", norm, scaled);
+  return norm === null ? scaled : normalize(s, "embedding.norm", norm, scaled);
 }
 
 /** Logits [..., V] of hidden states [..., D]. */
 export function headLogits(s: BuildState, x: ValueId): ValueId {
   const { norm, bias, tied } = s.model.head;
-  const normed = norm === null ? x : normalize(s, "head_norm", norm, x);
-  const logits = linear(s.b, "head.logits", normed, param(s, tied ? "embedding" : "head.weight"));
+  const normed = norm === null ? x : normalize(s, "head.norm", norm, x);
+  const logits = linear(s.b, "head.logits", normed, param(s, tied ? "embedding" : "head"));
   return bias ? map(s.b, "head.logits", add(input(0), input(1)), [logits, vector(s, "head.bias", 3)]) : logits;
 }
 

@@ -65,8 +65,8 @@ function mergedPlace(layer: LayerSpec, scheme: NamingScheme, p: ParameterSpec, d
 
 const CLEAN: Partial<Readonly<Record<Role, string>>> = {
   "embedding": "embedding.weight",
-  "head.weight": "lm_head.weight", "head.bias": "lm_head.bias", "head_norm.weight": "out_norm.weight", "head_norm.bias": "out_norm.bias",
-  "norm1.weight": "ln1.weight", "norm1.bias": "ln1.bias", "norm2.weight": "ln2.weight", "norm2.bias": "ln2.bias",
+  "head": "lm_head.weight", "head.bias": "lm_head.bias", "head.norm.weight": "out_norm.weight", "head.norm.bias": "out_norm.bias",
+  "norm_attention.weight": "ln1.weight", "norm_attention.bias": "ln1.bias", "norm_feed_forward.weight": "ln2.weight", "norm_feed_forward.bias": "ln2.bias",
   "attention.q": "attention.q.weight", "attention.k": "attention.k.weight", "attention.v": "attention.v", "attention.o": "attention.o",
   "attention.gate": "attention.sel_o", "attention.router_v": "attention.sel_v", "attention.router_o": "attention.sel_o",
   "feed_forward.up": "ffn.keys", "feed_forward.down": "ffn.values", "feed_forward.router": "ffn.expert_sel",
@@ -76,10 +76,10 @@ const cleanName = (role: Role): string => CLEAN[role] ?? bug(`the clean code has
 
 /** Names that do not depend on the layer. */
 const TRAINING: Partial<Readonly<Record<Role, string>>> = {
-  "embedding": "embedding.weight", "embedding_norm.weight": "embedding_norm.weight", "embedding_norm.bias": "embedding_norm.bias",
-  "head.weight": "output.weight", "head.bias": "output.bias", "head_norm.weight": "out_norm.weight", "head_norm.bias": "out_norm.bias",
+  "embedding": "embedding.weight", "embedding.norm.weight": "embedding.norm.weight", "embedding.norm.bias": "embedding.norm.bias",
+  "head": "output.weight", "head.bias": "output.bias", "head.norm.weight": "out_norm.weight", "head.norm.bias": "out_norm.bias",
   "attention.gate": "self_attn.selections.o", "feed_forward.router": "pkm.expert_sel",
-  "feed_forward.up_bias": "linear1.bias", "feed_forward.down_bias": "linear2.bias",
+  "feed_forward.up.bias": "linear1.bias", "feed_forward.down.bias": "linear2.bias",
 };
 
 function trainingName(role: Role, layer: LayerSpec | null): string {
@@ -88,8 +88,8 @@ function trainingName(role: Role, layer: LayerSpec | null): string {
   if (layer === null) return bug(`no official name for ${role}`);
   const [block, part] = role.split(".") as [string, string];
   switch (block) {
-    case "norm1": return `${layer.placement === "peri" ? "self_attn.norm" : "norm1"}.${part}`;
-    case "norm2": return `${layer.placement === "peri" && layer.feedForward.kind === "moe" ? "pkm.norm" : "norm2"}.${part}`;
+    case "norm_attention": return `${layer.placement === "peri" ? "self_attn.norm" : "norm1"}.${part}`;
+    case "norm_feed_forward": return `${layer.placement === "peri" && layer.feedForward.kind === "moe" ? "pkm.norm" : "norm2"}.${part}`;
     case "attention": return trainingAttention(part, layer);
     case "feed_forward": return layer.feedForward.kind === "moe"
       ? { up: "pkm.keys", down: "pkm.values" }[part] ?? bug(role)

@@ -10,7 +10,7 @@ import type { BuildState } from "./state.ts";
 /**
  * layernorm  y = (x − mean x) / √(var x + eps) · weight + bias, biased variance
  * rmsnorm    y = x / √(mean x² + eps) · weight
- * @param name prefix of the parameters: "a.norm1"
+ * @param name prefix of the parameters: "a.norm_attention"
  */
 export function normalize(s: BuildState, name: string, norm: NormSpec, x: ValueId): ValueId {
   const centered = norm.kind === "layernorm" ? center(s, name, x) : x;

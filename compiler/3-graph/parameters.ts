@@ -4,15 +4,15 @@
  */
 import type { TensorType } from "../ir/graph.ts";
 import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, Projection } from "../ir/model-spec.ts";
-import { elements, paddedAxes } from "../ir/tensor-type.ts";
+import { paddedAxes } from "../ir/tensor-type.ts";
 
 /** What a parameter does in its layer (or in the model, for embedding and head). */
 export type Role =
-  | "embedding" | "embedding_norm.weight" | "embedding_norm.bias"
-  | "head.weight" | "head.bias" | "head_norm.weight" | "head_norm.bias"
-  | "norm1.weight" | "norm1.bias" | "norm2.weight" | "norm2.bias"
+  | "embedding" | "embedding.norm.weight" | "embedding.norm.bias"
+  | "head" | "head.bias" | "head.norm.weight" | "head.norm.bias"
+  | "norm_attention.weight" | "norm_attention.bias" | "norm_feed_forward.weight" | "norm_feed_forward.bias"
   | `attention.${Projection}` | "attention.gate" | "attention.router_v" | "attention.router_o"
-  | "feed_forward.up" | "feed_forward.down" | "feed_forward.up_bias" | "feed_forward.down_bias" | "feed_forward.router";
+  | "feed_forward.up" | "feed_forward.down" | "feed_forward.up.bias" | "feed_forward.down.bias" | "feed_forward.router";
 
 export interface ParameterSpec {
   /** "a.attention.q": layer and role, or the role alone. */
@@ -35,33 +35,33 @@ export function parametersOf(model: ModelSpec): readonly ParameterSpec[] {
   return [...own.slice(0, nEmbedding), ...layers, ...own.slice(nEmbedding)];
 }
 
-/** Number of weights, each counted once however often it is used. */
-export const countParameters = (model: ModelSpec): number =>
-  parametersOf(model).reduce((total, p) => total + elements(p.type.shape), 0);
-
 function embeddingTensors(model: ModelSpec): readonly Tensor[] {
-  return [["embedding", [model.vocabSize, model.dModel], [0, 1]], ...normTensors("embedding_norm", model.embedding.norm, model.dModel)];
+  return [["embedding", [model.vocabSize, model.dModel], [0, 1]], ...normTensors("embedding.norm", model.embedding.norm, model.dModel)];
 }
 
 function headTensors(model: ModelSpec): readonly Tensor[] {
   const { vocabSize, dModel, head } = model;
   return [
-    ...normTensors("head_norm", head.norm, dModel),
-    ...(head.tied ? [] : [["head.weight", [vocabSize, dModel], [0, 1]] as Tensor]),
+    ...normTensors("head.norm", head.norm, dModel),
+    ...(head.tied ? [] : [["head", [vocabSize, dModel], [0, 1]] as Tensor]),
     ...(head.bias ? [["head.bias", [vocabSize], [0]] as Tensor] : []),
   ];
 }
 
-function normTensors(name: "embedding_norm" | "head_norm" | "norm1" | "norm2", norm: NormSpec | null, dModel: number): readonly Tensor[] {
+function normTensors(name: "embedding.norm" | "head.norm" | "norm_attention" | "norm_feed_forward", norm: NormSpec | null, dModel: number): readonly Tensor[] {
   if (norm === null || !norm.affine) return [];
   const weight: Tensor = [`${name}.weight`, [dModel], [0]];
   return norm.kind === "rmsnorm" ? [weight] : [weight, [`${name}.bias`, [dModel], [0]]];
 }
 
+/** Under peri only routers read the norm of the feed-forward block; without one it does not exist. */
+export const feedForwardReadsNorm = ({ placement, feedForward }: LayerSpec): boolean =>
+  placement !== "peri" || (feedForward.kind === "moe" && feedForward.router.input === "norm");
+
 const layerTensors = (layer: LayerSpec, dModel: number): readonly Tensor[] => [
-  ...normTensors("norm1", layer.norm, dModel),
+  ...normTensors("norm_attention", layer.norm, dModel),
   ...attentionTensors(layer.attention, dModel),
-  ...normTensors("norm2", layer.norm, dModel),
+  ...normTensors("norm_feed_forward", feedForwardReadsNorm(layer) ? layer.norm : null, dModel),
   ...feedForwardTensors(layer.feedForward, dModel),
 ];
 
@@ -92,7 +92,7 @@ function attentionTensors(attention: AttentionSpec, dModel: number): readonly Te
 function feedForwardTensors(ff: FeedForwardSpec, dModel: number): readonly Tensor[] {
   if (ff.kind === "dense") {
     const weights: readonly Tensor[] = [["feed_forward.up", [ff.dFf, dModel], [0, 1]], ["feed_forward.down", [dModel, ff.dFf], [0, 1]]];
-    return ff.bias ? [...weights, ["feed_forward.up_bias", [ff.dFf], [0]], ["feed_forward.down_bias", [dModel], [0]]] : weights;
+    return ff.bias ? [...weights, ["feed_forward.up.bias", [ff.dFf], [0]], ["feed_forward.down.bias", [dModel], [0]]] : weights;
   }
   return [
     ["feed_forward.router", [ff.nExperts, dModel], [0, 1]],

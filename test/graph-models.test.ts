@@ -1,0 +1,170 @@
+/** Every option of a ModelSpec, at sizes that are multiples of nothing: gradients, decoding with caches, losses by hand. */
+import { describe, expect, test } from "vitest";
+import { buildGraph, namingScheme, parametersOf } from "../compiler/3-graph/index.ts";
+import { feedForwardReadsNorm } from "../compiler/3-graph/parameters.ts";
+import { addGradients } from "../compiler/4-grad/index.ts";
+import { countParams } from "../compiler/counts/index.ts";
+import { validateGraph } from "../compiler/graph/validate.ts";
+import { ACTIVATIONS } from "../compiler/ir/model-spec.ts";
+import type { AttentionSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../compiler/ir/model-spec.ts";
+import { elements } from "../compiler/ir/tensor-type.ts";
+import { evaluateGraph } from "../compiler/reference/index.ts";
+import { entropy, layer, model, NORM, router, scheduleOf, SPAN } from "./support/models.ts";
+import { randomParams, worstSlope } from "./support/tiny-graph.ts";
+
+const [V, T, D, B] = [53, 19, 37, 2];
+const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 } };
+
+const mha = (gate: "none" | "sigmoid" = "none"): AttentionSpec => ({ ...HEADS, kind: "mha", gate });
+const switchhead = (on: readonly Projection[], over: Partial<RouterSpec> = {}, balance = entropy(0.3)): AttentionSpec =>
+  ({ ...HEADS, kind: "switchhead", nExperts: 5, topK: 2, on, router: router(over), balance });
+const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): FeedForwardSpec =>
+  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, router: router(over), balance });
+const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): FeedForwardSpec => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias });
+
+/** One layer applied twice. */
+const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement, over: Partial<ModelSpec> = {}): ModelSpec =>
+  model({ layers: [layer("a", attention, feedForward, placement)], schedule: scheduleOf([0, 0]), vocabSize: V, seqLen: T, dModel: D, ...over });
+
+const withNorm = (spec: ModelSpec, norm: ModelSpec["layers"][number]["norm"]): ModelSpec =>
+  ({ ...spec, layers: spec.layers.map((l) => ({ ...l, norm })), head: { ...spec.head, norm } });
+
+const MODELS: Readonly<Record<string, ModelSpec>> = {
+  "MoEUT": twice(switchhead(["v", "o"]), moe(), "peri"),
+  "two layers, aabb": model({
+    layers: [layer("a", switchhead(["v", "o"]), moe(), "peri"), layer("b", mha(), dense(), "peri")], schedule: scheduleOf([0, 0, 1, 1]), vocabSize: V, seqLen: T, dModel: D,
+  }),
+  "pre": twice(switchhead(["v", "o"]), moe(), "pre"),
+  "post": twice(switchhead(["v", "o"]), moe(), "post", { embedding: { scale: Math.sqrt(D), norm: { ...NORM, affine: false } }, head: { norm: null, bias: true, tied: false } }),
+  "experts on all projections": twice(switchhead(["q", "k", "v", "o"]), moe(), "peri"),
+  "experts on q": twice(switchhead(["q"]), moe(), "peri"),
+  "experts on k": twice(switchhead(["k"]), moe(), "pre"),
+  "softmax routing": twice(switchhead(["v", "o"], { score: "softmax" }), moe({ score: "softmax" }), "peri"),
+  "softmax over the chosen": twice(switchhead(["v", "o"], { score: "softmax", weight: "renormalized" }), moe({ score: "softmax", weight: "renormalized" }), "peri"),
+  "renormalized sigmoids": twice(switchhead(["v", "o"], { weight: "renormalized" }), moe({ weight: "renormalized" }), "peri"),
+  "routers read the residual stream": twice(switchhead(["v", "o"], { input: "residual" }), moe({ input: "residual" }), "peri"),
+  "no balance": twice(switchhead(["v", "o"], {}, null), moe({}, null), "peri"),
+  "balance over the batch": twice(switchhead(["v", "o"], {}, entropy(0.3, { over: "batch" })), moe({}, entropy(0.2, { over: "batch" })), "peri"),
+  "balance per site": twice(switchhead(["v", "o"], {}, entropy(0.3, { passes: false })), moe({}, entropy(0.2, { passes: false })), "peri"),
+  "balance over the batch, per site": twice(mha(), moe({}, entropy(0.2, { over: "batch", passes: false })), "peri"),
+  "head gates": twice(mha("sigmoid"), moe(), "peri"),
+  "dense": twice(mha(), dense(), "pre"),
+  "dense without biases": twice(mha(), dense("silu", false), "pre", { head: { norm: NORM, bias: false, tied: false } }),
+  "rmsnorm": withNorm(twice(mha(), dense("gelu_tanh"), "pre"), { kind: "rmsnorm", affine: true, eps: 1e-6 }),
+  "norms without weights": withNorm(twice(mha(), dense("gelu"), "post"), { kind: "layernorm", affine: false, eps: 1e-5 }),
+  "tied head, scaled and normalized embedding": twice(mha(), dense("relu2"), "pre", { embedding: { scale: 3, norm: NORM }, head: { norm: NORM, bias: false, tied: true } }),
+  "no positions": twice({ ...mha(), rope: null }, dense(), "pre"),
+  "one expert, one head": twice({ ...HEADS, nHeads: 1, kind: "switchhead", nExperts: 1, topK: 1, on: ["v", "o"], router: router(), balance: entropy(0.1) }, { ...moe(), nExperts: 1, topK: 1 } as FeedForwardSpec, "peri"),
+  "every expert chosen": twice(switchhead(["v", "o"]), { ...moe(), topK: 7 } as FeedForwardSpec, "peri"),
+  ...Object.fromEntries(ACTIVATIONS.map((activation) => [`experts with ${activation}`, twice(mha(), moe({}, entropy(0.2), activation), "peri")])),
+};
+
+const tokens = Array.from({ length: B * T }, (_, i) => (i * 31 + 7) % V);
+const targets = Array.from({ length: B * T }, (_, i) => (i * 17 + 3) % V);
+
+describe.each(Object.entries(MODELS))("%s", (_, spec) => {
+  const train = buildGraph(spec, { kind: "train", batch: B, seqLen: T });
+  const params = randomParams(train, 5, 0.3);
+
+  test("all graphs are well formed", () => {
+    expect(validateGraph(addGradients(train, "loss"))).toEqual([]);
+    expect(validateGraph(buildGraph(spec, { kind: "evaluate", batch: B, seqLen: T }))).toEqual([]);
+    for (const chunk of [1, 7]) expect(validateGraph(buildGraph(spec, { kind: "step", chunk, capacity: T }))).toEqual([]);
+  });
+
+  test("gradients agree with finite differences", () => {
+    const worst = worstSlope(train, params, { tokens, targets, loss_scale: [0.5] }, 1e-6);
+    expect(worst.error, worst.param).toBeLessThan(1e-6);
+  });
+
+  test("the loss is the sum of its parts, scaled", () => {
+    const values = evaluateGraph(train, { params, inputs: { tokens, targets, loss_scale: [0.25] } });
+    const [loss, ce, reg] = ["loss", "ce_loss", "reg_loss"].map((name) => values[train.outputs[name]!]![0]!) as [number, number, number];
+    expect(loss).toBeCloseTo(0.25 * (ce + reg), 12);
+    const perToken = values[train.outputs["token_loss"]!]!;
+    expect(ce).toBeCloseTo(perToken.reduce((a, b) => a + b, 0) / (B * T), 12);
+  });
+
+  test("every parameter moves the loss and has one place in a checkpoint", () => {
+    const graph = addGradients(train, "loss");
+    for (const { param, contributions } of graph.gradients) expect(contributions.length, graph.params[param]!.name).toBeGreaterThan(0);
+    const places = graph.params.map((p) => `${p.official.tensor} from ${p.official.start}`);
+    expect(new Set(places).size).toBe(places.length);
+  });
+
+  test("decoding with caches gives the logits of the whole sequence, after prefill and from nothing", () => {
+    const full = buildGraph(spec, { kind: "evaluate", batch: 1, seqLen: T });
+    const sequence = tokens.slice(0, T);
+    const want = evaluateGraph(full, { params, inputs: { tokens: sequence, targets: sequence } })[full.outputs["logits"]!]!;
+    const step = buildGraph(spec, { kind: "step", chunk: 1, capacity: T + 2 });
+    const prefill = buildGraph(spec, { kind: "step", chunk: 7, capacity: T + 2 });
+    for (const start of [0, 7]) {
+      const states: Record<string, Float64Array> = {};
+      const run = (graph: typeof step, position: number, chunk: number, last: number): void => {
+        const inputs = { tokens: sequence.slice(position, position + chunk), position: [position], last: [last] };
+        const got = evaluateGraph(graph, { params, inputs, states })[graph.outputs["logits"]!]!;
+        got.forEach((x, i) => expect(Math.abs(x - want[(position + last) * V + i]!)).toBeLessThan(1e-10));
+      };
+      if (start > 0) run(prefill, 0, 7, 6);
+      for (let t = start; t < T; t++) run(step, t, 1, 0);
+    }
+  });
+});
+
+test("a padded prefill reads the logits of its last real position", () => {
+  const spec = MODELS["MoEUT"]!;
+  const full = buildGraph(spec, { kind: "evaluate", batch: 1, seqLen: T });
+  const params = randomParams(full, 5, 0.3);
+  const sequence = tokens.slice(0, T);
+  const want = evaluateGraph(full, { params, inputs: { tokens: sequence, targets: sequence } })[full.outputs["logits"]!]!;
+  const prefill = buildGraph(spec, { kind: "step", chunk: 11, capacity: 16 });
+  const padded = [...sequence.slice(0, 4), 0, 0, 0, 0, 0, 0, 0];
+  const got = evaluateGraph(prefill, { params, inputs: { tokens: padded, position: [0], last: [3] } })[prefill.outputs["logits"]!]!;
+  got.forEach((x, i) => expect(x).toBeCloseTo(want[3 * V + i]!, 10));
+});
+
+test("balance by hand", () => {
+  const reg = (balance: ReturnType<typeof entropy>): number => {
+    const graph = buildGraph(twice(mha(), moe({}, balance), "pre"), { kind: "train", batch: B, seqLen: T });
+    const params = randomParams(graph, 5, 0.3);
+    const values = evaluateGraph(graph, { params, inputs: { tokens, targets } });
+    const logits = graph.values.filter((v) => v.name === "a.feed_forward.router.logits").map((v) => values[v.id]!);
+    expect(values[graph.outputs["reg_loss"]!]![0]).toBeCloseTo(balanceByHand(logits, balance!), 12);
+    return values[graph.outputs["reg_loss"]!]![0]!;
+  };
+  const all = [entropy(1), entropy(1, { over: "batch" }), entropy(1, { passes: false }), entropy(1, { over: "batch", passes: false })].map(reg);
+  expect(new Set(all).size).toBe(4); // the same weight with another scope is another model
+});
+
+/** −weight · mean over groups of the entropy of the group's mean distribution; logits per application, [B, T, 7] each. */
+function balanceByHand(logits: readonly Float64Array[], spec: NonNullable<ReturnType<typeof entropy>>): number {
+  const groups = new Map<string, number[][]>();
+  logits.forEach((application, pass) => {
+    for (let row = 0; row < B * T; row++) {
+      const key = `${spec.over === "sequence" ? Math.floor(row / T) : 0} ${spec.passes ? 0 : pass}`;
+      const exps = Array.from(application.subarray(row * 7, row * 7 + 7), Math.exp);
+      const total = exps.reduce((a, b) => a + b, 0);
+      groups.set(key, [...(groups.get(key) ?? []), exps.map((e) => e / total)]);
+    }
+  });
+  const entropies = [...groups.values()].map((rows) => {
+    const mean = rows[0]!.map((_, e) => rows.reduce((sum, row) => sum + row[e]!, 0) / rows.length);
+    return -mean.reduce((sum, p) => sum + p * Math.log(p), 0);
+  });
+  return (-spec.weight * entropies.reduce((a, b) => a + b, 0)) / entropies.length;
+}
+
+test("official names follow the code that can express the model", () => {
+  const schemes = Object.entries(MODELS).filter(([, spec]) => namingScheme(spec) === "clean").map(([name]) => name);
+  expect(schemes).toContain("MoEUT");
+  expect(schemes).toContain("head gates");
+  for (const name of ["pre", "post", "two layers, aabb", "softmax routing", "experts on q", "dense"]) expect(schemes).not.toContain(name);
+});
+
+test("names and sizes of parameters are those of the counts", () => {
+  for (const [name, spec] of Object.entries(MODELS)) {
+    if (!spec.layers.every(feedForwardReadsNorm)) continue; // counted, but not allocated
+    const counted = countParams(spec).tensors.map((t) => `${t.name} ${t.count}`).sort();
+    expect(parametersOf(spec).map((p) => `${p.name} ${elements(p.type.shape)}`).sort(), name).toEqual(counted);
+  }
+});
