@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openDevice } from "../runtime/adapter/index.ts";
 import { findAdapters } from "../runtime/adapter/find.ts";
+import { selfTest } from "../runtime/adapter/self-test.ts";
 import { unpackSwiftshader } from "../runtime/adapter/swiftshader.ts";
 import { EnvironmentError } from "../runtime/errors.ts";
 
@@ -59,6 +60,14 @@ test("without a request, real GPUs come first, then lavapipe, then SwiftShader",
   } finally {
     if (saved !== undefined) process.env["MOEUT_ADAPTER"] = saved;
   }
+});
+
+test("a driver that computes nothing does not pass the self-test", async () => {
+  const { device, close } = await openDevice({ adapter: "null" }); // its buffers read as zeros
+  const attempt = selfTest(device, "broken", 4);
+  await expect(attempt).rejects.toThrow(EnvironmentError);
+  await expect(attempt).rejects.toThrow('the adapter "broken" computes wrong results in a self-test (arithmetic: lane 0 gives 0, not 3)');
+  close();
 });
 
 test("an adapter that does not exist is the environment's fault and lists those that do", async () => {
