@@ -63,10 +63,10 @@ test("without a request, real GPUs come first, then lavapipe, then SwiftShader",
 });
 
 test("a driver that computes nothing does not pass the self-test", async () => {
-  const { device, close } = await openDevice({ adapter: "null" }); // its buffers read as zeros
+  const { device, close } = await openDevice({ adapter: "null" }); // its buffers hold whatever was in memory
   const attempt = selfTest(device, "broken", 4);
   await expect(attempt).rejects.toThrow(EnvironmentError);
-  await expect(attempt).rejects.toThrow('the adapter "broken" computes wrong results in a self-test (arithmetic: lane 0 gives 0, not 3)');
+  await expect(attempt).rejects.toThrow(/the adapter "broken" computes wrong results in a self-test \(\w+.*: lane \d+ gives .*, not /);
   close();
 });
 
