@@ -1,0 +1,59 @@
+/** Text as tokens: a prompt is read in chunks into the caches, then one token follows the other. */
+import type { Sampler } from "./sampler.ts";
+import type { Executor } from "./types.ts";
+
+export interface GenerateOptions {
+  readonly maxTokens: number;
+  /** Positions that the caches hold. */
+  readonly seqLen: number;
+  readonly sample: Sampler;
+  /** Called each time the text outgrows the caches and its older half is dropped. */
+  readonly onSlide?: () => void;
+}
+
+/**
+ * Yields tokens one by one.
+ * @param prompt at least one token; of a longer one than the context, the last seqLen tokens are read
+ * Where the caches are full, the latest half of the context is read again and generation goes on from there.
+ */
+export async function* generateTokens(executor: Executor, prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
+  const { maxTokens, seqLen, sample, onSlide } = options;
+  let context = prompt.slice(-seqLen);
+  let logits = await prefill(executor, context, seqLen);
+  for (let i = 0; i < maxTokens; i++) {
+    const next = sample(logits, i);
+    yield next;
+    if (i + 1 === maxTokens) return;
+    if (context.length < seqLen) {
+      logits = await decode(executor, next, context.length);
+      context.push(next);
+    } else {
+      onSlide?.();
+      context = [...context, next].slice(-Math.max(1, Math.floor(seqLen / 2)));
+      logits = await prefill(executor, context, seqLen);
+    }
+  }
+}
+
+/** Reads tokens into the caches, starting at position 0. @returns logits [V] after the last */
+export async function prefill(executor: Executor, tokens: readonly number[], seqLen: number): Promise<ArrayLike<number>> {
+  const chunk = executor.shape("prefill/tokens").at(-1)!;
+  let logits: ArrayLike<number> = [];
+  for (let first = 0; first < tokens.length; first += chunk) {
+    // A chunk that would pass the end of the caches starts earlier, and computes some positions again.
+    const start = Math.min(first, seqLen - chunk);
+    const part = tokens.slice(start, start + chunk);
+    executor.write("prefill/tokens", Uint32Array.from({ length: chunk }, (_, i) => part[i] ?? 0));
+    executor.write("prefill/position", Uint32Array.of(start));
+    executor.write("prefill/last", Uint32Array.of(part.length - 1));
+    logits = (await executor.run(["prefill"], ["prefill/logits"]))["prefill/logits"]!;
+  }
+  return logits;
+}
+
+/** Adds one token at a position. @returns logits [V] after it */
+export async function decode(executor: Executor, token: number, position: number): Promise<ArrayLike<number>> {
+  executor.write("decode/tokens", Uint32Array.of(token));
+  executor.write("decode/position", Uint32Array.of(position));
+  return (await executor.run(["decode"], ["decode/logits"]))["decode/logits"]!;
+}

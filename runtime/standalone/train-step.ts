@@ -1,0 +1,51 @@
+/** One optimizer step over an executor. */
+import { learningRate, updateWords, type Recipe } from "./schedule.ts";
+import { METRICS, type Executor } from "./types.ts";
+
+/** One micro-batch: targets[b, t] follows tokens[b, t]. */
+export interface MicroBatch {
+  readonly tokens: Uint32Array; // [B, T]
+  readonly targets: Uint32Array; // [B, T]
+}
+
+/** Losses are of the weights before the update, means over the micro-batches, in nats. */
+export interface StepMetrics {
+  readonly ceLoss: number;
+  readonly regLoss: number;
+  /** Global 2-norm before clipping. */
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  /** Index of the first parameter whose gradient is not finite, or null. Such an update was skipped. */
+  readonly firstBad: number | null;
+}
+
+/**
+ * Forward and backward passes of all micro-batches, then the update.
+ * @param step counted from 0
+ * @param batches as many as the recipe accumulates, each of the size the plan was made for
+ */
+export async function trainStep(executor: Executor, recipe: Recipe, step: number, batches: readonly MicroBatch[]): Promise<StepMetrics> {
+  executor.write("update", updateWords(recipe, step));
+  executor.write("train/loss_scale", Float32Array.of(1 / batches.length));
+  for (const batch of batches.slice(0, -1)) {
+    writeBatch(executor, "train", batch);
+    await executor.run(["train"]);
+  }
+  writeBatch(executor, "train", batches.at(-1)!);
+  const { metrics } = await executor.run(["train", "update"], ["metrics"]);
+  return readMetrics(metrics!, learningRate(recipe, step));
+}
+
+/** Writes the inputs of "train" or "evaluate". */
+export function writeBatch(executor: Executor, entry: "train" | "evaluate", batch: MicroBatch): void {
+  executor.write(`${entry}/tokens`, batch.tokens);
+  executor.write(`${entry}/targets`, batch.targets);
+}
+
+function readMetrics(words: ArrayLike<number>, rate: number): StepMetrics {
+  const firstBad = words[METRICS.firstBad]!;
+  return {
+    ceLoss: words[METRICS.ceLoss]!, regLoss: words[METRICS.regLoss]!, gradNorm: words[METRICS.gradNorm]!,
+    learningRate: rate, firstBad: firstBad === 0 ? null : firstBad - 1,
+  };
+}

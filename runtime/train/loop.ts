@@ -1,0 +1,97 @@
+/** The training loop: steps, evaluation, log, checkpoints. Knows nothing of specs and devices. */
+import type { Dataset } from "../data/index.ts";
+import { UserError } from "../errors.ts";
+import { evaluate } from "../evaluate/index.ts";
+import type { ParamPlan } from "../standalone/plan.ts";
+import type { Recipe } from "../standalone/schedule.ts";
+import { trainStep, type StepMetrics } from "../standalone/train-step.ts";
+import type { Executor } from "../standalone/types.ts";
+import { saveCheckpoint } from "./checkpoint.ts";
+import { appendRecord, syncLog, type StepRecord } from "./log.ts";
+import { logPath, type RunInfo } from "./run-folder.ts";
+
+export interface TrainOptions {
+  /** The run folder, already made. */
+  readonly folder: string;
+  readonly info: RunInfo;
+  readonly executor: Executor;
+  readonly params: readonly ParamPlan[];
+  /** Its batches are micro-batches: the order of sequences does not depend on how a batch is cut. */
+  readonly data: Dataset;
+  /** Steps already done; the executor holds the weights after them. */
+  readonly done: number;
+  /** Steps between evaluations, and between checkpoints; 0 never. */
+  readonly evalEvery: number;
+  readonly checkpointEvery: number;
+  /** Held-out tokens that one evaluation looks at, at most. */
+  readonly evalTokens: number;
+}
+
+export interface TrainHooks {
+  /** After each step, and after its evaluation if it has one. */
+  readonly onStep?: (record: StepRecord) => void;
+  readonly onCheckpoint?: (step: number) => void;
+  /** Asked before each step; true saves and returns. */
+  readonly shouldStop?: () => boolean;
+}
+
+export interface TrainResult {
+  readonly step: number;
+  /** All steps of the recipe are done. */
+  readonly finished: boolean;
+  /** The last step of this call, or null if none was left to do. */
+  readonly last: StepRecord | null;
+}
+
+/** UserError, with the last checkpoint kept, if a loss or gradient is not finite. */
+export async function train(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
+  const { recipe } = options.info;
+  let step = options.done;
+  let last: StepRecord | null = null;
+  while (step < recipe.steps && hooks.shouldStop?.() !== true) {
+    last = await oneStep(options, step++);
+    appendRecord(logPath(options.folder), last);
+    hooks.onStep?.(last);
+    const due = options.checkpointEvery > 0 && step % options.checkpointEvery === 0;
+    if (due && step < recipe.steps) await checkpoint(options, step, hooks);
+  }
+  if (step > 0) await checkpoint(options, step, hooks);
+  return { step, finished: step >= recipe.steps, last };
+}
+
+/** @param step counted from 0 */
+async function oneStep(options: TrainOptions, step: number): Promise<StepRecord> {
+  const { executor, data, info: { recipe } } = options;
+  const started = performance.now();
+  const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
+  const metrics = await trainStep(executor, recipe, step, batches);
+  const seconds = (performance.now() - started) / 1000;
+  requireFinite(options, step + 1, metrics);
+  const record = recordOf(step + 1, metrics, recipe, batches[0]!.tokens.length, seconds);
+  const isDue = options.evalEvery > 0 && ((step + 1) % options.evalEvery === 0 || step + 1 === recipe.steps);
+  return isDue ? { ...record, validation_loss: await validate(options) } : record;
+}
+
+const recordOf = (step: number, metrics: StepMetrics, recipe: Recipe, microTokens: number, seconds: number): StepRecord => ({
+  step, loss: metrics.ceLoss + metrics.regLoss, ce_loss: metrics.ceLoss, reg_loss: metrics.regLoss, grad_norm: metrics.gradNorm,
+  lr: metrics.learningRate, tokens: step * recipe.accumulate * microTokens, seconds: Number(seconds.toFixed(6)),
+});
+
+async function validate({ executor, data, evalTokens }: TrainOptions): Promise<number> {
+  return (await evaluate(executor, data.validationBatches(evalTokens), data.bytesPerToken)).loss;
+}
+
+function requireFinite({ folder, params, info }: TrainOptions, step: number, { ceLoss, regLoss, gradNorm, firstBad }: StepMetrics): void {
+  const bad = firstBad !== null ? `the gradient of ${params[firstBad]?.name ?? `parameter ${firstBad}`}`
+    : !Number.isFinite(ceLoss) ? "the cross-entropy" : !Number.isFinite(regLoss) ? "the balance loss" : !Number.isFinite(gradNorm) ? "the gradient norm" : null;
+  if (bad === null) return;
+  throw new UserError(`training diverged in step ${step}: ${bad} is not finite (learning rate ${info.recipe.optimizer.lr}). `
+    + `The last checkpoint in ${folder} is kept; try a lower lr, a longer warmup or a lower grad_clip in a new run`);
+}
+
+async function checkpoint({ folder, executor, params, info }: TrainOptions, step: number, hooks: TrainHooks): Promise<void> {
+  const { seed, specHash, data, recipe } = info;
+  syncLog(logPath(folder));
+  await saveCheckpoint(folder, executor, params, { format: 1, step, sequences: step * recipe.batch, seed, specHash, dataId: data.id });
+  hooks.onCheckpoint?.(step);
+}

@@ -1,0 +1,120 @@
+/**
+ * The folder of one training run:
+ *
+ *   spec.moeut        the resolved model and recipe in canonical form
+ *   run.json          what the run is: RunInfo
+ *   log.jsonl         one record per step: see log.ts
+ *   checkpoint.json   which checkpoint is the current one
+ *   checkpoints/step-00000050/{weights.safetensors, optimizer.safetensors, state.json}
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { cannotRead, systemCode, UserError } from "../errors.ts";
+import { writeAtomic } from "../files/write-atomic.ts";
+import type { AdapterName } from "../session.ts";
+import type { Recipe } from "../standalone/schedule.ts";
+
+export interface RunInfo {
+  readonly format: 1;
+  readonly model: string;
+  /** Hash of the resolved architecture. */
+  readonly specHash: string;
+  readonly seed: number;
+  readonly data: DataInfo;
+  readonly recipe: Recipe;
+  readonly versions: { readonly moeut: string; readonly node: string };
+  readonly adapter: AdapterName;
+}
+
+export interface DataInfo {
+  /** As given on the command line. */
+  readonly source: readonly string[];
+  readonly id: string;
+  readonly tokenizer: string;
+  readonly tokens: number;
+}
+
+export const specPath = (folder: string): string => join(folder, "spec.moeut");
+export const logPath = (folder: string): string => join(folder, "log.jsonl");
+const infoPath = (folder: string): string => join(folder, "run.json");
+
+/** UserError if something is there already. */
+export function requireFree(folder: string): void {
+  if (isRun(folder)) throw new UserError(`${folder} already holds a run; add --resume to continue it, or choose another folder with --out`);
+  if (hasEntries(folder)) throw new UserError(`${folder} exists and is not empty, and it is not a run; choose another folder with --out`);
+}
+
+/** Starts a run in a free folder. */
+export function createRun(folder: string, spec: string, info: RunInfo): void {
+  requireFree(folder);
+  writeAtomic(specPath(folder), spec);
+  // Last, because a folder with this file is a run.
+  writeAtomic(infoPath(folder), `${JSON.stringify(info, null, 2)}\n`);
+}
+
+export const isRun = (folder: string): boolean => existsSync(infoPath(folder));
+
+/** Files of an interrupted createRun do not count. */
+function hasEntries(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => name !== "spec.moeut" && !name.startsWith("."));
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return false;
+    throw cannotRead(folder, error);
+  }
+}
+
+export function readRun(folder: string): RunInfo {
+  if (!isRun(folder)) throw new UserError(`${folder} is not a run folder: it has no run.json`);
+  const info = readJson<RunInfo>(infoPath(folder));
+  const sound = info.format === 1 && typeof info.model === "string" && typeof info.specHash === "string" && Number.isSafeInteger(info.seed)
+    && typeof info.data?.id === "string" && Number.isSafeInteger(info.recipe?.steps);
+  if (!sound) throw new UserError(`${infoPath(folder)} is not the description of a run that this version can read`);
+  return info;
+}
+
+export function readRunSpec(folder: string): string {
+  try {
+    return readFileSync(specPath(folder), "utf8");
+  } catch (error) {
+    throw cannotRead(specPath(folder), error);
+  }
+}
+
+/** A JSON object. UserError, naming the file, for anything else. */
+export function readJson<T>(path: string): Partial<T> & T {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw error instanceof SyntaxError ? new UserError(`${path} is not JSON; it was damaged`) : cannotRead(path, error);
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Partial<T> & T;
+  throw new UserError(`${path} does not hold a JSON object; it was damaged`);
+}
+
+/** UserError if the run in the folder would not be continued but changed by what is asked for now. */
+export function requireSameRun(folder: string, have: RunInfo, want: RunInfo): void {
+  const differs = (what: string, now: unknown, then: unknown): UserError =>
+    new UserError(`cannot resume ${folder}: ${what} is ${String(now)}, but the run was made with ${String(then)}; undo the change, or start a new run with another --out`);
+  if (have.specHash !== want.specHash) throw new UserError(`cannot resume ${folder}: it holds a run of another spec (model ${have.model}, ${have.specHash.slice(0, 12)}; now ${want.model}, ${want.specHash.slice(0, 12)})`);
+  if (have.data.tokenizer !== want.data.tokenizer) throw differs("the tokenizer", want.data.tokenizer, have.data.tokenizer);
+  if (have.data.id !== want.data.id) throw new UserError(`cannot resume ${folder}: it was trained on other data (${have.data.source.join(" ")}, id ${have.data.id.slice(0, 12)}; now ${want.data.source.join(" ")}, id ${want.data.id.slice(0, 12)})`);
+  if (have.seed !== want.seed) throw differs("the seed", want.seed, have.seed);
+  const [then, now] = [flat(have.recipe), flat(want.recipe)];
+  for (const name of Object.keys(now)) if (now[name] !== then[name]) throw differs(name, now[name], then[name]);
+}
+
+/** The settings that change weights, by the names they have in a spec. */
+function flat({ optimizer: o, schedule: s, gradClip, batch, accumulate, steps }: Recipe): Readonly<Record<string, unknown>> {
+  return {
+    lr: o?.lr, beta1: o?.beta1, beta2: o?.beta2, eps: o?.eps, weight_decay: o?.weightDecay,
+    schedule: s?.kind, warmup: s?.warmup, floor: s?.floor, grad_clip: gradClip ?? "none", batch, accumulate, steps,
+  };
+}
+
+/** Only the fields of a recipe, of a value that may have more. */
+export const recipeOf = ({ optimizer: o, schedule: s, gradClip, batch, accumulate, steps }: Recipe): Recipe => ({
+  optimizer: { lr: o.lr, beta1: o.beta1, beta2: o.beta2, eps: o.eps, weightDecay: o.weightDecay },
+  schedule: { kind: s.kind, warmup: s.warmup, floor: s.floor }, gradClip, batch, accumulate, steps,
+});
