@@ -22,6 +22,11 @@ class SpecParser extends CstParser {
     return this.LA(1).startLine === this.LA(0).endLine;
   }
 
+  /** `, d_model 64`: a comma that separates fields, which is an error of its own and not of the value before it. */
+  private commaBeforeField(): boolean {
+    return this.LA(2).tokenType === t.Identifier && (this.LA(3).tokenType === t.NumberLiteral || this.LA(3).tokenType === t.StringLiteral);
+  }
+
   /** file : version? item* */
   readonly file = this.RULE("file", () => {
     this.OPTION(() => this.SUBRULE(this.version));
@@ -104,9 +109,12 @@ class SpecParser extends CstParser {
   /** valueList : value ( "," value )* */
   readonly valueList = this.RULE("valueList", () => {
     this.SUBRULE(this.value);
-    this.MANY(() => {
-      this.CONSUME(t.Comma);
-      this.SUBRULE2(this.value);
+    this.MANY({
+      GATE: () => !this.commaBeforeField(),
+      DEF: () => {
+        this.CONSUME(t.Comma);
+        this.SUBRULE2(this.value);
+      },
     });
   });
 

@@ -47,11 +47,13 @@ export const Star = sign("Star", "*");
 export const Dot = sign("Dot", ".");
 
 const Comment = createToken({ name: "Comment", pattern: /\/\/[^\r\n]*/, group: "comments" });
+/** Comments of other languages: reported, and skipped as a whole. */
+const ForeignComment = createToken({ name: "ForeignComment", pattern: /#[^\r\n]*|\/\*[^]*?\*\//, group: "foreignComments", line_breaks: true });
 const Space = createToken({ name: "Space", pattern: /[\s\uFEFF]+/, group: Lexer.SKIPPED, line_breaks: true });
 
 /** Keywords before Identifier, the sign of a number before its digits. */
 export const TOKENS: TokenType[] = [
-  AnyWord, Space, Comment,
+  AnyWord, Space, Comment, ForeignComment,
   Moeut, Import, Model, From, Compare, Layer, Stack, Expect, Match, By, Vary, In, At, On,
   Identifier, PlusMinus, NumberLiteral, StringLiteral,
   LBrace, RBrace, LParen, RParen, Comma, Star, Dot,

@@ -1,5 +1,5 @@
 /** What lexer and parser complain about, as diagnostics. Each function returns or appends the places that are damaged. */
-import { EOF, type ILexingError, type IRecognitionException, type IToken, type TokenType } from "chevrotain";
+import { EOF, type ILexingResult, type IRecognitionException, type IToken, type TokenType } from "chevrotain";
 import { KEYWORDS, LBrace, LParen, RBrace, RParen } from "../../grammar/tokens.ts";
 import type { Reporter } from "../diagnostics/index.ts";
 import type { SourceText, Span } from "../ir/source.ts";
@@ -21,11 +21,12 @@ export function reportDepth(source: SourceText, tokens: readonly IToken[], repor
 }
 
 /** Characters outside the language are reported and skipped: the rest of the line still means what it says. */
-export function reportLexing(source: SourceText, errors: readonly ILexingError[], report: Reporter): Span[] {
-  return errors.map((error) => {
-    const place = { file: source.file, start: error.offset, end: error.offset + Math.max(1, error.length) };
-    const shown = source.text.slice(place.start, place.end).slice(0, 24);
-    report.report("unexpected-character", place, { text: printable(shown) });
+export function reportLexing(source: SourceText, lexed: ILexingResult, report: Reporter): Span[] {
+  const characters = lexed.errors.map((error) => ({ start: error.offset, end: error.offset + Math.max(1, error.length) }));
+  const comments = (lexed.groups["foreignComments"] ?? []).map(({ startOffset: start, image }) => ({ start, end: start + (image[0] === "#" ? 1 : 2) }));
+  return [...characters, ...comments].map(({ start, end }) => {
+    const place = { file: source.file, start, end };
+    report.report("unexpected-character", place, { text: printable(source.text.slice(start, Math.min(end, start + 24))) });
     return place;
   });
 }
@@ -47,10 +48,9 @@ export function reportParsing(
     const last = skipped.at(-1);
     if (open !== null && (found.tokenType === EOF || opensItem(found))) {
       report.report("unclosed-block", span(source, open), { found: name(found) }, [{ span: here, note: "still open here" }]);
-    } else {
-      const hint = hintFor(error, tokens);
-      report.report("unexpected-token", here, { found: name(found), expected: error.message, hint });
+      return { ...here, start: open.startOffset };
     }
+    report.report("unexpected-token", here, { found: name(found), expected: error.message, hint: hintFor(error, tokens) });
     return last === undefined || last.tokenType === EOF ? here : { ...here, end: Math.max(here.end, span(source, last).end) };
   });
 }

@@ -13,7 +13,7 @@ const EMPTY = { version: null, imports: [], models: [], compares: [], statements
 export function parse(source: SourceText, report: Reporter): SpecAst {
   const span: Span = { file: source.file, start: 0, end: source.text.length };
   const lexed = specLexer.tokenize(source.text);
-  const damage = reportLexing(source, lexed.errors, report);
+  const damage = reportLexing(source, lexed, report);
   if (reportDepth(source, lexed.tokens, report)) return { ...EMPTY, file: source.file, span, damage: [span] };
 
   const parsed = parseTokens(lexed.tokens, "file");
@@ -39,7 +39,7 @@ function parseFragment(source: SourceText, report: Reporter, rule: "sequence"): 
 function parseFragment(source: SourceText, report: Reporter, rule: "valueList" | "sequence"): unknown {
   const mark = report.all.length;
   const lexed = specLexer.tokenize(source.text);
-  reportLexing(source, lexed.errors, report);
+  reportLexing(source, lexed, report);
   if (reportDepth(source, lexed.tokens, report)) return null;
   const build = createAstBuilder(source, report, []);
   const values = rule === "valueList" ? parseTokens(lexed.tokens, rule) : null;

@@ -26,6 +26,7 @@ export interface Place {
 export function applyStatements(settings: Settings, statements: readonly StatementAst[], place: Place, context: ApplyContext): Settings {
   return statements.reduce((sofar, statement) => {
     if (statement.kind === "entry") return applyEntry(sofar, statement, place, context);
+    if (isLost(statement, context)) return sofar;
     context.report.report("misplaced-statement", "word" in statement ? statement.word : statement, {
       statement: statement.kind, where: place.where, home: STATEMENTS[statement.kind],
     });
@@ -46,7 +47,12 @@ export function applyEntry(settings: Settings, entry: EntryAst, place: Place, co
   return { ...settings, broken: true };
 }
 
+/** True behind an unclosed brace, where statements have ended up in a block they were not meant for. */
+const isLost = (statement: StatementAst, { damage }: ApplyContext): boolean =>
+  damage.some((d) => d.file === statement.span.file && d.start < statement.span.start && statement.span.start < d.end);
+
 function reportUnknown(entry: EntryAst, place: Place, context: ApplyContext): void {
+  if (isLost(entry, context)) return;
   const name = entry.name.text;
   const choices = [...Object.keys(place.kind.fields).filter((f) => place.kind.fields[f]!.clauseOf === null), ...Object.keys(place.kind.blocks)];
   const homes = homesOf(name);

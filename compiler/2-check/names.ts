@@ -11,7 +11,7 @@ interface Home {
 /** Every field, block and word-valued clause with the block it belongs to. */
 function walk(kind: Kind, where: string): Home[] {
   const fields = Object.entries(kind.fields).flatMap(([name, field]) => {
-    const own = { name, where: field.clauseOf === null ? where : where === "norm" || field.clauseOf === where.split(" ")[0] ? field.clauseOf : `${where}: ${field.clauseOf}` };
+    const own = { name, where: field.clauseOf === null ? where : field.clauseOf === where.split(" ")[0] ? `${field.clauseOf} … ${name} …` : `${where} { ${field.clauseOf} … ${name} … }` };
     const words = field.clauseOf === null || field.type.type !== "choice" ? [] : field.type.choices;
     return [own, ...words.map((word) => ({ name: word, where: `${where.split(" ")[0]} … ${name} ${word}` }))];
   });

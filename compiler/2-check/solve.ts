@@ -67,8 +67,8 @@ export function solve(tree: ModelTree, unknown: Unknown, what: Measure, target: 
     return null;
   }
   const facts = { field, value: best.value, measure: what, target, actual: best.count };
-  if (off > FAR) report.report("match-far", unknown.span, facts);
-  report.report("solved", unknown.span, { model: tree.name, ...facts });
+  if (off > FAR) report.report("match-far", unknown.span, { model: tree.name, ...facts });
+  else report.report("solved", unknown.span, { model: tree.name, ...facts });
   return buildModel(tree, { report, solve: best.value });
 }
 
@@ -133,10 +133,11 @@ function reportInfeasible(tree: ModelTree, unknown: Unknown, report: Reporter): 
     buildModel(tree, { report: trial, solve: value });
     return trial.all;
   });
-  const key = (d: Diagnostic): string => `${d.code} ${d.span?.start}`;
+  const key = (d: Diagnostic): string => `${d.code} ${d.span?.start} ${d.message}`;
   const always = runs[0]!.filter((d) => d.severity === "error" && runs.every((run) => run.some((other) => key(other) === key(d))));
   for (const diagnostic of always) report.add(diagnostic);
   if (always.length > 0) return null;
-  if (!tree.broken && runs.every((run) => run.length > 0)) report.report("match-infeasible", unknown.span, { field: unknown.path });
+  const problem = runs[0]!.find((d) => d.severity === "error");
+  if (!tree.broken && problem !== undefined) report.report("match-infeasible", unknown.span, { field: unknown.path, value: unknown.min, problem: problem.message });
   return null;
 }

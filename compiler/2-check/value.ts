@@ -1,6 +1,6 @@
 /** A field's value: from what the author wrote to what its type says, or a diagnostic. */
 import { nearest, type Reporter } from "../diagnostics/index.ts";
-import { grouped, oneOf } from "../diagnostics/entry.ts";
+import { grouped, oneOf, plural } from "../diagnostics/entry.ts";
 import type { ValueAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
 import type { Field, FieldType, FieldValue } from "./field.ts";
@@ -36,7 +36,7 @@ export function readValue(name: string, field: Field<unknown>, values: readonly 
   const { type } = field;
   const all = spanOf(values);
   const wrong = (value: ValueAst | null): null => {
-    report.report("wrong-value", value?.span ?? all, { name, expected: expected(type), found: value === null ? `${values.length} values` : describe(value) });
+    report.report("wrong-value", value?.span ?? all, { name, expected: expected(type), found: value === null ? plural(values.length, "value") : describe(value) });
     return null;
   };
   if (type.type === "set" || type.type === "groups") return readWords(name, type, values, report, wrong);

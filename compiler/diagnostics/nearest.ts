@@ -28,6 +28,6 @@ export function nearest(name: string, choices: readonly string[]): string | null
     .map((choice) => ({ choice, distance: editDistance(plain(name), plain(choice)) }))
     .sort((x, y) => x.distance - y.distance);
   const best = ranked[0];
-  if (best === undefined || best.distance > Math.max(1, Math.floor(best.choice.length / 3))) return null;
+  if (best === undefined || best.distance > Math.max(1, Math.floor(best.choice.length / 3)) || best.distance >= name.length) return null;
   return ranked[1]?.distance === best.distance ? null : best.choice;
 }

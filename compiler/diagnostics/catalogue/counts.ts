@@ -1,12 +1,19 @@
 /** `expect`, `match`, `solve`, `compare`: claims about numbers. */
 import { error, grouped, note, suggest, warning } from "../entry.ts";
 
+/** What each measure counts, in words. */
+const UNITS: Readonly<Record<string, string>> = { params: "parameters", active: "active parameters", macs: "MACs per token" };
+const unit = (measure: string): string => UNITS[measure] ?? measure;
+
+const compared = (actual: number, target: number): string =>
+  actual === target ? "exactly as many" : `${signed((100 * (actual - target)) / target)} against ${grouped(target)}`;
+
 const signed = (percent: number): string => `${percent < 0 ? "−" : "+"}${Math.abs(percent).toFixed(percent !== 0 && Math.abs(percent) < 0.01 ? 4 : 2)} %`;
 
 export const COUNT_MESSAGES = {
   "expect-failed": error<{ model: string; measure: string; expected: number; tolerance: number; actual: number; breakdown: string }>({
     message: (p) =>
-      `model \`${p.model}\` has ${grouped(p.actual)} ${p.measure}, not ${grouped(p.expected)}${p.tolerance > 0 ? ` ± ${grouped(p.tolerance)}` : ""}`,
+      `model \`${p.model}\` has ${grouped(p.actual)} ${unit(p.measure)}, not ${grouped(p.expected)}${p.tolerance > 0 ? ` ± ${grouped(p.tolerance)}` : ""}`,
     hint: (p) => `write \`expect ${p.measure} ${p.actual}\`, or correct the model: ${p.breakdown}`,
   }),
   "unknown-measure": error<{ name: string; nearest: string | null; choices: readonly string[] }>({
@@ -36,25 +43,25 @@ export const COUNT_MESSAGES = {
   "match-impossible": error<{ field: string; measure: string; target: number; value: number; nearest: number }>({
     message: (p) =>
       p.nearest > p.target
-        ? `even with ${p.field} = ${grouped(p.value)} there are ${grouped(p.nearest)} ${p.measure}, more than the ${grouped(p.target)} to match`
-        : `even with ${p.field} = ${grouped(p.value)} there are only ${grouped(p.nearest)} ${p.measure}, fewer than the ${grouped(p.target)} to match`,
+        ? `even with ${p.field} = ${grouped(p.value)} there are ${grouped(p.nearest)} ${unit(p.measure)}, more than the ${grouped(p.target)} to match`
+        : `even with ${p.field} = ${grouped(p.value)} there are only ${grouped(p.nearest)} ${unit(p.measure)}, fewer than the ${grouped(p.target)} to match`,
     hint: () => "change another size of this model",
   }),
   "match-inert": error<{ field: string; measure: string }>({
-    message: (p) => `the number of ${p.measure} does not depend on ${p.field}`,
+    message: (p) => `the number of ${unit(p.measure)} does not depend on ${p.field}`,
     hint: () => "solve for another field",
   }),
-  "match-infeasible": error<{ field: string }>({
-    message: (p) => `no value of ${p.field} makes a valid model`,
-    hint: () => "write a number for it to see what is wrong",
+  "match-infeasible": error<{ field: string; value: number; problem: string }>({
+    message: (p) => `no value of ${p.field} was found that makes a valid model`,
+    hint: (p) => `with ${grouped(p.value)}, for instance: ${p.problem}`,
   }),
-  "match-far": warning<{ field: string; value: number; measure: string; target: number; actual: number }>({
-    message: (p) => `the nearest match, ${p.field} = ${grouped(p.value)}, is ${signed((100 * (p.actual - p.target)) / p.target)} off in ${p.measure}`,
+  "match-far": warning<{ model: string; field: string; value: number; measure: string; target: number; actual: number }>({
+    message: (p) => `the nearest match for \`${p.model}\`, ${p.field} = ${grouped(p.value)}, has ${grouped(p.actual)} ${unit(p.measure)}, ${compared(p.actual, p.target)}`,
     hint: () => "solve for a finer field, or change another size",
   }),
   solved: note<{ model: string; field: string; value: number; measure: string; target: number; actual: number }>({
     message: (p) =>
-      `in \`${p.model}\` ${p.field} = ${grouped(p.value)} gives ${grouped(p.actual)} ${p.measure} (${signed((100 * (p.actual - p.target)) / p.target)} of ${grouped(p.target)})`,
+      `in \`${p.model}\` ${p.field} is ${grouped(p.value)}: ${grouped(p.actual)} ${unit(p.measure)}, ${compared(p.actual, p.target)}`,
   }),
   "incomplete-compare": error<{ name: string; missing: string; example: string }>({
     message: (p) => `compare \`${p.name}\` has no \`${p.missing}\``,

@@ -28,7 +28,7 @@ export const NAME_MESSAGES = {
   }),
   "unknown-layer": error<{ name: string; nearest: string | null; choices: readonly string[] }>({
     message: (p) => `this model has no layer \`${p.name}\``,
-    hint: (p) => (p.choices.length === 0 ? `declare it: \`layer ${p.name} { … }\`` : suggest(p.nearest, p.choices)),
+    hint: (p) => (p.nearest !== null ? suggest(p.nearest, []) : `${p.choices.length === 0 ? "" : `it has ${oneOf(p.choices, "and")}; `}declare it with \`layer ${p.name} { … }\``),
   }),
   "unknown-stack-function": error<{ name: string }>({
     message: (p) => `\`${p.name}(…)\` means nothing in a stack`,

@@ -1,0 +1,24 @@
+/** A model's identity: its architecture, whatever it is called and however it is trained. */
+import type { ModelSpec } from "../ir/model-spec.ts";
+
+/** Facts about the text, or names that could be any other. */
+const NOT_IDENTITY = new Set(["span", "name", "stack", "train"]);
+
+/** 16 hexadecimal digits (FNV-1a, 64 bits) of the resolved architecture; equal for models that compute the same function of their weights. */
+export function specHash(model: ModelSpec): string {
+  return fnv1a(canonicalJson(model));
+}
+
+/** JSON with sorted keys, without NOT_IDENTITY. */
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const entries = Object.entries(value).filter(([key]) => !NOT_IDENTITY.has(key)).sort(([x], [y]) => (x < y ? -1 : 1));
+  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`).join(",")}}`;
+}
+
+function fnv1a(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (let i = 0; i < text.length; i++) hash = ((hash ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n) & 0xffffffffffffffffn;
+  return hash.toString(16).padStart(16, "0");
+}

@@ -1,0 +1,4 @@
+/** Specs as text: the canonical layout of what an author wrote, and the resolved form of a model. */
+export { format } from "./format.ts";
+export { printSpec } from "./print.ts";
+export { specHash } from "./hash.ts";

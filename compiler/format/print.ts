@@ -1,0 +1,110 @@
+/** ModelSpec → text: every field written out, in the canonical layout. Parses back to the same ModelSpec (spans apart). */
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
+
+export function printSpec(model: ModelSpec): string {
+  const { embedding, head } = model;
+  return [
+    "moeut 1",
+    "",
+    `model ${model.name} {`,
+    `  ${fields({ vocab_size: model.vocabSize, seq_len: model.seqLen, d_model: model.dModel })}`,
+    `  embedding { ${fields({ scale: scaleText(embedding.scale, model.dModel) })}  ${printNorm(embedding.norm)} }`,
+    `  head { ${fields({ bias: head.bias, tied: head.tied })}  ${printNorm(head.norm)} }`,
+    `  ${fields({ init: model.init.scheme })}`,
+    "",
+    ...printLayers(model.layers),
+    `  stack ${model.stack}`,
+    "",
+    ...printTrain(model.train),
+    "}",
+    "",
+  ].join("\n");
+}
+
+type Shown = number | string | boolean;
+
+const fields = (record: Readonly<Record<string, Shown>>): string =>
+  Object.entries(record).map(([name, value]) => `${name} ${typeof value === "number" ? numberText(value) : value}`).join("  ");
+
+/** 10_000, 1e-5, 0.5: as people write them, exactly the same number. */
+function numberText(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return Math.abs(value) < 10_000 ? String(value) : value.toLocaleString("en-US").replaceAll(",", "_");
+  return Math.abs(value) < 1e-3 ? value.toExponential() : String(value);
+}
+
+const scaleText = (scale: number, dModel: number): Shown => (scale === Math.sqrt(dModel) && scale !== 1 ? "sqrt_d_model" : scale);
+
+const printNorm = (norm: NormSpec | null): string =>
+  norm === null ? "norm none" : `norm ${norm.kind} { ${fields({ eps: norm.eps, affine: norm.affine })} }`;
+
+/** Equal layers share a block, as in `layer a, b { … }`; copies made by `own` are the layer they are copies of. */
+function printLayers(layers: readonly LayerSpec[]): string[] {
+  const names: Record<string, string[]> = {};
+  for (const layer of layers) {
+    const group = (names[printLayer(layer).join("\n")] ??= []);
+    const name = layer.name.split(".")[0]!;
+    if (!group.includes(name)) group.push(name);
+  }
+  return Object.entries(names).flatMap(([body, group]) => [`  layer ${group.join(", ")} {`, body, "  }", ""]);
+}
+
+function printLayer({ norm, placement, attention, feedForward }: LayerSpec): string[] {
+  return [
+    `    norm ${norm.kind} at ${placement} { ${fields({ eps: norm.eps, affine: norm.affine })} }`,
+    ...printAttention(attention),
+    ...printFeedForward(feedForward),
+  ];
+}
+
+function printAttention(attention: AttentionSpec): string[] {
+  const heads = `${fields({ n_heads: attention.nHeads, d_head: attention.dHead })}  ${printRope(attention.rope, attention.dHead)}`;
+  if (attention.kind === "mha") return [`    attention mha { ${heads}  ${fields({ gate: attention.gate })} }`];
+  return [
+    "    attention switchhead {",
+    `      ${heads}`,
+    `      n_experts ${attention.nExperts} on ${attention.on.join(", ")}  ${fields({ top_k: attention.topK })}`,
+    `      ${printRouter(attention.router)}  ${printBalance(attention.balance)}`,
+    "    }",
+  ];
+}
+
+function printRope(rope: RopeSpec | null, dHead: number): string {
+  return rope === null ? "rope none" : `rope rotary { ${fields({ fraction: fractionOf(rope.nRotate, dHead), base: rope.base })} }`;
+}
+
+/** The shortest fraction of the head width that rotates exactly so many channels. */
+function fractionOf(nRotate: number, dHead: number): number {
+  for (let digits = 0; digits <= 17; digits++) {
+    const fraction = Number((nRotate / dHead).toFixed(digits));
+    if (fraction > 0 && fraction <= 1 && Math.floor(fraction * dHead) === nRotate) return fraction;
+  }
+  return (nRotate + 0.5) / dHead;
+}
+
+function printFeedForward(ff: FeedForwardSpec): string[] {
+  if (ff.kind === "dense") return [`    feed_forward dense { ${fields({ d_ff: ff.dFf, activation: ff.activation, bias: ff.bias })} }`];
+  return [
+    "    feed_forward moe {",
+    `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: ff.activation })}`,
+    `      ${printRouter(ff.router)}  ${printBalance(ff.balance)}`,
+    "    }",
+  ];
+}
+
+const printRouter = (router: RouterSpec): string => `router { ${fields({ input: router.input, score: router.score, weight: router.weight })} }`;
+
+const printBalance = (balance: BalanceSpec | null): string =>
+  balance === null ? "balance none" : `balance entropy { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;
+
+function printTrain(train: TrainSpec): string[] {
+  const { optimizer: o, schedule: s } = train;
+  const floor = s.kind === "constant" ? {} : { floor: s.floor };
+  return [
+    "  train {",
+    `    optimizer adamw { ${fields({ lr: o.lr })}  betas ${numberText(o.beta1)}, ${numberText(o.beta2)}  ${fields({ eps: o.eps, weight_decay: o.weightDecay })} }`,
+    `    schedule ${s.kind} { ${fields({ warmup: s.warmup, ...floor })} }`,
+    `    ${fields({ grad_clip: train.gradClip ?? "none", batch: train.batch, accumulate: train.accumulate, steps: train.steps })}`,
+    `    ${fields({ eval_every: train.evalEvery, checkpoint_every: train.checkpointEvery })}`,
+    "  }",
+  ];
+}
