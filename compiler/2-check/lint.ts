@@ -16,7 +16,8 @@ function lintStack(model: ModelSpec, tree: ModelTree, report: Reporter): void {
   for (const layer of tree.layers) {
     if (layer.declared && !used.includes(layer.name)) report.report("unused-layer", layer.span, { name: layer.name });
   }
-  const often = model.layers.map((_, i) => model.schedule.filter((site) => site.layer === i).length);
+  const often: number[] = model.layers.map(() => 0);
+  for (const site of model.schedule) often[site.layer]!++;
   const most = Math.max(...often);
   const fewer = often.findIndex((n) => n === most - 1 && n > 1);
   if (fewer < 0 || tree.stack === null) return;

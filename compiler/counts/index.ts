@@ -19,15 +19,18 @@ export function measure(model: ModelSpec, what: Measure): number {
   }
 }
 
-/** "embedding 3.3M, 2 × a.feed_forward 31.9M …": where the numbers are, largest first. */
+/** Where the parameters are, the largest part first; the same part of all layers counts as one. */
 export function breakdown(model: ModelSpec): readonly { readonly part: string; readonly count: number }[] {
   const parts: Record<string, number> = {};
   for (const { name, count } of countParams(model).tensors) {
-    const part = model.layers.some((l) => name.startsWith(`${l.name}.`)) ? partOfLayer(name) : name.split(".")[0]!;
+    const part = partOfLayer(name) ?? name.split(".")[0]!;
     parts[part] = (parts[part] ?? 0) + count;
   }
   return Object.entries(parts).map(([part, count]) => ({ part, count })).sort((x, y) => y.count - x.count);
 }
 
-/** "a.0.attention.q" → "attention": the same part of all layers together. */
-const partOfLayer = (name: string): string => /\.(attention|feed_forward|norm_\w+)/.exec(name)![1]!.replace(/^norm_.*/, "norms");
+/** "a.0.attention.q" → "attention": the same part of all layers together. Null for what belongs to no layer. */
+function partOfLayer(name: string): string | null {
+  const part = /^\w+(?:\.\d+)?\.(attention|feed_forward|norm_\w+)\./.exec(name)?.[1];
+  return part === undefined ? null : part.replace(/^norm_.*/, "norms");
+}

@@ -1,0 +1,90 @@
+/**
+ * Arbitrary valid specs, tiny and in odd sizes. `specText` is text as people might lay it out; `modelSpec` is what the
+ * checker makes of it, for tests of later phases.
+ */
+import fc from "fast-check";
+import { ACTIVATIONS, type ModelSpec } from "../../compiler/ir/model-spec.ts";
+import { checkText, rendered } from "./corpus.ts";
+
+const between = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
+const field = (name: string, value: fc.Arbitrary<unknown>): fc.Arbitrary<string> => value.map((v) => `${name} ${String(v)}`);
+const maybe = (text: fc.Arbitrary<string>): fc.Arbitrary<string> => fc.oneof({ weight: 2, arbitrary: text }, { weight: 1, arbitrary: fc.constant("") });
+const flag = fc.boolean();
+
+/** Statements in one block, on one line or several, some with comments. */
+const block = (head: string, ...statements: fc.Arbitrary<string>[]): fc.Arbitrary<string> =>
+  fc.tuple(fc.constantFrom("  ", "\n", "\n\n", " // why\n", "\n// on a line of its own\n"), ...statements)
+    .map(([gap, ...parts]) => `${head} {${gap.includes("\n") ? "\n" : " "}${parts.filter((p) => p !== "").join(gap)}${gap.includes("\n") ? "\n" : " "}}`);
+
+const norm = (head: string): fc.Arbitrary<string> =>
+  fc.constantFrom("layernorm", "rmsnorm").chain((kind) => block(`${head} ${kind}`, maybe(field("eps", fc.constantFrom("1e-5", "1e-6", "0.001"))), maybe(field("affine", flag))));
+
+const anyNorm = fc.oneof(fc.constant("norm none"), norm("norm"));
+
+const router = block("router",
+  maybe(field("input", fc.constantFrom("norm", "residual"))),
+  maybe(field("score", fc.constantFrom("sigmoid", "softmax"))),
+  maybe(field("weight", fc.constantFrom("score", "renormalized"))));
+
+const scope = fc.tuple(fc.constantFrom("sequence", "batch"), fc.constantFrom("passes", "site")).map((words) => words.join(", "));
+const balance = fc.oneof(fc.constant("balance none"), block("balance entropy", field("weight", fc.constantFrom("0.01", "1e-3", "0.5")), maybe(field("scope", scope))));
+
+const rope = fc.oneof(
+  fc.constant("rope none"), fc.constant(""),
+  block("rope", maybe(field("fraction", fc.constantFrom("0.5", "1", "0.31"))), maybe(field("base", fc.constantFrom("10_000", "500")))));
+
+/** top_k of at most n_experts. */
+const experts = (max: number, write: (n: number) => string): fc.Arbitrary<string> =>
+  between(1, max).chain((n) => between(1, Math.min(n, 4)).map((k) => `${write(n)}  top_k ${k}`));
+
+const heads = [field("n_heads", between(1, 3)), field("d_head", fc.constantFrom(4, 7, 8, 13)), rope] as const;
+const projections = fc.subarray(["q", "k", "v", "o"], { minLength: 1 }).map((on) => on.join(", "));
+
+const attention = fc.oneof(
+  block("attention mha", ...heads, maybe(field("gate", fc.constantFrom("none", "sigmoid")))),
+  projections.chain((on) => block("attention switchhead", ...heads, experts(5, (n) => `n_experts ${n} on ${on}`), maybe(router), maybe(balance))));
+
+const activation = maybe(field("activation", fc.constantFrom(...ACTIVATIONS)));
+
+const feedForward = fc.oneof(
+  block("feed_forward dense", field("d_ff", between(1, 40)), activation, maybe(field("bias", flag))),
+  block("feed_forward moe", experts(7, (n) => `n_experts ${n}`), field("expert_size", fc.constantFrom(1, 4, 9, 16)), activation, maybe(router), maybe(balance)));
+
+const layerNorm = (placement: string): fc.Arbitrary<string> => norm("norm").map((text) => text.replace(/norm (\w+)/, `norm $1 at ${placement}`));
+
+const layer = (name: string, placement: string): fc.Arbitrary<string> => block(`layer ${name}`, layerNorm(placement), attention, feedForward);
+
+/** Uses every layer, at most a dozen deep. */
+function stack(names: readonly string[]): fc.Arbitrary<string> {
+  const group = names.join(", ");
+  return fc.tuple(between(1, 3), fc.constantFrom("", "own")).chain(([n, own]) => fc.constantFrom(
+    `stack ${own}(${group}) * ${n}`,
+    `stack ${names.map((name) => `${name} * ${n}`).join(", ")}`,
+    `stack (${own}(${names[0]}), ${group}) * ${n}`,
+    `stack ${group}`,
+    "",
+  ));
+}
+
+const train = block("train",
+  block("optimizer adamw", field("lr", fc.constantFrom("1e-3", "2.5e-4")), maybe(field("weight_decay", fc.constantFrom("0", "0.1"))), maybe(fc.constant("betas 0.9, 0.95"))),
+  fc.constantFrom("", "schedule constant { }", "schedule linear { floor 0 }", "schedule cosine { warmup 2  floor 0.1 }"),
+  fc.constantFrom("batch 2", "batch 4  accumulate 2", "batch 3  accumulate 3"),
+  maybe(field("grad_clip", fc.constantFrom("none", "0.25"))), field("steps", between(3, 20)));
+
+/** A file with one model `m` that has no errors (it may have warnings). */
+export const specText: fc.Arbitrary<string> = fc.tuple(between(1, 3), fc.constantFrom("peri", "pre", "post")).chain(([count, placement]) => {
+  const names = ["a", "b", "c"].slice(0, count);
+  return block("moeut 1\n\nmodel m",
+    field("vocab_size", fc.constantFrom(5, 16, 53)), field("seq_len", fc.constantFrom(1, 3, 8, 19)), field("d_model", fc.constantFrom(4, 8, 16, 31, 37, 40)),
+    maybe(block("embedding", maybe(field("scale", fc.constantFrom("1", "sqrt_d_model", "0.5"))), maybe(anyNorm))),
+    maybe(block("head", maybe(field("bias", flag)), maybe(field("tied", flag)), maybe(anyNorm))),
+    ...names.map((name) => layer(name, placement)), stack(names), train);
+});
+
+/** What the checker makes of `specText`. */
+export const modelSpec: fc.Arbitrary<ModelSpec> = specText.map((text) => {
+  const result = checkText(text);
+  if (result.models.length !== 1) throw new Error(`a generated spec is wrong:\n${text}\n${rendered(result)}`);
+  return result.models[0]!;
+});
