@@ -1,6 +1,8 @@
 /** Small ModelSpecs for tests. */
 import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormPlacement, RouterSpec } from "../../compiler/ir/model-spec.ts";
-import type { GoldenConfig } from "./golden.ts";
+import { checkSource } from "../../compiler/front.ts";
+import { importOfficial } from "../../compiler/import/index.ts";
+import { bug } from "../../compiler/ir/tensor-type.ts";
 
 export const SPAN = { file: "test", start: 0, end: 0 };
 export const NORM = { kind: "layernorm", affine: true, eps: 1e-5 } as const;
@@ -30,51 +32,10 @@ export function model(over: Partial<ModelSpec> & Pick<ModelSpec, "layers" | "sch
 export const scheduleOf = (order: readonly number[]): ModelSpec["schedule"] =>
   order.map((index, i) => ({ layer: index, pass: order.slice(0, i).filter((other) => other === index).length }));
 
-/** The model of a golden folder. */
-export function goldenModel(config: GoldenConfig): ModelSpec {
-  const { args, derived } = config;
-  const order = derived["layer_order"] as readonly number[];
-  const isClean = "d_model" in args;
-  const names = Array.from({ length: Math.max(...order) + 1 }, (_, i) => String.fromCharCode(97 + i));
-  const layers = names.map((name) => (isClean ? cleanLayer(name, args, derived) : trainingLayer(name, args, derived)));
-  const preln = isClean || (derived["preln"] as boolean);
-  return model({
-    layers, schedule: scheduleOf(order), vocabSize: config.vocab, seqLen: config.context,
-    dModel: (isClean ? args["d_model"] : args["state_size"]) as number,
-    embedding: { scale: derived["embedding_scale"] as number, norm: derived["norm_input"] === true ? { ...NORM, affine: false } : null },
-    head: { norm: preln ? NORM : null, bias: true, tied: false },
-  });
-}
-
-type Values = Readonly<Record<string, unknown>>;
-const num = (values: Values, name: string): number => values[name] as number;
-const rope = (derived: Values) => ({ nRotate: num(derived, "n_rotate"), base: 10000 });
-
-function cleanLayer(name: string, args: Values, derived: Values): LayerSpec {
-  const heads = { span: SPAN, nHeads: num(args, "n_heads"), dHead: num(derived, "d_head"), rope: rope(derived) };
-  const attention: AttentionSpec = num(args, "att_n_experts") === 1
-    ? { ...heads, kind: "mha", gate: "sigmoid" }
-    : { ...heads, kind: "switchhead", nExperts: num(args, "att_n_experts"), topK: num(args, "att_k"), on: ["v", "o"], router: router(), balance: entropy(num(args, "att_entropy_reg")) };
-  const feedForward: FeedForwardSpec = {
-    kind: "moe", span: SPAN, nExperts: num(args, "ff_n_experts"), expertSize: num(args, "ff_expert_size"), topK: num(args, "ff_k"),
-    activation: "relu", router: router(), balance: entropy(num(args, "entropy_reg")),
-  };
-  return layer(name, attention, feedForward, "peri");
-}
-
-function trainingLayer(name: string, args: Values, derived: Values): LayerSpec {
-  const heads = { span: SPAN, nHeads: num(args, "transformer.n_heads"), dHead: num(derived, "d_head"), rope: rope(derived) };
-  const on = (["q", "k", "v", "o"] as const).filter((p) => args[`moe.att.${p}_expert`]);
-  const attention: AttentionSpec = args["moe.att.enable"] === true
-    ? { ...heads, kind: "switchhead", nExperts: num(args, "moe.att.n_experts"), topK: num(args, "moe.att.k"), on, router: router(), balance: entropy(num(args, "moe.att.perplexity_reg")) }
-    : { ...heads, kind: "mha", gate: "none" };
-  const isMoe = (args["transformer.variant"] as string).includes("moe");
-  const feedForward: FeedForwardSpec = isMoe
-    ? {
-        kind: "moe", span: SPAN, nExperts: num(args, "moe.n_experts"), expertSize: num(args, "moe.expert_size"), topK: num(args, "pkm.n_heads"), activation: "relu",
-        router: router({ score: args["moe.selection_mode"] === "gate" ? "softmax" : "sigmoid" }), balance: entropy(num(args, "moe.perplexity_reg")),
-      }
-    : { kind: "dense", span: SPAN, dFf: num(derived, "dim_feedforward"), activation: "relu", bias: true };
-  const placement = derived["preln"] !== true ? "post" : args["moe.nonorm"] === true ? "peri" : "pre";
-  return layer(name, attention, feedForward, placement);
+/** The model of a golden folder, by way of the importer and the language. */
+export function goldenModel(config: unknown): ModelSpec {
+  const imported = importOfficial(config);
+  if ("error" in imported) throw new Error(imported.error);
+  const { models, diagnostics } = checkSource({ file: "golden.moeut", text: imported.spec }, { readFile: () => ({ problem: "there are no other files" }) });
+  return models[0] ?? bug(JSON.stringify(diagnostics));
 }

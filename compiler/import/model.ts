@@ -1,0 +1,49 @@
+/** An official configuration in the words of the spec language: what `printSpec` prints. All layers are alike. */
+import type { Activation, NormPlacement, RouterSpec } from "../ir/model-spec.ts";
+
+export interface ImportedModel {
+  readonly dModel: number;
+  /** Names of the layers; with `own`, one layer of which every site has a copy. */
+  readonly layers: readonly string[];
+  readonly stack: string;
+  readonly placement: NormPlacement;
+  readonly attention: ImportedAttention;
+  readonly feedForward: ImportedFeedForward;
+  readonly embedding: { readonly scale: number | "sqrt_d_model"; readonly normed: boolean };
+  /** A norm in front of the output projection. */
+  readonly headNorm: boolean;
+}
+
+export interface ImportedAttention {
+  readonly nHeads: number;
+  readonly dHead: number;
+  readonly rope: { readonly fraction: number; readonly base: number };
+  readonly kind: { readonly gate: "none" | "sigmoid" } | ({ readonly nExperts: number; readonly on: readonly string[] } & ImportedRouting);
+}
+
+export interface ImportedRouting {
+  readonly topK: number;
+  readonly score: RouterSpec["score"];
+  readonly weight: RouterSpec["weight"];
+  readonly balance: ImportedBalance | null;
+}
+
+export interface ImportedBalance {
+  readonly weight: number;
+  readonly scope: string; // "sequence, passes"
+}
+
+export type ImportedFeedForward = { readonly activation: Activation } & (
+  | { readonly dFf: number }
+  | ({ readonly nExperts: number; readonly expertSize: number } & ImportedRouting)
+);
+
+/** a, b, … z, or l0, l1, … where letters do not suffice. */
+export const layerNames = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, i) => (count <= 26 ? String.fromCharCode(97 + i) : `l${i}`));
+
+/** The layers in order, again and again. */
+export function cyclicStack(layers: readonly string[], repeats: number): string {
+  const group = layers.length === 1 ? layers[0]! : `(${layers.join(", ")})`;
+  return repeats === 1 ? layers.join(", ") : `${group} * ${repeats}`;
+}

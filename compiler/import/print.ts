@@ -1,0 +1,54 @@
+/** Imported models as spec text. */
+import type { ImportedAttention, ImportedFeedForward, ImportedModel, ImportedRouting } from "./model.ts";
+
+export interface Frame {
+  readonly name: string;
+  readonly vocabSize: number;
+  readonly seqLen: number;
+  /** Lines of the train block. */
+  readonly train: readonly string[];
+}
+
+export function printSpec(model: ImportedModel, frame: Frame): string {
+  return [
+    "moeut 1", "",
+    `model ${frame.name} {`,
+    `  vocab_size ${frame.vocabSize}  seq_len ${frame.seqLen}  d_model ${model.dModel}`,
+    ...indent(embeddingLines(model)), "",
+    `  layer ${model.layers.join(", ")} {`,
+    `    norm layernorm at ${model.placement}`,
+    ...indent(indent(attentionLines(model.attention))),
+    ...indent(indent(feedForwardLines(model.feedForward))),
+    "  }",
+    `  stack ${model.stack}`,
+    "}",
+    ...(frame.train.length === 0 ? [] : ["", "train {", ...indent(frame.train), "}"]),
+    "",
+  ].join("\n");
+}
+
+const indent = (lines: readonly string[]): readonly string[] => lines.map((line) => `  ${line}`);
+
+/** Embedding and head, always in full: their defaults depend on the layers. */
+function embeddingLines({ embedding, headNorm }: ImportedModel): readonly string[] {
+  const norm = embedding.normed ? "  norm layernorm { affine false }" : "  norm none";
+  return [`embedding { scale ${embedding.scale}${norm} }`, `head { norm ${headNorm ? "layernorm" : "none"} }`];
+}
+
+function attentionLines({ nHeads, dHead, rope, kind }: ImportedAttention): readonly string[] {
+  const heads = `n_heads ${nHeads}  d_head ${dHead}`;
+  // The rotated channels are rounded down to an even number; none are left of less than 2.
+  const rotary = Math.floor(rope.fraction * dHead) < 2 ? "rope none" : `rope { fraction ${rope.fraction}  base ${rope.base} }`;
+  if ("gate" in kind) return ["attention mha {", `  ${heads}  ${rotary}`, ...(kind.gate === "none" ? [] : ["  gate sigmoid"]), "}"];
+  return ["attention switchhead {", `  ${heads}  ${rotary}`, `  n_experts ${kind.nExperts} on ${kind.on.join(", ")}  top_k ${kind.topK}`, ...indent(routingLines(kind)), "}"];
+}
+
+function feedForwardLines(ff: ImportedFeedForward): readonly string[] {
+  if ("dFf" in ff) return ["feed_forward dense {", `  d_ff ${ff.dFf}  activation ${ff.activation}`, "}"];
+  return ["feed_forward moe {", `  n_experts ${ff.nExperts}  expert_size ${ff.expertSize}  top_k ${ff.topK}  activation ${ff.activation}`, ...indent(routingLines(ff)), "}"];
+}
+
+const routingLines = ({ score, weight, balance }: ImportedRouting): readonly string[] => [
+  `router { score ${score}  weight ${weight} }`,
+  ...(balance === null ? [] : [`balance entropy { weight ${balance.weight}  scope ${balance.scope} }`]),
+];

@@ -1,0 +1,168 @@
+/** Official configurations become specs, and their weights find their places. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { buildGraph } from "../compiler/3-graph/index.ts";
+import { checkSource } from "../compiler/front.ts";
+import { findOfficialWeights, importOfficial } from "../compiler/import/index.ts";
+import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { readSafetensors } from "../runtime/files/safetensors.ts";
+import { goldenFolder } from "./support/shared.ts";
+
+function compiled(config: unknown): { readonly model: ModelSpec; readonly spec: string; readonly scheme: string } {
+  const result = importOfficial(config);
+  if ("error" in result) throw new Error(result.error);
+  const { models, diagnostics } = checkSource({ file: "imported.moeut", text: result.spec }, { readFile: () => ({ problem: "there are no other files" }) });
+  expect(diagnostics.filter((d) => d.severity === "error")).toEqual([]);
+  expect(models.length).toBe(1);
+  return { ...result, model: models[0]! };
+}
+
+describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8"])("golden %s", (prefix) => {
+  const folder = goldenFolder(prefix);
+  if (folder === null) return test.skip("no golden folder", () => {});
+  const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as Record<string, Record<string, unknown>>;
+  const { model, scheme } = compiled(config);
+
+  test("derived values are those of the official code", () => {
+    const { derived, args } = config as { derived: Record<string, unknown>; args: Record<string, unknown> };
+    expect(model.schedule.map((site) => site.layer)).toEqual(derived["layer_order"]);
+    expect(model.layers.length).toBe(derived["n_unique_layers"]);
+    for (const { attention, feedForward, norm } of model.layers) {
+      expect(attention.dHead).toBe(derived["d_head"]);
+      expect(attention.rope?.nRotate).toBe(derived["n_rotate"]);
+      expect(norm.eps).toBe(derived["layernorm_eps"]);
+      if (feedForward.kind === "dense") expect(feedForward.dFf).toBe(derived["dim_feedforward"]);
+    }
+    expect(model.embedding.scale).toBe(derived["embedding_scale"]);
+    expect(model.embedding.norm !== null).toBe(derived["norm_input"]);
+    expect(model.head.norm !== null).toBe(derived["out_norm"]);
+    expect(scheme).toBe("d_model" in args ? "clean" : "training");
+  });
+
+  test("training settings", () => {
+    expect(model.train).toMatchObject({
+      optimizer: { lr: 2.5e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 }, schedule: { kind: "constant", warmup: 0 }, gradClip: 0.25, steps: 10, batch: 2,
+    });
+  });
+
+  test("every tensor of the checkpoint has its place, and the places are those of the graph", () => {
+    const weights = readSafetensors(join(folder, "weights.safetensors"));
+    const found = findOfficialWeights(model, weights.tensors);
+    if ("error" in found) throw new Error(found.error);
+    expect(found.scheme).toBe(scheme);
+    const { params } = buildGraph(model, { kind: "evaluate", batch: 1, seqLen: 4 });
+    expect(Object.fromEntries(params.map((p) => [p.name, p.official]))).toEqual(found.places);
+  });
+});
+
+const CLEAN = {
+  args: { d_model: 32, n_layers: 4, n_heads: 2, ff_n_experts: 8, att_n_experts: 4, d_head: null, group_size: 2, ff_k: 4, att_k: 2, ff_expert_size: 16, n_tokens: 61, entropy_reg: 0, att_entropy_reg: 0 },
+  context: 16,
+};
+const training = (args: Record<string, unknown>): unknown => ({
+  args: { "transformer.variant": "preln_moe_universal", "state_size": 32, "transformer.encoder_n_layers": 4, "moe.n_experts": 8, "moe.expert_size": 16, "pkm.n_heads": 4, ...args }, context: 16, vocab: 50,
+});
+
+test("arguments alone are enough", () => {
+  const { model, spec } = compiled(CLEAN);
+  expect(model.vocabSize).toBe(61);
+  expect(model.layers[0]!.attention).toMatchObject({ dHead: 16, balance: null });
+  expect(spec).toMatchInlineSnapshot(`
+    "moeut 1
+
+    model official {
+      vocab_size 61  seq_len 16  d_model 32
+      embedding { scale 1  norm none }
+      head { norm layernorm }
+
+      layer a, b {
+        norm layernorm at peri
+        attention switchhead {
+          n_heads 2  d_head 16  rope { fraction 0.5  base 10000 }
+          n_experts 4 on v, o  top_k 2
+          router { score sigmoid  weight score }
+        }
+        feed_forward moe {
+          n_experts 8  expert_size 16  top_k 4  activation relu
+          router { score sigmoid  weight score }
+        }
+      }
+      stack (a, b) * 2
+    }
+    "
+  `);
+});
+
+test("SwitchHead with experts everywhere and a softmax over the chosen", () => {
+  const { model } = compiled(training({ "moe.att.enable": true, "moe.att.selection_mode": "softmax" }));
+  expect(model.layers[0]!.attention).toMatchObject({ kind: "switchhead", on: ["q", "k", "v", "o"], nExperts: 4, topK: 2, router: { score: "softmax", weight: "renormalized" } });
+});
+
+test("a softmax over the chosen experts only", () => {
+  const { model } = compiled(training({ "moe.selection_mode": "gate", "moe.activation_after_topk": true }));
+  expect(model.layers[0]!.feedForward).toMatchObject({ router: { score: "softmax", weight: "renormalized" }, balance: null });
+});
+
+test.each([
+  ["layers_time", { weight: 0.01, over: "sequence", passes: true }],
+  ["global", { weight: 0.01, over: "batch", passes: true }],
+  ["time", { weight: 0.04, over: "sequence", passes: false }], // the official code adds the four sites' terms
+])("entropy over %s", (mode, want) => {
+  const { model } = compiled(training({ "moe.perplexity_reg": 0.01, "moe.perplexity_reg_mode": mode }));
+  expect(model.layers[0]!.feedForward).toMatchObject({ balance: want });
+});
+
+test("many layers, all their own", () => {
+  const { model } = compiled(training({ "transformer.variant": "preln_moe", "transformer.encoder_n_layers": 30 }));
+  expect(model.layers.length).toBe(30);
+  const grouped = compiled(training({ "transformer.encoder_n_layers": 36, "transformer.universal.group_size": 18 })).model;
+  expect(grouped.schedule.map((site) => site.layer)).toEqual([...Array(36).keys()].map((i) => i % 18));
+});
+
+test.each<[string, unknown, string]>([
+  ["no object", 3, "the configuration is not an object of named values"],
+  ["null", null, "the configuration is not an object of named values"],
+  ["no args", {}, "args is not an object of named values"],
+  ["args a list", { args: [] }, "args is not an object of named values"],
+  ["no context", { args: CLEAN.args }, "context is missing; it must be a positive whole number"],
+  ["negative vocabulary", { ...CLEAN, vocab: -5 }, "vocab is -5; it must be a positive whole number"],
+  ["dropout", { ...CLEAN, args: { ...CLEAN.args, dropout: 0.1 } }, "option dropout is 0.1: dropout is not supported"],
+  ["unknown option", { ...CLEAN, args: { ...CLEAN.args, shared_expert: 1 } }, "option shared_expert is not known, so what it does to the model is not known either"],
+  ["missing size", { ...CLEAN, args: { ...CLEAN.args, n_heads: null } }, "option n_heads is null; it must be a positive whole number"],
+  ["text for a number", { ...CLEAN, args: { ...CLEAN.args, ff_k: "4" } }, 'option ff_k is "4"; it must be a number'],
+  ["too few layers", { ...CLEAN, args: { ...CLEAN.args, n_layers: 1 } }, "option n_layers is smaller than group_size"],
+  ["other optimizer", { ...CLEAN, training: { optimizer: "SGD" } }, 'training.optimizer is "SGD"; only AdamW is supported'],
+  ["sparse universal transformer", training({ "transformer.variant": "actsut_universal" }), "option transformer.variant is actsut_universal; what can be imported is preln_rope, rope, preln_rope_universal, rope_universal, preln_moe, moe, preln_moe_universal, moe_universal"],
+  ["router bias", training({ "moe.sel_bias": true }), "option moe.sel_bias is true: router biases are not supported"],
+  ["per-token entropy", training({ "moe.perplexity_reg": 1 }), 'option moe.perplexity_reg_mode is "step"; what can be imported is layers_time, time, global'],
+  ["order of the chosen", training({ "moe.activation_after_topk": true, "moe.perplexity_reg": 1 }), "option moe.activation_after_topk with moe.perplexity_reg regularizes the chosen logits by their unspecified order; set moe.perplexity_reg to 0"],
+  ["peri without experts in attention", training({ "moe.nonorm": true }), "option moe.nonorm needs a preln variant and moe.att.enable"],
+  ["depth not a multiple of the group", training({ "transformer.universal.group_size": 3 }), "option transformer.universal.group_size does not divide transformer.encoder_n_layers"],
+  ["activation", training({ "transformer.activation": "topk" }), 'option transformer.activation is "topk"; what can be imported is relu, gelu'],
+])("refused: %s", (_, config, error) => expect(importOfficial(config)).toEqual({ error }));
+
+describe("weights that do not fit", () => {
+  const { model } = compiled(CLEAN);
+  const graph = buildGraph(model, { kind: "evaluate", batch: 1, seqLen: 4 });
+  const tensors = new Map(graph.params.map((p) => [p.official.tensor, { shape: p.official.shape }]));
+
+  test("missing", () => {
+    const fewer = new Map(tensors);
+    fewer.delete("transformer.layers.1.ffn.keys");
+    expect(findOfficialWeights(model, fewer)).toEqual({ error: 'the checkpoint has no tensor "transformer.layers.1.ffn.keys", which the model\'s "b.feed_forward.up" is' });
+  });
+  test("another shape", () => expect(findOfficialWeights(model, new Map(tensors).set("embedding.weight", { shape: [60, 32] }))).toEqual({ error: 'tensor "embedding.weight" is [60, 32], but the model\'s "embedding" makes it [61, 32]' }));
+  test("left over", () => expect(findOfficialWeights(model, new Map(tensors).set("extra.bias", { shape: [3] }))).toEqual({ error: 'the checkpoint\'s tensor "extra.bias" has no place in the model' }));
+  test("names of the training code for a model that both codes have", () => {
+    const renamed = new Map([...tensors].map(([name, info]) => [trainingName(name), info]));
+    const found = findOfficialWeights(model, renamed);
+    expect("scheme" in found && found.scheme).toBe("training");
+  });
+});
+
+const RENAMED: readonly (readonly [RegExp, string])[] = [
+  [/^transformer\.layers\./, "unique_layers."], [/^lm_head/, "output"], [/attention\.sel_/, "self_attn.selections."], [/attention\.([qk])\.weight/, "self_attn.projections.$1"],
+  [/attention\./, "self_attn.projections."], [/\.ffn\./, ".pkm."], [/\.ln1\./, ".self_attn.norm."], [/\.ln2\./, ".pkm.norm."],
+];
+const trainingName = (name: string): string => RENAMED.reduce((text, [from, to]) => text.replace(from, to), name);
