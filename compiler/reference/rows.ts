@@ -11,12 +11,15 @@ export function map(expr: Expr, inputs: readonly Tensor[], type: TensorType): Te
   const f = compileExpr(expr);
   const steps = inputs.map((t) => strides(t, out.shape));
   const index = out.shape.map(() => 0);
+  const offsets = inputs.map(() => 0); // of the element at `index` in each input
   const values = inputs.map(() => 0);
   for (let i = 0; i < out.data.length; i++) {
-    inputs.forEach((t, n) => (values[n] = t.data[index.reduce((offset, x, axis) => offset + x * steps[n]![axis]!, 0)]!));
+    for (let n = 0; n < inputs.length; n++) values[n] = inputs[n]!.data[offsets[n]!]!;
     out.data[i] = f(values, index.at(-1)!);
     for (let axis = index.length - 1; axis >= 0; axis--) {
-      if (++index[axis]! < out.shape[axis]!) break;
+      const isLast = ++index[axis]! === out.shape[axis];
+      for (let n = 0; n < inputs.length; n++) offsets[n]! += steps[n]![axis]! * (isLast ? 1 - out.shape[axis]! : 1);
+      if (!isLast) break;
       index[axis] = 0;
     }
   }
