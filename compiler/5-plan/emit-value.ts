@@ -56,11 +56,12 @@ export function emitValue(e: Emitter, asked: ValueId, place: Place): string {
 }
 
 function load(e: Emitter, value: ValueId, scalar: boolean, place: Place): string {
-  const { dtype } = e.facts.type(value);
+  const type = e.facts.type(value);
   const base = e.facts.base(value);
-  if (dtype === "u32") return `f32(${e.bindings.array(base, "u32", false)}[${scalar ? place.row : `${place.row} * ${place.columns} + ${place.column}`}])`;
-  if (scalar) return `${e.bindings.array(base, "f32", false)}[${place.row}]`;
-  return `${e.bindings.array(base, place.lanes, false)}[${place.row} * ${place.columns} + ${place.column}]`;
+  const stride = colsOf(type); // a row scalar that came out of a contraction is stored padded
+  const at = !scalar ? `${place.row} * ${place.columns} + ${place.column}` : stride === 1 ? place.row : `${place.row} * ${stride}u`;
+  if (type.dtype === "u32") return `f32(${e.bindings.array(base, "u32", false)}[${at}])`;
+  return `${e.bindings.array(base, scalar ? "f32" : place.lanes, false)}[${at}]`;
 }
 
 function compute(e: Emitter, value: ValueId, scalar: boolean, place: Place): string {
@@ -112,13 +113,16 @@ function slotSum(e: Emitter, node: Node, scalar: boolean, place: Place): string 
 }
 
 /** Whether the stored padding of a value comes out as 0 by itself. */
-export function padsWithZero(e: Emitter, asked: ValueId): boolean {
+export function padsWithZero(e: Emitter, asked: ValueId, memo: Map<ValueId, boolean> = new Map()): boolean {
   const value = e.facts.through(asked);
-  if (e.isStored(value)) return true;
+  const known = memo.get(value);
+  if (known !== undefined) return known;
   const node = e.facts.producer(value);
-  if (node.op.kind === "reduce") return padsWithZero(e, node.inputs[0]!);
-  if (node.op.kind !== "map") return false;
-  return keepsZero(node.op.expr, node.inputs.map((input) => !isRowScalar(e.facts.type(input)) && padsWithZero(e, input)));
+  const result = e.isStored(value) ? true
+    : node.op.kind === "reduce" ? padsWithZero(e, node.inputs[0]!, memo)
+    : node.op.kind === "map" && keepsZero(node.op.expr, node.inputs.map((input) => !isRowScalar(e.facts.type(input)) && padsWithZero(e, input, memo)));
+  memo.set(value, result);
+  return result;
 }
 
 /** `text` where the column is inside the shape, `outside` in the padding. `logical` is WGSL of the unpadded column count. */

@@ -127,7 +127,10 @@ function readValues(facts: Facts, fusion: Fusion, kept: readonly ValueId[]): Rea
 
 function stepInputs(facts: Facts, fusion: Fusion, step: Step): ReadonlySet<ValueId> {
   const found = new Set<ValueId>();
+  const visited = new Set<ValueId>();
   const visit = (value: ValueId): void => {
+    if (visited.has(value)) return;
+    visited.add(value);
     for (const input of facts.producer(value).inputs) {
       const base = facts.base(input);
       const seen = facts.through(input);

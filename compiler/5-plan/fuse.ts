@@ -87,13 +87,17 @@ const isStoredWith = (facts: Facts, forced: ReadonlySet<ValueId>, value: ValueId
 
 /** Stored values that the given fusable values read, directly or through other fusable values. */
 function leaves(facts: Facts, isStored: (value: ValueId) => boolean, values: readonly ValueId[], into: Set<ValueId> = new Set()): Set<ValueId> {
-  for (const value of values) {
+  const visited = new Set<ValueId>();
+  const visit = (value: ValueId): void => {
+    if (visited.has(value)) return;
+    visited.add(value);
     for (const input of facts.producer(value).inputs) {
       const seen = facts.through(input);
       if (isStored(facts.base(seen))) into.add(facts.base(seen));
-      else leaves(facts, isStored, [seen], into);
+      else visit(seen);
     }
-  }
+  };
+  values.forEach(visit);
   return into;
 }
 
@@ -190,11 +194,17 @@ function sameMatrix(facts: Facts, step: Extract<Step, { kind: "rows" }>, value: 
 function staysInRow(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, value: ValueId): boolean {
   const node = facts.producer(value);
   const rows = isRowReduce(facts, value) ? rowsOf(facts.type(node.inputs[0]!)) : rowsOf(facts.type(value));
-  const visit = (v: ValueId, sameRow: boolean): boolean => facts.producer(v).inputs.every((input) => {
-    const seen = facts.through(input);
-    const aligned = sameRow && rowsOf(facts.type(seen)) === rows;
-    return isStored(facts.base(seen)) ? aligned || !storedBy(step).includes(facts.base(seen)) : visit(seen, aligned);
-  });
+  const visited = new Set<string>();
+  const visit = (v: ValueId, sameRow: boolean): boolean => {
+    const key = `${v}/${sameRow}`;
+    if (visited.has(key)) return true;
+    visited.add(key);
+    return facts.producer(v).inputs.every((input) => {
+      const seen = facts.through(input);
+      const aligned = sameRow && rowsOf(facts.type(seen)) === rows;
+      return isStored(facts.base(seen)) ? aligned || !storedBy(step).includes(facts.base(seen)) : visit(seen, aligned);
+    });
+  };
   return visit(value, true);
 }
 
@@ -211,7 +221,9 @@ function fitsEpilogue(facts: Facts, isStored: (v: ValueId) => boolean, anchor: N
   return fitsOperands(facts, isStored, anchor, value);
 }
 
-function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: Node, value: ValueId): boolean {
+function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: Node, value: ValueId, visited: Set<ValueId> = new Set()): boolean {
+  if (visited.has(value)) return true;
+  visited.add(value);
   const type = facts.type(value);
   const oneAxis = colsOf(type) === epilogueColumns(facts, anchor);
   return facts.producer(value).inputs.every((input) => {
@@ -220,7 +232,7 @@ function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: N
     const full = sizeOf(operand) === sizeOf(type) && operand.shape.join() === type.shape.join();
     if (!full && !oneAxis) return false;
     if (isStored(facts.base(seen))) return true;
-    return full && facts.producer(seen).op.kind === "map" && fitsOperands(facts, isStored, anchor, seen);
+    return full && facts.producer(seen).op.kind === "map" && fitsOperands(facts, isStored, anchor, seen, visited);
   });
 }
 

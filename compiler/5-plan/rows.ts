@@ -84,10 +84,17 @@ function storeElement(e: Emitter, value: ValueId, place: Place, matrix: Matrix):
   return `${array}[${scalar ? place.row : `${place.row} * ${place.columns} + ${place.column}`}] = ${text};`;
 }
 
+function storeRowScalar(e: Emitter, value: ValueId, place: Place): string {
+  const text = emitValue(e, value, place);
+  return colsOf(e.facts.type(value)) === 1
+    ? `${e.bindings.array(value, "f32", true)}[row] = ${text};`
+    : `${e.bindings.array(value, "vec4f", true)}[row] = vec4f(${text}, 0.0, 0.0, 0.0);`;
+}
+
 /** Loops over the columns of a row, as many as reductions depend on each other. */
 function byRow(e: Emitter, step: RowsStep, writes: readonly ValueId[], matrix: Matrix, profile: Profile, own: Set<ValueId>): Text {
   const byTeam = profile.rowOwner === "team";
-  const levels = levelsOf(e.facts, step);
+  const levels = levelsOf(e.facts, step, e.isStored);
   const body: string[] = [];
   for (let level = 0; level <= levels.last; level++) {
     const stores = writes.filter((v) => isWide(e.facts, step, v) && levels.value(v) === level);
@@ -96,7 +103,7 @@ function byRow(e: Emitter, step: RowsStep, writes: readonly ValueId[], matrix: M
   }
   const narrow = writes.filter((v) => !isWide(e.facts, step, v));
   const place = rowPlace(matrix, body, body);
-  const stores = narrow.map((v) => `${e.bindings.array(v, "f32", true)}[row] = ${emitValue(e, v, place)};`);
+  const stores = narrow.map((v) => storeRowScalar(e, v, place));
   body.push(...(byTeam && stores.length > 0 ? ["if (lane == 0u) {", ...stores, "}"] : stores));
   const ops = byTeam ? team(profile, {}) : { enable: "", module: "", lanes: 0 };
   return {
@@ -121,15 +128,14 @@ interface Levels {
   readonly last: number;
 }
 
-function levelsOf(facts: Facts, step: RowsStep): Levels {
+function levelsOf(facts: Facts, step: RowsStep, isStored: (v: ValueId) => boolean): Levels {
   const memo = new Map<ValueId, number>();
   const inputsLevel = (v: ValueId): number => Math.max(0, ...facts.producer(v).inputs.map((input) => value(facts.through(input))));
   const value = (v: ValueId): number => {
     const known = memo.get(v);
     if (known !== undefined) return known;
-    const kind = facts.producer(v).op.kind;
-    const inside = kind === "map" || kind === "reduce";
-    const level = step.reduces.includes(v) ? inputsLevel(v) + 1 : inside && dependsOnStep(facts, step, v) ? inputsLevel(v) : 0;
+    const own = step.reduces.includes(v) || step.stores.includes(v);
+    const level = step.reduces.includes(v) ? inputsLevel(v) + 1 : own || !isStored(v) ? inputsLevel(v) : 0;
     memo.set(v, level);
     return level;
   };
@@ -138,13 +144,7 @@ function levelsOf(facts: Facts, step: RowsStep): Levels {
   return { loop: (v) => value(v) - 1, value, last: Math.max(0, ...wide, ...loops) };
 }
 
-function dependsOnStep(facts: Facts, step: RowsStep, value: ValueId): boolean {
-  return step.reduces.includes(value) || facts.producer(value).inputs.some((input) => {
-    const seen = facts.through(input);
-    const kind = facts.producer(seen).op.kind;
-    return (kind === "map" || kind === "reduce") && dependsOnStep(facts, step, seen);
-  });
-}
+
 
 function loop(e: Emitter, reduces: readonly ValueId[], stores: readonly ValueId[], matrix: Matrix, stride: number): readonly string[] {
   if (reduces.length + stores.length === 0) return [];
