@@ -77,7 +77,8 @@ export const number = <D extends number | string | null, W extends string = neve
 
 export const flag = (row: Row<boolean>): Field<boolean> => field({ type: "flag" }, row);
 
-export const choice = <C extends string>(choices: readonly C[], row: Row<NoInfer<C>>): Field<C> => field({ type: "choice", choices }, row);
+export const choice = <C extends string, D extends C | null>(choices: readonly C[], row: Row<D>): Field<C | D> =>
+  field<C | D>({ type: "choice", choices }, row);
 
 export const set = <C extends string>(choices: readonly C[], row: Row<readonly NoInfer<C>[]>): Field<readonly C[]> => field({ type: "set", choices }, row);
 

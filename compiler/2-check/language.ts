@@ -79,7 +79,7 @@ const NORM_FIELDS = {
 
 const LAYER_NORM_FIELDS = {
   at: choice(["peri", "pre", "post"], {
-    default: "peri", clauseOf: "norm",
+    default: null, shown: "peri with feed_forward moe, pre with dense", clauseOf: "norm",
     doc: "peri: x + f(x), only queries, keys and routers read the norm; pre: x + f(norm(x)); post: norm(x + f(x))",
   }),
   ...NORM_FIELDS,

@@ -15,10 +15,12 @@ export function buildLayer(name: string, settings: Settings, context: LayerConte
   const attention = buildAttention(child(settings, "attention"), context);
   const feedForward = buildFeedForward(child(settings, "feed_forward"), context);
   if (settings.broken || norm === null || attention === null || feedForward === null) return null;
-  return { name, span: context.layerSpan, ...norm, attention, feedForward };
+  // A dense block has no router: at peri it would read the bare residual stream.
+  const placement = norm.placement ?? (feedForward.kind === "moe" ? "peri" : "pre");
+  return { name, span: context.layerSpan, norm: norm.norm, placement, attention, feedForward };
 }
 
-function buildLayerNorm(settings: Settings, context: BuildContext): Pick<LayerSpec, "norm" | "placement"> | null {
+function buildLayerNorm(settings: Settings, context: BuildContext): { readonly norm: NormSpec; readonly placement: LayerSpec["placement"] | null } | null {
   const fields = read(settings, LAYER_NORM, context);
   if (fields === null) return null;
   const kind = kindName(settings, LAYER.blocks["norm"]!) as NormSpec["kind"];

@@ -1,4 +1,5 @@
 /** What is allowed but rarely meant, looked for in a model that is otherwise right. */
+import { feedForwardReadsNorm } from "../counts/index.ts";
 import type { Reporter } from "../diagnostics/index.ts";
 import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
 import type { ModelTree } from "./model.ts";
@@ -31,6 +32,7 @@ type Part = "attention" | "feed_forward";
 function lintLayer(layer: LayerSpec, tree: ModelTree, report: Reporter): void {
   lintExperts(layer, "attention", layer.attention, tree, report);
   lintExperts(layer, "feed_forward", layer.feedForward, tree, report);
+  if (!feedForwardReadsNorm(layer)) report.report("idle-norm", layer.feedForward.span, { block: `feed_forward ${layer.feedForward.kind}` });
 }
 
 function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedForwardSpec, tree: ModelTree, report: Reporter): void {

@@ -4,7 +4,7 @@ import { countMacs } from "./macs.ts";
 import { countParams } from "./params.ts";
 
 export { countMacs, type MacConvention, type MacCounts } from "./macs.ts";
-export { countParams, type ParamCounts, type TensorCount } from "./params.ts";
+export { countParams, feedForwardReadsNorm, type ParamCounts, type TensorCount } from "./params.ts";
 
 /** What `expect` and `match` can count. */
 export const MEASURES = ["params", "active", "macs"] as const;

@@ -50,10 +50,14 @@ function layerTensors(layer: LayerSpec, D: number): TensorCount[] {
   return [
     ...normTensors(`${name}.norm_attention`, layer.norm, D),
     ...attentionTensors(`${name}.attention`, layer.attention, D),
-    ...normTensors(`${name}.norm_feed_forward`, layer.norm, D),
+    ...normTensors(`${name}.norm_feed_forward`, feedForwardReadsNorm(layer) ? layer.norm : null, D),
     ...feedForwardTensors(`${name}.feed_forward`, layer.feedForward, D),
   ];
 }
+
+/** At peri only routers read the norm; where there is none, the norm does not exist. */
+export const feedForwardReadsNorm = ({ placement, feedForward }: LayerSpec): boolean =>
+  placement !== "peri" || (feedForward.kind === "moe" && feedForward.router.input === "norm");
 
 function normTensors(name: string, norm: NormSpec | null, D: number): TensorCount[] {
   if (norm === null || !norm.affine) return [];

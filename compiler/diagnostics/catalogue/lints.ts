@@ -26,6 +26,10 @@ export const LINT_MESSAGES = {
     message: () => "a renormalized weight of a single expert is always 1: the router learns nothing from the loss",
     hint: () => "write `weight score`, or a top_k of at least 2",
   }),
+  "idle-norm": warning<{ block: string }>({
+    message: (p) => `with norms at peri only routers read the norm, and \`${p.block}\` has none that does: it reads the bare residual stream`,
+    hint: () => "write `norm layernorm at pre` for layers with a dense feed-forward block",
+  }),
   "unnormalized-head": warning<{ placement: string }>({
     message: (p) => `with norms at ${p.placement} the residual stream grows with depth, and nothing normalizes it in front of the head`,
     hint: () => "leave out `norm none` in `head`",
