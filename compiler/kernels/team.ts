@@ -30,7 +30,10 @@ export function share(
     case "broadcast":
       return times(profile.lanes, (i) => `if (${i}u < ${limit}) {\n${body((name) => `subgroupBroadcast(${name}, ${i}u)`, `${i}u`)}\n}`);
     case "workgroup": {
-      const slot = (name: string): string => `shared_${vars.find((v) => v.name === name)!.element}[${vars.findIndex((v) => v.name === name)}]`;
+      const slot = (name: string): string => {
+        const { element } = vars.find((v) => v.name === name)!;
+        return `shared_${element}[${vars.filter((v) => v.element === element).findIndex((v) => v.name === name)}]`;
+      };
       const publish = vars.map((v) => `${slot(v.name)}[lane] = ${v.name};`).join("\n");
       return `${publish}\nworkgroupBarrier();\nfor (var q = 0u; q < ${limit}; q++) {\n${body((name) => `${slot(name)}[q]`, "q")}\n}\nworkgroupBarrier();`;
     }
