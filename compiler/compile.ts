@@ -18,6 +18,8 @@ export interface CompileOptions {
   /** Further graph outputs to keep readable, per entry: "layers.0", "logits", "sel.ffn.1", … */
   readonly keep?: Partial<Readonly<Record<EntryName, readonly string[]>>>;
   readonly profile?: Profile;
+  /** No fusion: for tests. */
+  readonly unfused?: boolean;
 }
 
 /** What every user of an entry wants to read. */
@@ -29,7 +31,7 @@ export function compileModel(model: ModelSpec, options: CompileOptions): KernelP
     graph: graphOf(model, name, options),
     outputs: [...OUTPUTS[name], ...(options.keep?.[name] ?? [])],
   }));
-  return planKernels(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE });
+  return planKernels(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false });
 }
 
 /** The graph of one entry; "train" comes with its backward pass. */

@@ -18,12 +18,12 @@ export interface EntryLaunches {
 }
 
 /** @param wanted names of graph outputs that the host will read after a run */
-export function planEntry(full: OpGraph, wanted: readonly string[], refs: RefTable, profile: Profile): EntryLaunches {
+export function planEntry(full: OpGraph, wanted: readonly string[], refs: RefTable, profile: Profile, unfused: boolean): EntryLaunches {
   const losses = full.gradients.length > 0 ? ["ce_loss", "reg_loss"] : [];
   const kept = [...new Set([...wanted, ...losses])].map((name) => ({ name, value: outputOf(full, name) }));
   const graph = prune(elideBroadcasts(full), kept.map((k) => k.value));
   const facts = gatherFacts(graph);
-  const fusion = fuse(facts, kept.map((k) => k.value));
+  const fusion = fuse(facts, kept.map((k) => k.value), unfused);
   const context = lowerContext(facts, fusion, graph, kept, refs, profile);
   const launches = fusion.steps.flatMap((step) => lowerStep(context, step));
   return {

@@ -51,10 +51,12 @@ const isContribution = (facts: Facts, value: ValueId): boolean =>
 const SOURCES: ReadonlySet<string> = new Set(["input", "param", "ropeTable"]);
 const EPILOGUES: ReadonlySet<string> = new Set(["matmul", "expertMatmul", "gatherRows"]);
 
-export function fuse(facts: Facts, keep: readonly ValueId[]): Fusion {
+/** @param unfused stores every value with a kernel of its own: slow, and what fusion is tested against */
+export function fuse(facts: Facts, keep: readonly ValueId[], unfused: boolean): Fusion {
+  if (unfused) return arrange(facts, new Set(facts.graph.nodes.flatMap((node) => node.outputs).filter((v) => isFusable(facts, v))), false);
   let forced = mustStore(facts, keep);
   for (let round = 0; ; round++) {
-    const fusion = arrange(facts, forced);
+    const fusion = arrange(facts, forced, true);
     const more = tooDearToRecompute(facts, fusion, forced);
     if (more.length === 0 || round === 8) return fusion;
     forced = new Set([...forced, ...more]);
@@ -102,7 +104,7 @@ function leaves(facts: Facts, isStored: (value: ValueId) => boolean, values: rea
 }
 
 /** Rules 2 and 3: one pass in topological order; each item joins the earliest step that it may, or starts its own. */
-function arrange(facts: Facts, forced: ReadonlySet<ValueId>): Fusion {
+function arrange(facts: Facts, forced: ReadonlySet<ValueId>, join: boolean): Fusion {
   const isStored = (value: ValueId): boolean => isStoredWith(facts, forced, value);
   const steps: Step[] = [];
   const stepOf = new Map<ValueId, number>();
@@ -112,7 +114,8 @@ function arrange(facts: Facts, forced: ReadonlySet<ValueId>): Fusion {
     if (SOURCES.has(node.op.kind) || node.op.kind === "view") continue;
     if (node.op.kind === "map" || node.op.kind === "reduce") {
       if (!isStored(value)) continue;
-      add(value, placeItem(facts, isStored, steps, stepOf, value));
+      if (!join) steps.push(newStep(facts, value));
+      add(value, join ? placeItem(facts, isStored, steps, stepOf, value) : steps.length - 1);
     } else {
       steps.push({ kind: "anchor", node, stores: [] });
       for (const output of node.outputs) add(output, steps.length - 1);

@@ -15,13 +15,21 @@ export interface EntryRequest {
   readonly outputs: readonly string[];
 }
 
+export interface PlanOptions {
+  /** Also plan the optimizer. */
+  readonly update: boolean;
+  readonly profile: Profile;
+  /** No fusion: for tests. */
+  readonly unfused?: boolean;
+}
+
 /** Plans entries of one model together: they share parameters and, since only one runs at a time, activation memory. */
-export function planKernels(model: string, entries: readonly EntryRequest[], options: { readonly update: boolean; readonly profile: Profile }): KernelPlan {
+export function planKernels(model: string, entries: readonly EntryRequest[], options: PlanOptions): KernelPlan {
   const refs: RefTable = new Map();
   const first = entries[0]!.graph;
   const trains = entries.some((e) => e.graph.gradients.length > 0);
   declareParams(refs, first, trains, options.update);
-  const planned = entries.map((e) => ({ graph: e.graph, ...planEntry(e.graph, e.outputs, refs, options.profile) }));
+  const planned = entries.map((e) => ({ graph: e.graph, ...planEntry(e.graph, e.outputs, refs, options.profile, options.unfused ?? false) }));
   const update = options.update ? planUpdate(first, refs) : [];
   const { buffers, bufferOf } = assignBuffers(refs, [...planned.map((p) => p.launches), update]);
   const kernels: Kernel[] = [];
