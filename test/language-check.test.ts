@@ -1,0 +1,200 @@
+/** Meaning of specs: defaults, inheritance, overrides, counts. */
+import { describe, expect, test } from "vitest";
+import { countMacs, countParams } from "../compiler/counts/index.ts";
+import { checkSource } from "../compiler/front.ts";
+import { format, specHash } from "../compiler/format/index.ts";
+import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { checkText, rendered } from "./support/corpus.ts";
+
+function models(text: string, overrides: readonly string[] = []): Readonly<Record<string, ModelSpec>> {
+  const result = checkText(`moeut 1\n${text}`, overrides);
+  expect(result.diagnostics.filter((d) => d.severity === "error"), rendered(result)).toEqual([]);
+  return Object.fromEntries(result.models.map((m) => [m.name, m]));
+}
+
+const model = (text: string, overrides: readonly string[] = []): ModelSpec => Object.values(models(text, overrides))[0]!;
+const codes = (text: string, overrides: readonly string[] = []): readonly string[] => checkText(`moeut 1\n${text}`, overrides).diagnostics.map((d) => d.code);
+
+const MOEUT = `model m {
+  vocab_size 8000  seq_len 1024  d_model 412
+  layer a, b {
+    norm layernorm at peri
+    attention switchhead { n_heads 4  d_head 82  n_experts 8 on v, o  top_k 2 }
+    feed_forward moe { n_experts 155  expert_size 128  top_k 12 }
+  }
+  stack (a, b) * 8
+}
+`;
+
+describe("defaults", () => {
+  test("of a bare model", () => {
+    const m = model("model m { layer a {} }");
+    expect(m).toMatchObject({
+      vocabSize: 256, seqLen: 256, dModel: 128, embedding: { scale: 1, norm: null }, stack: "a",
+      head: { norm: { kind: "layernorm", affine: true, eps: 1e-5 }, bias: true, tied: false },
+      layers: [{
+        placement: "pre", norm: { kind: "layernorm" },
+        attention: { kind: "mha", nHeads: 4, dHead: 32, gate: "none", rope: { nRotate: 16, base: 10_000 } },
+        feedForward: { kind: "dense", dFf: 512, activation: "relu", bias: true },
+      }],
+      train: {
+        optimizer: { lr: 2.5e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 }, schedule: { kind: "cosine", warmup: 0, floor: 0.1 },
+        gradClip: 0.25, batch: 8, accumulate: 1, steps: 1000, evalEvery: 100, checkpointEvery: 100,
+      },
+    });
+  });
+
+  const PLACED = [
+    { why: "experts have routers that read the norm", text: "layer a { feed_forward moe {} }", placement: "peri", scale: 1, head: "layernorm" },
+    { why: "the head takes the norm of the layers", text: "layer a { norm rmsnorm { eps 1e-6 } }", placement: "pre", scale: 1, head: "rmsnorm" },
+    { why: "post: scaled embedding, no norm in front of the head", text: "layer a { norm layernorm at post }", placement: "post", scale: 8, head: undefined },
+    { why: "what is written wins", text: "layer a { norm layernorm at post } embedding { scale 2 } head { norm rmsnorm }", placement: "post", scale: 2, head: "rmsnorm" },
+  ] as const;
+  test.each(PLACED)("$why", ({ text, placement, scale, head }) => {
+    const m = model(`model m { d_model 64 ${text} }`);
+    expect([m.layers[0]!.placement, m.embedding.scale, m.head.norm?.kind]).toEqual([placement, scale, head]);
+  });
+
+  test("top_k is never more than the experts there are", () => {
+    const [a] = model("model m { layer a { attention switchhead { n_experts 1 }  feed_forward moe { n_experts 3 } } }").layers;
+    expect([a!.attention, a!.feedForward]).toMatchObject([{ topK: 1 }, { topK: 3 }]);
+  });
+
+  const ROPES = [[82, 0.5, 40], [82, 0.4878, 38], [13, 0.5, 6], [13, 1, 12], [8, 1, 8], [3, 0.5, null], [1, 1, null]] as const;
+  test.each(ROPES)("d_head %d and fraction %d rotate %s channels", (dHead, fraction, nRotate) => {
+    const m = model(`model m { layer a { attention mha { d_head ${dHead}  rope { fraction ${fraction} } } } }`);
+    expect(m.layers[0]!.attention.rope?.nRotate ?? null).toBe(nRotate);
+  });
+});
+
+describe("stack", () => {
+  const STACKS = [
+    { stack: "(a, b) * 2", canonical: "(a, b) * 2", sites: "a0 b0 a1 b1" },
+    { stack: "a * 2, b * 2", canonical: "a * 2, b * 2", sites: "a0 a1 b0 b1" },
+    { stack: "own(a) * 3", canonical: "own(a) * 3", sites: "a.0:0 a.1:0 a.2:0" },
+    { stack: "own(a * 2, b) * 2", canonical: "own(a * 2, b) * 2", sites: "a.0:0 a.1:0 b.0:0 a.2:0 a.3:0 b.1:0" },
+    { stack: "b, a, own(a), a", canonical: "b, a, own(a), a", sites: "b0 a0 a.0:0 a1" },
+    { stack: "((a) * 1, (b)) * 2", canonical: "(a, b) * 2", sites: "a0 b0 a1 b1" },
+    { stack: "(a * 2) * 2, (b)", canonical: "(a * 2) * 2, b", sites: "a0 a1 a2 a3 b0" },
+  ];
+  test.each(STACKS)("$stack", ({ stack, canonical, sites }) => {
+    const m = model(`model m { layer a, b {}  stack ${stack} }`);
+    const shown = m.schedule.map(({ layer, pass }) => `${m.layers[layer]!.name}${m.layers[layer]!.name.includes(".") ? ":" : ""}${pass}`);
+    expect([m.stack, shown.join(" ")]).toEqual([canonical, sites]);
+  });
+});
+
+describe("inheritance", () => {
+  test("another kind keeps what both kinds have", () => {
+    const { child } = models(`
+      model m { layer a { attention switchhead { n_heads 2  d_head 10  top_k 1  rope { base 500 } }  feed_forward moe { activation silu } } }
+      model child from m { layer * { norm layernorm at pre  attention mha { gate sigmoid }  feed_forward dense { d_ff 9 } } }`);
+    expect(child!.layers[0]).toMatchObject({
+      placement: "pre", attention: { kind: "mha", nHeads: 2, dHead: 10, gate: "sigmoid", rope: { base: 500 } },
+      feedForward: { kind: "dense", dFf: 9, activation: "silu" },
+    });
+  });
+
+  test("rope comes back after rope none", () => {
+    const { c } = models("model m { layer a { attention mha { rope none } } }\nmodel c from m { layer a { attention { rope { base 7 } } } }");
+    expect(c!.layers[0]!.attention.rope).toEqual({ nRotate: 16, base: 7 });
+  });
+
+  test("layer * means all layers, wherever it stands", () => {
+    const m = model("model m { layer * { norm rmsnorm }  layer a, b { attention mha {} } }");
+    expect(m.layers.map((l) => l.norm.kind)).toEqual(["rmsnorm", "rmsnorm"]);
+  });
+
+  test("the recipe: the file's own holds over an imported one, a model's own over both", () => {
+    const files: Readonly<Record<string, string>> = { "base.moeut": "moeut 1\nmodel base { layer a {}  train { batch 3 } }\ntrain { steps 5  batch 2 }" };
+    const text = 'moeut 1\nimport "base.moeut"\nmodel child from base { train { eval_every 9 } }\nmodel alone { layer a {} }\ntrain { steps 7 }';
+    const result = checkSource({ file: "x.moeut", text }, { readFile: (path) => ({ file: path, text: files[path]! }) });
+    expect(result.diagnostics).toEqual([]);
+    expect(result.models.map((m) => [m.name, m.train.steps, m.train.batch, m.train.evalEvery])).toEqual([["child", 7, 3, 9], ["alone", 7, 8, 100]]);
+  });
+});
+
+describe("--set", () => {
+  const SETS = [
+    { set: "d_model=64", of: (m: ModelSpec) => m.dModel, is: 64 },
+    { set: "feed_forward.n_experts=20", of: (m: ModelSpec) => m.layers.map((l) => l.feedForward.kind === "moe" && l.feedForward.nExperts), is: [20, 20] },
+    { set: "layer.a.feed_forward.n_experts=20", of: (m: ModelSpec) => m.layers.map((l) => l.feedForward.kind === "moe" && l.feedForward.nExperts), is: [20, 155] },
+    { set: "norm.at=pre", of: (m: ModelSpec) => m.layers.map((l) => l.placement), is: ["pre", "pre"] },
+    { set: "attention.on = q, v", of: (m: ModelSpec) => m.layers.map((l) => l.attention.kind === "switchhead" && l.attention.on), is: [["q", "v"], ["q", "v"]] },
+    { set: "attention.rope=none", of: (m: ModelSpec) => m.layers.map((l) => l.attention.rope), is: [null, null] },
+    { set: "feed_forward=dense", of: (m: ModelSpec) => m.layers.map((l) => l.feedForward.kind), is: ["dense", "dense"] },
+    { set: "train.optimizer.lr=1e-3", of: (m: ModelSpec) => m.train.optimizer.lr, is: 1e-3 },
+    { set: "train.schedule=constant", of: (m: ModelSpec) => m.train.schedule.kind, is: "constant" },
+    { set: "stack=a, own(b) * 2", of: (m: ModelSpec) => m.layers.map((l) => l.name), is: ["a", "b.0", "b.1"] },
+  ];
+  test.each(SETS)("$set", ({ set, of, is }) => expect(of(model(MOEUT, [set]))).toEqual(is));
+
+  test("drops what was claimed or solved of the file as it is written", () => {
+    const text = `${MOEUT}model d from m { layer * { norm layernorm at pre  feed_forward dense { d_ff solve } }  match params m  expect params 44_346_580 +- 10K }`;
+    expect(codes(text)).toContain("solved");
+    expect(models(text, ["feed_forward.d_ff=9"])["d"]!.layers[0]!.feedForward).toMatchObject({ dFf: 9 });
+  });
+
+  test("reaches the models that others inherit from or are matched to", () => {
+    const { d, m } = models(`${MOEUT}model d from m { layer * { norm layernorm at pre  feed_forward dense { d_ff solve } }  match params m }`, ["d_model=64"]);
+    expect(d!.dModel).toBe(64);
+    expect(Math.abs(countParams(d!).total / countParams(m!).total - 1)).toBeLessThan(0.001);
+  });
+
+  test("the later one wins", () => expect(model(MOEUT, ["d_model=64", "d_model=32"]).dModel).toBe(32));
+});
+
+describe("counts", () => {
+  test("MACs as the authors count them, by hand for MoEUT 44M", () => {
+    const [T, d, H, c, F, u, k, E, ka, n, r, depth] = [1024, 412, 4, 82, 155, 128, 12, 8, 2, 2, 2, 16];
+    const attention = 2 * H * c * T * T + (n * ka + 4 - n) * d * H * c * T + n * H * ka * T * c + r * E * d * T;
+    const feedForward = 2 * T * d * u * k + T * d * F;
+    expect(countMacs(model(MOEUT)).moeut).toBe(depth * (attention + feedForward));
+  });
+
+  test("MACs of a dense layer, with head and causal attention", () => {
+    const m = model("model m { vocab_size 11  seq_len 5  d_model 6  layer a { attention mha { n_heads 2  gate sigmoid }  feed_forward dense { d_ff 7 } } }");
+    // 15 pairs of positions, 2 · 3 channels, scores and values; four projections; a gate per head; two maps; the head.
+    expect(countMacs(m).full).toBe(2 * 6 * 15 + 4 * 6 * 6 * 5 + 2 * 6 * 5 + 2 * 6 * 7 * 5 + 6 * 11 * 5);
+    expect(countMacs(m).moeut).toBe(2 * 6 * 25 + 4 * 6 * 6 * 5 + 2 * 6 * 7 * 5);
+  });
+
+  test("active parameters: the chosen experts of each layer and one row of the embedding", () => {
+    const { total, active } = countParams(model("model m { vocab_size 11  d_model 6  layer a { attention switchhead { n_heads 1  d_head 2  n_experts 3 on v  top_k 1 }  feed_forward moe { n_experts 5  expert_size 4  top_k 2 } }  stack a * 3 }"));
+    const shared = 3 * 2 * 6 + 3 * 6 + 5 * 6 + 3 * 2 * 6 + 11 * 6 + 11; // q k o, routers, three norms, head
+    expect(total).toBe(shared + 11 * 6 + 3 * 6 * 2 + 2 * 5 * 6 * 4);
+    expect(active).toBe(shared + 6 + 6 * 2 + 2 * 2 * 6 * 4);
+  });
+
+  test("identity is the architecture: not names, not the recipe", () => {
+    const { a, b, c } = models("model a { layer x {}  stack x * 2 }\nmodel b { layer y {}  stack (y), y  train { steps 3 } }\nmodel c from a { d_model 64 }");
+    expect(specHash(b!)).toBe(specHash(a!));
+    expect(specHash(c!)).not.toBe(specHash(a!));
+  });
+});
+
+describe("solve", () => {
+  test("finds the nearest whole number", () => {
+    const target = countParams(model(MOEUT)).total;
+    const dense = (dFf: number | string): string => `${MOEUT}model d from m { layer * { norm layernorm at pre  attention mha { n_heads 10  d_head 41 }  feed_forward dense { d_ff ${dFf} } }  stack own(a) * 16 ${dFf === "solve" ? "match params m" : ""} }`;
+    const found = models(dense("solve"))["d"]!.layers[0]!.feedForward;
+    if (found.kind !== "dense") throw new Error("not dense");
+    const off = (dFf: number): number => Math.abs(countParams(models(dense(dFf))["d"]!).total - target);
+    expect(off(found.dFf)).toBeLessThanOrEqual(Math.min(off(found.dFf - 1), off(found.dFf + 1)));
+  });
+
+  test("skips sizes that are no model", () => {
+    const { d } = models(`${MOEUT}model d { d_model solve  layer a { attention mha { n_heads 12 } }  stack own(a) * 4  match params m }`);
+    expect(d!.dModel % 12).toBe(0);
+  });
+});
+
+describe("format", () => {
+  test("settles line ends, tabs and blank lines", () => {
+    const text = "\uFEFFmoeut 1\r\n\r\n\r\nmodel m{\r\n\tlayer a{attention mha{n_heads 4 d_head 8}} // a\r\n\r\n}";
+    expect(format({ file: "x", text })).toBe("moeut 1\n\nmodel m {\n  layer a { attention mha { n_heads 4  d_head 8 } }  // a\n}\n");
+  });
+
+  test("leaves text alone that it cannot read", () => expect(format({ file: "x", text: "model {{" })).toBe("model {{"));
+  test("of nothing is nothing", () => expect(format({ file: "x", text: " \n" })).toBe(""));
+});
