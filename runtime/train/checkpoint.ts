@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { readSafetensors, writeSafetensors, type SafetensorsFile } from "../files/safetensors.ts";
+import { readSafetensors, writeSafetensors, type SafetensorsFile, type TensorToWrite } from "../files/safetensors.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 import { readOfficial, writeOfficial, type ParamState } from "../standalone/parameters.ts";
 import type { ParamPlan } from "../standalone/plan.ts";
@@ -53,10 +53,11 @@ export async function saveCheckpoint(folder: string, executor: Executor, params:
 }
 
 async function saveTensors(path: string, executor: Executor, params: readonly ParamPlan[], states: readonly (readonly [ParamState, string])[]): Promise<void> {
-  const groups = await states.reduce(async (sofar, [state, prefix]) => {
+  const groups: TensorToWrite[] = [];
+  for (const [state, prefix] of states) {
     const tensors = await readOfficial(executor, params, state);
-    return [...(await sofar), ...tensors.map(({ name, shape, data }) => ({ name: prefix + name, dtype: "F32" as const, shape, data }))];
-  }, Promise.resolve<Parameters<typeof writeSafetensors>[1]>([]));
+    groups.push(...tensors.map(({ name, shape, data }) => ({ name: prefix + name, dtype: "F32" as const, shape, data })));
+  }
   writeSafetensors(path, groups, { format: "moeut" });
 }
 

@@ -1,0 +1,68 @@
+import type { Command } from "commander";
+import { generateText } from "../../runtime/generate/index.ts";
+import { loadWeights } from "../../runtime/train/index.ts";
+import { watchInterrupt } from "../interrupt.ts";
+import { addAdapterOption, addSpecOptions, decimal, whole, type AdapterOption, type SpecOptions } from "../options.ts";
+import { openSession } from "../session.ts";
+import { printJson, say } from "../terminal.ts";
+import { readTrainedRun } from "../trained-run.ts";
+
+interface Options extends SpecOptions, AdapterOption {
+  readonly prompt: string;
+  readonly maxTokens: number;
+  readonly seed: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly json?: boolean;
+}
+
+export function define(command: Command): void {
+  addAdapterOption(addSpecOptions(command.argument("<run>", "a run folder")))
+    .option("--prompt <text>", "the text to continue", "\n")
+    .option("--max-tokens <n>", "tokens to generate", whole(1), 200)
+    .option("--seed <n>", "of the sampling", whole(0), 0)
+    .option("--temperature <t>", "above 1 more varied, below 1 less, 0 always the most probable token", decimal(0, Infinity), 1)
+    .option("--top-k <k>", "only the k most probable tokens", whole(1))
+    .option("--top-p <p>", "only the most probable tokens that together reach this probability", decimal(0, 1))
+    .option("--json", "print one JSON document at the end instead of streaming")
+    .action(run);
+}
+
+async function run(folder: string, options: Options): Promise<void> {
+  const { model, tokenizer, weights } = readTrainedRun(folder, options.set);
+  const { seqLen } = model;
+  const session = await openSession(options.adapter, model, { batch: 1, seqLen, entries: ["prefill", "decode"] });
+  const interrupt = watchInterrupt("stopping");
+  try {
+    loadWeights(weights, session.executor, session.params);
+    const { prompt, maxTokens, seed, temperature, topK = null, topP = null } = options;
+    const onSlide = once(() => say(`\n(the context of ${seqLen} tokens is full: the older half is dropped from here on)`));
+    const text = await collect(generateText(session.executor, tokenizer, prompt, { maxTokens, seqLen, seed, temperature, topK, topP, onSlide }), options, interrupt.requested);
+    if (options.json === true) printJson({ run: folder, prompt, text, seed, max_tokens: maxTokens, temperature, top_k: topK, top_p: topP });
+    else process.stdout.write("\n");
+  } finally {
+    interrupt.dispose();
+    session.close();
+  }
+}
+
+/** Streams to standard output, prompt first, and returns the generated text. */
+async function collect(pieces: AsyncGenerator<string>, { prompt, json }: Options, isStopped: () => boolean): Promise<string> {
+  if (json !== true) process.stdout.write(prompt);
+  let text = "";
+  for await (const piece of pieces) {
+    if (json !== true) process.stdout.write(piece);
+    text += piece;
+    if (isStopped()) break;
+  }
+  return text;
+}
+
+function once(act: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) act();
+    done = true;
+  };
+}

@@ -1,0 +1,89 @@
+import type { Command } from "commander";
+import { printSpec, specHash } from "../../compiler/format/index.ts";
+import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
+import { byteTokenizer, loadData, type Dataset } from "../../runtime/data/index.ts";
+import { checkFolder, createProgress, currentCheckpoint, recipeOf, startRun, train, type DataInfo, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
+import { watchInterrupt } from "../interrupt.ts";
+import { addAdapterOption, addDataOption, addSpecOptions, separateSpecs, whole, type AdapterOption, type SpecOptions } from "../options.ts";
+import { openSession, type PlannedSession } from "../session.ts";
+import { chooseModel, loadSpec } from "../spec.ts";
+import { bytes, grouped, printJson, say } from "../terminal.ts";
+import { version } from "../version.ts";
+import { UserError } from "../../runtime/errors.ts";
+
+interface Options extends SpecOptions, AdapterOption {
+  readonly data: readonly string[];
+  readonly out: string;
+  readonly steps?: number;
+  readonly seed: number;
+  readonly resume?: boolean;
+  readonly evalTokens?: number;
+  readonly json?: boolean;
+}
+
+export function define(command: Command): void {
+  addAdapterOption(addSpecOptions(addDataOption(command.argument("[file]", "a spec"), true)))
+    .requiredOption("--out <folder>", "the run folder: log and checkpoints")
+    .option("--steps <n>", "optimizer steps (default: as the spec says)", whole(1))
+    .option("--seed <n>", "for initial weights and data order", whole(0), 0)
+    .option("--resume", "continue the run in the folder")
+    .option("--eval-tokens <n>", "held-out tokens per evaluation, at most (default: four batches)", whole(1))
+    .option("--json", "print the result as one JSON document")
+    .action(run);
+}
+
+async function run(file: string | undefined, options: Options): Promise<void> {
+  const { files, data: source } = separateSpecs(file === undefined ? [] : [file], options.data);
+  if (files.length > 1) throw new UserError(`train takes one spec, not ${files.length}; compare trains several`);
+  const overrides = options.steps === undefined ? options.set : [...options.set, `train.steps=${options.steps}`];
+  const model = chooseModel(loadSpec(files[0]!, overrides), options);
+  const data = await loadTrainData(model, source, options.seed);
+  const dataInfo = { source, id: data.dataId, tokenizer: byteTokenizer.id, tokens: data.nTokens };
+  checkFolder(options.out, options.resume === true, runInfo(model, options.seed, dataInfo, { kind: "", name: "" }));
+  const session = await openTraining(model, options.adapter);
+  try {
+    await trainOn(session, data, runInfo(model, options.seed, dataInfo, session.adapter), options);
+  } finally {
+    session.close();
+  }
+}
+
+/** In micro-batches. */
+export const loadTrainData = (model: ModelSpec, source: readonly string[], seed: number): Promise<Dataset> =>
+  loadData(source, { tokenizer: byteTokenizer, vocabSize: model.vocabSize, seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed });
+
+export const runInfo = (model: ModelSpec, seed: number, data: DataInfo, adapter: RunInfo["adapter"]): RunInfo => ({
+  format: 1, model: model.name, specHash: specHash(model), seed, data, recipe: recipeOf(model.train),
+  versions: { moeut: version(), node: process.versions.node }, adapter,
+});
+
+async function openTraining(model: ModelSpec, adapter: string | undefined): Promise<PlannedSession> {
+  say(`compiling ${model.name} …`);
+  const { batch, accumulate } = model.train;
+  const session = await openSession(adapter, model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate"] });
+  say(`training on ${session.adapter.name}; ${bytes(session.memoryBytes)} of buffers`);
+  return session;
+}
+
+async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, options: Options): Promise<void> {
+  const { model, executor, params } = session;
+  const { batch, steps, evalEvery, checkpointEvery } = model.train;
+  const done = startRun({ folder: options.out, spec: printSpec(model), info, executor, params, resume: options.resume === true });
+  say(done > 0 ? `resuming after step ${done} of ${steps}` : `${steps} steps of ${grouped(batch * model.seqLen)} tokens; ${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
+  const tokensPerStep = batch * model.seqLen;
+  const progress = createProgress({ output: process.stderr, label: "", steps, tokensPerStep });
+  const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once");
+  const trainOptions = { folder: options.out, info, executor, params, data, done, evalEvery, checkpointEvery, evalTokens: options.evalTokens ?? 4 * tokensPerStep };
+  const result = await train(trainOptions, { onStep: progress.update, shouldStop: interrupt.requested }).finally(() => {
+    progress.finish();
+    interrupt.dispose();
+  });
+  printResult(result, steps, options);
+}
+
+function printResult({ step, finished, last }: TrainResult, steps: number, { out, json }: Options): void {
+  const checkpoint = currentCheckpoint(out);
+  if (json === true) printJson({ run: out, step, steps, finished, loss: last?.ce_loss ?? null, validation_loss: last?.validation_loss ?? null, checkpoint });
+  else if (!finished) process.stdout.write(`stopped after step ${step} of ${steps}, saved in ${out}; the same command with --resume continues\n`);
+  else process.stdout.write(`${last === null ? "nothing left to train" : `trained ${step} steps`}: ${out}${last?.validation_loss === undefined ? "" : `, validation loss ${last.validation_loss.toFixed(4)}`}\n`);
+}

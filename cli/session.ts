@@ -1,0 +1,64 @@
+/** Compiles a model for the adapter at hand and loads it. */
+import { compileModel, type CompileOptions } from "../compiler/compile.ts";
+import { profileFor } from "../compiler/5-plan/index.ts";
+import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
+import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { openDevice, type DeviceHandle, type DeviceInfo } from "../runtime/adapter/index.ts";
+import { UserError } from "../runtime/errors.ts";
+import type { Session } from "../runtime/session.ts";
+import { createExecutor } from "../runtime/standalone/executor.ts";
+import type { Executor } from "../runtime/standalone/types.ts";
+import { requireFit } from "./fit.ts";
+
+export interface PlannedSession extends Session {
+  readonly plan: KernelPlan;
+}
+
+export const profileOf = ({ kind, subgroupMin, subgroupMax }: DeviceInfo): Profile => profileFor({ kind, subgroups: subgroupMax > 0, subgroupMin, subgroupMax });
+
+/** The adapter that executes. UserError for the null adapter, which does not. */
+export async function openAdapter(adapter: string | undefined): Promise<DeviceHandle> {
+  const handle = await openDevice({ adapter });
+  if (handle.info.kind !== "null") return handle;
+  handle.close();
+  throw new UserError("the null adapter checks shaders and executes nothing; choose another with --adapter");
+}
+
+/** Loads a model on a device that stays open when the session is closed. UserError if the model is too large for it. */
+export async function loadModel(handle: DeviceHandle, model: ModelSpec, options: Omit<CompileOptions, "profile">): Promise<PlannedSession> {
+  const plan = compileModel(model, { ...options, profile: profileOf(handle.info) });
+  requireFit(plan, handle.info);
+  const executor = watched(handle, await watchedCall(handle, () => createExecutor(handle.device, plan)));
+  const { kind, name } = handle.info;
+  return { model, plan, executor, params: plan.params, memoryBytes: plan.memory.total, adapter: { kind, name }, close: () => executor.destroy() };
+}
+
+/** As loadModel, with a device of its own. */
+export async function openSession(adapter: string | undefined, model: ModelSpec, options: Omit<CompileOptions, "profile">): Promise<PlannedSession> {
+  const handle = await openAdapter(adapter);
+  try {
+    const session = await loadModel(handle, model, options);
+    return { ...session, close: () => (session.close(), handle.close()) };
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
+}
+
+/** What goes wrong on the device outside any promise surfaces in the next call. */
+const watched = (handle: DeviceHandle, executor: Executor): Executor => ({
+  ...executor,
+  read: (name) => watchedCall(handle, () => executor.read(name)),
+  run: (entries, reads) => watchedCall(handle, () => executor.run(entries, reads)),
+});
+
+/** The first error of a device explains those that follow from it. */
+async function watchedCall<T>(handle: DeviceHandle, call: () => Promise<T>): Promise<T> {
+  try {
+    const result = await call();
+    handle.checkErrors();
+    return result;
+  } catch (error) {
+    throw handle.firstError() ?? error;
+  }
+}

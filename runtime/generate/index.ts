@@ -1,0 +1,41 @@
+/** Text from a model: tokenizes the prompt, samples, and gives text back as soon as its characters are complete. */
+import { encodeText, type Tokenizer } from "../data/index.ts";
+import { UserError } from "../errors.ts";
+import { generateTokens } from "../standalone/generate.ts";
+import { createSampler, type Sampler, type SamplerOptions } from "../standalone/sampler.ts";
+import type { Executor } from "../standalone/types.ts";
+
+export interface TextOptions extends SamplerOptions {
+  readonly maxTokens: number;
+  /** Positions of the context. */
+  readonly seqLen: number;
+  readonly onSlide?: () => void;
+}
+
+/** Yields pieces of text, the prompt not included. UserError for a prompt that is empty and for logits that are not finite. */
+export async function* generateText(executor: Executor, tokenizer: Tokenizer, prompt: string, options: TextOptions): AsyncGenerator<string> {
+  const tokens = Array.from(encodeText(tokenizer, prompt));
+  if (tokens.length === 0) throw new UserError("the prompt is empty; a model needs at least one token to continue");
+  const vocabSize = executor.shape("decode/logits").at(-1)!;
+  const foreign = tokens.find((token) => token >= vocabSize);
+  if (foreign !== undefined) throw new UserError(`the prompt holds token ${foreign}, but the model's vocab_size is ${vocabSize}`);
+  const decoder = new TextDecoder("utf-8");
+  const { onSlide } = options;
+  const sample = ofTokenizer(createSampler(options), tokenizer);
+  for await (const token of generateTokens(executor, tokens, { maxTokens: options.maxTokens, seqLen: options.seqLen, sample, ...(onSlide && { onSlide }) })) {
+    const text = decoder.decode(tokenizer.decode([token]), { stream: true });
+    if (text !== "") yield text;
+  }
+  const rest = decoder.decode();
+  if (rest !== "") yield rest;
+}
+
+/** A model may have room for more tokens than the tokenizer has. */
+const ofTokenizer = (sample: Sampler, { vocabSize }: Tokenizer): Sampler => (logits, index) => {
+  try {
+    return sample(Array.prototype.slice.call(logits, 0, vocabSize), index);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UserError(`the model gives no usable numbers (${error.message}); it was damaged or has diverged`);
+    throw error;
+  }
+};
