@@ -2,6 +2,8 @@
  * The vocabulary of the language table: kinds of fields and blocks. Plain data; `value` is never set, it carries the
  * type that a reader of the field gets.
  */
+import { numberText } from "../ir/number-text.ts";
+
 export type FieldType =
   /** Whole number in min … max. */
   | { readonly type: "int"; readonly min: number; readonly max: number }
@@ -65,7 +67,7 @@ const field = <T>(type: FieldType, row: Row<T>): Field<T> => ({
 });
 
 const show = (value: unknown): string =>
-  Array.isArray(value) ? value.join(", ") : typeof value === "boolean" ? String(value) : String(value);
+  Array.isArray(value) ? value.map(show).join(", ") : typeof value === "number" ? numberText(value) : String(value);
 
 export const int = <D extends number | null>(row: Row<D> & { readonly min?: number; readonly max: number }): Field<number | D> =>
   field<number | D>({ type: "int", min: row.min ?? 1, max: row.max }, row);

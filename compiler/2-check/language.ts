@@ -73,7 +73,7 @@ const FEED_FORWARD_BLOCK = block("Feed-forward part.", "dense", { dense: DENSE, 
 // ---- norms
 
 const NORM_FIELDS = {
-  eps: number({ default: 1e-5, min: 0, max: 1, doc: "added to the variance" }),
+  eps: number({ default: 1e-5, min: 0, max: 1, open: true, doc: "added to the variance" }),
   affine: flag({ default: true, doc: "learned weight, and bias for layernorm" }),
 };
 
@@ -121,7 +121,7 @@ export const HEAD = kind("From channels to logits.", {
 export const ADAMW = kind("AdamW with decay on every parameter (Loshchilov & Hutter 2019).", {
   lr: number({ default: 2.5e-4, min: 0, max: 1e3, doc: "learning rate at the top of the schedule" }),
   betas: numbers({ default: [0.9, 0.999], min: 0, max: 1, doc: "decay of the two running means" }),
-  eps: number({ default: 1e-8, min: 0, max: 1, doc: "added to the root of the second mean" }),
+  eps: number({ default: 1e-8, min: 0, max: 1, open: true, doc: "added to the root of the second mean" }),
   weight_decay: number({ default: 0.01, min: 0, max: 1e3, doc: "each step multiplies weights by 1 − lr · weight_decay" }),
 });
 

@@ -1,5 +1,6 @@
 /** ModelSpec → text: every field written out, in the canonical layout. Parses back to the same ModelSpec (spans apart). */
 import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
+import { numberText } from "../ir/number-text.ts";
 
 export function printSpec(model: ModelSpec): string {
   const { embedding, head } = model;
@@ -25,12 +26,6 @@ type Shown = number | string | boolean;
 
 const fields = (record: Readonly<Record<string, Shown>>): string =>
   Object.entries(record).map(([name, value]) => `${name} ${typeof value === "number" ? numberText(value) : value}`).join("  ");
-
-/** 10_000, 1e-5, 0.5: as people write them, exactly the same number. */
-function numberText(value: number): string {
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return Math.abs(value) < 10_000 ? String(value) : value.toLocaleString("en-US").replaceAll(",", "_");
-  return Math.abs(value) < 1e-3 ? value.toExponential() : String(value);
-}
 
 const scaleText = (scale: number, dModel: number): Shown => (scale === Math.sqrt(dModel) && scale !== 1 ? "sqrt_d_model" : scale);
 

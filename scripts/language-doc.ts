@@ -1,0 +1,58 @@
+/** Writes the field tables of docs/language.md from the table that the checker uses. Run after changing it: npx tsx scripts/language-doc.ts */
+import { readFileSync, writeFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import type { Block, Field, Kind } from "../compiler/2-check/field.ts";
+import { COMPARE, LAYER, MODEL } from "../compiler/2-check/language.ts";
+import { expected, range } from "../compiler/2-check/value.ts";
+
+export const LANGUAGE_DOC = new URL("../docs/language.md", import.meta.url);
+const START = "<!-- written by scripts/language-doc.ts -->";
+const END = "<!-- end -->";
+
+/** The page with its tables as they should be. */
+export function languageDoc(page: string): string {
+  const before = page.slice(0, page.indexOf(START) + START.length);
+  return `${before}\n\n${sections()}\n\n${page.slice(page.indexOf(END))}`;
+}
+
+function sections(): string {
+  return [kindSection("model", MODEL), kindSection("layer", LAYER), kindSection("compare", COMPARE)].flat().join("\n\n");
+}
+
+/** The kind's own table, then those of the blocks in it. Kinds with the same fields share one; a block that stands in several places is shown once. */
+function kindSection(title: string, kind: Kind, shown = new Set<string>()): string[] {
+  const rows = [...Object.entries(kind.fields).map(([name, field]) => fieldRow(name, field)), ...Object.entries(kind.blocks).map(([name, block]) => blockRow(name, block))];
+  const table = ["| | value | default | |", "|---|---|---|---|", ...rows].join("\n");
+  if (shown.has(title + table)) return [];
+  shown.add(title + table);
+  return [`### ${title}`, kind.doc, table, ...Object.entries(kind.blocks).flatMap(([name, block]) => blockSections(name, block, shown))];
+}
+
+function blockSections(name: string, block: Block, shown: Set<string>): string[] {
+  const kinds = Object.entries(block.kinds).filter(([, kind]) => !isEmpty(kind));
+  const alike = (a: Kind, b: Kind): boolean => JSON.stringify([a.fields, Object.keys(a.blocks)]) === JSON.stringify([b.fields, Object.keys(b.blocks)]);
+  const first = kinds.filter(([, kind], i) => kinds.findIndex(([, other]) => alike(kind, other)) === i);
+  return first.flatMap(([, kind]) => {
+    const same = kinds.filter(([, other]) => alike(kind, other));
+    const doc = same.map(([word, k]) => (same.length === 1 ? k.doc : `\`${word}\`: ${k.doc}`)).join(" ");
+    return kindSection(same.map(([word]) => `${name} ${word}`.trim()).join(", "), { ...kind, doc }, shown);
+  });
+}
+
+const isEmpty = (kind: Kind): boolean => Object.keys(kind.fields).length + Object.keys(kind.blocks).length === 0;
+
+function fieldRow(name: string, field: Field<unknown>): string {
+  const bounds = range(field.type);
+  const value = [expected(field.type), bounds === "" ? "" : `, ${bounds}`, field.unit === "" ? "" : ` (${field.unit})`].join("");
+  return row(field.clauseOf === null ? `\`${name}\`` : `\`${field.clauseOf} … ${name}\``, value, field.shown, field.doc);
+}
+
+function blockRow(name: string, block: Block): string {
+  const kinds = Object.keys(block.kinds);
+  const value = kinds[0] === "" ? "`{ … }`" : kinds.map((k) => `\`${k}\``).join(", ");
+  return row(`\`${name}\``, value, block.shown, block.doc);
+}
+
+const row = (...cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) writeFileSync(LANGUAGE_DOC, languageDoc(readFileSync(LANGUAGE_DOC, "utf8")));
