@@ -55,5 +55,6 @@ export async function prefill(executor: Executor, tokens: readonly number[], seq
 export async function decode(executor: Executor, token: number, position: number): Promise<ArrayLike<number>> {
   executor.write("decode/tokens", Uint32Array.of(token));
   executor.write("decode/position", Uint32Array.of(position));
+  executor.write("decode/last", Uint32Array.of(0));
   return (await executor.run(["decode"], ["decode/logits"]))["decode/logits"]!;
 }

@@ -36,10 +36,11 @@ export async function trainStep(executor: Executor, recipe: Recipe, step: number
   return readMetrics(metrics!, learningRate(recipe, step));
 }
 
-/** Writes the inputs of "train" or "evaluate". */
+/** Writes the inputs of "train" or "evaluate". Entries share input buffers of one shape, so all are written, the position too. */
 export function writeBatch(executor: Executor, entry: "train" | "evaluate", batch: MicroBatch): void {
   executor.write(`${entry}/tokens`, batch.tokens);
   executor.write(`${entry}/targets`, batch.targets);
+  executor.write(`${entry}/position`, Uint32Array.of(0));
 }
 
 function readMetrics(words: ArrayLike<number>, rate: number): StepMetrics {

@@ -33,10 +33,10 @@ export const bigramParams = (V: number): readonly ParamPlan[] => {
 export function createBigram({ vocabSize: V, batch, seqLen, chunk = 4, breakAt = 0 }: BigramOptions): BigramExecutor {
   const params = bigramParams(V);
   const shapes: Record<string, readonly number[]> = {
-    update: [8], metrics: [8], "train/tokens": [batch, seqLen], "train/targets": [batch, seqLen], "train/loss_scale": [1],
+    update: [8], metrics: [8], "train/tokens": [batch, seqLen], "train/targets": [batch, seqLen], "train/loss_scale": [1], "train/position": [1], "evaluate/position": [1],
     "evaluate/tokens": [batch, seqLen], "evaluate/targets": [batch, seqLen], "evaluate/token_loss": [batch, seqLen, 1],
     "prefill/tokens": [1, chunk], "prefill/position": [1], "prefill/last": [1, 1], "prefill/logits": [1, 1, V],
-    "decode/tokens": [1, 1], "decode/position": [1], "decode/logits": [1, 1, V],
+    "decode/tokens": [1, 1], "decode/position": [1], "decode/last": [1, 1], "decode/logits": [1, 1, V],
   };
   for (const { name, shape } of params) for (const kind of ["param", "grad", "adam_m", "adam_v"]) shapes[`${kind}/${name}`] = shape;
   const isU32 = (name: string): boolean => /(tokens|targets|position|last)$/.test(name);
