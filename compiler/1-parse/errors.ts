@@ -38,6 +38,7 @@ export function reportParsing(
   source: SourceText,
   tokens: readonly IToken[],
   errors: readonly IRecognitionException[],
+  skippedPlaces: readonly Span[],
   report: Reporter,
 ): Span[] {
   const open = unclosed(source.text, tokens);
@@ -50,9 +51,28 @@ export function reportParsing(
       report.report("unclosed-block", span(source, open), { found: name(found) }, [{ span: here, note: "still open here" }]);
       return { ...here, start: open.startOffset };
     }
-    report.report("unexpected-token", here, { found: name(found), expected: error.message, hint: hintFor(error, tokens) });
+    // Behind a character that has been skipped, the complaint is about that.
+    if (!follows(source.text, here.start, skippedPlaces)) {
+      const opened = error.message === "`)`" ? openParenthesis(tokens, found) : null;
+      const labels = opened === null ? [] : [{ span: span(source, opened), note: "opened here" }];
+      report.report("unexpected-token", here, { found: name(found), expected: error.message, hint: hintFor(error, tokens) }, labels);
+    }
     return last === undefined || last.tokenType === EOF ? here : { ...here, end: Math.max(here.end, span(source, last).end) };
   });
+}
+
+/** True if nothing but white space lies between a skipped character and the offset. */
+const follows = (text: string, offset: number, skippedPlaces: readonly Span[]): boolean =>
+  skippedPlaces.some((place) => place.end <= offset && text.slice(place.end, offset).trim() === "");
+
+/** The last `(` before a token that has no `)`. */
+function openParenthesis(tokens: readonly IToken[], before: IToken): IToken | null {
+  const open: IToken[] = [];
+  for (const token of tokens.slice(0, tokens.indexOf(before))) {
+    if (token.tokenType === LParen) open.push(token);
+    if (token.tokenType === RParen) open.pop();
+  }
+  return open.at(-1) ?? null;
 }
 
 const isKeyword = (type: TokenType): boolean => KEYWORDS.includes(type);
@@ -69,6 +89,8 @@ function hintFor(error: IRecognitionException, tokens: readonly IToken[]): strin
   const rule = error.context.ruleStack.at(-1) ?? "";
   const before = tokens[tokens.indexOf(found) - 1];
   if (["repeat", "sequence", "path", "entry"].includes(rule) && isKeyword(found.tokenType)) return `\`${found.image}\` is a word of the language and names nothing`;
+  if (type === "NumberLiteral" && (rule === "repeat" || rule === "sequence")) return "the number of repetitions stands behind: `a * 4`";
+  if (error.message === "`)`") return "close the parenthesis with `)`";
   if (type === "NumberLiteral" || type === "StringLiteral" || type === "Comma") {
     const swallowed = before?.tokenType.name === "Identifier" && tokens[tokens.indexOf(before) - 1]?.tokenType.name === "Comma";
     if (swallowed) return "commas stand between the values of one field; between fields, write a space or a line break";

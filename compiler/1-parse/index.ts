@@ -17,7 +17,7 @@ export function parse(source: SourceText, report: Reporter): SpecAst {
   if (reportDepth(source, lexed.tokens, report)) return { ...EMPTY, file: source.file, span, damage: [span] };
 
   const parsed = parseTokens(lexed.tokens, "file");
-  damage.push(...reportParsing(source, lexed.tokens, parsed.errors, report));
+  damage.push(...reportParsing(source, lexed.tokens, parsed.errors, [...damage], report));
   const comments = (lexed.groups["comments"] ?? []).map((token) => ({ text: token.image, span: tokenSpan(source, token) }));
   const build = createAstBuilder(source, report, damage);
   const parts = parsed.cst === undefined ? EMPTY : build.file(parsed.cst);
@@ -39,12 +39,12 @@ function parseFragment(source: SourceText, report: Reporter, rule: "sequence"): 
 function parseFragment(source: SourceText, report: Reporter, rule: "valueList" | "sequence"): unknown {
   const mark = report.all.length;
   const lexed = specLexer.tokenize(source.text);
-  reportLexing(source, lexed, report);
+  const skipped = reportLexing(source, lexed, report);
   if (reportDepth(source, lexed.tokens, report)) return null;
   const build = createAstBuilder(source, report, []);
   const values = rule === "valueList" ? parseTokens(lexed.tokens, rule) : null;
   const sequence = rule === "sequence" ? parseTokens(lexed.tokens, rule) : null;
-  reportParsing(source, lexed.tokens, (values ?? sequence)!.errors, report);
+  reportParsing(source, lexed.tokens, (values ?? sequence)!.errors, skipped, report);
   if (report.hasErrors(mark)) return null;
   return values?.cst !== undefined ? build.values(values.cst) : sequence?.cst !== undefined ? build.sequence(sequence.cst) : null;
 }

@@ -4,7 +4,7 @@ import type { ClauseAst, EntryAst, StatementAst, ValueAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
 import type { Block, Field, Kind } from "./field.ts";
 import { STATEMENTS } from "./language.ts";
-import { homesOf, meaning } from "./names.ts";
+import { called, homesOf, meaning } from "./names.ts";
 import { child, type Context, kindName, kindOf, own, type Setting, type Settings, touches } from "./settings.ts";
 import { expected, readValue, spanOf } from "./value.ts";
 
@@ -55,10 +55,12 @@ function reportUnknown(entry: EntryAst, place: Place, context: ApplyContext): vo
   if (isLost(entry, context)) return;
   const name = entry.name.text;
   const choices = [...Object.keys(place.kind.fields).filter((f) => place.kind.fields[f]!.clauseOf === null), ...Object.keys(place.kind.blocks)];
-  const homes = homesOf(name);
+  const near = meaning(name, choices);
+  const meant = near ?? called(name);
+  const homes = near === null ? homesOf(meant) : [];
   context.report.report("unknown-field", entry.name.span, {
-    name, where: place.where, choices, homes,
-    nearest: homes.length > 0 ? null : (meaning(name, choices) ?? nearest(name, choices)),
+    name, where: place.where, choices, homes, meant, bare: entry.values.length === 0 && entry.block === null,
+    nearest: near ?? (homes.length > 0 ? null : nearest(name, choices)),
   });
 }
 

@@ -30,6 +30,8 @@ export function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolv
   const settings = parts.entries.reduce((sofar, entry) => applyEntry(sofar, entry, place, apply), EMPTY);
   const fields = read(settings, COMPARE, { report, solve: 0 });
   if (parts.vary.length === 0) report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "vary", example: "vary feed_forward.expert_size in 64, 128" });
+  const match = matchOf(parts.match, context);
+  const points = grid(ast, parts.vary, context);
   if (fields === null) return null;
   if (fields.base === null) {
     report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "base", example: "base MODEL" });
@@ -43,8 +45,6 @@ export function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolv
   }
   const mark = report.all.length;
   const base = resolver.model(found);
-  const match = matchOf(parts.match, context);
-  const points = grid(ast, parts.vary, context);
   if (base === null || points === null || parts.vary.length === 0 || match === "broken") return null;
   const tree = resolver.tree(found);
   const variants = points.map((point) => {

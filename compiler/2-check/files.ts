@@ -73,9 +73,13 @@ const ITEMS = ["model", "compare", "import", "train", "moeut"];
 function topLevel(ast: SpecAst, report: Reporter): readonly EntryAst[] {
   const train: EntryAst[] = [];
   for (const statement of ast.statements) {
+    if (statement.kind === "entry" && statement.name.text === "train") {
+      train.push(statement);
+      continue;
+    }
     // Behind a syntax error, statements have most likely lost the braces around them.
     if (ast.damage.some((d) => d.start < statement.span.start)) continue;
-    if (statement.kind === "entry" && statement.name.text === "train") train.push(statement);
+    if (statement.kind === "entry" && statement.name.text === "moeut") report.report("late-version", statement.name.span, {});
     else if (statement.kind === "entry") report.report("unknown-item", statement.name.span, { name: statement.name.text, nearest: nearest(statement.name.text, ITEMS) });
     else {
       const home = statement.kind === "vary" ? "compare" : "model";

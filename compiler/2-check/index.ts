@@ -7,10 +7,11 @@ import type { SourceText, Span } from "../ir/source.ts";
 import { checkCompare } from "./compare.ts";
 import { loadFile, type LoadedFile, type ReadFile } from "./files.ts";
 import { applyOverrides, parseOverrides } from "./overrides.ts";
-import { modelTree } from "./inherit.ts";
+import { applyEntry } from "./apply.ts";
+import { MODEL_PLACE, modelTree } from "./inherit.ts";
 import { isDeadEnd, setPath } from "./path.ts";
 import { createResolver } from "./resolve.ts";
-import type { Context } from "./settings.ts";
+import { type Context, EMPTY } from "./settings.ts";
 
 export type { ReadFile } from "./files.ts";
 export { overrideSource } from "./overrides.ts";
@@ -33,6 +34,9 @@ export function check(ast: SpecAst, report: Reporter, options: CheckOptions): Ch
   const imported: SourceText[] = [];
   const file = loadFile(ast, { report, readFile: options.readFile, sources: imported, loaded: new Map() });
   const context: Context = { report, damage: damageOf(file) };
+  // Its recipe is checked even in a file without models.
+  const recipe = { ...context, written: new Map(), solvable: false };
+  file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_PLACE, recipe), EMPTY);
   const overrides = parseOverrides(options.overrides ?? [], context);
   // Whether a path exists is a question to all models together; here, where the answer is reported.
   if (overrides.length > 0) applyOverrides(file.models.map((model) => modelTree(model, file, context)), overrides, context);

@@ -33,8 +33,11 @@ export function homesOf(name: string): readonly string[] {
   return homes.length <= 3 ? homes : homes.slice(0, 3);
 }
 
-/** What another system's name is called here, if it exists here. */
+/** What another system's name is called here; the name itself if nothing is known. */
+export const called = (name: string): string => (Object.hasOwn(SYNONYMS, name.toLowerCase()) ? SYNONYMS[name.toLowerCase()]! : name);
+
+/** The same, if it can stand among the choices. */
 export function meaning(name: string, choices: readonly string[]): string | null {
-  const word = Object.hasOwn(SYNONYMS, name.toLowerCase()) ? SYNONYMS[name.toLowerCase()]! : null;
-  return word !== null && (choices.includes(word) || Object.hasOwn(STATEMENTS, word)) ? word : null;
+  const word = called(name);
+  return word !== name && (choices.includes(word) || Object.hasOwn(STATEMENTS, word)) ? word : null;
 }

@@ -19,13 +19,16 @@ const COLORS: Readonly<Record<Severity | "dim" | "bold", string>> = {
 
 const paint = (text: string, style: keyof typeof COLORS, on: boolean): string => (on ? `\x1b[${COLORS[style]}m${text}\x1b[0m` : text);
 
+/** Characters that a terminal would act on instead of showing. One for one, so that columns stay. */
+const shown = (text: string): string => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
+
 /** 1-based line and column, and the text of the line. */
 export function locate(text: string, offset: number): { readonly line: number; readonly column: number; readonly content: string } {
   const at = Math.min(offset, text.length);
   const start = text.lastIndexOf("\n", at - 1) + 1;
   const end = text.indexOf("\n", at);
   const line = text.slice(0, start).split("\n").length;
-  return { line, column: at - start + 1, content: text.slice(start, end < 0 ? undefined : end).replace(/\r$/, "") };
+  return { line, column: at - start + 1, content: shown(text.slice(start, end < 0 ? undefined : end).replace(/\r$/, "")) };
 }
 
 /** The line under a source line. Tabs are copied into the padding so that the marks stay under the text. */
@@ -39,19 +42,29 @@ function underline(content: string, column: number, length: number, sign: string
 /** A source line and its underline. */
 export function frame(source: string, span: Span, sign: "^" | "-", note = ""): string {
   const { line, column, content } = locate(source, span.start);
-  return `${String(line).padStart(4)} | ${content}\n${underline(content, column, span.end - span.start, sign, note)}`;
+  const { text, cut } = windowOf(content, column);
+  return `${String(line).padStart(4)} | ${text}\n${underline(text, column - cut, span.end - span.start, sign, note)}`;
+}
+
+const WIDEST = 160;
+
+/** Of a very long line, the part around the column; `cut` characters are missing in front of it. */
+function windowOf(content: string, column: number): { readonly text: string; readonly cut: number } {
+  if (content.length <= WIDEST) return { text: content, cut: 0 };
+  const start = Math.max(0, Math.min(column - WIDEST / 2, content.length - WIDEST));
+  const text = content.slice(start, start + WIDEST);
+  return { text: `${start > 0 ? "…" : ""}${text}${start + WIDEST < content.length ? "…" : ""}`, cut: start > 0 ? start - 1 : 0 };
 }
 
 /** Marks of one file in reading order; a line with two marks is printed once. */
 function frames(source: SourceText, marks: readonly Mark[]): string[] {
   const out: string[] = [];
-  let lastLine = -1;
+  let lastText = "";
   for (const mark of [...marks].sort((x, y) => x.span.start - y.span.start)) {
     const [text, under] = frame(source.text, mark.span, mark.sign, mark.note).split("\n") as [string, string];
-    const { line } = locate(source.text, mark.span.start);
-    if (line !== lastLine) out.push(text);
+    if (text !== lastText) out.push(text);
     out.push(under);
-    lastLine = line;
+    lastText = text;
   }
   return out;
 }

@@ -2,11 +2,12 @@
 import { error, oneOf, suggest } from "../entry.ts";
 
 export const NAME_MESSAGES = {
-  "unknown-field": error<{ name: string; where: string; nearest: string | null; homes: readonly string[]; choices: readonly string[] }>({
+  "unknown-field": error<{ name: string; where: string; nearest: string | null; meant: string; homes: readonly string[]; choices: readonly string[]; bare: boolean }>({
     message: (p) => `${p.where} has no field \`${p.name}\``,
     hint: (p) => {
       if (p.nearest !== null) return `did you mean \`${p.nearest}\`?`;
-      if (p.homes.length > 0) return `\`${p.name}\` belongs to ${oneOf(p.homes)}`;
+      if (p.homes.length > 0) return `${p.meant === p.name ? `\`${p.name}\`` : `\`${p.name}\` is called \`${p.meant}\` here and`} belongs to ${oneOf(p.homes)}`;
+      if (p.bare) return `if \`${p.name}\` is another value of the field before it, put a comma between them`;
       return p.choices.length === 0 ? "nothing can be set here" : `it has ${oneOf(p.choices, "and")}`;
     },
   }),
@@ -35,8 +36,8 @@ export const NAME_MESSAGES = {
     hint: () => "`own(…)` gives every application inside its own weights; plain parentheses only group",
   }),
   "duplicate-field": error<{ name: string }>({
-    message: (p) => `\`${p.name}\` is set twice in one model`,
-    hint: () => "keep one; only what `from` inherits can be set again",
+    message: (p) => `\`${p.name}\` is set twice`,
+    hint: () => "keep one of them: only what `from` inherits can be set again",
   }),
   "duplicate-model": error<{ name: string }>({
     message: (p) => `there are two models named \`${p.name}\``,

@@ -7,6 +7,8 @@ const CHARACTER_HINTS: Readonly<Record<string, string>> = {
   ";": "fields need no separator: write the next one after a space or on its own line",
   "#": "a comment starts with `//`",
   "/": "a comment starts with `//` and ends with the line",
+  "+": "a tolerance is written `+- 0.1M`",
+  "-": "a tolerance is written `+- 0.1M`",
   "'": 'strings stand in double quotes: "base.moeut"',
   "[": "a list is its values with commas between: `scope sequence, passes`",
   "]": "a list is its values with commas between: `scope sequence, passes`",
@@ -40,6 +42,10 @@ export const SYNTAX_MESSAGES = {
   "missing-version": warning<Record<never, never>>({
     message: () => "the file does not say which version of the language it is written in",
     hint: () => "make `moeut 1` its first line",
+  }),
+  "late-version": error<Record<never, never>>({
+    message: () => "the version of the language stands in the first line, once",
+    hint: () => "move it there, or remove it",
   }),
   "unsupported-version": error<{ version: string }>({
     message: (p) => `this is language version ${p.version}, but this compiler knows version 1 only`,
