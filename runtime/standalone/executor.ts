@@ -5,7 +5,7 @@ import type { Dispatch, KernelPlan, TensorPlan } from "./plan.ts";
 import type { Executor, HostArray } from "./types.ts";
 
 /** WebGPU's flag values, spelled out because Node has no globals for them. */
-const USAGE = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128 } as const;
+const USAGE = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128, queryResolve: 512 } as const;
 const COMPUTE_STAGE = 4;
 const MAP_READ = 1;
 
@@ -38,12 +38,14 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
     read: async (name) => (await readBack([name], device.createCommandEncoder()))[name]!,
     run: async (entries, reads = []) => {
       const encoder = device.createCommandEncoder();
-      for (const entry of entries) encodeEntry(encoder, commands[entry] ?? missing(entry, plan));
+      for (const entry of entries) encodePass(encoder, commands[entry] ?? missing(entry, plan));
       if (reads.length > 0) return readBack(reads, encoder);
       device.queue.submit([encoder.finish()]);
       await device.queue.onSubmittedWorkDone();
       return {};
     },
+    time: (entry) => timeEntry(device, commands[entry] ?? missing(entry, plan)),
+    firstNonFinite: (entry) => findNonFinite(device, plan, buffers, entry, commands[entry] ?? missing(entry, plan)),
     destroy: () => [...buffers, staging.buffer()].forEach((b) => b.destroy()),
   };
 }
@@ -54,14 +56,64 @@ function missing(name: string, plan: KernelPlan): never {
   throw new Error(`this plan has no "${name}"; it has ${[...Object.keys(plan.entries), ...Object.keys(plan.tensors).filter((t) => !/^(param|grad|adam_.)\//.test(t))].join(", ")}`);
 }
 
-function encodeEntry(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
-  const pass = encoder.beginComputePass();
+function encodePass(encoder: GPUCommandEncoder, commands: readonly Command[], timestampWrites?: GPUComputePassTimestampWrites): void {
+  const pass = encoder.beginComputePass(timestampWrites === undefined ? {} : { timestampWrites });
   for (const { pipeline, bindGroup, workgroups } of commands) {
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(...workgroups);
   }
   pass.end();
+}
+
+/** Nanoseconds of each dispatch, each in a pass of its own. */
+async function timeEntry(device: GPUDevice, commands: readonly Command[]): Promise<readonly number[]> {
+  if (!device.features.has("timestamp-query")) throw new Error("this adapter has no timestamp queries");
+  const count = 2 * commands.length;
+  const bytes = 8 * count;
+  const resolved = device.createBuffer({ label: "timestamps", size: bytes, usage: USAGE.queryResolve | USAGE.copySrc });
+  const readable = device.createBuffer({ label: "timestamps read", size: bytes, usage: USAGE.mapRead | USAGE.copyDst });
+  const encoder = device.createCommandEncoder();
+  for (let first = 0; first < commands.length; first += 2048) { // a query set holds 4096 timestamps
+    const part = commands.slice(first, first + 2048);
+    const querySet = device.createQuerySet({ type: "timestamp", count: 2 * part.length });
+    part.forEach((command, i) => encodePass(encoder, [command], { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 }));
+    encoder.resolveQuerySet(querySet, 0, 2 * part.length, resolved, 16 * first);
+  }
+  encoder.copyBufferToBuffer(resolved, 0, readable, 0, bytes);
+  device.queue.submit([encoder.finish()]);
+  await readable.mapAsync(MAP_READ);
+  const stamps = new BigUint64Array(readable.getMappedRange().slice(0));
+  resolved.destroy();
+  readable.destroy();
+  return commands.map((_, i) => Number(stamps[2 * i + 1]! - stamps[2 * i]!));
+}
+
+/** Runs an entry dispatch by dispatch and looks at the bits of everything written. Slow: for finding out what went wrong. */
+async function findNonFinite(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[], entry: string, commands: readonly Command[]): Promise<string | null> {
+  const dispatches = plan.entries[entry]!.dispatches;
+  for (const [i, command] of commands.entries()) {
+    const dispatch = dispatches[i]!;
+    const { access } = plan.kernels[dispatch.kernel]!;
+    const written = dispatch.buffers.filter((_, binding) => access[binding] === "read_write");
+    const encoder = device.createCommandEncoder();
+    encodePass(encoder, [command]);
+    device.queue.submit([encoder.finish()]);
+    for (const buffer of written) if (await holdsNonFinite(device, buffers[buffer]!)) return dispatch.label;
+  }
+  return null;
+}
+
+async function holdsNonFinite(device: GPUDevice, buffer: GPUBuffer): Promise<boolean> {
+  const copy = device.createBuffer({ label: "inspected", size: buffer.size, usage: USAGE.mapRead | USAGE.copyDst });
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer, 0, copy, 0, buffer.size);
+  device.queue.submit([encoder.finish()]);
+  await copy.mapAsync(MAP_READ);
+  const bits = new Uint32Array(copy.getMappedRange());
+  const bad = bits.some((word) => (word & 0x7f800000) === 0x7f800000);
+  copy.destroy();
+  return bad;
 }
 
 /** One pipeline per kernel, one bind group per dispatch; the sizes of all dispatches live in one uniform buffer. */
