@@ -1,11 +1,11 @@
 /** text → SpecAst. Keeps everything the author wrote, with spans; recovers after an error, so one typo does not hide the next. */
 import type { IToken } from "chevrotain";
-import { parseTokens } from "../../grammar/parser.ts";
+import { type Parsed, parseTokens } from "../../grammar/parser.ts";
 import { specLexer } from "../../grammar/tokens.ts";
 import type { Reporter } from "../diagnostics/index.ts";
 import type { SequenceAst, SpecAst, ValueAst } from "../ir/ast.ts";
 import type { SourceText, Span } from "../ir/source.ts";
-import { createAstBuilder } from "./build.ts";
+import { type Building, file, sequence, values } from "./build.ts";
 import { reportDepth, reportLexing, reportParsing } from "./errors.ts";
 
 const EMPTY = { version: null, imports: [], models: [], compares: [], statements: [], comments: [], damage: [] } as const;
@@ -19,34 +19,31 @@ export function parse(source: SourceText, report: Reporter): SpecAst {
   const parsed = parseTokens(lexed.tokens, "file");
   damage.push(...reportParsing(source, lexed.tokens, parsed.errors, [...damage], report));
   const comments = (lexed.groups["comments"] ?? []).map((token) => ({ text: token.image, span: tokenSpan(source, token) }));
-  const build = createAstBuilder(source, report, damage);
-  const parts = parsed.cst === undefined ? EMPTY : build.file(parsed.cst);
+  const parts = parsed.cst === undefined ? EMPTY : file({ source, report, damage }, parsed.cst);
   return { ...parts, file: source.file, span, comments, damage };
 }
 
 /** The values of `--set path=value`; null (and reported) where they are none. */
 export function parseValues(source: SourceText, report: Reporter): readonly ValueAst[] | null {
-  return parseFragment(source, report, "valueList");
+  return parseFragment(source, report, (tokens) => parseTokens(tokens, "valueList"), values);
 }
 
 /** The value of `--set stack=…`; null (and reported) where it is none. */
 export function parseSequence(source: SourceText, report: Reporter): SequenceAst | null {
-  return parseFragment(source, report, "sequence");
+  return parseFragment(source, report, (tokens) => parseTokens(tokens, "sequence"), sequence);
 }
 
-function parseFragment(source: SourceText, report: Reporter, rule: "valueList"): readonly ValueAst[] | null;
-function parseFragment(source: SourceText, report: Reporter, rule: "sequence"): SequenceAst | null;
-function parseFragment(source: SourceText, report: Reporter, rule: "valueList" | "sequence"): unknown {
+function parseFragment<Node, Ast>(
+  source: SourceText, report: Reporter, parseRule: (tokens: IToken[]) => Parsed<Node>, build: (cx: Building, node: Node) => Ast,
+): Ast | null {
   const mark = report.all.length;
   const lexed = specLexer.tokenize(source.text);
-  const skipped = reportLexing(source, lexed, report);
+  const damage = reportLexing(source, lexed, report);
   if (reportDepth(source, lexed.tokens, report)) return null;
-  const build = createAstBuilder(source, report, []);
-  const values = rule === "valueList" ? parseTokens(lexed.tokens, rule) : null;
-  const sequence = rule === "sequence" ? parseTokens(lexed.tokens, rule) : null;
-  reportParsing(source, lexed.tokens, (values ?? sequence)!.errors, skipped, report);
-  if (report.hasErrors(mark)) return null;
-  return values?.cst !== undefined ? build.values(values.cst) : sequence?.cst !== undefined ? build.sequence(sequence.cst) : null;
+  const { cst, errors } = parseRule(lexed.tokens);
+  reportParsing(source, lexed.tokens, errors, damage, report);
+  const built = cst === undefined ? null : build({ source, report, damage }, cst);
+  return report.hasErrors(mark) ? null : built;
 }
 
 const tokenSpan = (source: SourceText, token: IToken): Span => ({
