@@ -4,64 +4,18 @@ import { buildGraph, namingScheme, parametersOf } from "../compiler/3-graph/inde
 import { addGradients } from "../compiler/4-grad/index.ts";
 import { countParams } from "../compiler/counts/index.ts";
 import { validateGraph } from "../compiler/graph/validate.ts";
-import { ACTIVATIONS } from "../compiler/ir/model-spec.ts";
-import type { AttentionSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../compiler/ir/model-spec.ts";
 import { elements } from "../compiler/ir/tensor-type.ts";
 import { evaluateGraph } from "../compiler/reference/index.ts";
-import { entropy, layer, model, NORM, router, scheduleOf, SPAN } from "./support/models.ts";
+import { entropy } from "./support/models.ts";
+import { mha, moe, ODD_MODELS, T, twice, V } from "./support/odd-models.ts";
 import { randomParams, worstSlope } from "./support/tiny-graph.ts";
 
-const [V, T, D, B] = [53, 19, 37, 2];
-const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 } };
-
-const mha = (gate: "none" | "sigmoid" = "none"): AttentionSpec => ({ ...HEADS, kind: "mha", gate });
-const switchhead = (on: readonly Projection[], over: Partial<RouterSpec> = {}, balance = entropy(0.3)): AttentionSpec =>
-  ({ ...HEADS, kind: "switchhead", nExperts: 5, topK: 2, on, router: router(over), balance });
-const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): FeedForwardSpec =>
-  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, router: router(over), balance });
-const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): FeedForwardSpec => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias });
-
-/** One layer applied twice. */
-const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement, over: Partial<ModelSpec> = {}): ModelSpec =>
-  model({ layers: [layer("a", attention, feedForward, placement)], schedule: scheduleOf([0, 0]), vocabSize: V, seqLen: T, dModel: D, ...over });
-
-const withNorm = (spec: ModelSpec, norm: ModelSpec["layers"][number]["norm"]): ModelSpec =>
-  ({ ...spec, layers: spec.layers.map((l) => ({ ...l, norm })), head: { ...spec.head, norm } });
-
-const MODELS: Readonly<Record<string, ModelSpec>> = {
-  "MoEUT": twice(switchhead(["v", "o"]), moe(), "peri"),
-  "two layers, aabb": model({
-    layers: [layer("a", switchhead(["v", "o"]), moe(), "peri"), layer("b", mha(), dense(), "peri")], schedule: scheduleOf([0, 0, 1, 1]), vocabSize: V, seqLen: T, dModel: D,
-  }),
-  "pre": twice(switchhead(["v", "o"]), moe(), "pre"),
-  "post": twice(switchhead(["v", "o"]), moe(), "post", { embedding: { scale: Math.sqrt(D), norm: { ...NORM, affine: false } }, head: { norm: null, bias: true, tied: false } }),
-  "experts on all projections": twice(switchhead(["q", "k", "v", "o"]), moe(), "peri"),
-  "experts on q": twice(switchhead(["q"]), moe(), "peri"),
-  "experts on k": twice(switchhead(["k"]), moe(), "pre"),
-  "softmax routing": twice(switchhead(["v", "o"], { score: "softmax" }), moe({ score: "softmax" }), "peri"),
-  "softmax over the chosen": twice(switchhead(["v", "o"], { score: "softmax", weight: "renormalized" }), moe({ score: "softmax", weight: "renormalized" }), "peri"),
-  "renormalized sigmoids": twice(switchhead(["v", "o"], { weight: "renormalized" }), moe({ weight: "renormalized" }), "peri"),
-  "routers read the residual stream": twice(switchhead(["v", "o"], { input: "residual" }), moe({ input: "residual" }), "peri"),
-  "no balance": twice(switchhead(["v", "o"], {}, null), moe({}, null), "peri"),
-  "balance over the batch": twice(switchhead(["v", "o"], {}, entropy(0.3, { over: "batch" })), moe({}, entropy(0.2, { over: "batch" })), "peri"),
-  "balance per site": twice(switchhead(["v", "o"], {}, entropy(0.3, { passes: false })), moe({}, entropy(0.2, { passes: false })), "peri"),
-  "balance over the batch, per site": twice(mha(), moe({}, entropy(0.2, { over: "batch", passes: false })), "peri"),
-  "head gates": twice(mha("sigmoid"), moe(), "peri"),
-  "dense": twice(mha(), dense(), "pre"),
-  "dense without biases": twice(mha(), dense("silu", false), "pre", { head: { norm: NORM, bias: false, tied: false } }),
-  "rmsnorm": withNorm(twice(mha(), dense("gelu_tanh"), "pre"), { kind: "rmsnorm", affine: true, eps: 1e-6 }),
-  "norms without weights": withNorm(twice(mha(), dense("gelu"), "post"), { kind: "layernorm", affine: false, eps: 1e-5 }),
-  "tied head, scaled and normalized embedding": twice(mha(), dense("relu2"), "pre", { embedding: { scale: 3, norm: NORM }, head: { norm: NORM, bias: false, tied: true } }),
-  "no positions": twice({ ...mha(), rope: null }, dense(), "pre"),
-  "one expert, one head": twice({ ...HEADS, nHeads: 1, kind: "switchhead", nExperts: 1, topK: 1, on: ["v", "o"], router: router(), balance: entropy(0.1) }, { ...moe(), nExperts: 1, topK: 1 } as FeedForwardSpec, "peri"),
-  "every expert chosen": twice(switchhead(["v", "o"]), { ...moe(), topK: 7 } as FeedForwardSpec, "peri"),
-  ...Object.fromEntries(ACTIVATIONS.map((activation) => [`experts with ${activation}`, twice(mha(), moe({}, entropy(0.2), activation), "peri")])),
-};
+const B = 2;
 
 const tokens = Array.from({ length: B * T }, (_, i) => (i * 31 + 7) % V);
 const targets = Array.from({ length: B * T }, (_, i) => (i * 17 + 3) % V);
 
-describe.each(Object.entries(MODELS))("%s", (_, spec) => {
+describe.each(Object.entries(ODD_MODELS))("%s", (_, spec) => {
   const train = buildGraph(spec, { kind: "train", batch: B, seqLen: T });
   const params = randomParams(train, 5, 0.3);
 
@@ -111,7 +65,7 @@ describe.each(Object.entries(MODELS))("%s", (_, spec) => {
 });
 
 test("a padded prefill reads the logits of its last real position", () => {
-  const spec = MODELS["MoEUT"]!;
+  const spec = ODD_MODELS["MoEUT"]!;
   const full = buildGraph(spec, { kind: "evaluate", batch: 1, seqLen: T });
   const params = randomParams(full, 5, 0.3);
   const sequence = tokens.slice(0, T);
@@ -154,14 +108,14 @@ function balanceByHand(logits: readonly Float64Array[], spec: NonNullable<Return
 }
 
 test("official names follow the code that can express the model", () => {
-  const schemes = Object.entries(MODELS).filter(([, spec]) => namingScheme(spec) === "clean").map(([name]) => name);
+  const schemes = Object.entries(ODD_MODELS).filter(([, spec]) => namingScheme(spec) === "clean").map(([name]) => name);
   expect(schemes).toContain("MoEUT");
   expect(schemes).toContain("head gates");
   for (const name of ["pre", "post", "two layers, aabb", "softmax routing", "experts on q", "dense"]) expect(schemes).not.toContain(name);
 });
 
 test("names and sizes of parameters are those of the counts", () => {
-  for (const [name, spec] of Object.entries(MODELS)) {
+  for (const [name, spec] of Object.entries(ODD_MODELS)) {
     const counted = countParams(spec).tensors.map((t) => `${t.name} ${t.count}`).sort();
     expect(parametersOf(spec).map((p) => `${p.name} ${elements(p.type.shape)}`).sort(), name).toEqual(counted);
   }

@@ -1,0 +1,51 @@
+/** Every option of a ModelSpec, at sizes that are multiples of nothing. */
+import { ACTIVATIONS } from "../../compiler/ir/model-spec.ts";
+import type { AttentionSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import { entropy, layer, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
+
+export const [V, T, D] = [53, 19, 37];
+const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 } };
+
+export const mha = (gate: "none" | "sigmoid" = "none"): AttentionSpec => ({ ...HEADS, kind: "mha", gate });
+export const switchhead = (on: readonly Projection[], over: Partial<RouterSpec> = {}, balance = entropy(0.3)): AttentionSpec =>
+  ({ ...HEADS, kind: "switchhead", nExperts: 5, topK: 2, on, router: router(over), balance });
+export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): FeedForwardSpec =>
+  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, router: router(over), balance });
+export const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): FeedForwardSpec => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias });
+
+/** One layer applied twice. */
+export const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement, over: Partial<ModelSpec> = {}): ModelSpec =>
+  model({ layers: [layer("a", attention, feedForward, placement)], schedule: scheduleOf([0, 0]), vocabSize: V, seqLen: T, dModel: D, ...over });
+
+const withNorm = (spec: ModelSpec, norm: ModelSpec["layers"][number]["norm"]): ModelSpec =>
+  ({ ...spec, layers: spec.layers.map((l) => ({ ...l, norm })), head: { ...spec.head, norm } });
+
+export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
+  "MoEUT": twice(switchhead(["v", "o"]), moe(), "peri"),
+  "two layers, aabb": model({
+    layers: [layer("a", switchhead(["v", "o"]), moe(), "peri"), layer("b", mha(), dense(), "peri")], schedule: scheduleOf([0, 0, 1, 1]), vocabSize: V, seqLen: T, dModel: D,
+  }),
+  "pre": twice(switchhead(["v", "o"]), moe(), "pre"),
+  "post": twice(switchhead(["v", "o"]), moe(), "post", { embedding: { scale: Math.sqrt(D), norm: { ...NORM, affine: false } }, head: { norm: null, bias: true, tied: false } }),
+  "experts on all projections": twice(switchhead(["q", "k", "v", "o"]), moe(), "peri"),
+  "experts on q": twice(switchhead(["q"]), moe(), "peri"),
+  "experts on k": twice(switchhead(["k"]), moe(), "pre"),
+  "softmax routing": twice(switchhead(["v", "o"], { score: "softmax" }), moe({ score: "softmax" }), "peri"),
+  "softmax over the chosen": twice(switchhead(["v", "o"], { score: "softmax", weight: "renormalized" }), moe({ score: "softmax", weight: "renormalized" }), "peri"),
+  "renormalized sigmoids": twice(switchhead(["v", "o"], { weight: "renormalized" }), moe({ weight: "renormalized" }), "peri"),
+  "routers read the residual stream": twice(switchhead(["v", "o"], { input: "residual" }), moe({ input: "residual" }), "peri"),
+  "no balance": twice(switchhead(["v", "o"], {}, null), moe({}, null), "peri"),
+  "balance over the batch": twice(switchhead(["v", "o"], {}, entropy(0.3, { over: "batch" })), moe({}, entropy(0.2, { over: "batch" })), "peri"),
+  "balance per site": twice(switchhead(["v", "o"], {}, entropy(0.3, { passes: false })), moe({}, entropy(0.2, { passes: false })), "peri"),
+  "balance over the batch, per site": twice(mha(), moe({}, entropy(0.2, { over: "batch", passes: false })), "peri"),
+  "head gates": twice(mha("sigmoid"), moe(), "peri"),
+  "dense": twice(mha(), dense(), "pre"),
+  "dense without biases": twice(mha(), dense("silu", false), "pre", { head: { norm: NORM, bias: false, tied: false } }),
+  "rmsnorm": withNorm(twice(mha(), dense("gelu_tanh"), "pre"), { kind: "rmsnorm", affine: true, eps: 1e-6 }),
+  "norms without weights": withNorm(twice(mha(), dense("gelu"), "post"), { kind: "layernorm", affine: false, eps: 1e-5 }),
+  "tied head, scaled and normalized embedding": twice(mha(), dense("relu2"), "pre", { embedding: { scale: 3, norm: NORM }, head: { norm: NORM, bias: false, tied: true } }),
+  "no positions": twice({ ...mha(), rope: null }, dense(), "pre"),
+  "one expert, one head": twice({ ...HEADS, nHeads: 1, kind: "switchhead", nExperts: 1, topK: 1, on: ["v", "o"], router: router(), balance: entropy(0.1) }, { ...moe(), nExperts: 1, topK: 1 } as FeedForwardSpec, "peri"),
+  "every expert chosen": twice(switchhead(["v", "o"]), { ...moe(), topK: 7 } as FeedForwardSpec, "peri"),
+  ...Object.fromEntries(ACTIVATIONS.map((activation) => [`experts with ${activation}`, twice(mha(), moe({}, entropy(0.2), activation), "peri")])),
+};
