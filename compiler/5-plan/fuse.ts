@@ -204,7 +204,7 @@ function staysInRow(facts: Facts, isStored: (v: ValueId) => boolean, step: Step,
     visited.add(key);
     return facts.producer(v).inputs.every((input) => {
       const seen = facts.through(input);
-      const aligned = sameRow && rowsOf(facts.type(seen)) === rows;
+      const aligned = sameRow && !isSlotSum(facts, v) && rowsOf(facts.type(seen)) === rows; // even one slot has a row name of its own
       return isStored(facts.base(seen)) ? aligned || !storedBy(step).includes(facts.base(seen)) : visit(seen, aligned);
     });
   };
