@@ -82,7 +82,7 @@ function computeMap(e: Emitter, node: Node, value: ValueId, scalar: boolean, pla
     const text = emitValue(e, input, { ...place, row });
     return isRowScalar(type) && lanes === "vec4f" ? `vec4f(${text})` : text;
   });
-  return exprWgsl(node.op.expr, inputs, columnIndex(place), lanes);
+  return exprWgsl(node.op.expr, inputs, scalar ? "0.0" : columnIndex(place), lanes);
 }
 
 const columnIndex = (place: Place): string =>
