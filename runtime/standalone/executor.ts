@@ -26,10 +26,10 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
   const staging = createStaging(device, plan);
   const tensor = (name: string): TensorPlan => plan.tensors[name] ?? missing(name, plan);
   const readBack = async (names: readonly string[], encoder: GPUCommandEncoder): Promise<Record<string, HostArray>> => {
-    const places = staging.place(names);
-    for (const p of places) encoder.copyBufferToBuffer(buffers[p.tensor.buffer]!, 0, staging.buffer(), p.offset, p.bytes);
+    const read = staging.begin(names);
+    for (const p of read.places) encoder.copyBufferToBuffer(buffers[p.tensor.buffer]!, 0, read.buffer, p.offset, p.bytes);
     device.queue.submit([encoder.finish()]);
-    return staging.collect(places);
+    return staging.finish(read);
   };
   return {
     entries: Object.keys(plan.entries),
@@ -46,7 +46,7 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
     },
     time: (entry) => timeEntry(device, commands[entry] ?? missing(entry, plan)),
     firstNonFinite: (entry) => findNonFinite(device, plan, buffers, entry, commands[entry] ?? missing(entry, plan)),
-    destroy: () => [...buffers, staging.buffer()].forEach((b) => b.destroy()),
+    destroy: () => [...buffers, ...staging.buffers].forEach((b) => b.destroy()),
   };
 }
 
@@ -167,31 +167,65 @@ interface Place {
   readonly bytes: number;
 }
 
-/** The way back to the host: one mappable buffer, made anew only if a larger read comes than any before. */
-function createStaging(device: GPUDevice, plan: KernelPlan): { buffer: () => GPUBuffer; place: (names: readonly string[]) => readonly Place[]; collect: (places: readonly Place[]) => Promise<Record<string, HostArray>> } {
-  const make = (size: number): GPUBuffer => device.createBuffer({ label: "staging", size, usage: USAGE.mapRead | USAGE.copyDst });
-  let buffer = make(4096);
+interface Reading {
+  readonly buffer: GPUBuffer;
+  readonly places: readonly Place[];
+}
+
+interface Staging {
+  readonly begin: (names: readonly string[]) => Reading;
+  readonly finish: (read: Reading) => Promise<Record<string, HostArray>>;
+  /** All that exist, for the end. */
+  readonly buffers: ReadonlySet<GPUBuffer>;
+}
+
+/**
+ * The way back to the host: mappable buffers, one for each read that is under way at the same time. Made anew only if more or larger
+ * reads come than any before.
+ */
+function createStaging(device: GPUDevice, plan: KernelPlan): Staging {
+  const buffers = new Set<GPUBuffer>();
+  const idle: GPUBuffer[] = [];
+  const take = (bytes: number): GPUBuffer => {
+    const fits = idle.findIndex((b) => b.size >= bytes);
+    if (fits >= 0) return idle.splice(fits, 1)[0]!;
+    const small = idle.pop();
+    if (small !== undefined) drop(small);
+    const buffer = device.createBuffer({ label: "staging", size: roundUp(bytes, 4096), usage: USAGE.mapRead | USAGE.copyDst });
+    buffers.add(buffer);
+    return buffer;
+  };
+  const drop = (buffer: GPUBuffer): void => {
+    buffers.delete(buffer);
+    buffer.destroy();
+  };
+  idle.push(take(4096));
   return {
-    buffer: () => buffer,
-    place: (names) => {
-      let offset = 0;
-      const places = names.map((name): Place => {
-        const tensor = plan.tensors[name] ?? missing(name, plan);
-        const bytes = 4 * tensor.physical.reduce((a, b) => a * b, 1);
-        offset += bytes;
-        return { name, tensor, offset: offset - bytes, bytes };
-      });
-      if (offset > buffer.size) {
-        buffer.destroy();
-        buffer = make(roundUp(offset, 4096));
-      }
-      return places;
+    buffers,
+    begin: (names) => {
+      const places = placesOf(plan, names);
+      return { places, buffer: take(bytesIn(places)) };
     },
-    collect: async (places) => {
-      await buffer.mapAsync(MAP_READ);
-      const bytes = buffer.getMappedRange().slice(0);
+    finish: async ({ buffer, places }) => {
+      const size = bytesIn(places);
+      await buffer.mapAsync(MAP_READ, 0, size);
+      const bytes = buffer.getMappedRange(0, size).slice(0);
       buffer.unmap();
+      idle.push(buffer);
       return Object.fromEntries(places.map((p) => [p.name, unpack(bytes, p.offset, p.tensor)]));
     },
   };
+}
+
+const bytesIn = (places: readonly Place[]): number => places.reduce((sum, p) => sum + p.bytes, 0);
+
+/** Tensors one behind the other. */
+function placesOf(plan: KernelPlan, names: readonly string[]): readonly Place[] {
+  let offset = 0;
+  return names.map((name) => {
+    const tensor = plan.tensors[name] ?? missing(name, plan);
+    const bytes = 4 * tensor.physical.reduce((a, b) => a * b, 1);
+    offset += bytes;
+    return { name, tensor, offset: offset - bytes, bytes };
+  });
 }
