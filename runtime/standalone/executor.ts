@@ -22,7 +22,8 @@ interface Command {
 export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promise<Executor> {
   const buffers = plan.buffers.map((b) => device.createBuffer({ label: b.label, size: roundUp(b.bytes, 16), usage: USAGE.storage | USAGE.copySrc | USAGE.copyDst }));
   plan.buffers.forEach((b, i) => b.table && device.queue.writeBuffer(buffers[i]!, 0, tableWords(b.table, b.bytes / 4)));
-  const commands = await createCommands(device, plan, buffers);
+  const sizes = createSizes(device, Object.values(plan.entries).flatMap((e) => e.dispatches));
+  const commands = await createCommands(device, plan, buffers, sizes.binding);
   const staging = createStaging(device, plan);
   const tensor = (name: string): TensorPlan => plan.tensors[name] ?? missing(name, plan);
   const readBack = async (names: readonly string[], encoder: GPUCommandEncoder): Promise<Record<string, HostArray>> => {
@@ -46,7 +47,7 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
     },
     time: (entry) => timeEntry(device, commands[entry] ?? missing(entry, plan)),
     firstNonFinite: (entry) => findNonFinite(device, plan, buffers, entry, commands[entry] ?? missing(entry, plan)),
-    destroy: () => [...buffers, ...staging.buffers].forEach((b) => b.destroy()),
+    destroy: () => [...buffers, sizes.buffer, ...staging.buffers].forEach((b) => b.destroy()),
   };
 }
 
@@ -119,8 +120,8 @@ async function holdsNonFinite(device: GPUDevice, buffer: GPUBuffer): Promise<boo
   return bad;
 }
 
-/** One pipeline per kernel, one bind group per dispatch; the sizes of all dispatches live in one uniform buffer. */
-async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[]): Promise<Record<string, readonly Command[]>> {
+/** One pipeline per kernel, one bind group per dispatch. */
+async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[], sizesOf: (d: Dispatch) => GPUBufferBinding): Promise<Record<string, readonly Command[]>> {
   const kernels = await Promise.all(plan.kernels.map(async (kernel) => {
     const entries = [{ binding: 0, visibility: COMPUTE_STAGE, buffer: { type: "uniform" as const } },
       ...kernel.access.map((access, i) => ({ binding: i + 1, visibility: COMPUTE_STAGE, buffer: { type: access === "read" ? "read-only-storage" as const : "storage" as const } }))];
@@ -131,11 +132,10 @@ async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: read
       .catch((error: unknown) => refuse(kernel.name, module, error));
     return { layout, pipeline };
   }));
-  const uniforms = createUniforms(device, Object.values(plan.entries).flatMap((e) => e.dispatches));
   const command = (d: Dispatch): Command => {
     const { layout, pipeline } = kernels[d.kernel]!;
     const storage = d.buffers.map((b, i) => ({ binding: i + 1, resource: { buffer: buffers[b]! } }));
-    const bindGroup = device.createBindGroup({ label: d.label, layout, entries: [{ binding: 0, resource: uniforms(d) }, ...storage] });
+    const bindGroup = device.createBindGroup({ label: d.label, layout, entries: [{ binding: 0, resource: sizesOf(d) }, ...storage] });
     return { pipeline, bindGroup, workgroups: d.workgroups };
   };
   return Object.fromEntries(Object.entries(plan.entries).map(([name, entry]) => [name, entry.dispatches.map(command)]));
@@ -148,8 +148,8 @@ async function refuse(name: string, module: GPUShaderModule, error: unknown): Pr
   throw new Error([`the device refuses the kernel ${name}`, ...lines, String(error)].join("\n"));
 }
 
-/** Equal size lists share one place. */
-function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[]): (d: Dispatch) => GPUBufferBinding {
+/** The sizes of all dispatches in one uniform buffer; equal lists share one place. */
+function createSizes(device: GPUDevice, dispatches: readonly Dispatch[]): { readonly buffer: GPUBuffer; readonly binding: (d: Dispatch) => GPUBufferBinding } {
   const stride = roundUp(128, device.limits.minUniformBufferOffsetAlignment);
   const lists = [...new Set(dispatches.map((d) => d.sizes.join()))];
   const words = new Uint32Array((lists.length * stride) / 4);
@@ -157,7 +157,7 @@ function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[]): (d:
   const buffer = device.createBuffer({ label: "sizes", size: Math.max(stride, words.byteLength), usage: USAGE.uniform | USAGE.copyDst });
   device.queue.writeBuffer(buffer, 0, words);
   const at = new Map(lists.map((list, i) => [list, i * stride]));
-  return (d) => ({ buffer, offset: at.get(d.sizes.join())!, size: 128 });
+  return { buffer, binding: (d) => ({ buffer, offset: at.get(d.sizes.join())!, size: 128 }) };
 }
 
 interface Place {
