@@ -66,7 +66,7 @@ function lossChart(results: CompareResults, which: "train_loss" | "validation_lo
   const [low, high] = window(curves);
   return render(360, {
     grid: GRID,
-    legend: { top: 8, left: GRID.left, icon: "roundRect", itemWidth: 14, itemHeight: 4, textStyle: { color: "var(--ink)" }, data: results.variants.map((v) => v.name) },
+    legend: { top: 8, left: GRID.left, icon: "roundRect", itemGap: 22, itemWidth: 14, itemHeight: 4, textStyle: { color: "var(--ink)" }, data: results.variants.map((v) => v.name) },
     xAxis: axis(axisName, { type: "value", min: 0, axisLabel: { color: "var(--muted)", formatter: shortNumber } }),
     yAxis: axis("loss, nats per token", { type: "value", min: low, max: high, nameGap: 44, axisLabel: { color: "var(--muted)", formatter: (x: number) => String(Number(x.toFixed(2))) } }),
     series: series as never,
@@ -104,10 +104,20 @@ export function differenceChart(results: CompareResults): string {
   const zero = { type: "line", data: [], markLine: { symbol: "none", silent: true, label: { show: false }, lineStyle: { color: "var(--muted)", type: "dashed" }, data: [{ xAxis: 0 }] } };
   return render(96 + 44 * rows.length, {
     grid: { ...GRID, left: 24 + 8 * Math.max(...rows.map(({ variant }) => variant.name.length)), top: 20 },
-    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", scale: true, min: (r: { min: number }) => Math.min(0, r.min), max: (r: { max: number }) => Math.max(0, r.max) }),
+    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", ...range(rows.flatMap(({ difference: d }) => [d.interval.low, d.interval.high, ...d.per_seed.map((s) => s.difference)])) }),
     yAxis: axis("", { type: "category", data: rows.map(({ variant }) => variant.name), axisLabel: { color: "var(--ink)" }, splitLine: { show: false } }),
     series: [interval, seeds, zero] as never,
   });
+}
+
+/** Round limits around the values and zero, in a step of 1, 2 or 5 times a power of ten. */
+function range(values: readonly number[]): { readonly min: number; readonly max: number; readonly interval: number } {
+  const [least, greatest] = [Math.min(0, ...values), Math.max(0, ...values)];
+  const rough = (greatest - least || 0.01) / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const interval = [1, 2, 5, 10].map((m) => m * power).find((step) => step >= rough)!;
+  const limit = (x: number, round: (n: number) => number): number => Number((round(x / interval) * interval).toPrecision(6));
+  return { min: limit(least - interval / 4, Math.floor), max: limit(greatest + interval / 4, Math.ceil), interval };
 }
 
 interface RenderApi {
