@@ -57,7 +57,8 @@ function lossFigures(results: CompareResults): readonly string[] {
     ...(has("validation_loss") ? [figure(validationChart(results), `Held-out loss during training.${band}`)] : []),
     figure(trainingChart(results), `Training loss (cross-entropy alone, averaged over neighbouring steps).${band}`),
     ...(has("validation_loss") ? [figure(computeChart(results), "Held-out loss against the multiplications spent: the comparison at equal compute. Curves that end further left did less work per step.")] : []),
-    ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), `Final differences from ${escape(results.baseline)}: square and bar are the mean and its 95 % interval, dots the single seeds.`), seedTable(results)] : []),
+    ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), `Final differences from ${escape(results.baseline)}: square and bar are the mean and its 95 % interval, dots the single seeds.`)] : []),
+    ...(results.seeds.length > 1 && results.variants.some((v) => v.difference !== null) ? [seedTable(results)] : []),
   ];
 }
 
