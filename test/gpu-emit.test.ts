@@ -36,7 +36,18 @@ for (const [step, b] of batches.entries()) await model.trainStep(step, [{ tokens
 const tokens = [];
 for await (const token of model.generate(prompt, { maxTokens: 20, seed: 5 })) tokens.push(token);
 const weights = (await model.officialWeights()).map(({ name, data }) => [name, Buffer.from(data.buffer).toString("base64")]);
-writeFileSync("result.json", JSON.stringify({ tokens, weights }));
+const file = await model.saveWeights();
+writeFileSync("weights.safetensors", file);
+model.initialize(1);
+model.loadWeights(file);
+const again = [];
+for await (const token of model.generate(prompt, { maxTokens: 20, seed: 5 })) again.push(token);
+const messageOf = async (act) => { try { await act(); return "no error"; } catch (error) { return error.message; } };
+const refusals = [
+  await messageOf(() => model.generate([])), await messageOf(() => model.generate([65, 256])), await messageOf(() => model.loadWeights(file.subarray(0, 1000))),
+  await messageOf(() => model.trainStep(0, [{ tokens: new Uint32Array(7), targets: new Uint32Array(7) }])),
+];
+writeFileSync("result.json", JSON.stringify({ tokens, again, weights, refusals }));
 process.exit(0);
 `;
 
@@ -72,7 +83,7 @@ describe("an emitted folder", () => {
     writeFileSync(join(work, "batches.json"), JSON.stringify({ batches, prompt: [...Buffer.from(PROMPT)] }));
     writeFileSync(join(work, "runner.mts"), RUNNER);
     node(["--import", "tsx", "runner.mts"]);
-    const got = JSON.parse(readFileSync(join(work, "result.json"), "utf8")) as { tokens: number[]; weights: [string, string][] };
+    const got = JSON.parse(readFileSync(join(work, "result.json"), "utf8")) as { tokens: number[]; again: number[]; weights: [string, string][]; refusals: string[] };
 
     // Warm-up and decay start alike, however long the run: three steps of warm-up do not know its end.
     moeut("train", join(folder, "spec.moeut"), "--data", join(work, "text.txt"), "--out", join(work, "run"), "--steps", String(STEPS));
@@ -82,12 +93,11 @@ describe("an emitted folder", () => {
     for (const [name, base64] of got.weights) expect(Buffer.from(want.readBytes(name)).equals(Buffer.from(base64, "base64")), name).toBe(true);
     const { text } = JSON.parse(moeut("generate", join(work, "run"), "--prompt", PROMPT, "--max-tokens", "20", "--seed", "5", "--json")) as { text: string };
     expect(new TextDecoder().decode(Uint8Array.from(got.tokens))).toBe(text);
+
+    const saved = readSafetensors(join(work, "weights.safetensors"));
+    expect([...saved.tensors.keys()].sort()).toEqual([...want.tensors.keys()].sort());
+    for (const name of saved.tensors.keys()) expect(Buffer.from(saved.readBytes(name)).equals(Buffer.from(want.readBytes(name))), name).toBe(true);
+    expect(got.again).toEqual(got.tokens);
+    for (const [i, message] of [/prompt is empty/, /256 at position 1 is no token: .* 0 to 255/, /safetensors file/, /7 numbers do not fill/].entries()) expect(got.refusals[i]).toMatch(message);
   }, 180_000);
 });
-
-test("compile refuses a folder that holds other things", () => {
-  const other = join(work, "other");
-  moeut("compile", join(ROOT, "specs", "tiny.moeut"), "--out", other, "--target", "portable");
-  rmSync(join(other, "plan.json"));
-  expect(() => moeut("compile", join(ROOT, "specs", "tiny.moeut"), "--out", other)).toThrow("holds other files");
-}, 60_000);
