@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { appendFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { learningRate, updateWords, type Recipe } from "../runtime/standalone/sc
 import { initializeParameters, readOfficial } from "../runtime/standalone/parameters.ts";
 import { trainStep } from "../runtime/standalone/train-step.ts";
 import { bigramParams, createBigram } from "./support/bigram-executor.ts";
+import { hashOf } from "./support/cli.ts";
 import { bigramRun, BIGRAM_RECIPE as RECIPE } from "./support/bigram-run.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-train-"));
@@ -16,8 +17,8 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 let folders = 0;
 const newFolder = (): string => join(scratch, `run-${folders++}`);
 
-const checkpointBytes = (folder: string): readonly Buffer[] =>
-  ["weights.safetensors", "optimizer.safetensors", "state.json"].map((name) => readFileSync(join(currentCheckpoint(folder)!, name)));
+const checkpointBytes = (folder: string): readonly string[] =>
+  ["weights.safetensors", "optimizer.safetensors", "state.json"].map((name) => hashOf(join(currentCheckpoint(folder)!, name)));
 /** The log without wall times. */
 const lossesOf = (folder: string): unknown => readLog(logPath(folder)).map(({ seconds: _, ...rest }) => rest);
 
@@ -101,10 +102,33 @@ describe("training", () => {
 });
 
 describe("crash safety", () => {
+  const start = (folder: string, command: readonly string[] = []): ChildProcess => {
+    const [program, ...args] = [...command, process.execPath, "--import", "tsx", join(import.meta.dirname, "support", "train-bigram.ts"), folder];
+    return spawn(program!, args, { stdio: ["ignore", "pipe", "pipe"] });
+  };
   const kill = (folder: string, milliseconds: number): Promise<void> => new Promise((done) => {
-    const child = spawn(process.execPath, ["--import", "tsx", join(import.meta.dirname, "support", "train-bigram.ts"), folder], { stdio: ["ignore", "pipe", "inherit"] });
-    child.stdout.once("data", () => setTimeout(() => child.kill("SIGKILL"), milliseconds));
+    const child = start(folder);
+    child.stdout!.once("data", () => setTimeout(() => child.kill("SIGKILL"), milliseconds));
     child.on("exit", () => done());
+  });
+
+  test.skipIf(process.platform === "win32")("a full disk: the last checkpoint is kept, and with room again the run ends in the same bits", async () => {
+    const straight = bigramRun({ folder: newFolder(), checkpointEvery: 1 });
+    await train(straight);
+    const run = bigramRun({ folder: newFolder() });
+    let steps = 0;
+    await train(run, { onStep: () => void steps++, shouldStop: () => steps >= 2 });
+    const before = checkpointBytes(run.folder);
+    // No file may be larger than 1 or 2 KiB, as the shell counts: less than the optimizer's state.
+    const child = start(run.folder, ["sh", "-c", 'ulimit -f 2; exec "$0" "$@"']);
+    let stderr = "";
+    child.stderr!.on("data", (text: Buffer) => (stderr += text.toString()));
+    await new Promise((done) => child.on("close", done));
+    expect(stderr).toMatch(/EnvironmentError: cannot write .*: the disk is full \(EFBIG\); what was there before is kept/);
+    expect(checkpointBytes(run.folder)).toEqual(before);
+    await train(bigramRun({ folder: run.folder, resume: true, checkpointEvery: 1 }));
+    expect(checkpointBytes(run.folder)).toEqual(checkpointBytes(straight.folder));
+    expect(lossesOf(run.folder)).toEqual(lossesOf(straight.folder));
   });
 
   test("killed at several moments, a run resumes to the bits of an undisturbed one", async () => {

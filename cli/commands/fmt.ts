@@ -4,10 +4,11 @@ import { createReporter, renderDiagnostics } from "../../compiler/diagnostics/in
 import { format } from "../../compiler/format/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
+import { addAdapterOption } from "../options.ts";
 import { readSpecFile, useColor } from "../spec.ts";
 
 export function define(command: Command): void {
-  command.argument("<file...>", "specs").option("--check", "change nothing; exit with 1 if a file is not in canonical form")
+  addAdapterOption(command.argument("<file...>", "specs")).option("--check", "change nothing; exit with 1 if a file is not in canonical form")
     .option("--stdout", "print the result instead of changing files").action(run);
 }
 

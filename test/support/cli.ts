@@ -1,5 +1,7 @@
 /** Runs the command line as users do: a process of its own. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { vi } from "vitest";
 import { runCommand } from "../../cli/program.ts";
@@ -12,14 +14,10 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/**
- * @param onOutput sees everything written so far after each write, and may send signals
- * @param wrapper a command that runs the rest of its arguments
- */
-export function moeut(args: readonly string[], onOutput: (all: string, child: ChildProcess) => void = () => {}, wrapper: readonly string[] = []): Promise<CliResult> {
+/** @param onOutput sees everything written so far after each write, and may send signals */
+export function moeut(args: readonly string[], onOutput: (all: string, child: ChildProcess) => void = () => {}): Promise<CliResult> {
   return new Promise((done, fail) => {
-    const [command, ...rest] = [...wrapper, process.execPath, join(ROOT, "bin", "moeut.mjs"), ...args] as [string, ...string[]];
-    const child = spawn(command, rest, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [join(ROOT, "bin", "moeut.mjs"), ...args], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => onOutput((stdout += text) + stderr, child));
     child.stderr.setEncoding("utf8").on("data", (text: string) => onOutput(stdout + (stderr += text), child));
@@ -41,6 +39,9 @@ export async function moeutHere(args: readonly string[]): Promise<CliResult> {
     process.exitCode = undefined;
   }
 }
+
+/** Of a file's content; comparing buffers element by element takes seconds. */
+export const hashOf = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
 
 /** Standard output as one JSON document; the error output in the message if it is none. */
 export function json(result: CliResult): any {
