@@ -148,6 +148,6 @@ function attentionRule(b: GraphBuilder, node: NodeOf<"attention">, [gradZ, gradL
   const [z, lse] = node.outputs as [ValueId, ValueId];
   const g = widen(b, gradName(b, z), gradZ!, typeOf(b, z));
   const delta = sum(b, `${gradName(b, z)}.delta`, map(b, `${gradName(b, z)}.delta`, mul(input(0), input(1)), [z, g]), -1);
-  const grads = emit(b, gradName(b, q), { kind: "attentionGrad" }, [q, k, v, position, lse, delta, g]);
+  const grads = emit(b, gradName(b, q), { kind: "attentionGrad", mask: node.op.mask }, [q, k, v, position, lse, delta, g]);
   return [...grads, null];
 }

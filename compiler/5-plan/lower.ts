@@ -1,5 +1,5 @@
 /** Steps → launches: one rule per operation. */
-import type { Node, ValueId } from "../ir/graph.ts";
+import type { AttentionMask, Node, ValueId } from "../ir/graph.ts";
 import type { Kernel, Profile } from "../ir/plan.ts";
 import { attentionGradKeysKernel, attentionGradQueriesKernel, attentionKernel, tileOf, vectorsPerLane } from "../kernels/attention.ts";
 import { expertMatmulKernel, expertOuterKernel } from "../kernels/expert.ts";
@@ -86,7 +86,7 @@ function lowerAnchor(c: LowerContext, node: Node, stores: readonly ValueId[]): r
     case "expertMatmul": return lowerExpertMatmul(c, node, stores);
     case "expertOuter": return lowerExpertOuter(c, node);
     case "attention": {
-      const { heads, c4, sizes } = attentionSizes(c, first, second);
+      const { heads, c4, sizes } = attentionSizes(c, op.mask, first, second);
       const perLane = vectorsPerLane(profile, c4);
       const [z, lse] = outputs as [ValueId, ValueId];
       return [shape(attentionKernel(profile, perLane), [first, second, third, fourth, z, lse].map(c.ref), sizes,
@@ -127,25 +127,30 @@ function lowerAnchor(c: LowerContext, node: Node, stores: readonly ValueId[]): r
   }
 }
 
-function attentionSizes(c: LowerContext, q: ValueId, k: ValueId): { heads: number; c4: number; sizes: readonly number[] } {
+/** Further than any position, and still safe to add to one. */
+const EVERYWHERE = 2 ** 30;
+
+function attentionSizes(c: LowerContext, { causal, window }: AttentionMask, q: ValueId, k: ValueId): { heads: number; keyHeads: number; c4: number; sizes: readonly number[] } {
   const [queries, keys] = [c.facts.type(q), c.facts.type(k)];
-  const heads = queries.shape[2]!;
+  const [heads, keyHeads] = [queries.shape[2]!, keys.shape[2]!];
   const c4 = colsOf(queries) / 4;
-  return { heads, c4, sizes: [heads, queries.shape[1]!, keys.shape[1]!, c4] };
+  const before = window === null ? EVERYWHERE : window - 1;
+  return { heads, keyHeads, c4, sizes: [heads, heads / keyHeads, queries.shape[1]!, keys.shape[1]!, c4, before, causal ? 0 : before] };
 }
 
 /** Inputs q, k, v, position, lse, delta, grad_z; queries of a training step stand at 0, so position is not read. */
 function lowerAttentionGrad(c: LowerContext, node: Node): readonly Shape[] {
   const [q, k, v, , lse, delta, gradZ] = node.inputs as [ValueId, ValueId, ValueId, ValueId, ValueId, ValueId, ValueId];
   const [gradQ, gradK, gradV] = node.outputs as [ValueId, ValueId, ValueId];
-  const { heads, c4, sizes } = attentionSizes(c, q, k);
+  if (node.op.kind !== "attentionGrad") throw new Error("compiler bug: not an attentionGrad");
+  const { heads, keyHeads, c4, sizes } = attentionSizes(c, node.op.mask, q, k);
   const perLane = vectorsPerLane(c.profile, c4);
   const shared = [q, k, v, lse, delta, gradZ].map(c.ref);
   const [batch, queries] = c.facts.type(q).shape as [number, number];
   const keys = c.facts.type(k).shape[1]!;
   return [
     shape(attentionGradQueriesKernel(c.profile, perLane), [...shared, c.ref(gradQ)], sizes, [Math.ceil(queries / tileOf(perLane)), batch * heads, 1]),
-    shape(attentionGradKeysKernel(c.profile, perLane), [...shared, c.ref(gradK), c.ref(gradV)], sizes, [Math.ceil(keys / tileOf(2 * perLane)), batch * heads, 1]),
+    shape(attentionGradKeysKernel(c.profile, perLane), [...shared, c.ref(gradK), c.ref(gradV)], sizes, [Math.ceil(keys / tileOf(2 * perLane)), batch * keyHeads, 1]),
   ];
 }
 

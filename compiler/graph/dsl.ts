@@ -1,6 +1,7 @@
 /** One short function per operation: what model builders and gradient rules are written in. */
 import type { Expr } from "../ir/expr.ts";
-import type { TensorType, ValueId } from "../ir/graph.ts";
+import { CAUSAL } from "../ir/graph.ts";
+import type { AttentionMask, TensorType, ValueId } from "../ir/graph.ts";
 import { bug, showType, viewType } from "../ir/tensor-type.ts";
 import { emit, emitOne, typeOf } from "./builder.ts";
 import type { GraphBuilder } from "./builder.ts";
@@ -56,5 +57,5 @@ export const rope = (b: GraphBuilder, name: string, x: ValueId, table: Rotary, p
   emitOne(b, name, { kind: "rope", nRotate: table.nRotate, inverse }, [x, table.cos, table.sin, position]);
 
 /** @returns [z, lse] */
-export const attention = (b: GraphBuilder, name: string, q: ValueId, k: ValueId, v: ValueId, position: ValueId): readonly ValueId[] =>
-  emit(b, name, { kind: "attention" }, [q, k, v, position]);
+export const attention = (b: GraphBuilder, name: string, q: ValueId, k: ValueId, v: ValueId, position: ValueId, mask: AttentionMask = CAUSAL): readonly ValueId[] =>
+  emit(b, name, { kind: "attention", mask }, [q, k, v, position]);

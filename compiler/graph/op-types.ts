@@ -152,8 +152,9 @@ function checkExpertOuter(op: OpOf<"expertOuter">, [x, y, selection]: readonly T
 }
 
 function checkAttention([q, k, v, position]: readonly TensorType[]): string | null {
-  const head = (t: TensorType): TensorType => withAxis(t, 1, 1, 1);
-  return expect(q!.shape.length === 4 && sameType(head(q!), head(k!)) && sameType(k!, v!), "q, k, v differ")
+  const channels = (t: TensorType): TensorType => withAxis(withAxis(t, 1, 1, 1), 2, 1, 1);
+  return expect(q!.shape.length === 4 && sameType(channels(q!), channels(k!)) && sameType(k!, v!), "q, k, v differ")
+    ?? expect(q!.shape[2]! % k!.shape[2]! === 0, "the heads of k do not divide those of q")
     ?? expect(sameType(position!, plain([1], "u32")), "position must be u32 [1]");
 }
 

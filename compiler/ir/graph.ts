@@ -72,13 +72,13 @@ export type Op =
   | { readonly kind: "expertOuter"; readonly heads: number }
   // ---- attention
   /**
-   * Inputs q [B, T, H, Dh], k, v [B, S, H, Dh], position u32 [1]. Causal softmax attention without further scaling: query t
-   * stands at position + t and sees keys 0 … position + t. Outputs z [B, T, H, Dh] and lse [B, T, H, 1], the
-   * logarithm of each softmax denominator.
+   * Inputs q [B, T, H, Dh], k, v [B, S, Hk, Dh], position u32 [1]. Softmax attention without further scaling: query t stands at
+   * position + t and sees the keys that `mask` lets it. Hk divides H; query head h reads key head ⌊h · Hk / H⌋. Outputs z [B, T, H, Dh]
+   * and lse [B, T, H, 1], the logarithm of each softmax denominator.
    */
-  | { readonly kind: "attention" }
-  /** Inputs q, k, v, position, lse, delta [B, T, H, 1] = Σ z · grad_z, grad_z. Outputs grad_q, grad_k, grad_v. */
-  | { readonly kind: "attentionGrad" }
+  | { readonly kind: "attention"; readonly mask: AttentionMask }
+  /** Inputs q, k, v, position (0), lse, delta [B, T, H, 1] = Σ z · grad_z, grad_z. Outputs grad_q, grad_k, grad_v. */
+  | { readonly kind: "attentionGrad"; readonly mask: AttentionMask }
   /**
    * Inputs x [B, T, H, Dh], cos, sin [seqLen, nRotate/2], position u32 [1]. Rotates channel j with j + nRotate/2 by the angle of
    * position + t; `inverse` rotates backwards (the gradient).
@@ -101,6 +101,14 @@ export type Op =
 
 /** tokens, targets u32 [B, T]; position u32 [1]; last u32 [1, 1], the row of the chunk whose logits are wanted; loss_scale f32 [1], 1 / accumulate. */
 export type InputName = "tokens" | "targets" | "position" | "last" | "loss_scale";
+
+/** causal: no key after the query. window: only keys less than so many positions away, or null. A query always sees itself. */
+export interface AttentionMask {
+  readonly causal: boolean;
+  readonly window: number | null;
+}
+
+export const CAUSAL: AttentionMask = { causal: true, window: null };
 
 export interface Param {
   /** Name in specs and messages: "a.attention.q", "embedding". */
