@@ -198,3 +198,22 @@ describe("format", () => {
   test("leaves text alone that it cannot read", () => expect(format({ file: "x", text: "model {{" })).toBe("model {{"));
   test("of nothing is nothing", () => expect(format({ file: "x", text: " \n" })).toBe(""));
 });
+
+describe("one mistake, one message", () => {
+  const MISTAKES = [
+    { why: "a wrong field hides nothing else in the file, and nothing follows from it", text: "model m { layer a { feed_forward moe { n_expert 64  top_k 32 } } }\nmodel n { layer a { norm layernorm at prei } }", codes: ["unknown-field", "unknown-choice"] },
+    { why: "what a parent did wrong is not repeated for its children", text: "model m { d_model 0  layer a {} }\nmodel n from m { seq_len 8 }\nmodel o from n { seq_len 9 }", codes: ["out-of-range"] },
+    { why: "an unknown parent leaves the layers open", text: "model m from nowhere { layer * { norm layernorm at pre }  stack (a, b) * 2 }", codes: ["unknown-model"] },
+    { why: "half a number is not a missing value", text: "model m { d_model 6x4  layer a {} }", codes: ["bad-number"] },
+    { why: "a broken base breaks its compare silently", text: "model m { layer a { attention foo } }\ncompare c { base m  vary d_model in 8, 16 }", codes: ["unknown-kind"] },
+    { why: "the recipe is checked without a model", text: "train { batch 0 }", codes: ["out-of-range"] },
+    { why: "an unclosed brace is one mistake", text: "model m {\n  layer a {\n    attention mha { n_heads 4\n  }\n  stack a * 2\n}\nmodel n from m { d_model 64 }", codes: ["unclosed-block"] },
+  ] as const;
+  test.each(MISTAKES)("$why", ({ text, codes: want }) => expect(codes(text)).toEqual(want));
+
+  test("one name means one model, imports included", () => {
+    const text = 'moeut 1\nimport "base.moeut"\nimport "base.moeut"\nmodel m { layer a {} }';
+    const result = checkSource({ file: "x.moeut", text }, { readFile: (path) => ({ file: path, text: "moeut 1\nmodel m { layer a {} }" }) });
+    expect(result.diagnostics.map((d) => [d.code, d.span?.file, d.labels[0]?.span.file])).toEqual([["duplicate-model", "x.moeut", "base.moeut"]]);
+  });
+});

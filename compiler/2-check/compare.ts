@@ -4,14 +4,15 @@ import { nearest } from "../diagnostics/index.ts";
 import type { CompareAst, EntryAst, MatchAst, ValueAst, VaryAst } from "../ir/ast.ts";
 import type { CompareSpec } from "../ir/compare-spec.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
+import type { Span } from "../ir/source.ts";
 import { applyEntry } from "./apply.ts";
 import { measureOf } from "./claims.ts";
-import { findModel, type LoadedFile, namesInScope } from "./files.ts";
+import { findModel, type FoundModel, type LoadedFile, namesInScope } from "./files.ts";
 import { COMPARE, STATEMENTS } from "./language.ts";
 import type { ModelTree } from "./model.ts";
 import { isDeadEnd, reportDeadEnd, setPath } from "./path.ts";
 import { type Resolver, setFree, theUnknown } from "./resolve.ts";
-import { type Context, EMPTY, own, read } from "./settings.ts";
+import { type Context, EMPTY, own, read, touches } from "./settings.ts";
 import { solve } from "./solve.ts";
 
 const MAX_VARIANTS = 256;
@@ -29,20 +30,15 @@ export function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolv
   const apply = { ...context, written: new Map(), solvable: false };
   const settings = parts.entries.reduce((sofar, entry) => applyEntry(sofar, entry, place, apply), EMPTY);
   const fields = read(settings, COMPARE, { report, solve: 0 });
-  if (parts.vary.length === 0) report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "vary", example: "vary feed_forward.expert_size in 64, 128" });
+  const damaged = context.damage.some((d) => touches(d, ast.span));
+  if (parts.vary.length === 0 && !damaged) {
+    const example = "vary feed_forward.expert_size in 64, 128";
+    report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "vary", example });
+  }
   const match = matchOf(parts.match, context);
   const points = grid(ast, parts.vary, context);
-  if (fields === null) return null;
-  if (fields.base === null) {
-    report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "base", example: "base MODEL" });
-    return null;
-  }
-  const found = findModel(fields.base, file);
-  if (found === null) {
-    const names = namesInScope(file);
-    report.report("unknown-model", own(settings.fields, "base")!.span, { name: fields.base, nearest: nearest(fields.base, names), choices: names });
-    return null;
-  }
+  const found = fields === null || (damaged && fields.base === null) ? null : findBase(ast, fields.base, own(settings.fields, "base")?.span ?? ast.name.span, file, context);
+  if (fields === null || found === null) return null;
   const mark = report.all.length;
   const base = resolver.model(found);
   if (base === null || points === null || parts.vary.length === 0 || match === "broken") return null;
@@ -53,10 +49,21 @@ export function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolv
   });
   if (report.hasErrors(mark) || !variants.every((v) => v !== null)) return null;
   return {
-    name: ast.name.text, span: ast.span, base: fields.base, seeds: fields.seeds, variants,
+    name: ast.name.text, span: ast.span, base: found.model.name.text, seeds: fields.seeds, variants,
     vary: parts.vary.map((v) => ({ path: v.path.text, values: v.values.map((value) => value.text) })),
     match: match === null ? null : { measure: match.what, by: match.by.text },
   };
+}
+
+function findBase(ast: CompareAst, name: string | null, span: Span, file: LoadedFile, { report }: Context): FoundModel | null {
+  if (name === null) {
+    report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "base", example: "base MODEL" });
+    return null;
+  }
+  const found = findModel(name, file);
+  const names = namesInScope(file);
+  if (found === null) report.report("unknown-model", span, { name, nearest: nearest(name, names), choices: names });
+  return found;
 }
 
 function split(ast: CompareAst, { report }: Context): Parts {

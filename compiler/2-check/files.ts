@@ -29,8 +29,8 @@ export interface Loader {
 }
 
 export function loadFile(ast: SpecAst, loader: Loader, open: readonly string[] = []): LoadedFile {
-  const imports = ast.imports.flatMap((statement) => loadImport(statement, ast.file, loader, [...open, ast.file]) ?? []);
-  const file: LoadedFile = { ast, imports, models: firstOfEachName(ast, loader.report), train: topLevel(ast, loader.report) };
+  const imports = [...new Set(ast.imports.flatMap((statement) => loadImport(statement, ast.file, loader, [...open, ast.file]) ?? []))];
+  const file: LoadedFile = { ast, imports, models: firstOfEachName(ast, imports, loader.report), train: topLevel(ast, loader.report) };
   reportVersion(ast, loader.report);
   return file;
 }
@@ -59,13 +59,14 @@ function reportVersion(ast: SpecAst, report: Reporter): void {
   } else if (ast.version.value !== 1) report.report("unsupported-version", ast.version.span, { version: ast.version.text });
 }
 
-function firstOfEachName(ast: SpecAst, report: Reporter): readonly ModelAst[] {
-  return ast.models.filter((model, index) => {
-    const first = ast.models.findIndex((other) => other.name.text === model.name.text);
-    if (first === index) return true;
-    report.report("duplicate-model", model.name.span, { name: model.name.text }, [{ span: ast.models[first]!.name.span, note: "the first one" }]);
-    return false;
-  });
+/** A name means one model: in the file and in what it imports. */
+function firstOfEachName(ast: SpecAst, imports: readonly LoadedFile[], report: Reporter): readonly ModelAst[] {
+  const all = [...imports.flatMap((file) => file.models), ...ast.models];
+  for (const model of all) {
+    const first = all.find((other) => other.name.text === model.name.text)!;
+    if (first !== model) report.report("duplicate-model", model.name.span, { name: model.name.text }, [{ span: first.name.span, note: "the first one" }]);
+  }
+  return ast.models.filter((model) => ast.models.find((other) => other.name.text === model.name.text) === model);
 }
 
 const ITEMS = ["model", "compare", "import", "train", "moeut"];
@@ -80,8 +81,10 @@ function topLevel(ast: SpecAst, report: Reporter): readonly EntryAst[] {
     // Behind a syntax error, statements have most likely lost the braces around them.
     if (ast.damage.some((d) => d.start < statement.span.start)) continue;
     if (statement.kind === "entry" && statement.name.text === "moeut") report.report("late-version", statement.name.span, {});
-    else if (statement.kind === "entry") report.report("unknown-item", statement.name.span, { name: statement.name.text, nearest: nearest(statement.name.text, ITEMS) });
-    else {
+    else if (statement.kind === "entry") {
+      const name = statement.name.text;
+      report.report("unknown-item", statement.name.span, { name, nearest: nearest(name, ITEMS) });
+    } else {
       const home = statement.kind === "vary" ? "compare" : "model";
       report.report("misplaced-statement", statement.word, { statement: statement.kind, where: "a file", home });
     }

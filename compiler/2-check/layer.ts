@@ -1,4 +1,5 @@
 /** Settings of one layer → LayerSpec. Everything that can be seen by looking at one layer is proved here. */
+import { plural } from "../diagnostics/entry.ts";
 import type { Span } from "../ir/source.ts";
 import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
 import { DENSE, ENTROPY, LAYER, LAYER_NORM, MHA, MOE, NORM, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
@@ -124,7 +125,8 @@ function buildRouted(
 
 function reportTopK(settings: Settings, topK: number, nExperts: number, { report, layerSpan }: LayerContext): null {
   const experts = own(settings.fields, "n_experts");
-  const label = { span: experts?.span ?? settings.span ?? layerSpan, note: `${nExperts} expert${nExperts === 1 ? "" : "s"} ${experts === undefined ? "by default" : "declared"} here` };
+  const note = `${plural(nExperts, "expert")} ${experts === undefined ? "by default" : "declared"} here`;
+  const label = { span: experts?.span ?? settings.span ?? layerSpan, note };
   report.report("top-k-exceeds-experts", placeOf(settings, "top_k", layerSpan), { topK, nExperts }, [label]);
   return null;
 }

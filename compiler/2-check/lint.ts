@@ -50,6 +50,8 @@ function lintPlacement(model: ModelSpec, tree: ModelTree, report: Reporter): voi
   const head = child(tree.root, "head");
   const norm = child(head, "norm");
   const place = norm.kind?.span ?? norm.span ?? head.span ?? tree.nameSpan;
-  if (model.head.norm === null && model.layers.every((l) => l.placement !== "post")) report.report("unnormalized-head", place, { placement: first!.placement });
-  if (model.head.norm !== null && own(head.blocks, "norm") !== undefined && model.layers.every((l) => l.placement === "post")) report.report("double-head-norm", place, {});
+  const posts = model.layers.filter((l) => l.placement === "post").length;
+  if (model.head.norm === null && posts === 0) report.report("unnormalized-head", place, { placement: first!.placement });
+  const written = own(head.blocks, "norm") !== undefined;
+  if (model.head.norm !== null && written && posts === model.layers.length) report.report("double-head-norm", place, {});
 }

@@ -11,9 +11,12 @@ interface Home {
 /** Every field, block and word-valued clause with the block it belongs to. */
 function walk(kind: Kind, where: string): Home[] {
   const fields = Object.entries(kind.fields).flatMap(([name, field]) => {
-    const own = { name, where: field.clauseOf === null ? where : field.clauseOf === where.split(" ")[0] ? `${field.clauseOf} … ${name} …` : `${where} { ${field.clauseOf} … ${name} … }` };
-    const words = field.clauseOf === null || field.type.type !== "choice" ? [] : field.type.choices;
-    return [own, ...words.map((word) => ({ name: word, where: `${where.split(" ")[0]} … ${name} ${word}` }))];
+    const { clauseOf, type } = field;
+    if (clauseOf === null) return [{ name, where }];
+    const block = where.split(" ")[0]!;
+    const words = type.type === "choice" ? type.choices : [];
+    const clause = { name, where: clauseOf === block ? `${clauseOf} … ${name} …` : `${where} { ${clauseOf} … ${name} … }` };
+    return [clause, ...words.map((word) => ({ name: word, where: `${block} … ${name} ${word}` }))];
   });
   const blocks = Object.entries(kind.blocks).flatMap(([name, block]) => [
     { name, where },

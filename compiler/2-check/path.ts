@@ -27,7 +27,7 @@ export interface DeadEnd {
 /** The tree with the path set in every place of it that has the path, or why there is none. */
 export function setPath(tree: ModelTree, setting: PathSetting, context: Context): ModelTree | DeadEnd {
   const parts = setting.path.split(".");
-  if (setting.path === "stack") return setting.sequence === null ? tree : { ...tree, stack: { kind: "stack", word: setting.span, sequence: setting.sequence, span: setting.span } };
+  if (setting.path === "stack") return setStack(tree, setting);
   const [head, name] = parts;
   if (head === "layer") return setInLayers(tree, parts.slice(2), setting, context, (layer) => layer.name === name, name ?? "");
   if (own(MODEL.fields, head!) === undefined && own(MODEL.blocks, head!) === undefined) {
@@ -39,6 +39,10 @@ export function setPath(tree: ModelTree, setting: PathSetting, context: Context)
   if (dead !== null) return dead;
   return { ...tree, root: applyEntry(tree.root, entryOf(parts, setting), MODEL_PLACE, { ...context, written: new Map(), solvable: head !== "train" }) };
 }
+
+/** Only `--set` can write a sequence: values of `vary` are single. */
+const setStack = (tree: ModelTree, { sequence, span }: PathSetting): ModelTree | DeadEnd =>
+  sequence === null ? { part: "stack", where: "what can be varied or solved for", choices: [] } : { ...tree, stack: { kind: "stack", word: span, sequence, span } };
 
 function setInLayers(
   tree: ModelTree, parts: readonly string[], setting: PathSetting, context: Context, chosen: (layer: LayerTree) => boolean, name: string,

@@ -1,6 +1,6 @@
 /** Models by name → ModelSpec: `match` needs the count of another model, so each is resolved when first asked for. */
 import { measure } from "../counts/index.ts";
-import type { MatchAst } from "../ir/ast.ts";
+import type { MatchAst, ModelAst } from "../ir/ast.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import { nearest } from "../diagnostics/index.ts";
 import { checkClaims, measureOf } from "./claims.ts";
@@ -21,66 +21,81 @@ export interface Resolver {
   build(tree: ModelTree, file: LoadedFile): ModelSpec | null;
 }
 
-/** @param override applies `--set` to a tree */
-export function createResolver(context: Context, override: (tree: ModelTree) => ModelTree, overridden: boolean): Resolver {
-  const trees = new Map<object, ModelTree>();
-  const models = new Map<object, ModelSpec | null>();
-  const open: string[] = [];
-  const { report } = context;
+interface State {
+  readonly context: Context;
+  /** Applies `--set` to a tree. */
+  readonly override: (tree: ModelTree) => ModelTree;
+  /** With `--set`, `expect` lines are not checked: they are claims about the file as it is written. */
+  readonly overridden: boolean;
+  readonly trees: Map<ModelAst, ModelTree>;
+  readonly models: Map<ModelAst, ModelSpec | null>;
+  /** Names of the models being resolved, the outermost first. */
+  readonly open: string[];
+}
 
-  const tree = ({ model, file }: FoundModel): ModelTree => {
-    const known = trees.get(model) ?? override(modelTree(model, file, context));
-    trees.set(model, known);
-    return known;
+export function createResolver(context: Context, override: State["override"], overridden: boolean): Resolver {
+  const state: State = { context, override, overridden, trees: new Map(), models: new Map(), open: [] };
+  return {
+    tree: (found) => treeOf(state, found),
+    model: (found) => modelOf(state, found),
+    build: (tree, file) => build(state, tree, file),
   };
+}
 
-  const model = (found: FoundModel): ModelSpec | null => {
-    const known = models.get(found.model);
-    if (known !== undefined) return known;
-    const resolved = tree(found);
-    open.push(resolved.name);
-    const spec = build(resolved, found.file);
-    open.pop();
-    models.set(found.model, spec);
-    if (!overridden) checkClaims(spec, resolved.expects, report);
-    return spec;
-  };
+function treeOf(state: State, { model, file }: FoundModel): ModelTree {
+  const tree = state.trees.get(model) ?? state.override(modelTree(model, file, state.context));
+  state.trees.set(model, tree);
+  return tree;
+}
 
-  const build = (original: ModelTree, file: LoadedFile): ModelSpec | null => {
-    const free = freeBy(original, context);
-    if (free === null) return null;
-    const spec = free.match === null ? withoutMatch(free.tree, context) : matched(free.tree, free.match, file);
-    if (spec !== null) lint(spec, free.tree, report);
-    return spec;
-  };
+function modelOf(state: State, found: FoundModel): ModelSpec | null {
+  const known = state.models.get(found.model);
+  if (known !== undefined) return known;
+  const tree = treeOf(state, found);
+  state.open.push(tree.name);
+  const spec = build(state, tree, found.file);
+  state.open.pop();
+  state.models.set(found.model, spec);
+  if (!state.overridden) checkClaims(spec, tree.expects, state.context.report);
+  return spec;
+}
 
-  const matched = (resolved: ModelTree, match: MatchAst, file: LoadedFile): ModelSpec | null => {
-    const unknown = theUnknown(resolved, context);
-    const what = measureOf(match.measure, report);
-    const target = targetOf(match, file);
-    if (unknown === null || unknown === undefined || what === null || target === null) return null;
-    return solve(resolved, unknown, what, measure(target, what), report);
-  };
+function build(state: State, original: ModelTree, file: LoadedFile): ModelSpec | null {
+  const { context } = state;
+  const free = freeBy(original, context);
+  if (free === null) return null;
+  const spec = free.match === null ? withoutMatch(free.tree, context) : matched(state, free.tree, free.match, file);
+  if (spec !== null) lint(spec, free.tree, context.report);
+  return spec;
+}
 
-  const targetOf = (match: MatchAst, file: LoadedFile): ModelSpec | null => {
-    if (match.model === null) {
-      report.report("match-target", match.span, { problem: "`match` does not say which model is to be matched" });
-      return null;
-    }
-    const found = findModel(match.model.text, file);
-    if (found === null) {
-      const names = namesInScope(file).filter((name) => !open.includes(name));
-      report.report("unknown-model", match.model.span, { name: match.model.text, nearest: nearest(match.model.text, names), choices: names });
-      return null;
-    }
-    if (open.includes(found.model.name.text)) {
-      report.report("match-cycle", match.model.span, { names: open.slice(open.indexOf(found.model.name.text)) });
-      return null;
-    }
-    return model(found);
-  };
+function matched(state: State, tree: ModelTree, match: MatchAst, file: LoadedFile): ModelSpec | null {
+  const { report } = state.context;
+  const unknown = theUnknown(tree, state.context);
+  const what = measureOf(match.measure, report);
+  const target = targetOf(state, match, file);
+  if (unknown === null || unknown === undefined || what === null || target === null) return null;
+  return solve(tree, unknown, what, measure(target, what), report);
+}
 
-  return { tree, model, build };
+/** The model to be matched. */
+function targetOf(state: State, match: MatchAst, file: LoadedFile): ModelSpec | null {
+  const { open, context: { report } } = state;
+  if (match.model === null) {
+    report.report("match-target", match.span, { problem: "`match` does not say which model is to be matched" });
+    return null;
+  }
+  const found = findModel(match.model.text, file);
+  if (found === null) {
+    const names = namesInScope(file).filter((name) => !open.includes(name));
+    report.report("unknown-model", match.model.span, { name: match.model.text, nearest: nearest(match.model.text, names), choices: names });
+    return null;
+  }
+  if (open.includes(found.model.name.text)) {
+    report.report("match-cycle", match.model.span, { names: open.slice(open.indexOf(found.model.name.text)) });
+    return null;
+  }
+  return modelOf(state, found);
 }
 
 /** `match … by FIELD` makes the field free; a match with nothing to solve is dropped where it need not have any. */

@@ -53,8 +53,9 @@ export function partialSumsLaunch(facts: Facts, reduces: readonly ValueId[], isS
   const place: Place = { row: "row", column: "column", columns: "sizes.cols", lanes, rowLines: inside, columnLines: inside };
   const sums = inputs.map((input, i) => {
     const raw = emitValue(e, input, place);
-    const wide = isRowScalar(facts.type(input)) && vec4 ? `vec4f(${raw})` : raw;
-    const text = columns !== shape.cols && !padsWithZero(e, input) ? masked(wide, "0.0", place, "sizes.columns") : wide;
+    const narrow = isRowScalar(facts.type(input)); // one column, perhaps stored as four
+    const wide = narrow && vec4 ? `vec4f(${raw})` : raw;
+    const text = columns !== shape.cols && (narrow || !padsWithZero(e, input)) ? masked(wide, "0.0", place, "sizes.columns") : wide;
     inside.push(`sum${i} += ${text};`);
     return `var sum${i} = ${lanes}(0.0);`;
   });

@@ -156,8 +156,9 @@ function loop(e: Emitter, reduces: readonly ValueId[], stores: readonly ValueId[
     const how = e.facts.producer(value).op.kind === "reduce" ? (e.facts.producer(value).op as { how: "sum" | "max" }).how : "sum";
     const acc = e.fresh(how === "sum" ? "sum" : "top");
     const input = e.facts.producer(value).inputs[0]!;
-    const raw = emitValue(scope, input, place);
-    const text = matrix.padded && (how === "max" || !padsWithZero(e, input)) ? masked(raw, how === "max" ? "-3e38" : "0.0", place, "sizes.columns") : raw;
+    const narrow = isRowScalar(e.facts.type(input)); // a row of one column, perhaps stored as four
+    const raw = narrow && matrix.lanes === "vec4f" ? `vec4f(${emitValue(scope, input, place)})` : emitValue(scope, input, place);
+    const text = matrix.padded && (how === "max" || narrow || !padsWithZero(e, input)) ? masked(raw, how === "max" ? "-3e38" : "0.0", place, "sizes.columns") : raw;
     inside.push(how === "sum" ? `${acc} += ${text};` : `${acc} = max(${acc}, ${text});`);
     return { value, how, acc };
   });
