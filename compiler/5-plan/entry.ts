@@ -19,7 +19,7 @@ export interface EntryLaunches {
 
 /** @param wanted names of graph outputs that the host will read after a run */
 export function planEntry(full: OpGraph, wanted: readonly string[], refs: RefTable, profile: Profile, unfused: boolean): EntryLaunches {
-  const losses = full.gradients.length > 0 ? ["ce_loss", "reg_loss"] : [];
+  const losses = full.gradients.length > 0 && full.outputs["reg_loss"] !== undefined ? ["ce_loss", "reg_loss"] : [];
   const kept = [...new Set([...wanted, ...losses])].map((name) => ({ name, value: outputOf(full, name) }));
   const graph = prune(elideBroadcasts(full), kept.map((k) => k.value));
   const facts = gatherFacts(graph);
