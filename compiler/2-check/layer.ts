@@ -2,7 +2,7 @@
 import { plural } from "../diagnostics/entry.ts";
 import type { Span } from "../ir/source.ts";
 import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
-import { DENSE, ENTROPY, LAYER, LAYER_NORM, MHA, MOE, NORM, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
+import { DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOE, NORM, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
 import { type BuildContext, child, kindName, own, placeOf, read, type Settings } from "./settings.ts";
 
 /** What a layer needs to know of its model; d_model is null where it is in error. */
@@ -12,13 +12,14 @@ export interface LayerContext extends BuildContext {
 }
 
 export function buildLayer(name: string, settings: Settings, context: LayerContext): LayerSpec | null {
+  const fields = read(settings, LAYER, context);
   const norm = buildLayerNorm(child(settings, "norm"), context);
   const attention = buildAttention(child(settings, "attention"), context);
   const feedForward = buildFeedForward(child(settings, "feed_forward"), context);
-  if (settings.broken || norm === null || attention === null || feedForward === null) return null;
+  if (fields === null || norm === null || attention === null || feedForward === null) return null;
   // A dense block has no router: at peri it would read the bare residual stream.
   const placement = norm.placement ?? (feedForward.kind === "moe" ? "peri" : "pre");
-  return { name, span: context.layerSpan, norm: norm.norm, placement, attention, feedForward };
+  return { name, span: context.layerSpan, norm: norm.norm, placement, residualScale: fields.residual_scale, attention, feedForward };
 }
 
 function buildLayerNorm(settings: Settings, context: BuildContext): { readonly norm: NormSpec; readonly placement: LayerSpec["placement"] | null } | null {
@@ -49,7 +50,11 @@ function buildAttention(settings: Settings, context: LayerContext): AttentionSpe
   if (kindName(settings, LAYER.blocks["attention"]!) === "mha") {
     const fields = read(settings, MHA, context);
     const heads = buildHeads(settings, fields, context);
-    return fields === null || heads === null ? null : { kind: "mha", span, ...heads, gate: fields.gate };
+    if (fields === null || heads === null) return null;
+    const headsPerKey = fields.n_heads / (fields.n_kv_heads ?? fields.n_heads);
+    if (Number.isInteger(headsPerKey)) return { kind: "mha", span, ...heads, gate: fields.gate, headsPerKey };
+    context.report.report("uneven-kv-heads", placeOf(settings, "n_kv_heads", context.layerSpan), { nHeads: fields.n_heads, nKvHeads: fields.n_kv_heads! });
+    return null;
   }
   const fields = read(settings, SWITCHHEAD, context);
   const heads = buildHeads(settings, fields, context);
@@ -58,13 +63,16 @@ function buildAttention(settings: Settings, context: LayerContext): AttentionSpe
   return { kind: "switchhead", span, ...heads, nExperts: fields.n_experts, on: fields.on, ...routed };
 }
 
-type HeadFields = { readonly n_heads: number; readonly d_head: number | null };
-type Heads = Pick<AttentionSpec, "nHeads" | "dHead" | "rope">;
+type HeadFields = { readonly n_heads: number; readonly d_head: number | null; readonly window: number; readonly causal: boolean };
+type Heads = Pick<AttentionSpec, "nHeads" | "dHead" | "rope" | "qkNorm" | "window" | "causal">;
 
 function buildHeads(settings: Settings, fields: HeadFields | null, context: LayerContext): Heads | null {
   const dHead = fields === null ? null : headWidth(settings, fields, context);
   const rope = buildRope(child(settings, "rope"), dHead, context);
-  return dHead === null || fields === null || rope === "broken" ? null : { nHeads: fields.n_heads, dHead, rope };
+  const qkNorm = buildNorm(child(settings, "qk_norm"), null, context);
+  if (dHead === null || fields === null || rope === "broken" || qkNorm === "broken") return null;
+  const window = fields.window === 0 ? null : fields.window;
+  return { nHeads: fields.n_heads, dHead, rope, qkNorm, window, causal: fields.causal };
 }
 
 function headWidth(settings: Settings, fields: HeadFields, { dModel, report, layerSpan }: LayerContext): number | null {
@@ -93,12 +101,13 @@ function buildFeedForward(settings: Settings, context: LayerContext): FeedForwar
   if (kindName(settings, LAYER.blocks["feed_forward"]!) === "dense") {
     const fields = read(settings, DENSE, context);
     const dFf = fields?.d_ff ?? (context.dModel === null ? null : 4 * context.dModel);
-    return fields === null || dFf === null ? null : { kind: "dense", span, dFf, activation: fields.activation, bias: fields.bias };
+    return fields === null || dFf === null ? null : { kind: "dense", span, dFf, activation: fields.activation, bias: fields.bias, glu: fields.glu };
   }
   const fields = read(settings, MOE, context);
   const routed = buildRouted(settings, fields, 4, context);
   if (fields === null || routed === null) return null;
-  return { kind: "moe", span, nExperts: fields.n_experts, expertSize: fields.expert_size, activation: fields.activation, ...routed };
+  const { n_experts: nExperts, expert_size: expertSize, activation, glu, bias: hasBias, n_shared: nShared } = fields;
+  return { kind: "moe", span, nExperts, expertSize, activation, glu, hasBias, nShared, ...routed };
 }
 
 interface Routed {
@@ -133,14 +142,17 @@ function reportTopK(settings: Settings, topK: number, nExperts: number, { report
 
 function buildRouter(settings: Settings, around: Settings, context: LayerContext): RouterSpec | null {
   const fields = read(settings, ROUTER, context);
-  return fields === null ? null : { span: settings.span ?? around.span ?? context.layerSpan, ...fields };
+  if (fields === null) return null;
+  const { input, score, weight, bias: hasBias, z_loss: zLoss } = fields;
+  return { span: settings.span ?? around.span ?? context.layerSpan, input, score, weight, hasBias, zLoss };
 }
 
 function buildBalance(settings: Settings, context: LayerContext): BalanceSpec | null | "broken" {
   if (settings.broken) return "broken";
   if (settings.kind === null || settings.kind.name === "none") return null;
-  const fields = read(settings, ENTROPY, context);
+  const kind = settings.kind.name as BalanceSpec["kind"];
+  const fields = kind === "load" ? read(settings, LOAD, context) : read(settings, ENTROPY, context);
   if (fields === null) return "broken";
   const [over, passes] = fields.scope;
-  return { kind: "entropy", span: settings.span ?? context.layerSpan, weight: fields.weight, over, passes: passes === "passes" };
+  return { kind, span: settings.span ?? context.layerSpan, weight: fields.weight, over, passes: passes === "passes" };
 }

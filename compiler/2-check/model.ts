@@ -45,7 +45,7 @@ export function buildModel(tree: ModelTree, context: BuildContext): ModelSpec | 
 
   const { pools, schedule } = schedulePools(applications);
   const layers = pools.map((p) => named(built[tree.layers.findIndex((l) => l.name === p.layer)] ?? null, p));
-  if (!layers.every((layer) => layer !== null)) return null;
+  if (!layers.every((layer) => layer !== null) || !wholeBatches(layers, train.accumulate, context)) return null;
   const embedding = buildEmbedding(child(tree.root, "embedding"), layers, sizes.d_model, context);
   const head = buildHead(child(tree.root, "head"), layers, context);
   if (embedding === null || head === null) return null;
@@ -53,6 +53,16 @@ export function buildModel(tree: ModelTree, context: BuildContext): ModelSpec | 
     name: tree.name, span: tree.span, vocabSize: sizes.vocab_size, seqLen: sizes.seq_len, dModel: sizes.d_model,
     embedding, head, layers, schedule, stack: stackText(tree), init: { scheme: sizes.init }, train,
   };
+}
+
+/** A term over the batch is not the sum of those over its parts. */
+function wholeBatches(layers: readonly LayerSpec[], accumulate: number, { report }: BuildContext): boolean {
+  if (accumulate === 1) return true;
+  const terms = layers.flatMap(({ attention, feedForward }) =>
+    [attention, feedForward].flatMap((part) => ("balance" in part && part.balance?.over === "batch" ? [part.balance] : [])));
+  const places = terms.filter((term, i) => terms.findIndex((other) => other.span === term.span) === i);
+  for (const { span, kind } of places) report.report("accumulated-balance", span, { kind, accumulate });
+  return terms.length === 0;
 }
 
 const named = (spec: LayerSpec | null, { layer, copy }: Application): LayerSpec | null =>

@@ -7,6 +7,7 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 import { plain } from "../ir/tensor-type.ts";
 import { balanceLoss } from "./balance.ts";
 import type { Entry } from "./entry.ts";
+import { haltingTrunk } from "./halting.ts";
 import { initRule } from "./init.ts";
 import { applyLayer } from "./layer.ts";
 import { embed, headLogits, lastRow, meanLoss, tokenLoss, trainLoss } from "./loss.ts";
@@ -23,7 +24,8 @@ export { parametersOf } from "./parameters.ts";
 /**
  * Builds one entry of a model. Outputs:
  *   train     loss, ce_loss, reg_loss [1], token_loss [B, T, 1], logits [B, T, V], embed_out, layers.I [B, T, D], sel.ffn.I [B, T, K],
- *             sel.att_v.I, sel.att_o.I [B, T, H, K], I counting applications
+ *             sel.att_v.I, sel.att_o.I [B, T, H, K], sel.att.I [B, T, K], I counting applications; under halting selections are f32, −1 where a
+ *             token is skipped, and there are act.never_halt.I, act.expected_depth.I [B, T, 1] and act.block_out.I [B, T, D]
  *   evaluate  as train, without loss and reg_loss
  *   step      logits [1, 1, V] of row `last` of the chunk
  */
@@ -49,7 +51,7 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
     batch: entry.kind === "step" ? 1 : entry.batch,
     positions: entry.kind === "step" ? entry.chunk : entry.seqLen,
     paramValues: Object.fromEntries(params.map((p) => [p.name, p.value])),
-    sources: {}, balance: [], outputs: {},
+    sources: {}, balance: [], information: [], penalties: [], zLosses: {}, outputs: {},
   };
   return { state, params };
 }
@@ -59,6 +61,7 @@ function trunk(s: BuildState): ValueId {
   const { model } = s;
   let x = within(s, "embedding", model.span, () => embed(s));
   if (s.entry.kind !== "step") s.outputs["embed_out"] = x;
+  if (model.halting !== null) return haltingTrunk(s, model.halting, x);
   model.schedule.forEach((site, index) => {
     x = applyLayer(s, model.layers[site.layer]!, index, x);
     if (s.entry.kind !== "step") s.outputs[`layers.${index}`] = x;

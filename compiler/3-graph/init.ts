@@ -6,6 +6,7 @@ import type { InitRule } from "../ir/graph.ts";
 import type { AttentionSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
 import { namingScheme } from "./naming.ts";
 import type { NamingScheme } from "./naming.ts";
+import { keyHeads } from "./parameters.ts";
 import type { ParameterSpec, Role } from "./parameters.ts";
 
 const ZEROS: InitRule = { kind: "zeros" };
@@ -20,7 +21,7 @@ export function initRule(model: ModelSpec, p: ParameterSpec): InitRule {
   const scheme = namingScheme(model);
   if (p.layer === null) return modelRule(p.role, model.dModel);
   const layer = model.layers[p.layer]!;
-  if (p.role.startsWith("norm")) return p.role.endsWith("weight") ? ONES : ZEROS;
+  if (/norm(_out)?\.(weight|bias)$/.test(p.role)) return p.role.endsWith("weight") ? ONES : ZEROS;
   const depth = layer.placement === "post" ? null : model.schedule.length;
   return p.role.startsWith("attention.")
     ? attentionRule(p.role, layer.attention, scheme, model.dModel, depth)
@@ -38,6 +39,7 @@ function modelRule(role: Role, dModel: number): InitRule {
 
 /** @param depth applications of layers, or null where the residual path is normalized (post) and needs no scaling */
 function attentionRule(role: Role, attention: AttentionSpec, scheme: NamingScheme, dModel: number, depth: number | null): InitRule {
+  if (role.endsWith(".bias")) return ZEROS;
   const width = attention.nHeads * attention.dHead;
   const plainDense = attention.kind === "mha" && scheme === "training";
   const scale = depth === null ? 1 : Math.sqrt(2 / depth);
@@ -48,12 +50,14 @@ function attentionRule(role: Role, attention: AttentionSpec, scheme: NamingSchem
   if (!plainDense) return normal(scale / Math.sqrt(fanIn));
   if (depth !== null) return { kind: "truncatedNormal", std: Math.sqrt(2 / (depth * fanIn)) };
   if (role === "attention.o") return uniform(1 / Math.sqrt(width));
-  return xavier(role === "attention.q" ? width : 2 * width, dModel); // keys and values are one matrix there
+  return xavier(role === "attention.q" ? width : 2 * keyHeads(attention) * attention.dHead, dModel); // keys and values are one matrix there
 }
 
 function feedForwardRule(role: Role, layer: LayerSpec, scheme: NamingScheme, dModel: number, depth: number | null): InitRule {
   const ff = layer.feedForward;
   if (ff.kind === "dense") return denseRule(role, ff.dFf, ff.activation === "relu", dModel, depth);
+  if (role.startsWith("feed_forward.shared.")) return denseRule(role, ff.nShared * ff.expertSize, ff.activation === "relu", dModel, depth);
+  if (role.endsWith(".bias")) return ZEROS;
   const scale = depth === null ? 1 : Math.sqrt(2 / depth);
   if (role === "feed_forward.down") return normal(scale / Math.sqrt(ff.nExperts * ff.expertSize));
   if (role === "feed_forward.router" && scheme === "clean") return { kind: "normalRows", std: scale / Math.sqrt(dModel), rescale: "equal" };
@@ -65,6 +69,6 @@ function denseRule(role: Role, dFf: number, relu: boolean, dModel: number, depth
   const fanIn = role.includes("down") ? dFf : dModel;
   if (depth !== null) return isBias ? ZEROS : { kind: "truncatedNormal", std: Math.sqrt(2 / (depth * fanIn)) };
   if (isBias) return uniform(1 / Math.sqrt(fanIn));
-  return role === "feed_forward.up" ? normal((relu ? Math.SQRT2 : 1) * Math.sqrt(2 / (dFf + dModel))) : xavier(dFf, dModel);
+  return !role.endsWith("down") ? normal((relu ? Math.SQRT2 : 1) * Math.sqrt(2 / (dFf + dModel))) : xavier(dFf, dModel);
 }
 

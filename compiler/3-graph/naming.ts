@@ -9,7 +9,7 @@
 import type { Param } from "../ir/graph.ts";
 import type { LayerSpec, ModelSpec } from "../ir/model-spec.ts";
 import { bug, elements } from "../ir/tensor-type.ts";
-import { hasExperts } from "./parameters.ts";
+import { hasExperts, keyHeads } from "./parameters.ts";
 import type { ParameterSpec, Role } from "./parameters.ts";
 
 export type NamingScheme = "clean" | "training";
@@ -26,7 +26,9 @@ export function namingScheme(model: ModelSpec): NamingScheme {
 function isCleanLayer(layer: LayerSpec): boolean {
   const { attention, feedForward } = layer;
   const experts = (["q", "k", "v", "o"] as const).filter((p) => hasExperts(attention, p)).join("");
-  return layer.placement === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
+  const plain = attention.qkNorm === null && feedForward.kind === "moe" && !feedForward.glu && !feedForward.hasBias && feedForward.nShared === 0
+    && !feedForward.router.hasBias && (attention.kind === "mha" ? attention.headsPerKey === 1 : !attention.router.hasBias);
+  return plain && layer.placement === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
     && feedForward.kind === "moe" && feedForward.router.score === "sigmoid" && feedForward.router.weight === "score"
     && (attention.kind === "mha" ? attention.gate === "sigmoid" : experts === "vo" && attention.router.score === "sigmoid");
 }
@@ -55,7 +57,7 @@ function officialShape(layer: LayerSpec | null, p: ParameterSpec): readonly numb
 function mergedPlace(layer: LayerSpec, scheme: NamingScheme, p: ParameterSpec, dModel: number): Place | null {
   const isMerged = scheme === "training" && layer.attention.kind === "mha" && (p.role === "attention.k" || p.role === "attention.v");
   if (!isMerged) return null;
-  const rows = layer.attention.nHeads * layer.attention.dHead;
+  const rows = keyHeads(layer.attention) * layer.attention.dHead;
   return {
     tensor: `unique_layers.${p.layer}.self_attn.data_to_kv.weight`,
     shape: [2 * rows, dModel],
@@ -79,27 +81,39 @@ const TRAINING: Partial<Readonly<Record<Role, string>>> = {
   "embedding": "embedding.weight", "embedding.norm.weight": "embedding.norm.weight", "embedding.norm.bias": "embedding.norm.bias",
   "head": "output.weight", "head.bias": "output.bias", "head.norm.weight": "out_norm.weight", "head.norm.bias": "out_norm.bias",
   "attention.gate": "self_attn.selections.o", "feed_forward.router": "pkm.expert_sel",
-  "feed_forward.up.bias": "linear1.bias", "feed_forward.down.bias": "linear2.bias",
+  "feed_forward.router.bias": "pkm.sel_bias", "attention.router_v.bias": "self_attn.selections.v_bias", "attention.router_o.bias": "self_attn.selections.o_bias",
+};
+
+/** The parts of a dense block are linear layers. */
+const LINEAR: Readonly<Record<string, string>> = {
+  "up": "linear1.weight", "up.bias": "linear1.bias", "gate": "linear_gate.weight", "gate.bias": "linear_gate.bias", "down": "linear2.weight", "down.bias": "linear2.bias",
+};
+const EXPERTS: Readonly<Record<string, string>> = {
+  "up": "pkm.keys", "up.bias": "pkm.bias", "gate": "pkm.gates", "gate.bias": "pkm.gate_bias", "down": "pkm.values", "down.bias": "pkm.o_bias",
 };
 
 function trainingName(role: Role, layer: LayerSpec | null): string {
   const fixed = TRAINING[role];
   if (fixed !== undefined) return fixed;
   if (layer === null) return bug(`no official name for ${role}`);
-  const [block, part] = role.split(".") as [string, string];
+  const block = role.slice(0, role.indexOf("."));
+  const part = role.slice(block.length + 1);
   switch (block) {
     case "norm_attention": return `${layer.placement === "peri" ? "self_attn.norm" : "norm1"}.${part}`;
+    case "norm_attention_out": return `norm1_out.${part}`;
+    case "norm_feed_forward_out": return `norm2_out.${part}`;
     case "norm_feed_forward": return `${layer.placement === "peri" && layer.feedForward.kind === "moe" ? "pkm.norm" : "norm2"}.${part}`;
     case "attention": return trainingAttention(part, layer);
-    case "feed_forward": return layer.feedForward.kind === "moe"
-      ? { up: "pkm.keys", down: "pkm.values" }[part] ?? bug(role)
-      : { up: "linear1.weight", down: "linear2.weight" }[part] ?? bug(role);
+    case "feed_forward": return part.startsWith("shared.")
+      ? `pkm.shared.${LINEAR[part.slice("shared.".length)] ?? bug(role)}`
+      : (layer.feedForward.kind === "moe" ? EXPERTS : LINEAR)[part] ?? bug(role);
     default: return bug(`no official name for ${role}`);
   }
 }
 
 function trainingAttention(part: string, layer: LayerSpec): string {
   const { attention } = layer;
+  if (/^[qk]_norm\./.test(part)) return `self_attn.${part}`;
   if (attention.kind === "mha") return { q: "self_attn.data_to_q.weight", o: "self_attn.out_proj.weight" }[part] ?? bug(part);
   // A router is called after o or v, unless only q or only k uses it.
   if (part === "router_o") return `self_attn.selections.${hasExperts(attention, "o") ? "o" : "q"}`;

@@ -3,10 +3,10 @@
  *
  * moeut  as the authors of MoEUT count them: no head, no embedding, attention over the full T × T square, and the routers of
  *        several heads counted once.
- * full   everything that is multiplied: causal attention over T·(T+1)/2 pairs, the routers of every head, gates, the head.
+ * full   everything that is multiplied: attention over the pairs that see each other (T·(T+1)/2 if causal), the routers of every head, gates, the head.
  */
 import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
-import { routerNames } from "./params.ts";
+import { keyWidth, routerNames } from "./params.ts";
 
 export type MacConvention = "moeut" | "full";
 
@@ -34,11 +34,11 @@ function layerMacs(layer: LayerSpec, D: number, T: number, convention: MacConven
 function attentionMacs(attention: AttentionSpec, D: number, T: number, convention: MacConvention): number {
   const { nHeads: H, dHead: Dh } = attention;
   const width = H * Dh;
-  const pairs = convention === "moeut" ? T * T : (T * (T + 1)) / 2;
+  const pairs = convention === "moeut" ? T * T : visiblePairs(attention, T);
   const products = 2 * width * pairs;
   if (attention.kind === "mha") {
     const gate = convention === "full" && attention.gate === "sigmoid" ? H * D * T : 0;
-    return products + 4 * D * width * T + gate;
+    return products + 2 * D * (width + keyWidth(attention)) * T + gate;
   }
   const { nExperts: E, topK: K, on } = attention;
   const n = on.length;
@@ -46,7 +46,15 @@ function attentionMacs(attention: AttentionSpec, D: number, T: number, conventio
   return products + (n * K + 4 - n) * D * width * T + n * width * K * T + routers;
 }
 
+/** Queries and keys that see each other: all T² in an encoder, fewer with a window. */
+function visiblePairs({ causal, window }: AttentionSpec, T: number): number {
+  const reach = Math.min(window ?? T, T); // positions that a query sees on its side, its own included
+  const causalPairs = reach * T - (reach * (reach - 1)) / 2;
+  return causal ? causalPairs : 2 * causalPairs - T;
+}
+
 /** Per token. */
 function feedForwardMacs(ff: FeedForwardSpec, D: number): number {
-  return ff.kind === "dense" ? 2 * D * ff.dFf : 2 * D * ff.expertSize * ff.topK + D * ff.nExperts;
+  const maps = ff.glu ? 3 : 2;
+  return ff.kind === "dense" ? maps * D * ff.dFf : maps * D * ff.expertSize * (ff.topK + ff.nShared) + D * ff.nExperts;
 }

@@ -44,6 +44,10 @@ export const topK = (b: GraphBuilder, name: string, x: ValueId, k: number): Valu
 export const gatherLast = (b: GraphBuilder, name: string, x: ValueId, selection: ValueId): ValueId =>
   emitOne(b, name, { kind: "gatherLast" }, [x, selection]);
 
+/** @param type of the result: rows of which only the selected places are not 0 */
+export const scatterLast = (b: GraphBuilder, name: string, y: ValueId, selection: ValueId, type: TensorType): ValueId =>
+  emitOne(b, name, { kind: "scatterLast" }, [y, selection], type);
+
 export const gatherRows = (b: GraphBuilder, name: string, table: ValueId, rows: ValueId): ValueId =>
   emitOne(b, name, { kind: "gatherRows" }, [table, rows]);
 

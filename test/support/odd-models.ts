@@ -1,17 +1,20 @@
 /** Every option of a ModelSpec, at sizes that are multiples of nothing. */
 import { ACTIVATIONS } from "../../compiler/ir/model-spec.ts";
 import type { AttentionSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
-import { entropy, layer, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
+import { entropy, layer, load, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
-const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 } };
+const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 }, qkNorm: null, window: null, causal: true };
+type Dense = Extract<FeedForwardSpec, { kind: "dense" }>;
+type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
 
-export const mha = (gate: "none" | "sigmoid" = "none"): AttentionSpec => ({ ...HEADS, kind: "mha", gate });
+type Mha = Extract<AttentionSpec, { kind: "mha" }>;
+export const mha = (gate: "none" | "sigmoid" = "none"): Mha => ({ ...HEADS, kind: "mha", gate, headsPerKey: 1 });
 export const switchhead = (on: readonly Projection[], over: Partial<RouterSpec> = {}, balance = entropy(0.3)): AttentionSpec =>
   ({ ...HEADS, kind: "switchhead", nExperts: 5, topK: 2, on, router: router(over), balance });
-export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): FeedForwardSpec =>
-  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, router: router(over), balance });
-export const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): FeedForwardSpec => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias });
+export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): Moe =>
+  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, glu: false, hasBias: false, nShared: 0, router: router(over), balance });
+export const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): Dense => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias, glu: false });
 
 /** One layer applied twice. */
 export const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement, over: Partial<ModelSpec> = {}): ModelSpec =>
@@ -19,6 +22,8 @@ export const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, pl
 
 const withNorm = (spec: ModelSpec, norm: ModelSpec["layers"][number]["norm"]): ModelSpec =>
   ({ ...spec, layers: spec.layers.map((l) => ({ ...l, norm })), head: { ...spec.head, norm } });
+
+const withResidual = (spec: ModelSpec, residualScale: number): ModelSpec => ({ ...spec, layers: spec.layers.map((l) => ({ ...l, residualScale })) });
 
 export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "MoEUT": twice(switchhead(["v", "o"]), moe(), "peri"),
@@ -47,5 +52,25 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "no positions": twice({ ...mha(), rope: null }, dense(), "pre"),
   "one expert, one head": twice({ ...HEADS, nHeads: 1, kind: "switchhead", nExperts: 1, topK: 1, on: ["v", "o"], router: router(), balance: entropy(0.1) }, { ...moe(), nExperts: 1, topK: 1 } as FeedForwardSpec, "peri"),
   "every expert chosen": twice(switchhead(["v", "o"]), { ...moe(), topK: 7 } as FeedForwardSpec, "peri"),
+  "gated dense": twice(mha(), { ...dense("silu"), glu: true }, "pre"),
+  "gated dense without biases": twice(mha(), { ...dense("gelu", false), glu: true }, "pre"),
+  "gated experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "silu"), glu: true, hasBias: true }, "peri"),
+  "experts with biases": twice(mha(), { ...moe(), hasBias: true }, "peri"),
+  "shared experts": twice(mha(), { ...moe(), nShared: 2 }, "pre"),
+  "gated shared experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "gelu_tanh"), glu: true, hasBias: true, nShared: 1 }, "peri"),
+  "router biases": twice(switchhead(["v", "o"], { hasBias: true }), moe({ hasBias: true, score: "softmax" }), "peri"),
+  "router z-loss": twice(switchhead(["q", "k", "v", "o"], { zLoss: 0.02 }), moe({ zLoss: 0.05 }, null), "peri"),
+  "load balance, top 1": twice(mha(), { ...moe({ score: "softmax" }, load(0.4)), topK: 1 }, "pre"),
+  "load balance of sequences and passes": twice(switchhead(["v", "o"], {}, load(0.3, { over: "sequence", passes: true })), moe({}, load(0.2, { passes: true })), "peri"),
+  "entropy of each token": twice(switchhead(["v", "o"], {}, entropy(0.3, { over: "token" })), moe({}, entropy(0.2, { over: "token", passes: false })), "peri"),
+  "grouped queries": twice({ ...mha(), nHeads: 4, headsPerKey: 2 }, dense(), "pre"),
+  "one head of keys, gated": twice({ ...mha("sigmoid"), headsPerKey: 3 }, dense(), "pre"),
+  "norm of queries and keys": twice({ ...mha(), qkNorm: { ...NORM, kind: "rmsnorm" } }, dense(), "pre"),
+  "norm of queries and keys, experts, a window": twice({ ...switchhead(["q", "k", "v", "o"]), qkNorm: NORM, window: 5 }, moe(), "peri"),
+  "norm without weights of queries and keys, no positions": twice({ ...mha(), qkNorm: { ...NORM, affine: false }, rope: null }, dense(), "pre"),
+  "encoder attention": twice({ ...mha(), causal: false }, dense(), "pre"),
+  "encoder attention with a window": twice({ ...switchhead(["v", "o"]), causal: false, window: 4 }, moe(), "peri"),
+  "sandwich, scaled residuals": withResidual(twice(switchhead(["v", "o"]), moe(), "sandwich"), 0.37),
+  "post, scaled residuals": withResidual(twice(mha(), dense(), "post"), 2.5),
   ...Object.fromEntries(ACTIVATIONS.map((activation) => [`experts with ${activation}`, twice(mha(), moe({}, entropy(0.2), activation), "peri")])),
 };

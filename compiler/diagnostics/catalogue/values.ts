@@ -40,6 +40,14 @@ export const VALUE_MESSAGES = {
     message: (p) => `d_head is d_model / n_heads by default, but ${p.dModel} is not divisible by ${p.nHeads}`,
     hint: (p) => `write d_head: for instance \`d_head ${Math.max(1, Math.floor(p.dModel / p.nHeads))}\``,
   }),
+  "uneven-kv-heads": error<{ nHeads: number; nKvHeads: number }>({
+    message: (p) => `${plural(p.nHeads, "query head")} cannot share ${plural(p.nKvHeads, "head")} of keys and values evenly`,
+    hint: (p) => `choose an n_kv_heads that divides ${p.nHeads}`,
+  }),
+  "accumulated-balance": error<{ kind: string; accumulate: number }>({
+    message: (p) => `\`balance ${p.kind}\` over the batch sees only one of the ${p.accumulate} parts that \`accumulate\` splits it into: the model would learn something else`,
+    hint: () => "write `scope sequence`, or `accumulate 1` and a smaller batch",
+  }),
   "uneven-batch": error<{ batch: number; accumulate: number }>({
     message: (p) => `a batch of ${p.batch} cannot be split into ${p.accumulate} equal parts`,
     hint: (p) => `choose an accumulate that divides ${p.batch}`,
