@@ -50,6 +50,8 @@ const watched = (handle: DeviceHandle, executor: Executor): Executor => ({
   ...executor,
   read: (name) => watchedCall(handle, () => executor.read(name)),
   run: (entries, reads) => watchedCall(handle, () => executor.run(entries, reads)),
+  time: (entry) => watchedCall(handle, () => executor.time(entry)),
+  firstNonFinite: (entry) => watchedCall(handle, () => executor.firstNonFinite(entry)),
 });
 
 /** The first error of a device explains those that follow from it. */

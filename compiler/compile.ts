@@ -34,10 +34,10 @@ export function compileModel(model: ModelSpec, options: CompileOptions): KernelP
   return planKernels(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false });
 }
 
-/** The graph of one entry; "train" comes with its backward pass. */
-export function graphOf(model: ModelSpec, name: Exclude<EntryName, "update">, options: Pick<CompileOptions, "batch" | "seqLen" | "chunk">): OpGraph {
-  const graph = buildGraph(model, entryOf(name, options));
-  return name === "train" ? addGradients(graph, "loss") : graph;
+/** The graph of one entry; "train" comes with its backward pass unless that is not wanted. */
+export function graphOf(model: ModelSpec, name: Exclude<EntryName, "update">, options: Pick<CompileOptions, "batch" | "seqLen" | "chunk">, backward = true): OpGraph {
+  const graph = { ...buildGraph(model, entryOf(name, options)), name }; // a chunk of one position is still a prefill
+  return name === "train" && backward ? addGradients(graph, "loss") : graph;
 }
 
 function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, chunk }: Pick<CompileOptions, "batch" | "seqLen" | "chunk">): Entry {

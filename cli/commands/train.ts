@@ -1,15 +1,15 @@
 import type { Command } from "commander";
-import { printSpec, specHash } from "../../compiler/format/index.ts";
+import { printSpec } from "../../compiler/format/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { byteTokenizer, loadData, type Dataset } from "../../runtime/data/index.ts";
-import { checkFolder, createProgress, currentCheckpoint, recipeOf, startRun, train, type DataInfo, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
+import { UserError } from "../../runtime/errors.ts";
+import { checkFolder, createProgress, currentCheckpoint, startRun, train, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
 import { watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, addSpecOptions, separateSpecs, whole, type AdapterOption, type SpecOptions } from "../options.ts";
 import { openSession, type PlannedSession } from "../session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, grouped, printJson, say } from "../terminal.ts";
-import { version } from "../version.ts";
-import { UserError } from "../../runtime/errors.ts";
+import { runInfo } from "../variants.ts";
 
 interface Options extends SpecOptions, AdapterOption {
   readonly data: readonly string[];
@@ -51,11 +51,6 @@ async function run(file: string | undefined, options: Options): Promise<void> {
 /** In micro-batches. */
 export const loadTrainData = (model: ModelSpec, source: readonly string[], seed: number): Promise<Dataset> =>
   loadData(source, { tokenizer: byteTokenizer, vocabSize: model.vocabSize, seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed });
-
-export const runInfo = (model: ModelSpec, seed: number, data: DataInfo, adapter: RunInfo["adapter"]): RunInfo => ({
-  format: 1, model: model.name, specHash: specHash(model), seed, data, recipe: recipeOf(model.train),
-  versions: { moeut: version(), node: process.versions.node }, adapter,
-});
 
 async function openTraining(model: ModelSpec, adapter: string | undefined): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);

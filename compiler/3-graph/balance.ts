@@ -100,5 +100,5 @@ function evenness(s: BuildState, term: BalanceTerm, load: ValueId, counts: Value
 }
 
 function addAll(s: BuildState, name: string, terms: readonly ValueId[]): ValueId {
-  return terms.length === 1 ? terms[0]! : map(s.b, name, terms.slice(1).reduce((total, _, i) => add(total, input(i + 1)), input(0)), terms);
+  return terms.reduce((total, term) => map(s.b, name, add(input(0), input(1)), [total, term])); // two at a time: a kernel has few bindings
 }

@@ -62,8 +62,8 @@ function backward(b: GraphBuilder, node: Node, depends: readonly boolean[], cont
   });
 }
 
-/** Contributions to one activation, added by one map. */
+/** Contributions to one activation, added two at a time: any number may come together, and a kernel has few bindings. */
 function total(b: GraphBuilder, name: string, grads: readonly ValueId[]): ValueId | null {
-  if (grads.length <= 1) return grads[0] ?? null;
-  return map(b, name, grads.slice(1).reduce((sum, _, i) => add(sum, input(i + 1)), input(0)), grads);
+  if (grads.length === 0) return null;
+  return grads.reduce((sum, grad) => map(b, name, add(input(0), input(1)), [sum, grad]));
 }

@@ -56,10 +56,10 @@ export function partialSumsLaunch(facts: Facts, reduces: readonly ValueId[], isS
     const narrow = isRowScalar(facts.type(input)); // one column, perhaps stored as four
     const wide = narrow && vec4 ? `vec4f(${raw})` : raw;
     const text = columns !== shape.cols && (narrow || !padsWithZero(e, input)) ? masked(wide, "0.0", place, "sizes.columns") : wide;
-    inside.push(`sum${i} += ${text};`);
-    return `var sum${i} = ${lanes}(0.0);`;
+    inside.push(`total${i} += ${text};`);
+    return `var total${i} = ${lanes}(0.0);`;
   });
-  const stores = reduces.map((v, i) => `${b.array(v, lanes, true)}[i] = sum${i};`);
+  const stores = reduces.map((v, i) => `${b.array(v, lanes, true)}[i] = total${i};`);
   const body = `let i = ${FLAT_INDEX} * ${WIDTH}u + lane; // place in [outer, chunks, inner]
 let inner = sizes.inner_rows * sizes.cols;
 if (i >= sizes.outer * sizes.chunks * inner) { return; }

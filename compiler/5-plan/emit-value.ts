@@ -59,7 +59,8 @@ function load(e: Emitter, value: ValueId, scalar: boolean, place: Place): string
   const type = e.facts.type(value);
   const base = e.facts.base(value);
   const stride = colsOf(type); // a row scalar that came out of a contraction is stored padded
-  const at = !scalar ? `${place.row} * ${place.columns} + ${place.column}` : stride === 1 ? place.row : `${place.row} * ${stride}u`;
+  const element = place.row === "0u" ? place.column : `${place.row} * ${place.columns} + ${place.column}`;
+  const at = !scalar ? element : stride === 1 ? place.row : `${place.row} * ${stride}u`;
   if (type.dtype === "u32") return `f32(${e.bindings.array(base, "u32", false)}[${at}])`;
   return `${e.bindings.array(base, scalar ? "f32" : place.lanes, false)}[${at}]`;
 }
@@ -81,7 +82,7 @@ function computeMap(e: Emitter, node: Node, value: ValueId, scalar: boolean, pla
     const text = emitValue(e, input, { ...place, row });
     return isRowScalar(type) && lanes === "vec4f" ? `vec4f(${text})` : text;
   });
-  return exprWgsl(node.op.expr, inputs, columnIndex(place), lanes);
+  return exprWgsl(node.op.expr, inputs, scalar ? "0.0" : columnIndex(place), lanes);
 }
 
 const columnIndex = (place: Place): string =>

@@ -98,7 +98,7 @@ function storage(facts: Facts, graph: OpGraph, refs: RefTable, sums: ReadonlyMap
   const sum = sums.get(base);
   if (sum !== undefined) return `grad/${sum}`;
   const host = hostNames.get(base);
-  return host !== undefined ? declare(refs, host, bytes, "outputs", true) : declare(refs, `value/${graph.name}/${base}`, bytes, "activations", false);
+  return host !== undefined ? declare(refs, host, bytes, "outputs", true) : declare(refs, `value/${graph.name}/${base}`, bytes, "activations", false, null, graph.values[base]!.name);
 }
 
 /** Gradient contributions whose own kernel can add them to the parameter's gradient. */

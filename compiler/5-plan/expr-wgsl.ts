@@ -26,10 +26,13 @@ const BINARY: Readonly<Record<BinaryOp, (a: string, b: string) => string>> = {
 
 const COMPARE = { eq: "==", lt: "<", le: "<=" } as const;
 
-/** An f32 literal that reads back as the nearest float32. */
+/** The shortest f32 literal that reads back as the nearest float32. */
 export function literal(value: number): string {
-  const text = Math.fround(value).toPrecision(9);
-  return /[.e]/.test(text) ? `${text}f`.replace(/^(-?[\d.]+)e\+?(-?\d+)f$/, "$1e$2f") : `${text}.0f`;
+  const nearest = Math.fround(value);
+  let digits = 1;
+  while (Math.fround(Number(nearest.toPrecision(digits))) !== nearest) digits++; // 9 always suffice
+  const text = String(Number(nearest.toPrecision(digits))).replace("e+", "e");
+  return /[.e]/.test(text) ? text : `${text}.0`;
 }
 
 /** @param inputs WGSL of each input, already of type `lanes`  @param column WGSL of the column index as f32 (or vec4f) */

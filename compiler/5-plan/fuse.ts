@@ -204,7 +204,7 @@ function staysInRow(facts: Facts, isStored: (v: ValueId) => boolean, step: Step,
     visited.add(key);
     return facts.producer(v).inputs.every((input) => {
       const seen = facts.through(input);
-      const aligned = sameRow && rowsOf(facts.type(seen)) === rows;
+      const aligned = sameRow && !isSlotSum(facts, v) && rowsOf(facts.type(seen)) === rows; // even one slot has a row name of its own
       return isStored(facts.base(seen)) ? aligned || !storedBy(step).includes(facts.base(seen)) : visit(seen, aligned);
     });
   };
@@ -233,7 +233,7 @@ function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: N
     const seen = facts.through(input);
     const operand = facts.type(input);
     const full = sizeOf(operand) === sizeOf(type) && operand.shape.join() === type.shape.join();
-    if (!full && !oneAxis) return false;
+    if (!full && (!oneAxis || facts.base(seen) === anchor.outputs[0])) return false; // the result itself must not broadcast: its padding may hide that
     if (isStored(facts.base(seen))) return true;
     return full && facts.producer(seen).op.kind === "map" && fitsOperands(facts, isStored, anchor, seen, visited);
   });

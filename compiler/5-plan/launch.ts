@@ -11,6 +11,8 @@ export interface RefInfo {
   readonly kind: BufferKind;
   readonly lasting: boolean;
   readonly table: BufferPlan["table"];
+  /** For messages: what a person would call it. */
+  readonly label: string;
 }
 
 export interface Launch {
@@ -26,9 +28,9 @@ export interface Launch {
 /** All tensors of a plan, by name. */
 export type RefTable = Map<Ref, RefInfo>;
 
-export function declare(refs: RefTable, ref: Ref, bytes: number, kind: BufferKind, lasting: boolean, table: BufferPlan["table"] = null): Ref {
+export function declare(refs: RefTable, ref: Ref, bytes: number, kind: BufferKind, lasting: boolean, table: BufferPlan["table"] = null, label: string = ref): Ref {
   const known = refs.get(ref);
-  if (known === undefined) refs.set(ref, { bytes, kind, lasting, table });
+  if (known === undefined) refs.set(ref, { bytes, kind, lasting, table, label });
   else if (known.bytes < bytes) refs.set(ref, { ...known, bytes });
   return ref;
 }

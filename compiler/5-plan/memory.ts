@@ -1,6 +1,13 @@
 /** Which tensors share a buffer: a tensor's buffer is free again after the last launch that touches it. */
 import type { BufferKind, BufferPlan } from "../ir/plan.ts";
-import type { Launch, Ref, RefTable } from "./launch.ts";
+import type { Launch, Ref, RefInfo, RefTable } from "./launch.ts";
+
+/** A buffer that several tensors use in turn; it is as large as the largest of them. */
+interface Slot {
+  readonly bytes: number;
+  readonly buffer: number;
+  readonly largest: string;
+}
 
 export interface BufferAssignment {
   readonly buffers: readonly BufferPlan[];
@@ -20,12 +27,12 @@ export function assignBuffers(refs: RefTable, entries: readonly (readonly Launch
     bufferOf.set(ref, buffers.length);
     buffers.push({ label: ref, kind: info.kind, bytes: info.bytes, table: info.table });
   }
-  const slots: { bytes: number; buffer: number }[] = [];
+  const slots: Slot[] = [];
   for (const launches of entries) shareSlots(refs, launches, slots, bufferOf, buffers.length);
-  return { buffers: [...buffers, ...slots.map((slot, i) => ({ label: `slot ${i}`, kind: "activations" as const, bytes: slot.bytes, table: null }))], bufferOf };
+  return { buffers: [...buffers, ...slots.map((slot, i) => ({ label: `slot ${i} (${slot.largest})`, kind: "activations" as const, bytes: slot.bytes, table: null }))], bufferOf };
 }
 
-function shareSlots(refs: RefTable, launches: readonly Launch[], slots: { bytes: number; buffer: number }[], bufferOf: Map<Ref, number>, firstSlot: number): void {
+function shareSlots(refs: RefTable, launches: readonly Launch[], slots: Slot[], bufferOf: Map<Ref, number>, firstSlot: number): void {
   const last = new Map<Ref, number>();
   launches.forEach((launch, at) => launch.refs.forEach((ref) => last.set(ref, at)));
   const free = new Set(slots.map((_, i) => i));
@@ -34,7 +41,7 @@ function shareSlots(refs: RefTable, launches: readonly Launch[], slots: { bytes:
       if (bufferOf.has(ref)) continue;
       const info = refs.get(ref);
       if (info === undefined) throw new Error(`compiler bug: tensor "${ref}" was never declared`);
-      const slot = takeSlot(slots, free, info.bytes, firstSlot);
+      const slot = takeSlot(slots, free, info, firstSlot);
       bufferOf.set(ref, slots[slot]!.buffer);
     }
     for (const ref of new Set(launch.refs)) {
@@ -44,15 +51,15 @@ function shareSlots(refs: RefTable, launches: readonly Launch[], slots: { bytes:
 }
 
 /** The smallest free slot that is large enough, else the largest free one, grown, else a new one. */
-function takeSlot(slots: { bytes: number; buffer: number }[], free: Set<number>, bytes: number, firstSlot: number): number {
+function takeSlot(slots: Slot[], free: Set<number>, { bytes, label }: RefInfo, firstSlot: number): number {
   const bySize = [...free].sort((a, b) => slots[a]!.bytes - slots[b]!.bytes);
   const slot = bySize.find((i) => slots[i]!.bytes >= bytes) ?? bySize.at(-1);
   if (slot === undefined) {
-    slots.push({ bytes, buffer: firstSlot + slots.length });
+    slots.push({ bytes, buffer: firstSlot + slots.length, largest: label });
     return slots.length - 1;
   }
   free.delete(slot);
-  slots[slot]!.bytes = Math.max(slots[slot]!.bytes, bytes);
+  if (bytes > slots[slot]!.bytes) slots[slot] = { ...slots[slot]!, bytes, largest: label };
   return slot;
 }
 

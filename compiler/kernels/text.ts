@@ -36,7 +36,7 @@ export function kernelText(parts: KernelParts): Kernel {
     `struct Sizes { ${sizes.map((name) => `${name}: u32`).join(", ")} }`,
     "@group(0) @binding(0) var<uniform> sizes: Sizes;",
     ...bindings,
-    ...(parts.module?.trim() ? [parts.module.trim()] : []),
+    ...(parts.module?.trim() ? [indent(parts.module, 0)] : []),
     "",
     `@compute @workgroup_size(${parts.workgroupSize})`,
     "fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {",

@@ -92,6 +92,9 @@ async function timeEntry(device: GPUDevice, commands: readonly Command[]): Promi
 /** Runs an entry dispatch by dispatch and looks at the bits of everything written. Slow: for finding out what went wrong. */
 async function findNonFinite(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[], entry: string, commands: readonly Command[]): Promise<string | null> {
   const dispatches = plan.entries[entry]!.dispatches;
+  const clear = device.createCommandEncoder(); // what earlier runs left in shared buffers is not this run's
+  plan.buffers.forEach((b, i) => b.kind === "activations" && clear.clearBuffer(buffers[i]!));
+  device.queue.submit([clear.finish()]);
   for (const [i, command] of commands.entries()) {
     const dispatch = dispatches[i]!;
     const { access } = plan.kernels[dispatch.kernel]!;

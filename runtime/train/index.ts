@@ -1,4 +1,4 @@
-export { train, type TrainHooks, type TrainOptions, type TrainResult } from "./loop.ts";
+export { Diverged, train, type TrainHooks, type TrainOptions, type TrainResult } from "./loop.ts";
 export { checkFolder, startRun, type StartOptions } from "./start.ts";
 export { createRun, isRun, logPath, readRun, readRunSpec, recipeOf, type DataInfo, type RunInfo } from "./run-folder.ts";
 export { currentCheckpoint, loadWeights, readState, weightsPath, type CheckpointState } from "./checkpoint.ts";

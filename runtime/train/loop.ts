@@ -4,7 +4,7 @@ import { UserError } from "../errors.ts";
 import { evaluate } from "../evaluate/index.ts";
 import type { ParamPlan } from "../standalone/plan.ts";
 import type { Recipe } from "../standalone/schedule.ts";
-import { trainStep, type StepMetrics } from "../standalone/train-step.ts";
+import { trainStep, writeBatch, type MicroBatch, type StepMetrics } from "../standalone/train-step.ts";
 import type { Executor } from "../standalone/types.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import { appendRecord, syncLog, type StepRecord } from "./log.ts";
@@ -43,7 +43,10 @@ export interface TrainResult {
   readonly last: StepRecord | null;
 }
 
-/** UserError, with the last checkpoint kept, if a loss or gradient is not finite. */
+/** A loss or gradient was not finite. */
+export class Diverged extends UserError {}
+
+/** Diverged, with the last checkpoint kept, if a loss or gradient is not finite. */
 export async function train(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
   const { recipe } = options.info;
   let step = options.done;
@@ -66,7 +69,7 @@ async function oneStep(options: TrainOptions, step: number): Promise<StepRecord>
   const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
   const metrics = await trainStep(executor, recipe, step, batches);
   const seconds = (performance.now() - started) / 1000;
-  requireFinite(options, step + 1, metrics);
+  if (!isFinite(metrics)) throw await divergence(options, step + 1, metrics, batches);
   const record = recordOf(step + 1, metrics, recipe, batches[0]!.tokens.length, seconds);
   const isDue = options.evalEvery > 0 && ((step + 1) % options.evalEvery === 0 || step + 1 === recipe.steps);
   return isDue ? { ...record, validation_loss: await validate(options) } : record;
@@ -81,12 +84,24 @@ async function validate({ executor, data, evalTokens }: TrainOptions): Promise<n
   return (await evaluate(executor, data.validationBatches(evalTokens), data.bytesPerToken)).loss;
 }
 
-function requireFinite({ folder, params, info }: TrainOptions, step: number, { ceLoss, regLoss, gradNorm, firstBad }: StepMetrics): void {
-  const bad = firstBad !== null ? `the gradient of ${params[firstBad]?.name ?? `parameter ${firstBad}`}`
-    : !Number.isFinite(ceLoss) ? "the cross-entropy" : !Number.isFinite(regLoss) ? "the balance loss" : !Number.isFinite(gradNorm) ? "the gradient norm" : null;
-  if (bad === null) return;
-  throw new UserError(`training diverged in step ${step}: ${bad} is not finite (learning rate ${info.recipe.optimizer.lr}). `
+/** A GPU's numbers are tested here again, because shader compilers may assume that NaN does not occur. */
+const isFinite = ({ ceLoss, regLoss, gradNorm, firstBad }: StepMetrics): boolean => firstBad === null && [ceLoss, regLoss, gradNorm].every(Number.isFinite);
+
+async function divergence({ folder, executor, params, info }: TrainOptions, step: number, metrics: StepMetrics, batches: readonly MicroBatch[]): Promise<Diverged> {
+  const what = metrics.firstBad !== null ? `the gradient of ${params[metrics.firstBad]?.name ?? `parameter ${metrics.firstBad}`}` : "the loss";
+  const origin = await firstBadTensor(executor, batches);
+  return new Diverged(`training diverged in step ${step}: ${what} is not finite${origin === null ? "" : `; the first tensor that went bad is "${origin}"`} (learning rate ${info.recipe.optimizer.lr}). `
     + `The last checkpoint in ${folder} is kept; try a lower lr, a longer warmup or a lower grad_clip in a new run`);
+}
+
+/** Runs the micro-batches again, launch by launch: the weights are as they were, because the update was skipped. */
+async function firstBadTensor(executor: Executor, batches: readonly MicroBatch[]): Promise<string | null> {
+  for (const batch of batches) {
+    writeBatch(executor, "train", batch);
+    const label = await executor.firstNonFinite("train");
+    if (label !== null) return label;
+  }
+  return null;
 }
 
 async function checkpoint({ folder, executor, params, info }: TrainOptions, step: number, hooks: TrainHooks): Promise<void> {

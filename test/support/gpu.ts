@@ -38,15 +38,17 @@ export const PROFILES: Readonly<Record<"own" | "portable" | "team", (handle: Dev
   team: (handle) => ({ ...ownProfile(handle), name: "team", rowOwner: "team" }),
 };
 
-/** Runs `use` with an executor, then frees its buffers; throws what the device reports. */
+/** Runs `use` with an executor, then frees its buffers; throws what the device reports, and the next test gets another device. */
 export async function withExecutor<T>(handle: DeviceHandle, plan: KernelPlan, use: (executor: Executor) => Promise<T>): Promise<T> {
-  const executor = await createExecutor(handle.device, plan);
+  let executor: Executor | null = null;
   try {
+    executor = await createExecutor(handle.device, plan);
     const result = await use(executor);
     handle.checkErrors();
     return result;
   } finally {
-    executor.destroy();
+    executor?.destroy();
+    if (handle.firstError() !== null) open.delete(handle.info.kind);
   }
 }
 

@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import { UserError } from "../../runtime/errors.ts";
+import { verdicts } from "../../runtime/report/words.ts";
+import { baselineOf, compareModels, resultTable } from "../comparison.ts";
+import { addAdapterOption, addDataOption, separateSpecs, whole, type AdapterOption } from "../options.ts";
+import { loadSpec } from "../spec.ts";
+import { printJson } from "../terminal.ts";
+import { modelsToCompare } from "../variants.ts";
+
+interface Options extends AdapterOption {
+  readonly data: readonly string[];
+  readonly out: string;
+  readonly steps?: number;
+  readonly tokens?: number;
+  readonly seeds?: number;
+  readonly model: readonly string[];
+  readonly set: readonly string[];
+  readonly baseline?: string;
+  readonly evalTokens: number;
+  readonly prompt?: string;
+  readonly json?: boolean;
+}
+
+const collect = (value: string, sofar: readonly string[]): readonly string[] => [...sofar, value];
+
+export function define(command: Command): void {
+  addAdapterOption(addDataOption(command.argument("[file...]", "specs"), true))
+    .requiredOption("--out <folder>", "runs, results.json and report.html; the same command again continues an interrupted comparison")
+    .option("--steps <n>", "optimizer steps of every run (default: as the specs say)", whole(1))
+    .option("--tokens <n>", "training tokens of every run, instead of steps", whole(1))
+    .option("--seeds <k>", "runs per variant: seeds 0 to k - 1 (default: as a compare block says, else 3)", whole(1))
+    .option("--model <name>", "a model or compare block to take (repeatable; default: all)", collect, [])
+    .option("--baseline <name>", "the variant that the others are held against (default: the first)")
+    .option("--set <path=value>", "override a field of all specs (repeatable)", collect, [])
+    .option("--eval-tokens <n>", "held-out tokens behind the final losses, at most", whole(1), 32_768)
+    .option("--prompt <text>", "what the samples continue (default: the beginning of the held-out text)")
+    .option("--json", "print the results as one JSON document")
+    .action(run);
+}
+
+async function run(words: readonly string[], options: Options): Promise<void> {
+  const { files, data } = separateSpecs(words, options.data);
+  if (options.steps !== undefined && options.tokens !== undefined) throw new UserError("give --steps or --tokens, not both");
+  const specs = files.map((file) => ({ file, overrides: overridesOf(file, options) })).map(({ file, overrides }) => loadSpec(file, overrides));
+  const models = specs.flatMap((spec) => modelsToCompare(spec, options.model));
+  const seeds = options.seeds ?? Math.max(0, ...specs.flatMap((spec) => spec.compares.map((compare) => compare.seeds)));
+  const results = await compareModels({
+    title: models.map((model) => model.name).join(", "), models, baseline: baselineOf(models, options.baseline), source: data,
+    seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out, adapter: options.adapter,
+    finalTokens: options.evalTokens, prompt: options.prompt ?? null, sampleTokens: 240,
+  });
+  if (results === null) {
+    process.stdout.write(`stopped; everything done so far is saved in ${options.out}, and the same command continues\n`);
+  } else if (options.json === true) printJson(results);
+  else process.stdout.write(`\n${resultTable(results)}\n${verdicts(results).join("\n")}\n\nreport: ${join(options.out, "report.html")}\n`);
+}
+
+/** A budget in tokens becomes steps of the batches that the spec asks for. */
+function overridesOf(file: string, { set, steps, tokens }: Options): readonly string[] {
+  if (steps !== undefined) return [...set, `train.steps=${steps}`];
+  if (tokens === undefined) return set;
+  const { models } = loadSpec(file, set);
+  const perStep = models[0]!.train.batch * models[0]!.seqLen;
+  return [...set, `train.steps=${Math.max(1, Math.round(tokens / perStep))}`];
+}

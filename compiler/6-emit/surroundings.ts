@@ -1,0 +1,78 @@
+/** What makes the emitted folder a small project of its own. */
+import type { ModelSpec } from "../ir/model-spec.ts";
+import type { Emission } from "./index.ts";
+
+export const TSCONFIG = `${JSON.stringify({
+  compilerOptions: {
+    target: "ES2022", module: "NodeNext", moduleResolution: "NodeNext", lib: ["ES2023"], types: ["node", "@webgpu/types"], strict: true, noUncheckedIndexedAccess: true,
+    noUnusedLocals: true, noUnusedParameters: true, exactOptionalPropertyTypes: true, skipLibCheck: true, allowImportingTsExtensions: true, noEmit: true,
+  },
+  include: ["*.ts", "runtime"],
+}, null, 2)}\n`;
+
+/** @param name of the model; npm wants lower case */
+export const packageJson = (name: string): string => `${JSON.stringify({
+  name: name.toLowerCase(), private: true, type: "module",
+  scripts: { start: "tsx example.ts", typecheck: "tsc" },
+  dependencies: { webgpu: "0.6.2" },
+  devDependencies: { "@types/node": "20.19.43", "@webgpu/types": "0.1.74", tsx: "4.23.15", typescript: "5.9.3" },
+}, null, 2)}\n`;
+
+export function exampleText({ vocabSize }: ModelSpec): string {
+  return `/** Trains for a few steps on one line of text and continues it. */
+import { create } from "webgpu";
+import { load, RECIPE, SIZES } from "./model.ts";
+
+// The object that create() returns must stay reachable as long as the device is used.
+const gpu = create([]);
+const adapter = await gpu.requestAdapter();
+if (adapter === null) throw new Error("no WebGPU adapter");
+const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+const device = await adapter.requestDevice({
+  requiredFeatures: adapter.features.has("subgroups") ? ["subgroups"] : [],
+  requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
+});
+
+const text = new TextEncoder().encode("a layer is a pool of weights, a site is where it is used, and the schedule is the order. ");
+const token = (i: number): number => text[i % text.length]! % ${vocabSize};
+const count = SIZES.batch * SIZES.seqLen;
+const batch = { tokens: Uint32Array.from({ length: count }, (_, i) => token(i)), targets: Uint32Array.from({ length: count }, (_, i) => token(i + 1)) };
+
+const model = await load(device);
+model.initialize(0);
+for (let step = 0; step < 20; step++) {
+  const { ceLoss, gradNorm } = await model.trainStep(step, Array.from({ length: RECIPE.accumulate }, () => batch));
+  console.log(\`step \${step + 1}  loss \${ceLoss.toFixed(4)}  gradient norm \${gradNorm.toFixed(4)}\`);
+}
+const out: number[] = [];
+for await (const next of model.generate([...text.subarray(0, 8)], { maxTokens: 60, temperature: 0.5 })) out.push(next);
+console.log(new TextDecoder().decode(Uint8Array.from(out)));
+process.exit(0);
+`;
+}
+
+export function readme({ model, plan }: Emission, banner: string): string {
+  const subgroups = plan.profile.exchange === "workgroup" ? "No optional features are needed." : `The device needs the feature \`subgroups\` with subgroups of ${plan.profile.lanes} lanes.`;
+  const largest = plan.buffers.reduce((most, b) => Math.max(most, b.bytes), 0);
+  return `# ${model.name}
+
+${banner}. Everything here runs without moeut.
+
+\`\`\`
+npm install
+npm start          # trains a few steps on one line of text and continues it
+npm run typecheck
+\`\`\`
+
+| file | what it is |
+|---|---|
+| \`model.ts\` | \`load(device)\`: trainStep, forward, generate, weights; names and shapes of all parameters as types |
+| \`kernels/*.wgsl\` | the ${plan.kernels.length} compute shaders |
+| \`plan.json\` | buffers, launches and their order |
+| \`manifest.json\` | parameters with their official names, memory, and which part of the spec each launch computes |
+| \`runtime/\` | the executor and what surrounds it: the same files that moeut itself runs |
+| \`spec.moeut\` | the model, every default written out |
+
+${subgroups} Its largest buffer is ${largest} bytes: ask for \`maxStorageBufferBindingSize\` and \`maxBufferSize\` of at least that. All buffers together take ${plan.memory.total} bytes.
+`;
+}

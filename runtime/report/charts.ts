@@ -1,0 +1,127 @@
+/** Plots as SVG text. Colours are CSS variables of the page, so that one file serves light, dark and print. */
+import { LineChart, CustomChart, ScatterChart } from "echarts/charts";
+import { GridComponent, LegendComponent, MarkLineComponent } from "echarts/components";
+import * as echarts from "echarts/core";
+import { SVGRenderer } from "echarts/renderers";
+import type { CompareResults, VariantResult } from "../compare/results.ts";
+import { mean } from "../compare/statistics.ts";
+
+echarts.use([LineChart, ScatterChart, CustomChart, GridComponent, LegendComponent, MarkLineComponent, SVGRenderer]);
+
+const WIDTH = 860;
+const FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif";
+export const seriesColor = (index: number): string => `var(--series-${index % 8})`;
+
+type Option = Parameters<ReturnType<typeof echarts.init>["setOption"]>[0];
+
+function render(height: number, option: Option): string {
+  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
+  chart.setOption({ animation: false, textStyle: { fontFamily: FONT, fontSize: 12 }, ...option });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  // A width of 100 % lets the page decide; the viewBox keeps the proportions.
+  return svg.replace(/^<svg width="\d+" height="\d+"/, '<svg width="100%" role="img"').replace(/<rect[^>]*fill="none"[^>]*><\/rect>/, "");
+}
+
+const axis = (name: string, extra: object = {}): object => ({
+  name, nameLocation: "middle", nameGap: 34, nameTextStyle: { color: "var(--muted)" }, axisLabel: { color: "var(--muted)" },
+  axisLine: { show: true, lineStyle: { color: "var(--rule)" } }, axisTick: { lineStyle: { color: "var(--rule)" } },
+  splitLine: { show: true, lineStyle: { color: "var(--grid)" } }, ...extra,
+});
+
+const GRID = { left: 64, right: 24, top: 44, bottom: 52 };
+
+interface Point {
+  readonly x: number;
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Mean, least and greatest over the seeds at each step where all seeds have a value. */
+export function spread(variant: VariantResult, which: "train_loss" | "validation_loss", scale: number): readonly Point[] {
+  const curves = variant.runs.map((run) => new Map(run.curve.map((point) => [point.step, point[which]])));
+  return [...(curves[0]?.keys() ?? [])].flatMap((step) => {
+    const values = curves.map((curve) => curve.get(step)).filter((x) => x !== undefined && x !== null);
+    return values.length < curves.length ? [] : [{ x: step * scale, mean: mean(values), low: Math.min(...values), high: Math.max(...values) }];
+  });
+}
+
+/** A line of means in a band from the least to the greatest. */
+function lineAndBand(name: string, color: string, points: readonly Point[]): readonly object[] {
+  const quiet = { type: "line", symbol: "none", silent: true, lineStyle: { opacity: 0 }, stack: `band ${name}` };
+  const line = { type: "line", name, color, data: points.map((p) => [p.x, p.mean]), symbol: points.length > 40 ? "none" : "circle", symbolSize: 5, lineStyle: { width: 2, color }, itemStyle: { color }, z: 3 };
+  if (points.every((p) => p.low === p.high)) return [line];
+  return [
+    { ...quiet, data: points.map((p) => [p.x, p.low]) },
+    { ...quiet, data: points.map((p) => [p.x, p.high - p.low]), areaStyle: { color, opacity: 0.18 } },
+    line,
+  ];
+}
+
+/** Loss against `scale` times the step. The axis leaves out the first steep fall, where all variants look alike. */
+function lossChart(results: CompareResults, which: "train_loss" | "validation_loss", axisName: string, scaleOf: (variant: VariantResult) => number): string {
+  const curves = results.variants.map((variant) => spread(variant, which, scaleOf(variant)));
+  const series = curves.flatMap((points, i) => lineAndBand(results.variants[i]!.name, seriesColor(i), points));
+  const [low, high] = window(curves);
+  return render(360, {
+    grid: GRID,
+    legend: { top: 8, left: GRID.left, icon: "roundRect", itemWidth: 14, itemHeight: 4, textStyle: { color: "var(--ink)" }, data: results.variants.map((v) => v.name) },
+    xAxis: axis(axisName, { type: "value", min: 0, axisLabel: { color: "var(--muted)", formatter: shortNumber } }),
+    yAxis: axis("loss, nats per token", { type: "value", min: low, max: high, nameGap: 44, axisLabel: { color: "var(--muted)", formatter: (x: number) => String(Number(x.toFixed(2))) } }),
+    series: series as never,
+  });
+}
+
+/** From just under the least value to the value after the first fifth of the longest curve, or a little over the least. */
+function window(curves: readonly (readonly Point[])[]): readonly [number, number] {
+  const all = curves.flat();
+  const least = Math.min(...all.map((p) => p.low));
+  const settled = Math.max(...curves.flatMap((points) => points.slice(Math.floor(points.length / 5)).map((p) => p.high)));
+  const pad = Math.max(0.02, (settled - least) * 0.08);
+  return [Math.floor((least - pad) * 20) / 20, Math.ceil((settled + pad) * 20) / 20];
+}
+
+export function shortNumber(n: number): string {
+  for (const [size, letter] of [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]] as const) if (n >= size) return `${Number((n / size).toPrecision(3))}${letter}`;
+  return String(Number(n.toPrecision(3)));
+}
+
+export const validationChart = (results: CompareResults): string => lossChart(results, "validation_loss", "steps", () => 1);
+export const trainingChart = (results: CompareResults): string => lossChart(results, "train_loss", "steps", () => 1);
+
+/** Against the work of the forward passes so far: who learns more per multiplication. */
+export function computeChart(results: CompareResults): string {
+  const tokensPerStep = results.budget.batch * results.budget.seq_len;
+  return lossChart(results, "validation_loss", "multiply-accumulates of all forward passes so far", (variant) => variant.macs_per_token.full * tokensPerStep);
+}
+
+/** One row per variant: the difference from the baseline with its interval, and a dot per seed. */
+export function differenceChart(results: CompareResults): string {
+  const rows = results.variants.flatMap((variant, i) => (variant.difference === null ? [] : [{ variant, difference: variant.difference, color: seriesColor(i) }])).reverse();
+  const interval = { type: "custom", renderItem: intervalItem, data: rows.map(({ difference: d, color }, i) => ({ value: [d.interval.low, d.interval.high, d.mean, i], itemStyle: { color } })), encode: { x: [0, 1, 2], y: 3 } };
+  const seeds = { type: "scatter", symbolSize: 6, data: rows.flatMap(({ difference, color }, i) => difference.per_seed.map((s) => ({ value: [s.difference, i], itemStyle: { color, opacity: 0.55 } }))) };
+  const zero = { type: "line", data: [], markLine: { symbol: "none", silent: true, label: { show: false }, lineStyle: { color: "var(--muted)", type: "dashed" }, data: [{ xAxis: 0 }] } };
+  return render(96 + 44 * rows.length, {
+    grid: { ...GRID, left: 24 + 8 * Math.max(...rows.map(({ variant }) => variant.name.length)), top: 20 },
+    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", scale: true, min: (r: { min: number }) => Math.min(0, r.min), max: (r: { max: number }) => Math.max(0, r.max) }),
+    yAxis: axis("", { type: "category", data: rows.map(({ variant }) => variant.name), axisLabel: { color: "var(--ink)" }, splitLine: { show: false } }),
+    series: [interval, seeds, zero] as never,
+  });
+}
+
+interface RenderApi {
+  value(dimension: number): number;
+  coord(point: readonly [number, number]): [number, number];
+  visual(name: "color"): string;
+}
+
+function intervalItem(_: unknown, api: RenderApi): object {
+  const row = api.value(3);
+  const [low, y] = api.coord([api.value(0), row]);
+  const [high] = api.coord([api.value(1), row]);
+  const [center] = api.coord([api.value(2), row]);
+  const style = { stroke: api.visual("color"), lineWidth: 2.5, fill: "none" };
+  const line = (x1: number, y1: number, x2: number, y2: number): object => ({ type: "line", shape: { x1, y1, x2, y2 }, style });
+  return { type: "group", children: [line(low, y, high, y), line(low, y - 6, low, y + 6), line(high, y - 6, high, y + 6), { type: "rect", shape: { x: center - 4, y: y - 4, width: 8, height: 8 }, style: { fill: api.visual("color") } }] };
+}

@@ -1,0 +1,106 @@
+/** report.html of a comparison. */
+import type { CompareResults, VariantResult } from "../compare/results.ts";
+import { computeChart, differenceChart, seriesColor, trainingChart, validationChart } from "./charts.ts";
+import { escape, figure, htmlTable, page } from "./page.ts";
+import { count, interval, isClear, loss, memory, signed, time, tokens, verdicts } from "./words.ts";
+
+export function renderReport(results: CompareResults): string {
+  return page(results.title, [
+    header(results),
+    `<div class="verdicts">${verdicts(results).map((sentence) => `<p>${escape(sentence)}</p>`).join("")}</div>`,
+    resultTable(results),
+    "<h2>Loss</h2>", ...lossFigures(results),
+    "<h2>Cost</h2>", costTable(results),
+    "<h2>Samples</h2>", ...samples(results),
+    "<h2>Specs</h2>", ...specs(results),
+    "<h2>Method</h2>", `<ul class="method">${results.method.map((line) => `<li>${escape(line)}</li>`).join("")}</ul>`,
+    `<footer>moeut ${escape(results.versions.moeut)} on Node ${escape(results.versions.node)}, ${escape(results.adapter.name)}. All numbers are in results.json beside this file.</footer>`,
+  ]);
+}
+
+function header({ title, data, budget, seeds, validation_sequences: sequences, variants }: CompareResults): string {
+  const runs = `${variants.length} variants, ${seeds.length === 1 ? "one seed" : `${seeds.length} seeds`} each`;
+  const trained = `${tokens(budget.steps)} steps of ${budget.batch} × ${budget.seq_len} tokens (${count(budget.tokens)} in all)`;
+  const measured = `final loss on ${tokens(sequences * budget.seq_len)} held-out tokens`;
+  return `<h1>${escape(title)}</h1><p class="about">${runs}; ${trained} of ${escape(data.source.join(" "))}; ${measured}.</p>`;
+}
+
+const nameCell = ({ variants, baseline }: CompareResults, variant: VariantResult): string =>
+  `<span class="dot" style="background:${seriesColor(variants.indexOf(variant))}"></span>${escape(variant.name)}${variant.name === baseline ? "<small>baseline</small>" : ""}`;
+
+function resultTable(results: CompareResults): string {
+  const head = ["variant", "final loss<small>nats per token</small>", "perplexity", "bits per byte", `against ${escape(results.baseline)}<small>95 % interval</small>`, "parameters<small>active per token</small>", "MACs per token", "step time<small>ratio</small>"];
+  const rows = results.variants.map((v) => [
+    nameCell(results, v), lossCell(v), v.perplexity === null ? "–" : v.perplexity.toFixed(3), v.bits_per_byte === null ? "–" : loss(v.bits_per_byte), differenceCell(v),
+    `${count(v.parameters.unique)}<small>${count(v.parameters.active)}</small>`, count(v.macs_per_token.full),
+    v.step_seconds === null ? "–" : `${time(v.step_seconds.median)}<small>× ${v.step_seconds.ratio.toFixed(2)}</small>`,
+  ]);
+  return htmlTable([head, ...rows]);
+}
+
+function lossCell({ validation_loss: found, runs }: VariantResult): string {
+  const failed = runs.filter((run) => run.diverged !== null).length;
+  const note = failed === 0 ? "" : `<small class="bad">${failed} diverged</small>`;
+  if (found === null) return `–${note}`;
+  return `${loss(found.mean)}${found.sd === null ? "" : `<small>± ${loss(found.sd)} over seeds</small>`}${note}`;
+}
+
+function differenceCell({ difference: d }: VariantResult): string {
+  if (d === null) return "–";
+  const tone = !isClear(d) ? "" : d.mean < 0 ? ' class="good"' : ' class="bad"';
+  return `<span${tone}>${signed(d.mean)}</span><small>${interval(d)}</small>`;
+}
+
+function lossFigures(results: CompareResults): readonly string[] {
+  const band = results.seeds.length > 1 ? " Lines are means, bands reach from the least to the greatest of the seeds." : "";
+  const has = (which: "validation_loss"): boolean => results.variants.some((v) => v.runs.some((run) => run.curve.filter((p) => p[which] !== null).length > 1));
+  return [
+    ...(has("validation_loss") ? [figure(validationChart(results), `Held-out loss during training.${band}`)] : []),
+    figure(trainingChart(results), `Training loss (cross-entropy alone, averaged over neighbouring steps).${band}`),
+    ...(has("validation_loss") ? [figure(computeChart(results), "Held-out loss against the multiplications spent: the comparison at equal compute. Curves that end further left did less work per step.")] : []),
+    ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), `Final differences from ${escape(results.baseline)}: square and bar are the mean and its 95 % interval, dots the single seeds.`), seedTable(results)] : []),
+  ];
+}
+
+function seedTable(results: CompareResults): string {
+  const compared = results.variants.filter((v) => v.difference !== null);
+  const head = ["difference of seed", ...results.seeds.map(String), "95 %, Student's t over seeds"];
+  const cell = (v: VariantResult, seed: number): string => {
+    const found = v.difference!.per_seed.find((s) => s.seed === seed);
+    return found === undefined ? "diverged" : signed(found.difference);
+  };
+  const student = ({ difference: d }: VariantResult): string => (d!.seed_interval === null ? "needs two seeds" : `${signed(d!.seed_interval.low)} to ${signed(d!.seed_interval.high)}`);
+  return htmlTable([head, ...compared.map((v) => [nameCell(results, v), ...results.seeds.map((seed) => cell(v, seed)), student(v)])]);
+}
+
+function costTable(results: CompareResults): string {
+  const head = ["variant", "parameters", "active per token", "MACs per token<small>everything</small>", "MACs per token<small>as in the MoEUT paper</small>", "median step", "memory"];
+  return htmlTable([head, ...results.variants.map((v) => [
+    nameCell(results, v), tokens(v.parameters.unique), tokens(v.parameters.active), tokens(Math.round(v.macs_per_token.full)), tokens(Math.round(v.macs_per_token.moeut)),
+    v.step_seconds === null ? "–" : time(v.step_seconds.median), memory(v.memory_bytes),
+  ])]);
+}
+
+function samples(results: CompareResults): readonly string[] {
+  const taken = results.variants.filter((v) => v.sample !== null);
+  if (taken.length === 0) return ["<p>None were taken.</p>"];
+  return taken.map((v) => `<div class="sample"><h3>${nameCell(results, v)}</h3><pre><span class="prompt">${escape(v.sample!.prompt)}</span>${escape(v.sample!.text)}</pre></div>`);
+}
+
+function specs(results: CompareResults): readonly string[] {
+  return results.variants.map((v) => {
+    const title = `<h3>${nameCell(results, v)}</h3>`;
+    const full = `<pre class="spec">${escape(v.spec)}</pre>`;
+    if (v.spec_diff === null) return `${title}${full}`;
+    return `${title}<p>What differs from ${escape(results.baseline)}:</p><pre class="spec">${diff(v.spec_diff)}</pre><details><summary>the whole spec</summary>${full}</details>`;
+  });
+}
+
+/** Changed lines with two lines around them. */
+function diff(text: string): string {
+  const lines = text.split("\n");
+  const isChange = (line: string | undefined): boolean => line !== undefined && !line.startsWith(" ") && line !== "";
+  const near = (i: number): boolean => [-2, -1, 0, 1, 2].some((d) => isChange(lines[i + d]));
+  const shown = lines.flatMap((line, i) => (near(i) ? [line] : near(i - 1) ? ["  …"] : []));
+  return shown.map((line) => `<span class="line${line.startsWith("+") ? " added" : line.startsWith("-") ? " removed" : ""}">${escape(line)}</span>`).join("");
+}

@@ -1,0 +1,121 @@
+/** Many steps in a row: what breaks on the second step, adds up over micro-batches, or differs between two plans of one model. */
+import { describe, expect, test } from "vitest";
+import type { CompileOptions } from "../compiler/compile.ts";
+import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import type { KernelPlan } from "../compiler/ir/plan.ts";
+import { initializeParameters } from "../runtime/standalone/parameters.ts";
+import { createRandom } from "../runtime/standalone/random.ts";
+import { trainStep, type MicroBatch, type StepMetrics } from "../runtime/standalone/train-step.ts";
+import type { Executor } from "../runtime/standalone/types.ts";
+import { deviation } from "./support/golden.ts";
+import { ADAPTERS, deviceOf, MAIN, OTHERS, relativeDistance, withModel } from "./support/gpu.ts";
+import { entropy, layer, model, scheduleOf } from "./support/models.ts";
+import { dense, mha, moe, switchhead } from "./support/odd-models.ts";
+
+const [V, T] = [53, 19];
+const STEPS = 20;
+const RECIPE = {
+  optimizer: { lr: 3e-3, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1 },
+  schedule: { kind: "cosine", warmup: 3, floor: 0.1 }, gradClip: 0.5, batch: 4, accumulate: 1, steps: STEPS,
+} as const;
+
+const spec = (over: ReturnType<typeof entropy> = entropy(0.1)): ModelSpec => model({
+  layers: [layer("a", switchhead(["v", "o"], {}, over), moe({}, over), "peri"), layer("b", mha("sigmoid"), dense("silu"), "peri")],
+  schedule: scheduleOf([0, 1, 0, 1]), vocabSize: V, seqLen: T, dModel: 37,
+});
+
+/** Step `step` of an endless text; `rows` sequences from `first` on. */
+function batchOf(step: number, first: number, rows: number): MicroBatch {
+  const random = createRandom(7, "text");
+  const token = (row: number, t: number): number => (random.uint32((step * RECIPE.batch + row) * (T + 1)) + t * (1 + (row % 3))) % V;
+  const all = Array.from({ length: rows * T }, (_, i) => [first + Math.floor(i / T), i % T] as const);
+  return { tokens: Uint32Array.from(all, ([row, t]) => token(row, t)), targets: Uint32Array.from(all, ([row, t]) => token(row, t + 1)) };
+}
+
+interface Trajectory {
+  readonly steps: readonly StepMetrics[];
+  readonly weights: Readonly<Record<string, Float32Array>>;
+}
+
+/** @param parts micro-batches per step */
+async function follow(executor: Executor, plan: KernelPlan, nSteps: number, parts = 1): Promise<Trajectory> {
+  initializeParameters(executor, plan.params, 1);
+  const steps: StepMetrics[] = [];
+  const rows = RECIPE.batch / parts;
+  for (let step = 0; step < nSteps; step++) {
+    steps.push(await trainStep(executor, RECIPE, step, Array.from({ length: parts }, (_, i) => batchOf(step, i * rows, rows))));
+  }
+  return { steps, weights: await weightsOf(executor, plan) };
+}
+
+async function weightsOf(executor: Executor, plan: KernelPlan): Promise<Record<string, Float32Array>> {
+  const read = await executor.run([], plan.params.map((p) => `param/${p.name}`));
+  return Object.fromEntries(plan.params.map((p) => [p.name, read[`param/${p.name}`] as Float32Array]));
+}
+
+const ENTRIES = { batch: RECIPE.batch, seqLen: T, entries: ["train", "update"] } as const satisfies CompileOptions;
+
+function expectClose(got: Trajectory, want: Trajectory): void {
+  got.steps.forEach(({ ceLoss, regLoss, gradNorm }, i) => {
+    const close = (a: number, b: number, bound: number, what: string): void => expect(deviation([a], [b]), `${what} of step ${i}`).toBeLessThan(bound);
+    close(ceLoss, want.steps[i]!.ceLoss, 1e-4, "cross-entropy");
+    close(regLoss, want.steps[i]!.regLoss, 1e-4, "reg loss");
+    close(gradNorm, want.steps[i]!.gradNorm, 1e-2, "gradient norm");
+  });
+  for (const [name, w] of Object.entries(want.weights)) expect(relativeDistance(got.weights[name]!, w), name).toBeLessThan(1e-3);
+}
+
+describe.each(ADAPTERS)("on %s", (kind) => {
+  test("twenty steps: the loss falls, and the same plan gives the same bits again", async () => {
+    const handle = await deviceOf(kind);
+    const run = (): Promise<Trajectory> => withModel(handle, spec(), ENTRIES, (executor, plan) => follow(executor, plan, STEPS));
+    const first = await run();
+    expect(first.steps.at(-1)!.ceLoss).toBeLessThan(0.9 * first.steps[0]!.ceLoss);
+    expect(await run()).toEqual(first);
+  });
+
+  test("a second run on one executor repeats the first: nothing is left over", async () => {
+    await withModel(await deviceOf(kind), spec(), ENTRIES, async (executor, plan) => {
+      const first = await follow(executor, plan, 3);
+      expect(await follow(executor, plan, 3)).toEqual(first);
+    });
+  });
+
+  test("an update with a gradient that is not finite is skipped, named, and leaves zeros", async () => {
+    await withModel(await deviceOf(kind), spec(), ENTRIES, async (executor, plan) => {
+      await follow(executor, plan, 2);
+      const names = plan.params.flatMap((p) => [`param/${p.name}`, `adam_m/${p.name}`, `adam_v/${p.name}`]);
+      const before = await executor.run([], names);
+      const at = Math.floor(plan.params.length / 2);
+      for (const value of [Infinity, NaN, -Infinity, 1e30]) { // the square of the last overflows
+        const { name, shape } = plan.params[at]!;
+        executor.write(`grad/${name}`, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value, -1));
+        const { firstBad } = await trainStep(executor, RECIPE, 2, [batchOf(2, 0, RECIPE.batch)]);
+        expect(firstBad, `${value}`).toBe(at);
+        expect(await executor.run([], names)).toEqual(before);
+        const grads = await executor.run([], plan.params.map((p) => `grad/${p.name}`));
+        for (const [grad, values] of Object.entries(grads)) expect(values.every((g) => g === 0), grad).toBe(true);
+      }
+      expect((await trainStep(executor, RECIPE, 2, [batchOf(2, 0, RECIPE.batch)])).firstBad).toBeNull();
+    });
+  });
+});
+
+test(`fused and unfused plans take the same path on ${MAIN}`, async () => {
+  const handle = await deviceOf(MAIN);
+  const fused = await withModel(handle, spec(), ENTRIES, (executor, plan) => follow(executor, plan, STEPS));
+  expectClose(await withModel(handle, spec(), { ...ENTRIES, unfused: true }, (executor, plan) => follow(executor, plan, STEPS)), fused);
+});
+
+test.each(OTHERS)(`%s takes the same path as ${MAIN}`, async (kind) => {
+  const run = async (on: typeof kind): Promise<Trajectory> => withModel(await deviceOf(on), spec(), ENTRIES, (executor, plan) => follow(executor, plan, STEPS));
+  expectClose(await run(kind), await run(MAIN));
+});
+
+test(`micro-batches add up to the large batch on ${MAIN}`, async () => {
+  const handle = await deviceOf(MAIN);
+  const whole = await withModel(handle, spec(), ENTRIES, (executor, plan) => follow(executor, plan, 5));
+  for (const parts of [2, 4]) {
+    expectClose(await withModel(handle, spec(), { ...ENTRIES, batch: RECIPE.batch / parts }, (executor, plan) => follow(executor, plan, 5, parts)), whole);
+  }
+});
