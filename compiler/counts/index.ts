@@ -3,7 +3,8 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 import { countMacs } from "./macs.ts";
 import { countParams } from "./params.ts";
 
-export { countMacs, type MacConvention, type MacCounts } from "./macs.ts";
+export { countConventions, paperTrainingMacs, type Conventions } from "./conventions.ts";
+export { attentionMacs, countMacs, feedForwardMacs, type MacConvention, type MacCounts } from "./macs.ts";
 export { countParams, feedForwardReadsNorm, type ParamCounts, type TensorCount } from "./params.ts";
 
 /** What `expect` and `match` can count. */
