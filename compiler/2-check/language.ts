@@ -26,6 +26,8 @@ export const ROUTER = kind("How tokens choose experts: each score is one row of 
   score: choice(["sigmoid", "softmax"], { default: "sigmoid", doc: "squashes the router's outputs; softmax is over all experts" }),
   weight: choice(["score", "renormalized"], { default: "score", doc: "what multiplies an expert's output: its score, or its score over the sum of the chosen ones" }),
   bias: flag({ default: false, doc: "a learned number per expert is added to the router's outputs" }),
+  hidden: int({ default: 0, min: 0, max: WIDE, unit: "channels", doc: "width of a tanh layer with biases in front of the scores (Tan et al. 2023); 0: none, the scores are linear" }),
+  eps: number({ default: 0, min: 0, max: 1, doc: "added to the sum that `weight renormalized` divides by" }),
   z_loss: number({ default: 0, min: 0, max: 1e6, doc: "factor of the mean square of log Σ exp of the router's outputs, added to the loss (Zoph et al. 2022); 0: none" }),
 });
 
@@ -45,21 +47,34 @@ export const LOAD = kind("E · Σ f · P over the experts, f the part of all cho
   }),
 });
 
-const BALANCE_BLOCK = block("Load balancing term.", "none", { none: kind("No term.", {}), entropy: ENTROPY, load: LOAD });
+export const MUTUAL_INFORMATION = kind("Routers are to be sure of each token and even over all of them: the term of the Sparse Universal Transformer, as released (Tan et al. 2023).", {
+  weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term, which is taken over the batch and all passes" }),
+});
+
+const BALANCE_BLOCK = block("Load balancing term.", "none", { none: kind("No term.", {}), entropy: ENTROPY, load: LOAD, mutual_information: MUTUAL_INFORMATION });
 
 const ROUTED = { router: plainBlock(ROUTER), balance: BALANCE_BLOCK };
+
+export const RELATIVE = kind("A learned score for each head, channel of the query, and distance, added to the product of query and key (Shaw et al. 2018).", {
+  max: int({ default: 64, min: 1, max: 65_536, unit: "tokens", doc: "distances of max − 1 and more share a score" }),
+});
+
+const SCORES = {
+  window: int({ default: 0, min: 0, max: WIDE, unit: "tokens", doc: "a query sees so many positions, its own included, and none further away (Beltagy et al. 2020); 0: all" }),
+  causal: flag({ default: true, doc: "false: every position sees all others (encoder attention); such a model cannot generate" }),
+};
 
 const HEADS = {
   n_heads: int({ default: 4, max: 65_536, unit: "heads", doc: "attention heads" }),
   d_head: int({ default: null, shown: "d_model / n_heads", max: WIDE, unit: "channels", doc: "width of one head's queries, keys and values" }),
-  window: int({ default: 0, min: 0, max: WIDE, unit: "tokens", doc: "a query sees so many positions, its own included, and none further away (Beltagy et al. 2020); 0: all" }),
-  causal: flag({ default: true, doc: "false: every position sees all others (encoder attention); such a model cannot generate" }),
+  ...SCORES,
 };
 
 const QK_NORM_BLOCK = block("Norm of each head's queries and keys over its channels, before rotation (Henry et al. 2020, Dehghani et al. 2023).", "none", {
   none: kind("No norm.", {}), layernorm: kind("Over channels: mean 0, variance 1.", NORM_FIELDS), rmsnorm: kind("Over channels: mean square 1.", NORM_FIELDS),
 });
-const POSITIONS = { rope: ROPE_BLOCK, qk_norm: QK_NORM_BLOCK };
+const POSITIONS_BLOCK = block("Learned positions, beside or in place of rotary ones.", "none", { none: kind("No learned positions.", {}), relative: RELATIVE });
+const POSITIONS = { rope: ROPE_BLOCK, positions: POSITIONS_BLOCK, qk_norm: QK_NORM_BLOCK };
 
 export const MHA = kind("Ordinary multi-head attention, no biases.", {
   ...HEADS,
@@ -74,7 +89,15 @@ export const SWITCHHEAD = kind("Attention with experts on some of its projection
   top_k: int({ default: null, shown: "2, at most n_experts", max: 65_536, unit: "experts", doc: "experts each head uses per token" }),
 }, { ...POSITIONS, ...ROUTED });
 
-const ATTENTION_BLOCK = block("Attention.", "mha", { mha: MHA, switchhead: SWITCHHEAD });
+export const MOA = kind("Mixture of attention heads: each token chooses experts, which are heads of queries with an output projection; keys and values are shared (Zhang et al. 2022, Tan et al. 2023), no biases.", {
+  n_experts: int({ default: 8, max: 65_536, unit: "experts", doc: "experts in the layer" }),
+  expert_size: int({ default: 128, max: WIDE, unit: "channels", doc: "width of one expert's queries, and of the shared keys and values: a whole number of heads" }),
+  d_head: int({ default: null, shown: "64, at most expert_size", max: WIDE, unit: "channels", doc: "width of one head: a multiple of 4" }),
+  top_k: int({ default: null, shown: "2, at most n_experts", max: 65_536, unit: "experts", doc: "experts each token uses" }),
+  ...SCORES,
+}, { ...POSITIONS, ...ROUTED });
+
+const ATTENTION_BLOCK = block("Attention.", "mha", { mha: MHA, switchhead: SWITCHHEAD, moa: MOA });
 
 const GLU = flag({ default: false, doc: "activation(gate · x) times (up · x), three maps instead of two (Shazeer 2020): silu is SwiGLU, gelu GEGLU, relu ReGLU" });
 const ACTIVATION = choice(ACTIVATIONS, { default: "relu", doc: "nonlinearity between the two projections; relu2 is the square of relu" });
@@ -178,6 +201,11 @@ export const TRAIN = kind("The training recipe. It is not part of a model's iden
 
 export const TRAIN_BLOCK = plainBlock(TRAIN);
 
+export const ACT = kind("Adaptive computation time: in front of every application of a layer but the first, a small network of each token says whether it goes on (Graves 2016, Dehghani et al. 2019, Tan et al. 2023).", {
+  threshold: number({ default: 0.999, min: 0, max: 1, open: true, doc: "a token that has halted with a greater probability is skipped from then on" }),
+  weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the mean expected depth, added to the loss" }),
+});
+
 export const MODEL = kind("One model.", {
   vocab_size: int({ default: 256, max: 16_777_216, unit: "tokens", doc: "vocabulary; 256 for bytes" }),
   seq_len: int({ default: 256, max: WIDE, unit: "tokens", doc: "length of training sequences, the longest context" }),
@@ -186,6 +214,7 @@ export const MODEL = kind("One model.", {
 }, {
   embedding: plainBlock(EMBEDDING),
   head: plainBlock(HEAD),
+  halting: block("Tokens may leave the stack before its end.", "none", { none: kind("Every token goes through the whole stack.", {}), act: ACT }),
   train: TRAIN_BLOCK,
 });
 

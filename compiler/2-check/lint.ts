@@ -36,7 +36,7 @@ function lintLayer(layer: LayerSpec, tree: ModelTree, report: Reporter): void {
 }
 
 function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedForwardSpec, tree: ModelTree, report: Reporter): void {
-  if (spec.kind !== "moe" && spec.kind !== "switchhead") return;
+  if (spec.kind !== "moe" && spec.kind !== "switchhead" && spec.kind !== "moa") return;
   const block = child(tree.layers.find((l) => l.name === layer.name.split(".")[0])!.settings, part);
   if (spec.nExperts === 1 && spec.balance !== null) report.report("idle-balance", spec.balance.span, { nExperts: 1 });
   if (spec.nExperts > 1 && spec.topK === spec.nExperts) report.report("every-expert-chosen", placeOf(block, "top_k", spec.span), { topK: spec.topK });

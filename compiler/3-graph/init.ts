@@ -3,7 +3,7 @@
  * Source: the released code of Csordás et al. 2024, MoEUTLM for what its class can express (see naming.ts), the training code for the rest.
  */
 import type { InitRule } from "../ir/graph.ts";
-import type { AttentionSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 import { namingScheme } from "./naming.ts";
 import type { NamingScheme } from "./naming.ts";
 import { keyHeads } from "./parameters.ts";
@@ -21,11 +21,30 @@ export function initRule(model: ModelSpec, p: ParameterSpec): InitRule {
   const scheme = namingScheme(model);
   if (p.layer === null) return modelRule(p.role, model.dModel);
   const layer = model.layers[p.layer]!;
-  if (/norm(_out)?\.(weight|bias)$/.test(p.role)) return p.role.endsWith("weight") ? ONES : ZEROS;
+  if (/^norm_|^attention\.[qk]_norm/.test(p.role)) return p.role.endsWith("weight") ? ONES : ZEROS;
+  if (p.role.startsWith("halting.")) return p.role.startsWith("halting.hidden") ? uniform(1 / Math.sqrt(model.dModel)) : ZEROS;
+  if (p.role === "attention.relative") return ZEROS;
+  const hidden = routerOf(p.role, layer)?.hidden ?? null;
+  if (hidden !== null) return uniform(1 / Math.sqrt(p.role.includes(".hidden") ? model.dModel : hidden));
+  if (layer.attention.kind === "moa" && layer.feedForward.kind === "moe") return sparseRule(p, layer.attention, model.dModel);
   const depth = layer.placement === "post" ? null : model.schedule.length;
   return p.role.startsWith("attention.")
     ? attentionRule(p.role, layer.attention, scheme, model.dModel, depth)
     : feedForwardRule(p.role, layer, scheme, model.dModel, depth);
+}
+
+/** The router that a parameter belongs to. */
+function routerOf(role: Role, { attention, feedForward }: LayerSpec): RouterSpec | null {
+  if (!role.includes(".router")) return null;
+  const block = role.startsWith("attention.") ? attention : feedForward;
+  return "router" in block ? block.router : null;
+}
+
+/** The Sparse Universal Transformer: banks of experts by their input width itself, not its root. */
+function sparseRule({ role, type }: ParameterSpec, attention: AttentionSpec, dModel: number): InitRule {
+  if (role === "attention.k" || role === "attention.v") return uniform(Math.sqrt(3 / (dModel + attention.nHeads * attention.dHead)));
+  if (role.endsWith(".bias")) return uniform(1 / Math.sqrt(type.shape.at(-1)!));
+  return uniform(1 / (type.shape.length === 3 ? type.shape[1]! : Math.sqrt(type.shape.at(-1)!)));
 }
 
 function modelRule(role: Role, dModel: number): InitRule {

@@ -7,9 +7,9 @@
  * What neither can express gets the training code's names, continued in its manner.
  */
 import type { Param } from "../ir/graph.ts";
-import type { LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import type { LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 import { bug, elements } from "../ir/tensor-type.ts";
-import { hasExperts, keyHeads } from "./parameters.ts";
+import { hasExperts, hasHalting, keyHeads } from "./parameters.ts";
 import type { ParameterSpec, Role } from "./parameters.ts";
 
 export type NamingScheme = "clean" | "training";
@@ -20,18 +20,20 @@ export function namingScheme(model: ModelSpec): NamingScheme {
   const { embedding, head } = model;
   const frame = embedding.scale === 1 && embedding.norm === null && head.bias && !head.tied && head.norm !== null;
   const cyclic = model.schedule.every((site, i) => site.layer === i % model.layers.length);
-  return frame && cyclic && model.layers.every(isCleanLayer) ? "clean" : "training";
+  return frame && cyclic && model.halting === null && model.layers.every(isCleanLayer) ? "clean" : "training";
 }
 
 function isCleanLayer(layer: LayerSpec): boolean {
   const { attention, feedForward } = layer;
   const experts = (["q", "k", "v", "o"] as const).filter((p) => hasExperts(attention, p)).join("");
-  const plain = attention.qkNorm === null && feedForward.kind === "moe" && !feedForward.glu && !feedForward.hasBias && feedForward.nShared === 0
-    && !feedForward.router.hasBias && (attention.kind === "mha" ? attention.headsPerKey === 1 : !attention.router.hasBias);
+  const plain = attention.qkNorm === null && attention.relative === null && feedForward.kind === "moe" && !feedForward.glu && !feedForward.hasBias && feedForward.nShared === 0
+    && isCleanRouter(feedForward.router) && (attention.kind === "mha" ? attention.headsPerKey === 1 : isCleanRouter(attention.router));
   return plain && layer.placement === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
     && feedForward.kind === "moe" && feedForward.router.score === "sigmoid" && feedForward.router.weight === "score"
     && (attention.kind === "mha" ? attention.gate === "sigmoid" : experts === "vo" && attention.router.score === "sigmoid");
 }
+
+const isCleanRouter = ({ hasBias, hidden }: RouterSpec): boolean => !hasBias && hidden === null;
 
 /** The official place of a parameter. */
 export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: ParameterSpec): Place {
@@ -39,8 +41,11 @@ export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: Paramet
   const merged = layer === null ? null : mergedPlace(layer, scheme, p, model.dModel);
   if (merged !== null) return merged;
   const prefix = p.layer === null ? "" : scheme === "clean" ? `transformer.layers.${p.layer}.` : `unique_layers.${p.layer}.`;
+  if (p.role === "halting.go" || p.role === "halting.stop") return { tensor: `${prefix}_gate.3.weight`, shape: [2, model.dModel], start: p.role === "halting.go" ? 0 : model.dModel };
   const tensor = scheme === "clean" ? cleanName(p.role) : trainingName(p.role, layer);
-  return { tensor: prefix + tensor, shape: officialShape(layer, p), start: 0 };
+  // A layer whose tokens may halt lies inside the module that decides who does.
+  const inner = p.layer !== null && hasHalting(model, p.layer) && !p.role.startsWith("halting.") ? "mod." : "";
+  return { tensor: prefix + inner + tensor, shape: officialShape(layer, p), start: 0 };
 }
 
 /** Official tensors have their heads and channels in one axis. */
@@ -49,6 +54,7 @@ function officialShape(layer: LayerSpec | null, p: ParameterSpec): readonly numb
   if (layer === null || shape.length < 3) return shape;
   if (p.role === "attention.gate" || p.role.startsWith("attention.router")) return [shape[0]! * shape[1]!, shape[2]!];
   if (p.role === "attention.o" && !hasExperts(layer.attention, "o")) return [shape[0]!, shape[1]! * shape[2]!];
+  if (p.role === "attention.relative") return shape;
   const dense = (["q", "k", "v"] as const).some((q) => p.role === `attention.${q}` && !hasExperts(layer.attention, q));
   return dense ? [shape[0]! * shape[1]!, shape[2]!] : shape;
 }
@@ -81,6 +87,10 @@ const TRAINING: Partial<Readonly<Record<Role, string>>> = {
   "embedding": "embedding.weight", "embedding.norm.weight": "embedding.norm.weight", "embedding.norm.bias": "embedding.norm.bias",
   "head": "output.weight", "head.bias": "output.bias", "head.norm.weight": "out_norm.weight", "head.norm.bias": "out_norm.bias",
   "attention.gate": "self_attn.selections.o", "feed_forward.router": "pkm.expert_sel",
+  "halting.hidden": "_gate.0.weight", "halting.hidden.bias": "_gate.0.bias", "attention.relative": "self_attn.rel_pos_emb",
+  "feed_forward.router.hidden": "pkm.expert_sel_hidden.weight", "feed_forward.router.hidden.bias": "pkm.expert_sel_hidden.bias",
+  "attention.router_v.hidden": "self_attn.selections.v_hidden.weight", "attention.router_v.hidden.bias": "self_attn.selections.v_hidden.bias",
+  "attention.router_o.hidden": "self_attn.selections.o_hidden.weight", "attention.router_o.hidden.bias": "self_attn.selections.o_hidden.bias",
   "feed_forward.router.bias": "pkm.sel_bias", "attention.router_v.bias": "self_attn.selections.v_bias", "attention.router_o.bias": "self_attn.selections.o_bias",
 };
 
@@ -92,8 +102,27 @@ const EXPERTS: Readonly<Record<string, string>> = {
   "up": "pkm.keys", "up.bias": "pkm.bias", "gate": "pkm.gates", "gate.bias": "pkm.gate_bias", "down": "pkm.values", "down.bias": "pkm.o_bias",
 };
 
+/** The Sparse Universal Transformer's layer: mixtures of heads and of feed-forward experts. */
+const SPARSE: Partial<Readonly<Record<Role, string>>> = {
+  "norm_attention.weight": "self_attn_layer_norm.weight", "norm_attention.bias": "self_attn_layer_norm.bias",
+  "norm_feed_forward.weight": "final_layer_norm.weight", "norm_feed_forward.bias": "final_layer_norm.bias",
+  "attention.q": "self_attn.q_proj.experts.w", "attention.o": "self_attn.q_proj.output_experts.w", "attention.k": "self_attn.k_proj.weight", "attention.v": "self_attn.v_proj.weight",
+  "attention.router.hidden": "self_attn.q_proj.w_gate.0.weight", "attention.router.hidden.bias": "self_attn.q_proj.w_gate.0.bias",
+  "attention.router": "self_attn.q_proj.w_gate.3.weight", "attention.router.bias": "self_attn.q_proj.w_gate.3.bias",
+};
+const SPARSE_EXPERTS: Partial<Readonly<Record<Role, string>>> = {
+  "feed_forward.router.hidden": "moe.w_gate.0.weight", "feed_forward.router.hidden.bias": "moe.w_gate.0.bias",
+  "feed_forward.router": "moe.w_gate.3.weight", "feed_forward.router.bias": "moe.w_gate.3.bias",
+  "feed_forward.up": "moe.experts.w", "feed_forward.up.bias": "moe.experts.b", "feed_forward.down": "moe.output_experts.w", "feed_forward.down.bias": "moe.output_experts.b",
+};
+
+function sparseName(role: Role, { attention, feedForward }: LayerSpec): string | undefined {
+  if (attention.kind !== "moa") return undefined;
+  return SPARSE[role] ?? (feedForward.kind === "moe" ? SPARSE_EXPERTS[role] : undefined);
+}
+
 function trainingName(role: Role, layer: LayerSpec | null): string {
-  const fixed = TRAINING[role];
+  const fixed = (layer === null ? undefined : sparseName(role, layer)) ?? TRAINING[role];
   if (fixed !== undefined) return fixed;
   if (layer === null) return bug(`no official name for ${role}`);
   const block = role.slice(0, role.indexOf("."));

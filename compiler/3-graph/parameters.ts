@@ -88,7 +88,7 @@ export const hasHalting = (model: ModelSpec, layer: number): boolean =>
 function haltingTensors(model: ModelSpec, layer: number): readonly Tensor[] {
   if (!hasHalting(model, layer)) return [];
   const { dModel } = model;
-  return [["halting.hidden", [dModel, dModel], [0, 1]], ["halting.hidden.bias", [dModel], [0]], ["halting.go", [1, dModel], [0, 1]], ["halting.stop", [1, dModel], [0, 1]]];
+  return [["halting.hidden", [dModel, dModel], [0, 1]], ["halting.hidden.bias", [dModel], [0]], ["halting.go", [1, dModel], [1]], ["halting.stop", [1, dModel], [1]]];
 }
 
 /** @param heads axes in front of the experts */

@@ -2,7 +2,7 @@
  * Parameters of a model, tensor by tensor, written from the definitions and not from the graph: a test holds the two
  * against each other.
  */
-import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, RouterSpec } from "../ir/model-spec.ts";
 
 export interface TensorCount {
   /** "a.attention.q", "embedding", "head.bias" */
@@ -36,7 +36,7 @@ export function countParams(model: ModelSpec): ParamCounts {
   const tensors = [
     tensor("embedding", [V, D], { used: head.tied ? V : 1 }),
     ...normTensors("embedding.norm", embedding.norm, D),
-    ...model.layers.flatMap((layer) => layerTensors(layer, D)),
+    ...model.layers.flatMap((layer, index) => [...layerTensors(layer, D), ...haltingTensors(model, index)]),
     ...normTensors("head.norm", head.norm, D),
     ...(head.tied ? [] : [tensor("head", [V, D])]),
     ...(head.bias ? [tensor("head.bias", [V])] : []),
@@ -66,15 +66,34 @@ function normTensors(name: string, norm: NormSpec | null, D: number): TensorCoun
   return norm.kind === "layernorm" ? [tensor(`${name}.weight`, [D]), tensor(`${name}.bias`, [D])] : [tensor(`${name}.weight`, [D])];
 }
 
+/** The network that lets tokens halt, in layers that are applied behind the first application. */
+function haltingTensors({ halting, schedule, layers, dModel: D }: ModelSpec, layer: number): TensorCount[] {
+  if (halting === null || !schedule.some((site, index) => index > 0 && site.layer === layer)) return [];
+  const name = `${layers[layer]!.name}.halting`;
+  return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
+}
+
+function routerTensors(name: string, outputs: number, { hidden, hasBias }: RouterSpec, D: number): TensorCount[] {
+  return [
+    ...(hidden === null ? [] : [tensor(`${name}.hidden`, [hidden, D]), tensor(`${name}.hidden.bias`, [hidden])]),
+    tensor(name, [outputs, hidden ?? D]), ...(hasBias ? [tensor(`${name}.bias`, [outputs])] : []),
+  ];
+}
+
 function attentionTensors(name: string, attention: AttentionSpec, D: number): TensorCount[] {
   const { nHeads: H, dHead: Dh } = attention;
-  const norms = (["q", "k"] as const).flatMap((p) => normTensors(`${name}.${p}_norm`, attention.qkNorm, Dh));
+  const relative = attention.relative === null ? [] : [tensor(`${name}.relative`, [H, Dh, 2 * attention.relative.reach + 1])];
+  const norms = [...relative, ...(["q", "k"] as const).flatMap((p) => normTensors(`${name}.${p}_norm`, attention.qkNorm, Dh))];
   const rows = { q: H * Dh, k: keyWidth(attention), v: keyWidth(attention) };
   const dense = (["q", "k", "v", "o"] as const).map((p) => tensor(`${name}.${p}`, p === "o" ? [D, H * Dh] : [rows[p], D]));
   if (attention.kind === "mha") return [...dense, ...norms, ...(attention.gate === "none" ? [] : [tensor(`${name}.gate`, [H, D])])];
-  const { nExperts: E, topK, on, router } = attention;
-  const routers = routerNames(on).flatMap((p) =>
-    [tensor(`${name}.router_${p}`, [H * E, D]), ...(router.hasBias ? [tensor(`${name}.router_${p}.bias`, [H * E])] : [])]);
+  const { nExperts: E, topK, router } = attention;
+  if (attention.kind === "moa") {
+    const banks = [tensor(`${name}.q`, [E, D, H * Dh], { used: topK }), tensor(`${name}.o`, [E, H * Dh, D], { used: topK })];
+    return [...banks, dense[1]!, dense[2]!, ...routerTensors(`${name}.router`, E, router, D), ...norms];
+  }
+  const { on } = attention;
+  const routers = routerNames(on).flatMap((p) => routerTensors(`${name}.router_${p}`, H * E, router, D));
   const projections = (["q", "k", "v", "o"] as const).map((p, i) =>
     on.includes(p) ? tensor(`${name}.${p}`, p === "o" ? [H * E, Dh, D] : [H * E, D, Dh], { used: H * topK }) : dense[i]!);
   return [...projections, ...routers, ...norms];
@@ -98,7 +117,7 @@ function feedForwardTensors(name: string, ff: FeedForwardSpec, D: number): Tenso
   return [
     ...into.map((p) => tensor(`${name}.${p}`, [E, D, F], { used: topK })),
     tensor(`${name}.down`, [E, F, D], { used: topK }), ...biases,
-    tensor(`${name}.router`, [E, D]), ...(ff.router.hasBias ? [tensor(`${name}.router.bias`, [E])] : []),
+    ...routerTensors(`${name}.router`, E, ff.router, D),
     ...(nShared === 0 ? [] : denseTensors(`${name}.shared`, nShared * F, glu, hasBias, D)),
   ];
 }

@@ -1,5 +1,5 @@
 /** ModelSpec → text: every field written out, in the canonical layout. Parses back to the same ModelSpec (spans apart). */
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
 import { numberText } from "../ir/number-text.ts";
 
 export function printSpec(model: ModelSpec): string {
@@ -11,7 +11,7 @@ export function printSpec(model: ModelSpec): string {
     `  ${fields({ vocab_size: model.vocabSize, seq_len: model.seqLen, d_model: model.dModel })}`,
     `  embedding { ${fields({ scale: scaleText(embedding.scale, model.dModel) })}  ${printNorm(embedding.norm)} }`,
     `  head { ${fields({ bias: head.bias, tied: head.tied })}  ${printNorm(head.norm)} }`,
-    `  ${fields({ init: model.init.scheme })}`,
+    `  ${fields({ init: model.init.scheme })}  ${printHalting(model.halting)}`,
     "",
     ...printLayers(model.layers),
     `  stack ${model.stack}`,
@@ -31,6 +31,9 @@ const scaleText = (scale: number, dModel: number): Shown => (scale === Math.sqrt
 
 const printNorm = (norm: NormSpec | null, name = "norm"): string =>
   norm === null ? `${name} none` : `${name} ${norm.kind} { ${fields({ eps: norm.eps, affine: norm.affine })} }`;
+
+const printHalting = (halting: HaltingSpec | null): string =>
+  halting === null ? "halting none" : `halting act { ${fields({ threshold: halting.threshold, weight: halting.weight })} }`;
 
 /** Equal layers share a block, as in `layer a, b { … }`; copies made by `own` are the layer they are copies of. */
 function printLayers(layers: readonly LayerSpec[]): string[] {
@@ -53,11 +56,21 @@ function printLayer({ norm, placement, residualScale, attention, feedForward }: 
 }
 
 function printAttention(attention: AttentionSpec): string[] {
-  const { nHeads, dHead, window, causal, rope, qkNorm } = attention;
-  const heads = `${fields({ n_heads: nHeads, d_head: dHead })}  ${printRope(rope, dHead)}`;
+  const { nHeads, dHead, window, causal, rope, relative, qkNorm } = attention;
+  const positions = `${printRope(rope, dHead)}  positions ${relative === null ? "none" : `relative { ${fields({ max: relative.reach })} }`}`;
+  const heads = `${fields({ n_heads: nHeads, d_head: dHead })}  ${positions}`;
   const scores = `${printNorm(qkNorm, "qk_norm")}  ${fields({ window: window ?? 0, causal })}`;
   if (attention.kind === "mha") {
     return ["    attention mha {", `      ${heads}`, `      ${scores}`, `      ${fields({ n_kv_heads: nHeads / attention.headsPerKey, gate: attention.gate })}`, "    }"];
+  }
+  if (attention.kind === "moa") {
+    return [
+      "    attention moa {",
+      `      ${fields({ n_experts: attention.nExperts, expert_size: nHeads * dHead, d_head: dHead, top_k: attention.topK })}`,
+      `      ${positions}`, `      ${scores}`,
+      `      ${printRouter(attention.router)}  ${printBalance(attention.balance)}`,
+      "    }",
+    ];
   }
   return [
     "    attention switchhead {",
@@ -93,10 +106,10 @@ function printFeedForward(ff: FeedForwardSpec): string[] {
   ];
 }
 
-const printRouter = (router: RouterSpec): string => `router { ${fields({ input: router.input, score: router.score, weight: router.weight, bias: router.hasBias, z_loss: router.zLoss })} }`;
+const printRouter = (router: RouterSpec): string => `router { ${fields({ input: router.input, score: router.score, weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0, eps: router.sumEps, z_loss: router.zLoss })} }`;
 
 const printBalance = (balance: BalanceSpec | null): string =>
-  balance === null ? "balance none" : `balance ${balance.kind} { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;
+  balance === null ? "balance none" : balance.kind === "mutual_information" ? `balance ${balance.kind} { ${fields({ weight: balance.weight })} }` : `balance ${balance.kind} { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;
 
 function printTrain(train: TrainSpec): string[] {
   const { optimizer: o, schedule: s } = train;

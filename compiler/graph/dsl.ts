@@ -60,6 +60,15 @@ export interface Rotary {
 export const rope = (b: GraphBuilder, name: string, x: ValueId, table: Rotary, position: ValueId, inverse = false): ValueId =>
   emitOne(b, name, { kind: "rope", nRotate: table.nRotate, inverse }, [x, table.cos, table.sin, position]);
 
+/** A score per query and clamped distance, [B, T, H, 2 · reach + 1]. */
+export interface RelativeBias {
+  readonly reach: number; // P
+  readonly bias: ValueId;
+}
+
 /** @returns [z, lse] */
-export const attention = (b: GraphBuilder, name: string, q: ValueId, k: ValueId, v: ValueId, position: ValueId, mask: AttentionMask = CAUSAL): readonly ValueId[] =>
-  emit(b, name, { kind: "attention", mask }, [q, k, v, position]);
+export const attention = (
+  b: GraphBuilder, name: string, q: ValueId, k: ValueId, v: ValueId, position: ValueId, mask: AttentionMask = CAUSAL, relative: RelativeBias | null = null,
+): readonly ValueId[] => relative === null
+  ? emit(b, name, { kind: "attention", mask }, [q, k, v, position])
+  : emit(b, name, { kind: "attention", mask, relative: relative.reach }, [q, k, v, position, relative.bias]);

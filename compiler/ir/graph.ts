@@ -75,10 +75,15 @@ export type Op =
    * Inputs q [B, T, H, Dh], k, v [B, S, Hk, Dh], position u32 [1]. Softmax attention without further scaling: query t stands at
    * position + t and sees the keys that `mask` lets it. Hk divides H; query head h reads key head ⌊h · Hk / H⌋. Outputs z [B, T, H, Dh]
    * and lse [B, T, H, 1], the logarithm of each softmax denominator.
+   * With `relative` = P there is one more input, bias [B, T, H, 2P + 1]: the score of query position i and key position j is
+   * q · k + bias[clamp(j − i, −(P−1), P−1) + P].
    */
-  | { readonly kind: "attention"; readonly mask: AttentionMask }
-  /** Inputs q, k, v, position (0), lse, delta [B, T, H, 1] = Σ z · grad_z, grad_z. Outputs grad_q, grad_k, grad_v. */
-  | { readonly kind: "attentionGrad"; readonly mask: AttentionMask }
+  | { readonly kind: "attention"; readonly mask: AttentionMask; readonly relative?: number }
+  /**
+   * Inputs q, k, v, position (0), lse, delta [B, T, H, 1] = Σ z · grad_z, grad_z, and bias if `relative`. Outputs grad_q, grad_k,
+   * grad_v, and grad_bias if `relative`.
+   */
+  | { readonly kind: "attentionGrad"; readonly mask: AttentionMask; readonly relative?: number }
   /**
    * Inputs x [B, T, H, Dh], cos, sin [seqLen, nRotate/2], position u32 [1]. Rotates channel j with j + nRotate/2 by the angle of
    * position + t; `inverse` rotates backwards (the gradient).

@@ -3,6 +3,11 @@ import type { AttentionMask, TensorType } from "../ir/graph.ts";
 import { zeros } from "./tensors.ts";
 import type { Tensor } from "./tensors.ts";
 
+interface Attention {
+  readonly mask: AttentionMask;
+  readonly relative?: number;
+}
+
 interface Sizes {
   readonly batch: number;
   readonly queries: number;
@@ -30,12 +35,26 @@ function dot(x: Float64Array, xStart: number, y: Float64Array, yStart: number, n
   return total;
 }
 
+/** Scores that depend on the query and the clamped distance to the key. */
+interface Relative {
+  readonly reach: number;
+  readonly bias: Tensor; // [B, T, H, 2 · reach + 1]
+}
+
+const relativeOf = (reach: number | undefined, bias: Tensor | undefined): Relative | null => (reach === undefined ? null : { reach, bias: bias! });
+
+/** Place in `bias` of a query (its start among rows of heads) and a key. */
+const biasAt = ({ reach }: Relative, row: number, query: number, key: number): number =>
+  row * (2 * reach + 1) + Math.min(Math.max(key - query, 1 - reach), reach - 1) + reach;
+
 /** Calls `visit` for each query with its softmax over all keys: 0 for those it does not see. */
-function eachQuery(mask: AttentionMask, s: Sizes, q: Tensor, k: Tensor, position: number, visit: (b: number, t: number, h: number, p: readonly number[], lse: number) => void): void {
+function eachQuery(mask: AttentionMask, relative: Relative | null, s: Sizes, q: Tensor, k: Tensor, position: number, visit: (b: number, t: number, h: number, p: readonly number[], lse: number) => void): void {
   for (let b = 0; b < s.batch; b++) {
     for (let t = 0; t < s.queries; t++) {
       for (let h = 0; h < s.heads; h++) {
-        const score = (j: number): number => (sees(mask, position + t, j) ? dot(q.data, at(s, s.queries, b, t, h), k.data, keyAt(s, b, j, h), s.dHead) : -Infinity);
+        const row = at(s, s.queries, b, t, h);
+        const extra = (j: number): number => (relative === null ? 0 : relative.bias.data[biasAt(relative, row / s.dHead, position + t, j)]!);
+        const score = (j: number): number => (sees(mask, position + t, j) ? dot(q.data, row, k.data, keyAt(s, b, j, h), s.dHead) + extra(j) : -Infinity);
         const scores = Array.from({ length: s.keys }, (_, j) => score(j));
         const greatest = Math.max(...scores);
         const lse = greatest + Math.log(scores.reduce((total, x) => total + Math.exp(x - greatest), 0));
@@ -46,10 +65,10 @@ function eachQuery(mask: AttentionMask, s: Sizes, q: Tensor, k: Tensor, position
 }
 
 /** @returns [z, lse] */
-export function attention(mask: AttentionMask, [q, k, v, position]: readonly Tensor[], types: readonly TensorType[]): readonly Tensor[] {
+export function attention({ mask, relative }: Attention, [q, k, v, position, bias]: readonly Tensor[], types: readonly TensorType[]): readonly Tensor[] {
   const s = sizesOf(q!, k!);
   const [z, lse] = types.map(zeros) as [Tensor, Tensor];
-  eachQuery(mask, s, q!, k!, position!.data[0]!, (b, t, h, p, logTotal) => {
+  eachQuery(mask, relativeOf(relative, bias), s, q!, k!, position!.data[0]!, (b, t, h, p, logTotal) => {
     const row = at(s, s.queries, b, t, h);
     lse.data[row / s.dHead] = logTotal;
     p.forEach((weight, j) => {
@@ -60,15 +79,17 @@ export function attention(mask: AttentionMask, [q, k, v, position]: readonly Ten
   return [z, lse];
 }
 
-/** @returns [grad_q, grad_k, grad_v]; from ∂score_j = p_j (v_j · grad_z − delta) */
-export function attentionGrad(mask: AttentionMask, [q, k, v, position, , delta, gradZ]: readonly Tensor[], types: readonly TensorType[]): readonly Tensor[] {
+/** @returns [grad_q, grad_k, grad_v] and, with relative positions, grad_bias; from ∂score_j = p_j (v_j · grad_z − delta) */
+export function attentionGrad(op: Attention, [q, k, v, position, , delta, gradZ, bias]: readonly Tensor[], types: readonly TensorType[]): readonly Tensor[] {
   const s = sizesOf(q!, k!);
-  const [gradQ, gradK, gradV] = types.map(zeros) as [Tensor, Tensor, Tensor];
-  eachQuery(mask, s, q!, k!, position!.data[0]!, (b, t, h, p) => {
+  const [gradQ, gradK, gradV, ...gradBias] = types.map(zeros) as [Tensor, Tensor, Tensor, ...Tensor[]];
+  const relative = relativeOf(op.relative, bias);
+  eachQuery(op.mask, relative, s, q!, k!, position!.data[0]!, (b, t, h, p) => {
     const row = at(s, s.queries, b, t, h);
     p.forEach((weight, j) => {
       const key = keyAt(s, b, j, h);
       const gradScore = weight * (dot(v!.data, key, gradZ!.data, row, s.dHead) - delta!.data[row / s.dHead]!);
+      if (relative !== null && weight > 0) gradBias[0]!.data[biasAt(relative, row / s.dHead, position!.data[0]! + t, j)]! += gradScore;
       for (let i = 0; i < s.dHead; i++) {
         gradQ.data[row + i]! += gradScore * k!.data[key + i]!;
         gradK.data[key + i]! += gradScore * q!.data[row + i]!;
@@ -76,7 +97,7 @@ export function attentionGrad(mask: AttentionMask, [q, k, v, position, , delta, 
       }
     });
   });
-  return [gradQ, gradK, gradV];
+  return [gradQ, gradK, gradV, ...gradBias];
 }
 
 /** Rotates channel j with j + nRotate/2. */

@@ -7,7 +7,7 @@ import { bug } from "../../compiler/ir/tensor-type.ts";
 export const SPAN = { file: "test", start: 0, end: 0 };
 export const NORM = { kind: "layernorm", affine: true, eps: 1e-5 } as const;
 
-export const router = (over: Partial<RouterSpec> = {}): RouterSpec => ({ span: SPAN, input: "norm", score: "sigmoid", weight: "score", hasBias: false, zLoss: 0, ...over });
+export const router = (over: Partial<RouterSpec> = {}): RouterSpec => ({ span: SPAN, input: "norm", score: "sigmoid", weight: "score", sumEps: 0, hidden: null, hasBias: false, zLoss: 0, ...over });
 
 export const entropy = (weight: number, over: Partial<BalanceSpec> = {}): BalanceSpec | null =>
   weight === 0 ? null : { kind: "entropy", span: SPAN, weight, over: "sequence", passes: true, ...over };
@@ -25,7 +25,7 @@ export const layer = (name: string, attention: AttentionSpec, feedForward: FeedF
 
 export function model(over: Partial<ModelSpec> & Pick<ModelSpec, "layers" | "schedule" | "vocabSize" | "seqLen" | "dModel">): ModelSpec {
   return {
-    name: "test", span: SPAN, stack: "", init: { scheme: "official" }, train: TRAIN,
+    name: "test", span: SPAN, stack: "", halting: null, init: { scheme: "official" }, train: TRAIN,
     embedding: { scale: 1, norm: null }, head: { norm: NORM, bias: true, tied: false }, ...over,
   };
 }

@@ -4,7 +4,7 @@ import type { AttentionSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projecti
 import { entropy, layer, load, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
-const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 }, qkNorm: null, window: null, causal: true };
+const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 }, relative: null, qkNorm: null, window: null, causal: true };
 type Dense = Extract<FeedForwardSpec, { kind: "dense" }>;
 type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
 
