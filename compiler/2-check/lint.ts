@@ -32,6 +32,7 @@ type Part = "attention" | "feed_forward";
 function lintLayer(layer: LayerSpec, tree: ModelTree, report: Reporter): void {
   lintExperts(layer, "attention", layer.attention, tree, report);
   lintExperts(layer, "feed_forward", layer.feedForward, tree, report);
+  if (!layer.attention.causal) report.report("sees-target", layer.attention.span, {});
   if (!feedForwardReadsNorm(layer)) report.report("idle-norm", layer.feedForward.span, { block: `feed_forward ${layer.feedForward.kind}` });
 }
 
@@ -39,6 +40,7 @@ function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedFor
   if (spec.kind !== "moe" && spec.kind !== "switchhead" && spec.kind !== "moa") return;
   const block = child(tree.layers.find((l) => l.name === layer.name.split(".")[0])!.settings, part);
   if (spec.nExperts === 1 && spec.balance !== null) report.report("idle-balance", spec.balance.span, { nExperts: 1 });
+  if (spec.balance !== null && "over" in spec.balance && spec.balance.over === "token") report.report("lone-token-balance", spec.balance.span, { weight: spec.balance.weight });
   if (spec.nExperts > 1 && spec.topK === spec.nExperts) report.report("every-expert-chosen", placeOf(block, "top_k", spec.span), { topK: spec.topK });
   if (spec.topK === 1 && spec.router.weight === "renormalized") report.report("constant-gate", placeOf(child(block, "router"), "weight", spec.span), {});
 }
