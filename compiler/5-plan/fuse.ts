@@ -233,6 +233,7 @@ function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: N
     const seen = facts.through(input);
     const operand = facts.type(input);
     const full = sizeOf(operand) === sizeOf(type) && operand.shape.join() === type.shape.join();
+    if (facts.base(seen) === anchor.outputs[0] && seen !== anchor.outputs[0]) return false; // its rows seen as others: not those being finished
     if (!full && (!oneAxis || facts.base(seen) === anchor.outputs[0])) return false; // the result itself must not broadcast: its padding may hide that
     if (isStored(facts.base(seen))) return true;
     return full && facts.producer(seen).op.kind === "map" && fitsOperands(facts, isStored, anchor, seen, visited);
