@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   fmt: { summary: "lay out specs in the canonical way", load: () => import("./commands/fmt.ts") },
   inspect: { summary: "count parameters, work and memory; list kernels and what was fused", load: () => import("./commands/inspect.ts") },
   diff: { summary: "say what differs between two models, and what each difference costs", load: () => import("./commands/diff.ts") },
+  draw: { summary: "draw a model as an SVG", load: () => import("./commands/draw.ts") },
   print: { summary: "print what a phase of the compiler makes of a spec", load: () => import("./commands/print.ts") },
   compile: { summary: "write a folder of WGSL and TypeScript that runs without moeut", load: () => import("./commands/compile.ts") },
   train: { summary: "train a model", load: () => import("./commands/train.ts") },
