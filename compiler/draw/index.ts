@@ -33,7 +33,7 @@ function below(pieces: readonly Piece[]): Piece {
 }
 
 function drawTitle(model: ModelSpec, width: number): Piece {
-  const facts = [`stack ${model.stack}`, `d_model ${model.dModel}`, `seq_len ${model.seqLen}`, `vocabulary ${numberText(model.vocabSize)}`, `hash ${specHash(model)}`].join(" · ");
+  const facts = [`stack ${model.stack}`, `d_model ${model.dModel}`, `seq_len ${model.seqLen}`, `vocabulary ${numberText(model.vocabSize)}`, ...(model.halting === null ? [] : [`halting ${model.halting.kind}`]), `hash ${specHash(model)}`].join(" · ");
   return { svg: text(0, 18, model.name, { size: 20, within: width }) + text(0, 40, facts, { kind: "dim", within: width }), width, height: 46 };
 }
 
