@@ -1,10 +1,11 @@
 /** Blocks and loss terms beyond the paper, by hand in float64 from what the graph feeds them. */
 import { describe, expect, test } from "vitest";
 import { buildGraph } from "../compiler/3-graph/index.ts";
+import { addGradients } from "../compiler/4-grad/index.ts";
 import type { OpGraph } from "../compiler/ir/graph.ts";
 import type { FeedForwardSpec, ModelSpec } from "../compiler/ir/model-spec.ts";
-import { evaluateGraph } from "../compiler/reference/index.ts";
-import { load, router } from "./support/models.ts";
+import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
+import { load, loadBias, router } from "./support/models.ts";
 import { D, dense, mha, moe, T, twice, V } from "./support/odd-models.ts";
 import { randomParams } from "./support/tiny-graph.ts";
 
@@ -144,6 +145,26 @@ describe("loss terms", () => {
     const squares = logitsOf(r).flatMap((logits) => rowsOf(logits, ff.nExperts).map((row) => Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) ** 2));
     expect(regularizer(r)).toBeCloseTo((0.4 * squares.reduce((a, b) => a + b, 0)) / squares.length, 12);
   });
+});
+
+test("balance by bias: the choice sees it, the weights do not", () => {
+  const spec = twice(mha(), moe({}, loadBias(0.01)), "pre");
+  const graph = addGradients(buildGraph(spec, { kind: "train", batch: B, seqLen: T }), "loss");
+  const params = randomParams(graph, 5, 0.3);
+  const values = evaluateGraph(graph, { params, inputs });
+  const named = (name: string): readonly ArrayLike<number>[] => graph.values.filter((v) => v.name === name).map((v) => values[v.id]!);
+  const bias = params["a.feed_forward.router.load_bias"]!;
+  const excess = range(7).map(() => (-2 * B * T * 3) / 7);
+  named("a.feed_forward.router.logits").forEach((logits, pass) => range(B * T).forEach((row) => {
+    const score = (e: number): number => 1 / (1 + Math.exp(-logits[row * 7 + e]!));
+    const chosen = [...range(7)].sort((a, b) => score(b) + bias[b]! - score(a) - bias[a]!).slice(0, 3);
+    chosen.forEach((e, j) => {
+      expect(named("a.feed_forward.router.selection")[pass]![row * 3 + j]).toBe(e);
+      expect(values[graph.nodes.filter((n) => graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates" && n.op.kind === "map")[pass]!.outputs[0]!]![row * 3 + j]).toBeCloseTo(score(e), 12);
+      excess[e]! += 1;
+    });
+  }));
+  close(gradientsOf(graph, values)["a.feed_forward.router.load_bias"]!, excess);
 });
 
 test("sandwich and scaled residuals", () => {

@@ -47,16 +47,20 @@ export const LOAD = kind("E · Σ f · P over the experts, f the part of all cho
   }),
 });
 
+export const BIAS = kind("Balance without a loss: a number per expert is added to its score for the choice alone, and moves by `rate` towards an even load after each step (Wang et al. 2024).", {
+  rate: number({ default: 0.001, min: 0, max: 1e3, doc: "step of the numbers, up or down; part of checkpoints, not of the gradient" }),
+});
+
 export const MUTUAL_INFORMATION = kind("Routers are to be sure of each token and even over all of them: the term of the Sparse Universal Transformer, as released (Tan et al. 2023).", {
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term, which is taken over the batch and all passes" }),
 });
 
-const BALANCE_BLOCK = block("Load balancing term.", "none", { none: kind("No term.", {}), entropy: ENTROPY, load: LOAD, mutual_information: MUTUAL_INFORMATION });
+const BALANCE_BLOCK = block("Load balancing term.", "none", { none: kind("No term.", {}), entropy: ENTROPY, load: LOAD, bias: BIAS, mutual_information: MUTUAL_INFORMATION });
 
 const ROUTED = { router: plainBlock(ROUTER), balance: BALANCE_BLOCK };
 
 export const RELATIVE = kind("A learned score for each head, channel of the query, and distance, added to the product of query and key (Shaw et al. 2018).", {
-  max: int({ default: 64, min: 1, max: 65_536, unit: "tokens", doc: "distances of max − 1 and more share a score" }),
+  max: int({ default: 64, min: 2, max: 65_536, unit: "tokens", doc: "distances of max − 1 and more share a score" }),
 });
 
 const SCORES = {

@@ -2,7 +2,7 @@
 import { plural } from "../diagnostics/entry.ts";
 import type { Span } from "../ir/source.ts";
 import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RelativeSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
-import { DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
+import { BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
 import { type BuildContext, child, kindName, own, placeOf, read, type Settings } from "./settings.ts";
 
 /** What a layer needs to know of its model; d_model is null where it is in error. */
@@ -185,6 +185,10 @@ function buildBalance(settings: Settings, context: LayerContext): BalanceSpec | 
   if (settings.kind === null || settings.kind.name === "none") return null;
   const kind = settings.kind.name as BalanceSpec["kind"];
   if (kind === "mutual_information") return buildInformation(settings, context);
+  if (kind === "bias") {
+    const bias = read(settings, BIAS, context);
+    return bias === null ? "broken" : { kind, span: settings.span ?? context.layerSpan, weight: bias.rate, over: "batch", passes: true };
+  }
   const fields = kind === "load" ? read(settings, LOAD, context) : read(settings, ENTROPY, context);
   if (fields === null) return "broken";
   const [over, passes] = fields.scope;

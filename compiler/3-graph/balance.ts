@@ -7,7 +7,7 @@
  */
 import { map, scatterLast, sum, view } from "../graph/dsl.ts";
 import { shapeOf, typeOf } from "../graph/builder.ts";
-import { add, constant, input, log, max, mul } from "../ir/expr.ts";
+import { add, constant, input, log, max, mul, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { BalanceSpec } from "../ir/model-spec.ts";
 import { elements, plain } from "../ir/tensor-type.ts";
@@ -28,6 +28,18 @@ export function recordBalance(s: BuildState, key: string, spec: BalanceSpec, dis
 function chosenOnes(s: BuildState, key: string, distribution: ValueId, selection: ValueId): ValueId {
   const ones = map(s.b, `${key}.ones`, constant(1), [], plain(shapeOf(s.b, selection)));
   return scatterLast(s.b, `${key}.chosen_ones`, ones, selection, typeOf(s.b, distribution));
+}
+
+/** How often each expert was chosen beyond the mean of all: what moves `balance bias`, [E] or [H, E]. Skipped tokens (running 0) do not count. */
+export function recordLoad(s: BuildState, key: string, logits: ValueId, selection: ValueId, running: ValueId | null): void {
+  const [batch, positions, ...rest] = shapeOf(s.b, logits) as [number, number, ...number[]];
+  const chosen = chosenOnes(s, key, logits, selection);
+  const weight = running === null ? null : view(s.b, `${key}.running`, running, [batch, positions, ...rest.map(() => 1)]);
+  const counted = weight === null ? chosen : map(s.b, `${key}.counted`, mul(input(0), input(1)), [chosen, weight]);
+  const counts = sum(s.b, `${key}.counts`, view(s.b, `${key}.counted`, counted, [1, batch * positions, ...rest]), 1); // [1, 1, …, E]
+  const mean = sum(s.b, `${key}.counts_sum`, counts, -1);
+  const excess = map(s.b, `${key}.excess`, sub(input(0), mul(input(1), constant(1 / rest.at(-1)!))), [counts, mean]);
+  (s.updates[`${key}.load_bias`] ??= []).push(view(s.b, `${key}.excess`, excess, rest));
 }
 
 /** Keeps one application's weight · mean of (log Σ exp logits)². */

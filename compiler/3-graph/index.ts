@@ -35,7 +35,8 @@ export function buildGraph(model: ModelSpec, entry: Entry): OpGraph {
   if (entry.kind === "step") within(state, "head", model.span, () => (state.outputs["logits"] = headLogits(state, lastRow(state, hidden))));
   else within(state, "head", model.span, () => losses(state, hidden));
   const name = entry.kind === "step" ? (entry.chunk === 1 ? "decode" : "prefill") : entry.kind;
-  return { name, values: state.b.values, nodes: state.b.nodes, params, outputs: state.outputs, gradients: [] };
+  const gradients = Object.entries(state.updates).map(([param, contributions]) => ({ param: params.findIndex((p) => p.name === param), contributions }));
+  return { name, values: state.b.values, nodes: state.b.nodes, params, outputs: state.outputs, gradients };
 }
 
 function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; readonly params: readonly Param[] } {
@@ -44,14 +45,15 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
   const params: Param[] = parametersOf(model).map((p, index) => {
     b.origin = { path: p.name, span: p.layer === null ? model.span : model.layers[p.layer]!.span };
     const value = emitOne(b, p.name, { kind: "param", param: index }, [], p.type);
-    return { name: p.name, value, official: officialPlace(model, scheme, p), init: initRule(model, p) };
+    const param = { name: p.name, value, official: officialPlace(model, scheme, p), init: initRule(model, p) };
+    return p.signRate === null ? param : { ...param, signRate: p.signRate };
   });
   const state: BuildState = {
     b, model, entry,
     batch: entry.kind === "step" ? 1 : entry.batch,
     positions: entry.kind === "step" ? entry.chunk : entry.seqLen,
     paramValues: Object.fromEntries(params.map((p) => [p.name, p.value])),
-    sources: {}, balance: [], information: [], penalties: [], zLosses: {}, outputs: {},
+    sources: {}, balance: [], information: [], penalties: [], updates: {}, zLosses: {}, outputs: {},
   };
   return { state, params };
 }

@@ -20,6 +20,7 @@ const xavier = (rows: number, columns: number): InitRule => uniform(Math.sqrt(6 
 export function initRule(model: ModelSpec, p: ParameterSpec): InitRule {
   const scheme = namingScheme(model);
   if (p.layer === null) return modelRule(p.role, model.dModel);
+  if (p.signRate !== null) return ZEROS;
   const layer = model.layers[p.layer]!;
   if (/^norm_|^attention\.[qk]_norm/.test(p.role)) return p.role.endsWith("weight") ? ONES : ZEROS;
   if (p.role.startsWith("halting.")) return p.role.startsWith("halting.hidden") ? uniform(1 / Math.sqrt(model.dModel)) : ZEROS;

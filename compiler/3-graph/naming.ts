@@ -30,6 +30,7 @@ function isCleanLayer(layer: LayerSpec): boolean {
     && isCleanRouter(feedForward.router) && (attention.kind === "mha" ? attention.headsPerKey === 1 : isCleanRouter(attention.router));
   return plain && layer.placement === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
     && feedForward.kind === "moe" && feedForward.router.score === "sigmoid" && feedForward.router.weight === "score"
+    && feedForward.balance?.kind !== "bias" && (!("balance" in attention) || attention.balance?.kind !== "bias")
     && (attention.kind === "mha" ? attention.gate === "sigmoid" : experts === "vo" && attention.router.score === "sigmoid");
 }
 
@@ -122,6 +123,7 @@ function sparseName(role: Role, { attention, feedForward }: LayerSpec): string |
 }
 
 function trainingName(role: Role, layer: LayerSpec | null): string {
+  if (role.endsWith(".load_bias")) return `${trainingName(role.slice(0, -".load_bias".length) as Role, layer)}_load_bias`;
   const fixed = (layer === null ? undefined : sparseName(role, layer)) ?? TRAINING[role];
   if (fixed !== undefined) return fixed;
   if (layer === null) return bug(`no official name for ${role}`);

@@ -17,7 +17,7 @@ export type Role =
   | "halting.hidden" | "halting.hidden.bias" | "halting.go" | "halting.stop";
 
 /** The router's scores, and the layer in front of them if it has one. */
-type RouterPart = "" | ".bias" | ".hidden" | ".hidden.bias";
+type RouterPart = "" | ".bias" | ".hidden" | ".hidden.bias" | ".load_bias";
 
 /** Around a block: in front of it (behind it and the sum at post); and behind it, at sandwich. */
 type BlockNorm = `norm_${"attention" | "feed_forward"}${"" | "_out"}`;
@@ -29,6 +29,8 @@ export interface ParameterSpec {
   /** Index into ModelSpec.layers, or null. */
   readonly layer: number | null;
   readonly type: TensorType;
+  /** For parameters that are not learned by descent: see Param. */
+  readonly signRate: number | null;
 }
 
 type Tensor = readonly [role: Role, shape: readonly number[], padded: readonly number[]];
@@ -36,11 +38,17 @@ type Tensor = readonly [role: Role, shape: readonly number[], padded: readonly n
 /** All parameters, each once, in the order of use. */
 export function parametersOf(model: ModelSpec): readonly ParameterSpec[] {
   const own = [...embeddingTensors(model), ...headTensors(model)].map(([role, shape, padded]): ParameterSpec =>
-    ({ name: role, role, layer: null, type: paddedAxes(shape, padded) }));
+    ({ name: role, role, layer: null, type: paddedAxes(shape, padded), signRate: null }));
   const nEmbedding = embeddingTensors(model).length;
   const layers = model.layers.flatMap((layer, index) => [...layerTensors(layer, model.dModel), ...haltingTensors(model, index)].map(([role, shape, padded]): ParameterSpec =>
-    ({ name: `${layer.name}.${role}`, role, layer: index, type: paddedAxes(shape, padded) })));
+    ({ name: `${layer.name}.${role}`, role, layer: index, type: paddedAxes(shape, padded), signRate: signRate(layer, role) })));
   return [...own.slice(0, nEmbedding), ...layers, ...own.slice(nEmbedding)];
+}
+
+function signRate({ attention, feedForward }: LayerSpec, role: Role): number | null {
+  if (!role.endsWith(".load_bias")) return null;
+  const part = role.startsWith("attention.") ? attention : feedForward;
+  return "balance" in part ? part.balance?.weight ?? null : null;
 }
 
 function embeddingTensors(model: ModelSpec): readonly Tensor[] {
@@ -92,11 +100,15 @@ function haltingTensors(model: ModelSpec, layer: number): readonly Tensor[] {
 }
 
 /** @param heads axes in front of the experts */
-function routerTensors(role: `attention.${"router_v" | "router_o" | "router"}` | "feed_forward.router", heads: readonly number[], nExperts: number, { hidden, hasBias }: RouterSpec, dModel: number): readonly Tensor[] {
+function routerTensors(role: `attention.${"router_v" | "router_o" | "router"}` | "feed_forward.router", heads: readonly number[], { nExperts, router: { hidden, hasBias }, balance }: Routed, dModel: number): readonly Tensor[] {
   const bias: readonly Tensor[] = hasBias ? [[`${role}.bias`, [...heads, nExperts], [heads.length]]] : [];
   const layer: readonly Tensor[] = hidden === null ? [] : [[`${role}.hidden`, [hidden, dModel], [0, 1]], [`${role}.hidden.bias`, [hidden], [0]]];
-  return [...layer, [role, [...heads, nExperts, hidden ?? dModel], [heads.length, heads.length + 1]], ...bias];
+  const loadBias: readonly Tensor[] = balance?.kind === "bias" ? [[`${role}.load_bias`, [...heads, nExperts], [heads.length]]] : [];
+  return [...layer, [role, [...heads, nExperts, hidden ?? dModel], [heads.length, heads.length + 1]], ...bias, ...loadBias];
 }
+
+/** Anything with experts. */
+type Routed = Extract<AttentionSpec | FeedForwardSpec, { readonly router: RouterSpec }>;
 
 /** The router of q and o reads the destination, that of k and v the source; each exists if something uses it. */
 export const hasRouter = (attention: AttentionSpec, side: "v" | "o"): boolean =>
@@ -114,11 +126,12 @@ function attentionTensors(attention: AttentionSpec, dModel: number): readonly Te
   ];
 }
 
-function sharedKeyTensors({ nHeads, dHead, nExperts, router }: Extract<AttentionSpec, { kind: "moa" }>, dModel: number): readonly Tensor[] {
+function sharedKeyTensors(attention: Extract<AttentionSpec, { kind: "moa" }>, dModel: number): readonly Tensor[] {
+  const { nHeads, dHead, nExperts } = attention;
   const width = nHeads * dHead;
   return [
     ["attention.q", [nExperts, dModel, width], [1, 2]], ["attention.k", [nHeads, dHead, dModel], [1, 2]], ["attention.v", [nHeads, dHead, dModel], [1, 2]],
-    ["attention.o", [nExperts, width, dModel], [1, 2]], ...routerTensors("attention.router", [], nExperts, router, dModel),
+    ["attention.o", [nExperts, width, dModel], [1, 2]], ...routerTensors("attention.router", [], attention, dModel),
   ];
 }
 
@@ -134,7 +147,7 @@ function projectionTensors(attention: Exclude<AttentionSpec, { kind: "moa" }>, d
   const router = (role: Role): Tensor => [role, [nHeads, nExperts, dModel], [1, 2]];
   for (const side of ["v", "o"] as const) {
     if (!hasRouter(attention, side)) continue;
-    if (attention.kind === "switchhead") tensors.push(...routerTensors(`attention.router_${side}`, [nHeads], nExperts, attention.router, dModel));
+    if (attention.kind === "switchhead") tensors.push(...routerTensors(`attention.router_${side}`, [nHeads], attention, dModel));
   }
   if (attention.kind === "mha" && attention.gate === "sigmoid") tensors.push(router("attention.gate"));
   return tensors;
@@ -146,7 +159,7 @@ function feedForwardTensors(ff: FeedForwardSpec, dModel: number): readonly Tenso
   const wide = (role: Role): Tensor => [role, [nExperts, dModel, expertSize], [1, 2]];
   const bias = (role: Role, width: number): readonly Tensor[] => (hasBias ? [[role, [nExperts, width], [1]]] : []);
   return [
-    ...routerTensors("feed_forward.router", [], nExperts, ff.router, dModel),
+    ...routerTensors("feed_forward.router", [], ff, dModel),
     wide("feed_forward.up"), ...bias("feed_forward.up.bias", expertSize),
     ...(glu ? [wide("feed_forward.gate"), ...bias("feed_forward.gate.bias", expertSize)] : []),
     ["feed_forward.down", [nExperts, expertSize, dModel], [1, 2]], ...bias("feed_forward.down.bias", dModel),

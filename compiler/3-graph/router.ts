@@ -5,7 +5,7 @@ import { add, constant, div, input, select, sigmoid, tanh } from "../ir/expr.ts"
 import type { ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, RouterSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
-import { recordBalance, recordZLoss } from "./balance.ts";
+import { recordBalance, recordLoad, recordZLoss } from "./balance.ts";
 import { recordInformation } from "./mutual-information.ts";
 import { softmax } from "./softmax.ts";
 import { param, vector } from "./state.ts";
@@ -48,19 +48,29 @@ export function reported(s: BuildState, name: string, selection: ValueId, skip: 
 
 /**
  * Chooses the greatest logits, which is choosing the greatest scores: both scores grow with the logit. Only the chosen
- * logits pass through a sigmoid.
+ * logits pass through a sigmoid. Under `balance bias` the greatest sums of score and bias are chosen.
  * @param name layer and router, "a.feed_forward.router": all applications of the layer share one balance term of that name
  * @param logits [B, T, E] or [B, T, H, E]
  */
 export function route(s: BuildState, name: string, logits: ValueId, k: number, router: RouterSpec, balance: BalanceSpec | null, skip: Skip | null): Routing {
   const isTrain = s.entry.kind === "train";
-  const distribution = router.score === "softmax" || (isTrain && balance !== null) ? softmax(s.b, `${name}.distribution`, logits) : null;
-  const selection = topK(s.b, `${name}.selection`, logits, k);
+  const byBias = balance?.kind === "bias";
+  const distribution = router.score === "softmax" || (isTrain && balance !== null && !byBias) ? softmax(s.b, `${name}.distribution`, logits) : null;
+  const ranked = byBias ? biasedScores(s, name, logits, distribution) : logits;
+  const selection = topK(s.b, `${name}.selection`, ranked, k);
   if (isTrain && balance?.kind === "mutual_information") recordInformation(s, name, balance.weight, { logits, distribution: distribution!, weight: skip?.weight ?? null });
+  else if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
   else if (isTrain && balance !== null) recordBalance(s, name, balance, distribution!, selection);
   if (isTrain && router.zLoss > 0) recordZLoss(s, name, router.zLoss, logits);
   const gates = chosenScores(s, name, logits, distribution, selection, router);
   return { selection, gates: router.weight === "renormalized" ? renormalize(s, name, gates, router.sumEps) : gates };
+}
+
+function biasedScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null): ValueId {
+  const table = param(s, `${name}.load_bias`); // [E] or [H, E]
+  const bias = view(s.b, `${name}.load_bias`, table, [1, 1, ...shapeOf(s.b, table)]);
+  const score = distribution === null ? sigmoid(input(0)) : input(0);
+  return map(s.b, `${name}.ranked`, add(score, input(1)), [distribution ?? logits, bias]);
 }
 
 function chosenScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null, selection: ValueId, router: RouterSpec): ValueId {

@@ -42,6 +42,8 @@ export interface BuildState {
   readonly information: InformationTerm[];
   /** Further terms of the loss, [1] each. */
   readonly penalties: ValueId[];
+  /** What stands in for the gradient of parameters that are not learned by descent, by name, one per application. */
+  readonly updates: Record<string, ValueId[]>;
   /** Router z-losses by router, one per application, [1] each. */
   readonly zLosses: Record<string, ValueId[]>;
   readonly outputs: Record<string, ValueId>;

@@ -73,12 +73,16 @@ function haltingTensors({ halting, schedule, layers, dModel: D }: ModelSpec, lay
   return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
 }
 
-function routerTensors(name: string, outputs: number, { hidden, hasBias }: RouterSpec, D: number): TensorCount[] {
+function routerTensors(name: string, outputs: number, { router: { hidden, hasBias }, balance }: Routed, D: number): TensorCount[] {
   return [
     ...(hidden === null ? [] : [tensor(`${name}.hidden`, [hidden, D]), tensor(`${name}.hidden.bias`, [hidden])]),
     tensor(name, [outputs, hidden ?? D]), ...(hasBias ? [tensor(`${name}.bias`, [outputs])] : []),
+    ...(balance?.kind === "bias" ? [tensor(`${name}.load_bias`, [outputs])] : []),
   ];
 }
+
+/** Anything with experts. */
+type Routed = Extract<AttentionSpec | FeedForwardSpec, { readonly router: RouterSpec }>;
 
 function attentionTensors(name: string, attention: AttentionSpec, D: number): TensorCount[] {
   const { nHeads: H, dHead: Dh } = attention;
@@ -87,13 +91,13 @@ function attentionTensors(name: string, attention: AttentionSpec, D: number): Te
   const rows = { q: H * Dh, k: keyWidth(attention), v: keyWidth(attention) };
   const dense = (["q", "k", "v", "o"] as const).map((p) => tensor(`${name}.${p}`, p === "o" ? [D, H * Dh] : [rows[p], D]));
   if (attention.kind === "mha") return [...dense, ...norms, ...(attention.gate === "none" ? [] : [tensor(`${name}.gate`, [H, D])])];
-  const { nExperts: E, topK, router } = attention;
+  const { nExperts: E, topK } = attention;
   if (attention.kind === "moa") {
     const banks = [tensor(`${name}.q`, [E, D, H * Dh], { used: topK }), tensor(`${name}.o`, [E, H * Dh, D], { used: topK })];
-    return [...banks, dense[1]!, dense[2]!, ...routerTensors(`${name}.router`, E, router, D), ...norms];
+    return [...banks, dense[1]!, dense[2]!, ...routerTensors(`${name}.router`, E, attention, D), ...norms];
   }
   const { on } = attention;
-  const routers = routerNames(on).flatMap((p) => routerTensors(`${name}.router_${p}`, H * E, router, D));
+  const routers = routerNames(on).flatMap((p) => routerTensors(`${name}.router_${p}`, H * E, attention, D));
   const projections = (["q", "k", "v", "o"] as const).map((p, i) =>
     on.includes(p) ? tensor(`${name}.${p}`, p === "o" ? [H * E, Dh, D] : [H * E, D, Dh], { used: H * topK }) : dense[i]!);
   return [...projections, ...routers, ...norms];
@@ -117,7 +121,7 @@ function feedForwardTensors(name: string, ff: FeedForwardSpec, D: number): Tenso
   return [
     ...into.map((p) => tensor(`${name}.${p}`, [E, D, F], { used: topK })),
     tensor(`${name}.down`, [E, F, D], { used: topK }), ...biases,
-    ...routerTensors(`${name}.router`, E, ff.router, D),
+    ...routerTensors(`${name}.router`, E, ff, D),
     ...(nShared === 0 ? [] : denseTensors(`${name}.shared`, nShared * F, glu, hasBias, D)),
   ];
 }

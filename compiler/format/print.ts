@@ -109,7 +109,7 @@ function printFeedForward(ff: FeedForwardSpec): string[] {
 const printRouter = (router: RouterSpec): string => `router { ${fields({ input: router.input, score: router.score, weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0, eps: router.sumEps, z_loss: router.zLoss })} }`;
 
 const printBalance = (balance: BalanceSpec | null): string =>
-  balance === null ? "balance none" : balance.kind === "mutual_information" ? `balance ${balance.kind} { ${fields({ weight: balance.weight })} }` : `balance ${balance.kind} { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;
+  balance === null ? "balance none" : balance.kind === "bias" ? `balance bias { ${fields({ rate: balance.weight })} }` : balance.kind === "mutual_information" ? `balance ${balance.kind} { ${fields({ weight: balance.weight })} }` : `balance ${balance.kind} { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;
 
 function printTrain(train: TrainSpec): string[] {
   const { optimizer: o, schedule: s } = train;

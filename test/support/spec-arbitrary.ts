@@ -25,14 +25,14 @@ const router = block("router",
   maybe(field("input", fc.constantFrom("norm", "residual"))),
   maybe(field("score", fc.constantFrom("sigmoid", "softmax"))),
   maybe(field("weight", fc.constantFrom("score", "renormalized"))),
-  maybe(field("bias", flag)), maybe(field("z_loss", fc.constantFrom("0", "0.001"))));
+  maybe(field("hidden", fc.constantFrom(0, 5))), maybe(field("eps", fc.constantFrom("0", "1e-6"))), maybe(field("bias", flag)), maybe(field("z_loss", fc.constantFrom("0", "0.001"))));
 
 // Not over the batch: the recipe may split it.
 const scope = (...over: string[]) => fc.tuple(fc.constantFrom(...over), fc.constantFrom("passes", "site")).map((words) => words.join(", "));
 const weight = field("weight", fc.constantFrom("0.01", "1e-3", "0.5"));
 const balance = fc.oneof(
   fc.constant("balance none"), block("balance entropy", weight, maybe(field("scope", scope("sequence", "token")))),
-  block("balance load", weight, field("scope", scope("sequence"))));
+  block("balance load", weight, field("scope", scope("sequence"))), block("balance bias", maybe(field("rate", fc.constantFrom("0.001", "0.1")))));
 
 const rope = fc.oneof(
   fc.constant("rope none"), fc.constant(""),
@@ -42,15 +42,18 @@ const rope = fc.oneof(
 const experts = (max: number, write: (n: number) => string): fc.Arbitrary<string> =>
   between(1, max).chain((n) => between(1, Math.min(n, 4)).map((k) => `${write(n)}  top_k ${k}`));
 
-const heads = [
-  field("n_heads", between(1, 3)), field("d_head", fc.constantFrom(4, 7, 8, 13)), rope,
+const positions = maybe(fc.constantFrom("positions none", "positions relative { max 2 }", "positions relative { max 6 }"));
+const scores = [
+  rope, positions,
   maybe(fc.oneof(fc.constant("qk_norm none"), norm("qk_norm"))), maybe(field("window", fc.constantFrom(0, 1, 5))), maybe(field("causal", flag)),
 ] as const;
+const heads = [field("n_heads", between(1, 3)), field("d_head", fc.constantFrom(4, 7, 8, 13)), ...scores] as const;
 const projections = fc.subarray(["q", "k", "v", "o"], { minLength: 1 }).map((on) => on.join(", "));
 
 const attention = fc.oneof(
   block("attention mha", ...heads, maybe(fc.constant("n_kv_heads 1")), maybe(field("gate", fc.constantFrom("none", "sigmoid")))),
-  projections.chain((on) => block("attention switchhead", ...heads, experts(5, (n) => `n_experts ${n} on ${on}`), maybe(router), maybe(balance))));
+  projections.chain((on) => block("attention switchhead", ...heads, experts(5, (n) => `n_experts ${n} on ${on}`), maybe(router), maybe(balance))),
+  fc.constantFrom("expert_size 8", "expert_size 24  d_head 12").chain((size) => block("attention moa", experts(5, (n) => `${size}  n_experts ${n}`), ...scores, maybe(router), maybe(balance))));
 
 const activation = maybe(field("activation", fc.constantFrom(...ACTIVATIONS)));
 
@@ -87,6 +90,7 @@ export const specText: fc.Arbitrary<string> = fc.tuple(between(1, 3), fc.constan
   return block("moeut 1\n\nmodel m",
     field("vocab_size", fc.constantFrom(5, 16, 53)), field("seq_len", fc.constantFrom(1, 3, 8, 19)), field("d_model", fc.constantFrom(4, 8, 16, 31, 37, 40)),
     maybe(block("embedding", maybe(field("scale", fc.constantFrom("1", "sqrt_d_model", "0.5"))), maybe(anyNorm))),
+    maybe(fc.constantFrom("halting none", "halting act { threshold 0.6 }")),
     maybe(block("head", maybe(field("bias", flag)), maybe(field("tied", flag)), maybe(anyNorm))),
     ...names.map((name) => layer(name, placement)), stack(names), train);
 });
