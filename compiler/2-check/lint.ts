@@ -10,6 +10,9 @@ export function lint(model: ModelSpec, tree: ModelTree, report: Reporter): void 
   lintStack(model, tree, report);
   for (const layer of model.layers) lintLayer(layer, tree, report);
   lintPlacement(model, tree, report);
+  if (model.halting !== null && model.halting.threshold < 0.5) {
+    report.report("halting-collapse", placeOf(child(tree.root, "halting"), "threshold", model.halting.span), { threshold: model.halting.threshold });
+  }
 }
 
 function lintStack(model: ModelSpec, tree: ModelTree, report: Reporter): void {

@@ -77,11 +77,24 @@ function mustStore(facts: Facts, keep: readonly ValueId[]): ReadonlySet<ValueId>
       for (const input of node.inputs) if (facts.base(input) !== facts.through(input)) force(input);
     } else if (node.op.kind !== "view") node.inputs.forEach(force);
   }
-  for (const node of facts.graph.nodes) { // an expression may not need more bindings than a kernel has
-    const value = node.outputs[0]!;
-    if (node.op.kind === "map" && !forced.has(value) && leaves(facts, (v) => isStoredWith(facts, forced, v), [value]).size > MAX_STORAGE - 3) forced.add(value);
-  }
+  for (const node of facts.graph.nodes) keepFewLeaves(facts, node, forced);
   return forced;
+}
+
+/** No expression, and no sum of one, may need more bindings than a kernel has: its ingredients with most leaves are stored first, then it is itself. */
+function keepFewLeaves(facts: Facts, node: Node, forced: Set<ValueId>): void {
+  if (node.op.kind !== "map" && node.op.kind !== "reduce") return;
+  const isStored = (v: ValueId): boolean => isStoredWith(facts, forced, v);
+  const value = node.outputs[0]!;
+  const limit = MAX_STORAGE - 3;
+  const count = (v: ValueId): number => leaves(facts, isStored, [v]).size;
+  if (count(value) <= limit) return;
+  forced.add(value);
+  while (count(value) > limit) {
+    const open = node.inputs.map((input) => facts.base(facts.through(input))).filter((v) => !isStored(v));
+    if (open.length === 0) return;
+    forced.add(open.reduce((most, v) => (count(v) > count(most) ? v : most)));
+  }
 }
 
 /** Without the pointwise values that are not forced, everything is in storage. */

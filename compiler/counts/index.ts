@@ -32,6 +32,6 @@ export function breakdown(model: ModelSpec): readonly { readonly part: string; r
 
 /** "a.0.attention.q" → "attention": the same part of all layers together. Null for what belongs to no layer. */
 function partOfLayer(name: string): string | null {
-  const part = /^\w+(?:\.\d+)?\.(attention|feed_forward|norm_\w+)\./.exec(name)?.[1];
+  const part = /^\w+(?:\.\d+)?\.(attention|feed_forward|halting|norm_\w+)\./.exec(name)?.[1];
   return part === undefined ? null : part.replace(/^norm_.*/, "norms");
 }
