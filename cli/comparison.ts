@@ -1,6 +1,7 @@
 /** A comparison from checked models to the report: what `compare` and `demo` share. */
 import { join } from "node:path";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import type { DeviceHandle } from "../runtime/adapter/index.ts";
 import { openComparison } from "../runtime/compare/folder.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
 import { runComparison, type CompareHooks, type Variant } from "../runtime/compare/run.ts";
@@ -12,7 +13,6 @@ import { renderReport } from "../runtime/report/index.ts";
 import { count, interval, loss, memory, signed, time } from "../runtime/report/words.ts";
 import { createProgress, recipeOf, type DataInfo, type Progress } from "../runtime/train/index.ts";
 import { watchInterrupt } from "./interrupt.ts";
-import { openAdapter } from "./session.ts";
 import { bytes, grouped, say, table } from "./terminal.ts";
 import { requireComparable, variantOf } from "./variants.ts";
 import { version } from "./version.ts";
@@ -25,7 +25,6 @@ export interface ComparisonOptions {
   readonly source: readonly string[];
   readonly seeds: readonly number[];
   readonly out: string;
-  readonly adapter: string | undefined;
   /** Held-out tokens behind the final losses. */
   readonly finalTokens: number;
   readonly prompt: string | null;
@@ -36,7 +35,7 @@ export interface ComparisonOptions {
 const EVALUATIONS = 10;
 
 /** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
-export async function compareModels(options: ComparisonOptions): Promise<CompareResults | null> {
+export async function compareModels(handle: DeviceHandle, options: ComparisonOptions): Promise<CompareResults | null> {
   const { models, seeds, source, out } = options;
   requireComparable(models);
   const first = models[0]!;
@@ -44,23 +43,18 @@ export async function compareModels(options: ComparisonOptions): Promise<Compare
   const load = (seed: number): Promise<Dataset> => loadData(source, { tokenizer: byteTokenizer, vocabSize: Math.min(...models.map((m) => m.vocabSize)), seqLen: first.seqLen, batch: batch / accumulate, seed });
   const data = await load(seeds[0]!);
   const dataInfo: DataInfo = { source, id: data.dataId, tokenizer: byteTokenizer.id, tokens: data.nTokens };
-  const handle = await openAdapter(options.adapter);
-  try {
-    const variants = models.map((model) => variantOf(model, dataInfo, handle));
-    const evalTokens = 4 * batch * first.seqLen;
-    openComparison(out, {
-      format: 1, seeds, data: dataInfo, evalTokens, finalTokens: options.finalTokens,
-      variants: models.map((model, i) => ({ name: model.name, specHash: variants[i]!.specHash, recipe: recipeOf(model.train) })),
-    });
-    say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${grouped(steps)} steps of ${grouped(batch * first.seqLen)} tokens each, on ${handle.info.name}`);
-    const finished = await withProgress(steps, batch * first.seqLen, (hooks) => runComparison({
-      out, variants, seeds, tokenizer: byteTokenizer, data: load, evalTokens, finalTokens: options.finalTokens, prompt: options.prompt, sampleTokens: options.sampleTokens,
-      evalEvery: evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS)),
-    }, hooks));
-    return finished ? writeResults(options, variants, dataInfo) : null;
-  } finally {
-    handle.close();
-  }
+  const variants = models.map((model) => variantOf(model, dataInfo, handle));
+  const evalTokens = 4 * batch * first.seqLen;
+  openComparison(out, {
+    format: 1, seeds, data: dataInfo, evalTokens, finalTokens: options.finalTokens,
+    variants: models.map((model, i) => ({ name: model.name, specHash: variants[i]!.specHash, recipe: recipeOf(model.train) })),
+  });
+  say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${grouped(steps)} steps of ${grouped(batch * first.seqLen)} tokens each, on ${handle.info.name}`);
+  const finished = await withProgress(steps, batch * first.seqLen, (hooks) => runComparison({
+    out, variants, seeds, tokenizer: byteTokenizer, data: load, evalTokens, finalTokens: options.finalTokens, prompt: options.prompt, sampleTokens: options.sampleTokens,
+    evalEvery: evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS)),
+  }, hooks));
+  return finished ? writeResults(options, variants, dataInfo) : null;
 }
 
 async function withProgress<T>(steps: number, tokensPerStep: number, work: (hooks: CompareHooks) => Promise<T>): Promise<T> {

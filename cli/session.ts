@@ -24,6 +24,16 @@ export async function openAdapter(adapter: string | undefined): Promise<DeviceHa
   throw new UserError("the null adapter checks shaders and executes nothing; choose another with --adapter");
 }
 
+/** Opens the adapter that executes, and closes it after `work`. */
+export async function withAdapter<T>(adapter: string | undefined, work: (handle: DeviceHandle) => Promise<T>): Promise<T> {
+  const handle = await openAdapter(adapter);
+  try {
+    return await work(handle);
+  } finally {
+    handle.close();
+  }
+}
+
 /** Loads a model on a device that stays open when the session is closed. UserError if the model is too large for it. */
 export async function loadModel(handle: DeviceHandle, model: ModelSpec, options: Omit<CompileOptions, "profile">): Promise<PlannedSession> {
   if (options.entries.includes("decode") && !isCausal(model)) {

@@ -73,5 +73,5 @@ const modelsOf = ({ models, compares }: Spec): readonly ModelSpec[] => [...model
 
 export function noModel(file: string, name: string, names: readonly string[]): never {
   const guess = nearest(name, names);
-  throw new UserError(`${file} has no model "${name}"${guess === null ? "" : `; did you mean ${guess}?`} It has: ${names.join(", ")}`);
+  throw new UserError(`${file} has no model "${name}"${guess === null ? "" : ` (did you mean ${guess}?)`}; it has ${names.join(", ")}`);
 }

@@ -71,15 +71,16 @@ const placesGraph = (dims: Dims, bits: number): OpGraph => probeGraph((b) => {
   return Object.fromEntries(Object.entries(PLACES).map(([name, place]) => [name, place(b, dims, operand)]));
 });
 
-const DIMS: readonly { readonly why: string; readonly dims: Dims }[] = [
-  { why: "odd extents, all different", dims: [2, 3, 5, 7] },
-  { why: "equal extents: element counts of different broadcasts agree", dims: [4, 4, 4, 4] },
-  { why: "axes of extent 1", dims: [3, 1, 2, 8] },
+const DIMS: readonly { readonly why: string; readonly dims: Dims; readonly keptAxes: readonly number[] }[] = [
+  { why: "odd extents, all different", dims: [2, 3, 5, 7], keptAxes: [0, 1, 2, 3, 4] },
+  { why: "equal extents: element counts of different broadcasts agree", dims: [4, 4, 4, 4], keptAxes: [2] },
+  { why: "axes of extent 1", dims: [3, 1, 2, 8], keptAxes: [0, 2, 4] },
 ];
 
-describe.each(DIMS)("every broadcast operand in every place: $why", ({ dims }) => {
+describe.each(DIMS)("every broadcast operand in every place: $why", ({ dims, keptAxes }) => {
   // Every shape in which some axis broadcasts that could do otherwise, once.
-  const shapes = [...new Map(Array.from({ length: 16 }, (_, bits) => [`${broadcast(dims, bits)}`, bits] as const)).entries()];
+  const all = Array.from({ length: 16 }, (_, bits) => bits).filter((bits) => keptAxes.includes([0, 1, 2, 3].filter((axis) => (bits >> axis) & 1).length));
+  const shapes = [...new Map(all.map((bits) => [`${broadcast(dims, bits)}`, bits] as const)).entries()];
   test.each(shapes)("[%s]", (_, bits) => check(MAIN, "own", placesGraph(dims, bits)));
 });
 

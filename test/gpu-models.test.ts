@@ -31,7 +31,6 @@ const CASES: readonly Case[] = [
   { why: "a team per row, as on GPUs", kind: MAIN, profile: "team", models: VARIED },
   ...OTHERS.flatMap((kind): readonly Case[] => [
     { why: "another driver", kind, profile: "own", models: ["MoEUT", "softmax over the chosen"] },
-    { why: "another driver, workgroup memory", kind, profile: "portable", models: ["MoEUT"] },
     { why: "another driver, a team per row", kind, profile: "team", models: ["MoEUT"] },
   ]),
 ];

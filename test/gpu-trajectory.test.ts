@@ -101,6 +101,15 @@ describe.each(ADAPTERS)("on %s", (kind) => {
   });
 });
 
+test("reads may overlap", async () => {
+  await withModel(await deviceOf(MAIN), spec(), ENTRIES, async (executor, plan) => {
+    initializeParameters(executor, plan.params, 1);
+    const want = await weightsOf(executor, plan);
+    const got = await Promise.all(plan.params.map(async (p) => [p.name, await executor.read(`param/${p.name}`)] as const));
+    expect(Object.fromEntries(got)).toEqual(want);
+  });
+});
+
 test(`fused and unfused plans take the same path on ${MAIN}`, async () => {
   const handle = await deviceOf(MAIN);
   const fused = await withModel(handle, spec(), ENTRIES, (executor, plan) => follow(executor, plan, STEPS));

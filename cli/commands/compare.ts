@@ -4,6 +4,7 @@ import { UserError } from "../../runtime/errors.ts";
 import { verdicts } from "../../runtime/report/words.ts";
 import { baselineOf, compareModels, resultTable } from "../comparison.ts";
 import { addAdapterOption, addDataOption, separateSpecs, whole, type AdapterOption } from "../options.ts";
+import { withAdapter } from "../session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
 import { modelsToCompare } from "../variants.ts";
@@ -45,15 +46,21 @@ async function run(words: readonly string[], options: Options): Promise<void> {
   const specs = files.map((file) => ({ file, overrides: overridesOf(file, options) })).map(({ file, overrides }) => loadSpec(file, overrides));
   const models = specs.flatMap((spec) => modelsToCompare(spec, options.model));
   const seeds = options.seeds ?? Math.max(0, ...specs.flatMap((spec) => spec.compares.map((compare) => compare.seeds)));
-  const results = await compareModels({
-    title: models.map((model) => model.name).join(", "), models, baseline: baselineOf(models, options.baseline), source: data,
-    seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out, adapter: options.adapter,
+  const results = await withAdapter(options.adapter, (handle) => compareModels(handle, {
+    title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
+    seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,
     finalTokens: options.evalTokens, prompt: options.prompt ?? null, sampleTokens: 240,
-  });
+  }));
   if (results === null) {
     process.stdout.write(`stopped; everything done so far is saved in ${options.out}, and the same command continues\n`);
   } else if (options.json === true) printJson(results);
   else process.stdout.write(`\n${resultTable(results)}\n${verdicts(results).join("\n")}\n\nreport: ${join(options.out, "report.html")}\n`);
+}
+
+/** "a, b and c" of at most five names. */
+function titleOf(names: readonly string[]): string {
+  if (names.length > 5) return `${names.length} variants compared: ${names[0]} … ${names.at(-1)}`;
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} compared`;
 }
 
 /** A budget in tokens becomes steps of the batches that the spec asks for. */

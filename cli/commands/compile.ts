@@ -4,14 +4,15 @@ import { Option, type Command } from "commander";
 import { compileModel, isCausal } from "../../compiler/compile.ts";
 import { PORTABLE } from "../../compiler/5-plan/index.ts";
 import { emit, type EmittedFile } from "../../compiler/6-emit/index.ts";
-import type { Profile } from "../../compiler/ir/plan.ts";
+import type { KernelPlan, Profile } from "../../compiler/ir/plan.ts";
+import type { SourceText } from "../../compiler/ir/source.ts";
 import { openDevice } from "../../runtime/adapter/index.ts";
 import { cannotRead, systemCode, UserError } from "../../runtime/errors.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
 import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
 import { addAdapterOption, addSpecOptions, type AdapterOption, type SpecOptions } from "../options.ts";
 import { profileOf } from "../session.ts";
-import { chooseModel, loadSpec } from "../spec.ts";
+import { chooseModel, loadSpec, readSpecFile } from "../spec.ts";
 import { bytes, printJson } from "../terminal.ts";
 import { version } from "../version.ts";
 
@@ -33,27 +34,49 @@ export function define(command: Command): void {
 
 async function run(file: string, options: Options): Promise<void> {
   const model = chooseModel(loadSpec(file, options.set), options);
-  requireOurs(options);
+  const earlier = earlierFiles(options);
   const { batch, accumulate } = model.train;
   const profile = await profileFor(options);
   const plan = compileModel(model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])], profile });
-  const files = emit({ model, plan, version: version(), runtime: runtimeSources() });
-  rmSync(join(options.out, "kernels"), { recursive: true, force: true }); // an earlier emission may have had others
+  const files = emit({ model, plan, version: version(), runtime: runtimeSources(), sources: sourcesOf(plan) });
   for (const { path, text } of files) writeAtomic(join(options.out, path), text);
+  const written = new Set(files.map((f) => f.path));
+  for (const path of earlier) if (!written.has(path)) rmSync(join(options.out, path), { force: true });
   report(files, model.name, plan.memory.total, options);
 }
 
-/** Only an empty folder, or one that compile wrote before. */
-function requireOurs({ out, force }: Options): void {
-  if (force === true) return;
+/** What an earlier emission wrote into the folder. UserError for a folder with other contents, unless forced. */
+function earlierFiles({ out, force }: Options): readonly string[] {
+  const names = namesIn(out);
+  if (names.length === 0) return [];
+  const files = emittedFiles(join(out, "manifest.json"));
+  if (files === null && force !== true) throw new UserError(`${out} holds other files; choose another folder, or add --force to write into it`);
+  return files ?? [];
+}
+
+function namesIn(out: string): readonly string[] {
   try {
-    const names = readdirSync(out);
-    if (names.length > 0 && !(names.includes("manifest.json") && names.includes("plan.json"))) throw new UserError(`${out} holds other files; choose another folder, or add --force to write into it`);
+    return readdirSync(out);
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    if (systemCode(error) === "ENOTDIR") throw new UserError(`${out} is a file; --out takes a folder`);
-    if (systemCode(error) !== "ENOENT") throw cannotRead(out, error);
+    if (systemCode(error) === "ENOENT") return [];
+    throw systemCode(error) === "ENOTDIR" ? new UserError(`${out} is a file; --out takes a folder`) : cannotRead(out, error);
   }
+}
+
+/** Files that a manifest lists, or null if it is none of ours. Only names that an emission can have: they will be deleted. */
+function emittedFiles(manifest: string): readonly string[] | null {
+  try {
+    const { moeut, files } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly moeut?: unknown; readonly files?: unknown };
+    return typeof moeut === "string" && Array.isArray(files) ? files.filter((path) => /^(kernels\/[\w.-]+\.wgsl|runtime\/[\w.-]+\.ts)$/.test(path as string)) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Texts that launches come from; settings of the command line are no file. */
+function sourcesOf({ entries }: KernelPlan): readonly SourceText[] {
+  const names = new Set(Object.values(entries).flatMap((e) => e.dispatches.map((d) => d.origin.span?.file ?? "")));
+  return [...names].filter((name) => existsSync(name)).map(readSpecFile);
 }
 
 async function profileFor({ target, adapter }: Options): Promise<Profile> {

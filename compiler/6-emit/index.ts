@@ -1,8 +1,10 @@
 /** KernelPlan → a folder that runs without moeut. Pure: the same plan gives the same bytes. */
-import { printSpec, specHash } from "../format/index.ts";
+import { printSpec } from "../format/index.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import type { KernelPlan } from "../ir/plan.ts";
+import type { SourceText } from "../ir/source.ts";
 import { manifest, planJson } from "./json.ts";
+import { kernelText } from "./kernel.ts";
 import { moduleText } from "./module.ts";
 import { exampleText, packageJson, readme, TSCONFIG } from "./surroundings.ts";
 
@@ -17,22 +19,24 @@ export interface Emission {
   readonly plan: KernelPlan;
   /** Of moeut. */
   readonly version: string;
+  /** The spec and what it imports, so that launches can be traced to lines. */
+  readonly sources: readonly SourceText[];
   /** Text of every file of runtime/standalone, by name. */
   readonly runtime: Readonly<Record<string, string>>;
 }
 
 export function emit(e: Emission): readonly EmittedFile[] {
-  const banner = `${e.model.name} (spec ${specHash(e.model)}), compiled by moeut ${e.version} for profile ${e.plan.profile.name}`;
-  return [
+  const banner = `${e.model.name}, compiled by moeut ${e.version} (${e.plan.profile.name} kernels)`;
+  const files = [
     { path: "README.md", text: readme(e, banner) },
     { path: "example.ts", text: exampleText(e.model) },
-    { path: "manifest.json", text: manifest(e) },
     { path: "model.ts", text: moduleText(e, banner) },
     { path: "package.json", text: packageJson(e.model.name) },
     { path: "plan.json", text: planJson(e.plan) },
     { path: "spec.moeut", text: printSpec(e.model) },
     { path: "tsconfig.json", text: TSCONFIG },
-    ...e.plan.kernels.map((k) => ({ path: `kernels/${k.name}.wgsl`, text: `// ${banner}\n${k.wgsl}` })),
+    ...e.plan.kernels.map((k, i) => ({ path: `kernels/${k.name}.wgsl`, text: kernelText(e.plan, i, banner) })),
     ...Object.entries(e.runtime).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, text]) => ({ path: `runtime/${name}`, text })),
   ];
+  return [...files, { path: "manifest.json", text: manifest(e, files.map((f) => f.path)) }];
 }

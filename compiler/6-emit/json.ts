@@ -2,23 +2,38 @@
 import { countParams } from "../counts/index.ts";
 import { specHash } from "../format/index.ts";
 import type { KernelPlan } from "../ir/plan.ts";
+import type { SourceText, Span } from "../ir/source.ts";
 import type { Emission } from "./index.ts";
 
+/** Spans are left to the manifest, which gives them as lines: a plan does not depend on where the spec lies. */
 export function planJson(plan: KernelPlan): string {
-  const bare = { ...plan, kernels: plan.kernels.map(({ name, access }) => ({ name, access })) };
-  return `${layOut(bare, 2)}\n`;
+  const entries = Object.fromEntries(Object.entries(plan.entries).map(([name, { dispatches }]) =>
+    [name, { dispatches: dispatches.map((d) => ({ ...d, origin: { ...d.origin, span: null } })) }]));
+  const bare = { ...plan, entries, kernels: plan.kernels.map(({ name, access }) => ({ name, access })) };
+  const parts = Object.entries(bare).map(([key, value]) => `  ${JSON.stringify(key)}: ${layOut(value, key === "entries" ? 3 : 1, "  ")}`);
+  return `{\n${parts.join(",\n")}\n}\n`;
 }
 
-/** What is in the folder, for programs: parameters, memory, and where each launch comes from. */
-export function manifest({ model, plan, version }: Emission): string {
+/** What is in the folder, for programs: files, parameters, memory, and where each launch comes from. */
+export function manifest({ model, plan, version, sources }: Emission, files: readonly string[]): string {
   const launches = Object.fromEntries(Object.entries(plan.entries).map(([name, entry]) => [name, entry.dispatches.map((d) =>
-    ({ kernel: plan.kernels[d.kernel]!.name, computes: d.label, fused: d.fused, from: d.origin.path }))]));
+    ({ kernel: plan.kernels[d.kernel]!.name, computes: d.label, fused: d.fused, from: d.origin.path, at: placeOf(d.origin.span, sources) }))]));
   const { total, active } = countParams(model);
   return `${layOut({
-    format: 1, model: model.name, spec_hash: specHash(model), moeut: version, profile: plan.profile,
+    format: 1, language: LANGUAGE, model: model.name, spec_hash: specHash(model), moeut: version, profile: plan.profile,
     parameters: { total, active_per_token: active, tensors: plan.params.map(({ name, shape, official }) => ({ name, shape, official })) },
-    memory: plan.memory, launches,
+    memory: plan.memory, files, launches,
   }, 3)}\n`;
+}
+
+/** Version of the spec language: the number in `moeut 1`. */
+const LANGUAGE = 1;
+
+/** "tiny.moeut:12", or null for what no line of a file says. */
+function placeOf(span: Span | null, sources: readonly SourceText[]): string | null {
+  const source = sources.find(({ file }) => file === span?.file);
+  if (span === null || source === undefined) return null;
+  return `${source.file.split(/[\\/]/).at(-1)}:${source.text.slice(0, span.start).split("\n").length}`;
 }
 
 /** Objects and arrays are spread over lines down to `depth`; what lies deeper stays on its line. */

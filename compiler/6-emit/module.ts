@@ -1,6 +1,7 @@
 /** model.ts, the typed face of an emitted folder, built from ts-morph structures so that its printer owns the layout. */
 import { IndentationText, Project, StructureKind, VariableDeclarationKind, type StatementStructures } from "ts-morph";
 import type { ModelSpec } from "../ir/model-spec.ts";
+import type { KernelPlan } from "../ir/plan.ts";
 import type { Emission } from "./index.ts";
 
 export function moduleText({ model, plan }: Emission, banner: string): string {
@@ -11,9 +12,10 @@ export function moduleText({ model, plan }: Emission, banner: string): string {
       ...IMPORTS,
       constant("SIZES", "What this model was compiled for. A batch holds this many sequences of seqLen tokens.", sizes(model, plan.tensors["train/tokens"]!.shape[0]!), " as const"),
       constant("RECIPE", "The training recipe of the spec; trainStep takes another if it is given one.", recipe(model), "", "Recipe"),
+      constant("DEVICE", "What a device must be requested with: adapter.requestDevice(DEVICE).", object(Object.entries(deviceNeeds(plan))), "", "GPUDeviceDescriptor"),
       constant("PARAMETERS", "Shapes of the parameters by name, row-major.", shapes(plan.params), " as const"),
       { kind: StructureKind.TypeAlias, name: "ParameterName", isExported: true, leadingTrivia: "\n", type: "keyof typeof PARAMETERS" },
-      { kind: StructureKind.TypeAlias, name: titled(model.name), isExported: true, type: "Model<ParameterName>" },
+      { kind: StructureKind.TypeAlias, name: typeName(model), isExported: true, type: "Model<ParameterName>" },
       loadFunction(model),
     ],
   });
@@ -37,17 +39,29 @@ function constant(name: string, doc: string, initializer: string, suffix: string
 function loadFunction(model: ModelSpec): StatementStructures {
   return {
     kind: StructureKind.Function, name: "load", isAsync: true, isExported: true,
-    docs: [`Creates all buffers and pipelines on a device with the features and limits that README.md names. Weights are zero until
-initialize, write or loadOfficialWeights is called.
+    docs: [`Creates all buffers and pipelines on a device that was requested with DEVICE. Weights are zero until initialize, write or
+loadWeights is called.
 @param read gives the text of a file of this folder`],
     parameters: [{ name: "device", type: "GPUDevice" }, { name: "read", type: "ReadText", initializer: "readBeside(import.meta.url)" }],
-    returnType: `Promise<${titled(model.name)}>`,
+    returnType: `Promise<${typeName(model)}>`,
     statements: ["return createModel<ParameterName>(device, await loadPlan(read), { seqLen: SIZES.seqLen, recipe: RECIPE });"],
   };
 }
 
-/** tiny_moe → TinyMoe */
-const titled = (name: string): string => name.split(/[^A-Za-z0-9]+/).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
+/** tiny_moe → TinyMoeModel; the ending keeps it apart from every other name, whatever the model is called. */
+function typeName({ name }: ModelSpec): string {
+  const words = name.split(/[^A-Za-z0-9]+/).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
+  return `${words === "" ? "Unnamed" : words}Model`;
+}
+
+/** The features and limits without which the plan does not run. */
+function deviceNeeds({ profile, buffers, kernels }: KernelPlan): { readonly requiredFeatures: readonly string[]; readonly requiredLimits: Readonly<Record<string, number>> } {
+  const largest = Math.max(...buffers.map((b) => Math.ceil(b.bytes / 16) * 16));
+  return {
+    requiredFeatures: profile.exchange === "workgroup" ? [] : ["subgroups"],
+    requiredLimits: { maxBufferSize: largest, maxStorageBufferBindingSize: largest, maxStorageBuffersPerShaderStage: Math.max(...kernels.map((k) => k.access.length)) },
+  };
+}
 
 const object = (entries: readonly (readonly [string, unknown])[]): string =>
   `{\n${entries.map(([key, value]) => `  ${/^[A-Za-z_]\w*$/.test(key) ? key : JSON.stringify(key)}: ${inline(value)},`).join("\n")}\n}`;

@@ -10,9 +10,9 @@ export const TSCONFIG = `${JSON.stringify({
   include: ["*.ts", "runtime"],
 }, null, 2)}\n`;
 
-/** @param name of the model; npm wants lower case */
+/** @param name of the model; npm wants lower case, and no name of a dependency */
 export const packageJson = (name: string): string => `${JSON.stringify({
-  name: name.toLowerCase(), private: true, type: "module",
+  name: `moeut-${name.toLowerCase()}`, private: true, type: "module",
   scripts: { start: "tsx example.ts", typecheck: "tsc" },
   dependencies: { webgpu: "0.6.2" },
   devDependencies: { "@types/node": "20.19.43", "@webgpu/types": "0.1.74", tsx: "4.23.15", typescript: "5.9.3" },
@@ -21,17 +21,13 @@ export const packageJson = (name: string): string => `${JSON.stringify({
 export function exampleText({ vocabSize }: ModelSpec): string {
   return `/** Trains for a few steps on one line of text and continues it. */
 import { create } from "webgpu";
-import { load, RECIPE, SIZES } from "./model.ts";
+import { DEVICE, load, RECIPE, SIZES } from "./model.ts";
 
 // The object that create() returns must stay reachable as long as the device is used.
 const gpu = create([]);
 const adapter = await gpu.requestAdapter();
 if (adapter === null) throw new Error("no WebGPU adapter");
-const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-const device = await adapter.requestDevice({
-  requiredFeatures: adapter.features.has("subgroups") ? ["subgroups"] : [],
-  requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
-});
+const device = await adapter.requestDevice(DEVICE);
 
 const text = new TextEncoder().encode("a layer is a pool of weights, a site is where it is used, and the schedule is the order. ");
 const token = (i: number): number => text[i % text.length]! % ${vocabSize};
@@ -45,15 +41,15 @@ for (let step = 0; step < 20; step++) {
   console.log(\`step \${step + 1}  loss \${ceLoss.toFixed(4)}  gradient norm \${gradNorm.toFixed(4)}\`);
 }
 const out: number[] = [];
-for await (const next of model.generate([...text.subarray(0, 8)], { maxTokens: 60, temperature: 0.5 })) out.push(next);
+for await (const next of model.generate(Array.from({ length: 8 }, (_, i) => token(i)), { maxTokens: 60, temperature: 0.5 })) out.push(next);
 console.log(new TextDecoder().decode(Uint8Array.from(out)));
 process.exit(0);
 `;
 }
 
 export function readme({ model, plan }: Emission, banner: string): string {
-  const subgroups = plan.profile.exchange === "workgroup" ? "No optional features are needed." : `The device needs the feature \`subgroups\` with subgroups of ${plan.profile.lanes} lanes.`;
-  const largest = plan.buffers.reduce((most, b) => Math.max(most, b.bytes), 0);
+  const subgroups = plan.profile.exchange === "workgroup" ? "no optional feature" : `the feature \`subgroups\`, with subgroups of exactly ${plan.profile.lanes} lanes`;
+  const { total, byKind } = plan.memory;
   return `# ${model.name}
 
 ${banner}. Everything here runs without moeut.
@@ -73,6 +69,20 @@ npm run typecheck
 | \`runtime/\` | the executor and what surrounds it: the same files that moeut itself runs |
 | \`spec.moeut\` | the model, every default written out |
 
-${subgroups} Its largest buffer is ${largest} bytes: ask for \`maxStorageBufferBindingSize\` and \`maxBufferSize\` of at least that. All buffers together take ${plan.memory.total} bytes.
+Tokens are numbers below ${model.vocabSize}; the context is ${model.seqLen} of them. In a program of your own, or in a web page through a bundler that copies
+\`plan.json\` and \`kernels/\` beside the module:
+
+\`\`\`ts
+const model = await load(await adapter.requestDevice(DEVICE));
+model.loadWeights(weights);   // the bytes of weights.safetensors of a checkpoint
+for await (const token of model.generate(prompt, { maxTokens: 100, temperature: 0.8, topP: 0.95, seed: 1 })) show(token);
+\`\`\`
+
+\`model.initialize(seed)\` and \`model.trainStep(step, batches)\` train, \`model.forward(batch)\` gives the loss of each token, \`model.saveWeights()\` the bytes of a
+safetensors file. The same seed and data give the same bits on the same adapter, here and with moeut.
+
+The device needs ${subgroups}, and the limits in \`DEVICE\`. All buffers together take ${megabytes(total)}: ${Object.entries(byKind).filter(([, n]) => n > 0).map(([kind, n]) => `${kind} ${megabytes(n)}`).join(", ")}.
 `;
 }
+
+const megabytes = (n: number): string => `${(n / 2 ** 20).toFixed(n < 2 ** 20 ? 3 : 1)} MiB`;

@@ -14,14 +14,12 @@
  * Work   forward 4, backward 10 flops per visible (query, key) pair and channel.
  */
 import type { Kernel, Profile } from "../ir/plan.ts";
-import { kernelText, times, type Storage } from "./text.ts";
+import { kernelText, read, times, write, type Storage } from "./text.ts";
 import { share, team, type SharedVar } from "./team.ts";
 
 /** Masked scores: finite, because adapters may assume that infinities do not occur. */
 const MASKED = "-1e30";
 
-const read = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read", note });
-const write = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read_write", note });
 const Q = read("queries", "vec4f", "q [B, T, H, Dh]");
 const K = read("keys", "vec4f", "k [B, S, Hk, Dh]");
 const V = read("values", "vec4f", "v [B, S, Hk, Dh]");

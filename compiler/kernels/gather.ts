@@ -1,11 +1,9 @@
 /** Moves by index: table lookups and their gradient, scores of chosen experts, rotary positions, key/value caches. */
 import type { Kernel } from "../ir/plan.ts";
 import type { Epilogue } from "./matmul.ts";
-import { FLAT_INDEX, kernelText, type Storage } from "./text.ts";
+import { FLAT_INDEX, kernelText, read, write, type Storage } from "./text.ts";
 
 export const WIDTH = 64;
-const read = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read", note });
-const write = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read_write", note });
 const ELEMENT = `let i = ${FLAT_INDEX} * ${WIDTH}u + lane;`;
 
 /** Sizes: rows, n4. One invocation per vec4 of the result. */

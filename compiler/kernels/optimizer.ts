@@ -3,11 +3,9 @@
  * arXiv:1711.05101) as PyTorch computes it, and gradients back to zero. A gradient that is not finite skips the update.
  */
 import type { Kernel } from "../ir/plan.ts";
-import { FLAT_INDEX, kernelText, type Storage } from "./text.ts";
+import { FLAT_INDEX, kernelText, read, write } from "./text.ts";
 
 export const WIDTH = 64;
-const read = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read", note });
-const write = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read_write", note });
 
 /** Sizes: n4, jobs (invocations), first (place of the parameter's first partial). */
 export const gradPartialsKernel = (): Kernel => kernelText({

@@ -9,10 +9,8 @@
  *   place     order[place] = slot
  */
 import type { Kernel } from "../ir/plan.ts";
-import { FLAT_INDEX, kernelText, type Storage } from "./text.ts";
+import { FLAT_INDEX, kernelText, read, write } from "./text.ts";
 
-const read = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read", note });
-const write = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read_write", note });
 
 /** Invocations per workgroup of these kernels. */
 export const WIDTH = 64;

@@ -8,6 +8,9 @@ export interface Storage {
   readonly note: string; // shape and meaning
 }
 
+export const read = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read", note });
+export const write = (name: string, element: Storage["element"], note: string): Storage => ({ name, element, access: "read_write", note });
+
 export interface KernelParts {
   readonly name: string;
   /** One line per fact: what is computed, from what, at what cost. */

@@ -44,7 +44,7 @@ export function openComparison(out: string, info: CompareInfo): void {
   if (existsSync(infoPath(out))) {
     const different = firstDifference(readJson<CompareInfo>(infoPath(out)), info);
     if (different === null) return;
-    throw new UserError(`${out} holds another comparison: ${different}. The same command as before continues it; choose another folder with --out for a new one`);
+    throw new UserError(`${out} holds another comparison: ${different}. The same command as before continues it; for a new one remove the folder, or choose another with --out`);
   }
   const occupied = existsSync(out) && readdirSync(out).some((name) => !name.startsWith("."));
   if (occupied) throw new UserError(`${out} exists and is not empty, and it is not a comparison; choose another folder with --out`);

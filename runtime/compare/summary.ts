@@ -82,7 +82,7 @@ function differenceOf(one: Finished, base: Finished): Difference | null {
   return { mean: mean(differences), interval: bootstrapInterval(pairs.map((p) => p.sequences)), seed_interval: studentInterval(differences), per_seed: perSeed };
 }
 
-const CURVE_POINTS = 200;
+const CURVE_POINTS = 60;
 
 /** Training losses are averaged over the steps between two points; evaluations are all kept. */
 function runResult(variant: Variant, seed: number, final: FinalRecord, log: readonly StepRecord[]): RunResult {

@@ -1,10 +1,10 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { cannotRead, UserError } from "../errors.ts";
 import { halfToFloat, bfloatToFloat } from "./float16.ts";
-import { DTYPE_BYTES, HeaderProblem, parseHeader, printHeader, type SafetensorsHeader, type TensorDType, type TensorInfo } from "./safetensors-header.ts";
+import { DTYPE_BYTES, HeaderProblem, parseHeader, printHeader, type SafetensorsHeader, type TensorDType, type TensorInfo } from "../standalone/safetensors-header.ts";
 import { writeAtomicChunks } from "./write-atomic.ts";
 
-export type { TensorDType, TensorInfo } from "./safetensors-header.ts";
+export type { TensorDType, TensorInfo } from "../standalone/safetensors-header.ts";
 
 export interface SafetensorsFile extends SafetensorsHeader {
   readonly path: string;

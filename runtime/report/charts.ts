@@ -14,13 +14,16 @@ export const seriesColor = (index: number): string => `var(--series-${index % 8}
 
 type Option = Parameters<ReturnType<typeof echarts.init>["setOption"]>[0];
 
-function render(height: number, option: Option): string {
+/** @param id of the plot, unique in a page */
+function render(id: string, height: number, option: Option): string {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
   chart.setOption({ animation: false, textStyle: { fontFamily: FONT, fontSize: 12 }, ...option });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  // A width of 100 % lets the page decide; the viewBox keeps the proportions.
-  return svg.replace(/^<svg width="\d+" height="\d+"/, '<svg width="100%" role="img"').replace(/<rect[^>]*fill="none"[^>]*><\/rect>/, "");
+  return svg
+    .replace(/^<svg width="\d+" height="\d+"/, '<svg width="100%" role="img"') // the page decides; the viewBox keeps the proportions
+    .replace(/<style\s*>.*?<\/style>/gs, "").replace(/ (?:class|ecmeta_\w+)="[^"]*"/g, "") // hover effects of a page with scripts
+    .replace(/zr\d+-c(\d+)/g, `${id}-clip$1`); // the library counts on from plot to plot
 }
 
 const axis = (name: string, extra: object = {}): object => ({
@@ -60,13 +63,13 @@ function lineAndBand(name: string, color: string, points: readonly Point[]): rea
 }
 
 /** Loss against `scale` times the step. The axis leaves out the first steep fall, where all variants look alike. */
-function lossChart(results: CompareResults, which: "train_loss" | "validation_loss", axisName: string, scaleOf: (variant: VariantResult) => number): string {
+function lossChart(id: string, results: CompareResults, which: "train_loss" | "validation_loss", axisName: string, scaleOf: (variant: VariantResult) => number): string {
   const curves = results.variants.map((variant) => spread(variant, which, scaleOf(variant)));
   const series = curves.flatMap((points, i) => lineAndBand(results.variants[i]!.name, seriesColor(i), points));
   const [low, high] = window(curves);
-  return render(360, {
+  return render(id, 360, {
     grid: GRID,
-    legend: { top: 8, left: GRID.left, icon: "roundRect", itemWidth: 14, itemHeight: 4, textStyle: { color: "var(--ink)" }, data: results.variants.map((v) => v.name) },
+    legend: { top: 8, left: GRID.left, icon: "roundRect", itemGap: 22, itemWidth: 14, itemHeight: 4, textStyle: { color: "var(--ink)" }, data: results.variants.map((v) => v.name) },
     xAxis: axis(axisName, { type: "value", min: 0, axisLabel: { color: "var(--muted)", formatter: shortNumber } }),
     yAxis: axis("loss, nats per token", { type: "value", min: low, max: high, nameGap: 44, axisLabel: { color: "var(--muted)", formatter: (x: number) => String(Number(x.toFixed(2))) } }),
     series: series as never,
@@ -87,13 +90,13 @@ export function shortNumber(n: number): string {
   return String(Number(n.toPrecision(3)));
 }
 
-export const validationChart = (results: CompareResults): string => lossChart(results, "validation_loss", "steps", () => 1);
-export const trainingChart = (results: CompareResults): string => lossChart(results, "train_loss", "steps", () => 1);
+export const validationChart = (results: CompareResults): string => lossChart("validation", results, "validation_loss", "steps", () => 1);
+export const trainingChart = (results: CompareResults): string => lossChart("training", results, "train_loss", "steps", () => 1);
 
 /** Against the work of the forward passes so far: who learns more per multiplication. */
 export function computeChart(results: CompareResults): string {
   const tokensPerStep = results.budget.batch * results.budget.seq_len;
-  return lossChart(results, "validation_loss", "multiply-accumulates of all forward passes so far", (variant) => variant.macs_per_token.full * tokensPerStep);
+  return lossChart("compute", results, "validation_loss", "multiply-accumulates of all forward passes so far", (variant) => variant.macs_per_token.full * tokensPerStep);
 }
 
 /** One row per variant: the difference from the baseline with its interval, and a dot per seed. */
@@ -102,12 +105,22 @@ export function differenceChart(results: CompareResults): string {
   const interval = { type: "custom", renderItem: intervalItem, data: rows.map(({ difference: d, color }, i) => ({ value: [d.interval.low, d.interval.high, d.mean, i], itemStyle: { color } })), encode: { x: [0, 1, 2], y: 3 } };
   const seeds = { type: "scatter", symbolSize: 6, data: rows.flatMap(({ difference, color }, i) => difference.per_seed.map((s) => ({ value: [s.difference, i], itemStyle: { color, opacity: 0.55 } }))) };
   const zero = { type: "line", data: [], markLine: { symbol: "none", silent: true, label: { show: false }, lineStyle: { color: "var(--muted)", type: "dashed" }, data: [{ xAxis: 0 }] } };
-  return render(96 + 44 * rows.length, {
+  return render("differences", 96 + 44 * rows.length, {
     grid: { ...GRID, left: 24 + 8 * Math.max(...rows.map(({ variant }) => variant.name.length)), top: 20 },
-    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", scale: true, min: (r: { min: number }) => Math.min(0, r.min), max: (r: { max: number }) => Math.max(0, r.max) }),
+    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", ...range(rows.flatMap(({ difference: d }) => [d.interval.low, d.interval.high, ...d.per_seed.map((s) => s.difference)])) }),
     yAxis: axis("", { type: "category", data: rows.map(({ variant }) => variant.name), axisLabel: { color: "var(--ink)" }, splitLine: { show: false } }),
     series: [interval, seeds, zero] as never,
   });
+}
+
+/** Round limits around the values and zero, in a step of 1, 2 or 5 times a power of ten. */
+function range(values: readonly number[]): { readonly min: number; readonly max: number; readonly interval: number } {
+  const [least, greatest] = [Math.min(0, ...values), Math.max(0, ...values)];
+  const rough = (greatest - least || 0.01) / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const interval = [1, 2, 5, 10].map((m) => m * power).find((step) => step >= rough)!;
+  const limit = (x: number, round: (n: number) => number): number => Number((round(x / interval) * interval).toPrecision(6));
+  return { min: limit(least - interval / 4, Math.floor), max: limit(greatest + interval / 4, Math.ceil), interval };
 }
 
 interface RenderApi {

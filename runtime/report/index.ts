@@ -29,11 +29,10 @@ const nameCell = ({ variants, baseline }: CompareResults, variant: VariantResult
   `<span class="dot" style="background:${seriesColor(variants.indexOf(variant))}"></span>${escape(variant.name)}${variant.name === baseline ? "<small>baseline</small>" : ""}`;
 
 function resultTable(results: CompareResults): string {
-  const head = ["variant", "final loss<small>nats per token</small>", "perplexity", "bits per byte", `against ${escape(results.baseline)}<small>95 % interval</small>`, "parameters<small>active per token</small>", "MACs per token", "step time<small>ratio</small>"];
+  const head = ["variant", "final loss<small>nats per token</small>", "perplexity", "bits per byte", `against ${escape(results.baseline)}<small>95 % interval</small>`, "parameters<small>active per token</small>", "MACs per token"];
   const rows = results.variants.map((v) => [
     nameCell(results, v), lossCell(v), v.perplexity === null ? "–" : v.perplexity.toFixed(3), v.bits_per_byte === null ? "–" : loss(v.bits_per_byte), differenceCell(v),
     `${count(v.parameters.unique)}<small>${count(v.parameters.active)}</small>`, count(v.macs_per_token.full),
-    v.step_seconds === null ? "–" : `${time(v.step_seconds.median)}<small>× ${v.step_seconds.ratio.toFixed(2)}</small>`,
   ]);
   return htmlTable([head, ...rows]);
 }
@@ -58,7 +57,8 @@ function lossFigures(results: CompareResults): readonly string[] {
     ...(has("validation_loss") ? [figure(validationChart(results), `Held-out loss during training.${band}`)] : []),
     figure(trainingChart(results), `Training loss (cross-entropy alone, averaged over neighbouring steps).${band}`),
     ...(has("validation_loss") ? [figure(computeChart(results), "Held-out loss against the multiplications spent: the comparison at equal compute. Curves that end further left did less work per step.")] : []),
-    ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), `Final differences from ${escape(results.baseline)}: square and bar are the mean and its 95 % interval, dots the single seeds.`), seedTable(results)] : []),
+    ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), `Final differences from ${escape(results.baseline)}: square and bar are the mean and its 95 % interval, dots the single seeds.`)] : []),
+    ...(results.seeds.length > 1 && results.variants.some((v) => v.difference !== null) ? [seedTable(results)] : []),
   ];
 }
 
@@ -74,10 +74,10 @@ function seedTable(results: CompareResults): string {
 }
 
 function costTable(results: CompareResults): string {
-  const head = ["variant", "parameters", "active per token", "MACs per token<small>everything</small>", "MACs per token<small>as in the MoEUT paper</small>", "median step", "memory"];
+  const head = ["variant", "parameters", "active per token", "MACs per token<small>everything</small>", "MACs per token<small>as in the MoEUT paper</small>", "median step<small>ratio to baseline</small>", "memory"];
   return htmlTable([head, ...results.variants.map((v) => [
     nameCell(results, v), tokens(v.parameters.unique), tokens(v.parameters.active), tokens(Math.round(v.macs_per_token.full)), tokens(Math.round(v.macs_per_token.moeut)),
-    v.step_seconds === null ? "–" : time(v.step_seconds.median), memory(v.memory_bytes),
+    v.step_seconds === null ? "–" : `${time(v.step_seconds.median)}<small>× ${v.step_seconds.ratio.toFixed(2)}</small>`, memory(v.memory_bytes),
   ])]);
 }
 

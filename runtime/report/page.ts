@@ -14,7 +14,7 @@ const STYLE = `
 body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .4rem; letter-spacing: -.01em; }
 h2 { font-size: 1.15rem; margin: 2.6rem 0 .6rem; padding-top: 1rem; border-top: 1px solid var(--rule); }
-h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; } h3 small { margin-left: .6em; color: var(--muted); font-weight: 400; }
 p { margin: .5rem 0; max-width: 46rem; }
 .about { color: var(--muted); margin: 0 0 1.4rem; }
 .verdicts { margin: 1rem 0 1.4rem; padding: .9rem 1.1rem; background: var(--soft); border-left: 4px solid var(--series-0); border-radius: 0 6px 6px 0; }

@@ -36,7 +36,13 @@ function verdict({ name, difference: d, runs }: VariantResult, baseline: string,
   const size = `${loss(Math.abs(d.mean))} nats (95 % interval ${interval(d)})`;
   const basis = seeds === 1 ? "; one seed only" : `, over ${d.per_seed.length} seeds`;
   if (!isClear(d)) return `${name} and ${baseline} cannot be told apart: the difference is ${signed(d.mean)} nats (95 % interval ${interval(d)})${basis}.${note}`;
-  return `${name} ends ${d.mean < 0 ? "lower" : "higher"} than ${baseline} by ${size}${basis}.${note}`;
+  return `${name} ends ${d.mean < 0 ? "lower" : "higher"} than ${baseline} by ${size}${basis}${doubt(d)}.${note}`;
+}
+
+/** Few seeds can agree by chance, which the bootstrap over them does not see. */
+function doubt({ seed_interval: student }: Difference): string {
+  if (student === null || student.low > 0 || student.high < 0) return "";
+  return `; so few seeds alone do not settle it (Student's t over seeds: ${signed(student.low)} to ${signed(student.high)})`;
 }
 
 export const tokens = (n: number): string => n.toString().replace(/\B(?=(\d{3})+$)/g, ",");

@@ -22,14 +22,15 @@ interface Command {
 export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promise<Executor> {
   const buffers = plan.buffers.map((b) => device.createBuffer({ label: b.label, size: roundUp(b.bytes, 16), usage: USAGE.storage | USAGE.copySrc | USAGE.copyDst }));
   plan.buffers.forEach((b, i) => b.table && device.queue.writeBuffer(buffers[i]!, 0, tableWords(b.table, b.bytes / 4)));
-  const commands = await createCommands(device, plan, buffers);
+  const sizes = createSizes(device, Object.values(plan.entries).flatMap((e) => e.dispatches));
+  const commands = await createCommands(device, plan, buffers, sizes.binding);
   const staging = createStaging(device, plan);
   const tensor = (name: string): TensorPlan => plan.tensors[name] ?? missing(name, plan);
   const readBack = async (names: readonly string[], encoder: GPUCommandEncoder): Promise<Record<string, HostArray>> => {
-    const places = staging.place(names);
-    for (const p of places) encoder.copyBufferToBuffer(buffers[p.tensor.buffer]!, 0, staging.buffer(), p.offset, p.bytes);
+    const read = staging.begin(names);
+    for (const p of read.places) encoder.copyBufferToBuffer(buffers[p.tensor.buffer]!, 0, read.buffer, p.offset, p.bytes);
     device.queue.submit([encoder.finish()]);
-    return staging.collect(places);
+    return staging.finish(read);
   };
   return {
     entries: Object.keys(plan.entries),
@@ -46,7 +47,7 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
     },
     time: (entry) => timeEntry(device, commands[entry] ?? missing(entry, plan)),
     firstNonFinite: (entry) => findNonFinite(device, plan, buffers, entry, commands[entry] ?? missing(entry, plan)),
-    destroy: () => [...buffers, staging.buffer()].forEach((b) => b.destroy()),
+    destroy: () => [...buffers, sizes.buffer, ...staging.buffers].forEach((b) => b.destroy()),
   };
 }
 
@@ -119,8 +120,8 @@ async function holdsNonFinite(device: GPUDevice, buffer: GPUBuffer): Promise<boo
   return bad;
 }
 
-/** One pipeline per kernel, one bind group per dispatch; the sizes of all dispatches live in one uniform buffer. */
-async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[]): Promise<Record<string, readonly Command[]>> {
+/** One pipeline per kernel, one bind group per dispatch. */
+async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[], sizesOf: (d: Dispatch) => GPUBufferBinding): Promise<Record<string, readonly Command[]>> {
   const kernels = await Promise.all(plan.kernels.map(async (kernel) => {
     const entries = [{ binding: 0, visibility: COMPUTE_STAGE, buffer: { type: "uniform" as const } },
       ...kernel.access.map((access, i) => ({ binding: i + 1, visibility: COMPUTE_STAGE, buffer: { type: access === "read" ? "read-only-storage" as const : "storage" as const } }))];
@@ -131,11 +132,10 @@ async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: read
       .catch((error: unknown) => refuse(kernel.name, module, error));
     return { layout, pipeline };
   }));
-  const uniforms = createUniforms(device, Object.values(plan.entries).flatMap((e) => e.dispatches));
   const command = (d: Dispatch): Command => {
     const { layout, pipeline } = kernels[d.kernel]!;
     const storage = d.buffers.map((b, i) => ({ binding: i + 1, resource: { buffer: buffers[b]! } }));
-    const bindGroup = device.createBindGroup({ label: d.label, layout, entries: [{ binding: 0, resource: uniforms(d) }, ...storage] });
+    const bindGroup = device.createBindGroup({ label: d.label, layout, entries: [{ binding: 0, resource: sizesOf(d) }, ...storage] });
     return { pipeline, bindGroup, workgroups: d.workgroups };
   };
   return Object.fromEntries(Object.entries(plan.entries).map(([name, entry]) => [name, entry.dispatches.map(command)]));
@@ -148,8 +148,8 @@ async function refuse(name: string, module: GPUShaderModule, error: unknown): Pr
   throw new Error([`the device refuses the kernel ${name}`, ...lines, String(error)].join("\n"));
 }
 
-/** Equal size lists share one place. */
-function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[]): (d: Dispatch) => GPUBufferBinding {
+/** The sizes of all dispatches in one uniform buffer; equal lists share one place. */
+function createSizes(device: GPUDevice, dispatches: readonly Dispatch[]): { readonly buffer: GPUBuffer; readonly binding: (d: Dispatch) => GPUBufferBinding } {
   const stride = roundUp(128, device.limits.minUniformBufferOffsetAlignment);
   const lists = [...new Set(dispatches.map((d) => d.sizes.join()))];
   const words = new Uint32Array((lists.length * stride) / 4);
@@ -157,7 +157,7 @@ function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[]): (d:
   const buffer = device.createBuffer({ label: "sizes", size: Math.max(stride, words.byteLength), usage: USAGE.uniform | USAGE.copyDst });
   device.queue.writeBuffer(buffer, 0, words);
   const at = new Map(lists.map((list, i) => [list, i * stride]));
-  return (d) => ({ buffer, offset: at.get(d.sizes.join())!, size: 128 });
+  return { buffer, binding: (d) => ({ buffer, offset: at.get(d.sizes.join())!, size: 128 }) };
 }
 
 interface Place {
@@ -167,31 +167,65 @@ interface Place {
   readonly bytes: number;
 }
 
-/** The way back to the host: one mappable buffer, made anew only if a larger read comes than any before. */
-function createStaging(device: GPUDevice, plan: KernelPlan): { buffer: () => GPUBuffer; place: (names: readonly string[]) => readonly Place[]; collect: (places: readonly Place[]) => Promise<Record<string, HostArray>> } {
-  const make = (size: number): GPUBuffer => device.createBuffer({ label: "staging", size, usage: USAGE.mapRead | USAGE.copyDst });
-  let buffer = make(4096);
+interface Reading {
+  readonly buffer: GPUBuffer;
+  readonly places: readonly Place[];
+}
+
+interface Staging {
+  readonly begin: (names: readonly string[]) => Reading;
+  readonly finish: (read: Reading) => Promise<Record<string, HostArray>>;
+  /** All that exist, for the end. */
+  readonly buffers: ReadonlySet<GPUBuffer>;
+}
+
+/**
+ * The way back to the host: mappable buffers, one for each read that is under way at the same time. Made anew only if more or larger
+ * reads come than any before.
+ */
+function createStaging(device: GPUDevice, plan: KernelPlan): Staging {
+  const buffers = new Set<GPUBuffer>();
+  const idle: GPUBuffer[] = [];
+  const take = (bytes: number): GPUBuffer => {
+    const fits = idle.findIndex((b) => b.size >= bytes);
+    if (fits >= 0) return idle.splice(fits, 1)[0]!;
+    const small = idle.pop();
+    if (small !== undefined) drop(small);
+    const buffer = device.createBuffer({ label: "staging", size: roundUp(bytes, 4096), usage: USAGE.mapRead | USAGE.copyDst });
+    buffers.add(buffer);
+    return buffer;
+  };
+  const drop = (buffer: GPUBuffer): void => {
+    buffers.delete(buffer);
+    buffer.destroy();
+  };
+  idle.push(take(4096));
   return {
-    buffer: () => buffer,
-    place: (names) => {
-      let offset = 0;
-      const places = names.map((name): Place => {
-        const tensor = plan.tensors[name] ?? missing(name, plan);
-        const bytes = 4 * tensor.physical.reduce((a, b) => a * b, 1);
-        offset += bytes;
-        return { name, tensor, offset: offset - bytes, bytes };
-      });
-      if (offset > buffer.size) {
-        buffer.destroy();
-        buffer = make(roundUp(offset, 4096));
-      }
-      return places;
+    buffers,
+    begin: (names) => {
+      const places = placesOf(plan, names);
+      return { places, buffer: take(bytesIn(places)) };
     },
-    collect: async (places) => {
-      await buffer.mapAsync(MAP_READ);
-      const bytes = buffer.getMappedRange().slice(0);
+    finish: async ({ buffer, places }) => {
+      const size = bytesIn(places);
+      await buffer.mapAsync(MAP_READ, 0, size);
+      const bytes = buffer.getMappedRange(0, size).slice(0);
       buffer.unmap();
+      idle.push(buffer);
       return Object.fromEntries(places.map((p) => [p.name, unpack(bytes, p.offset, p.tensor)]));
     },
   };
+}
+
+const bytesIn = (places: readonly Place[]): number => places.reduce((sum, p) => sum + p.bytes, 0);
+
+/** Tensors one behind the other. */
+function placesOf(plan: KernelPlan, names: readonly string[]): readonly Place[] {
+  let offset = 0;
+  return names.map((name) => {
+    const tensor = plan.tensors[name] ?? missing(name, plan);
+    const bytes = 4 * tensor.physical.reduce((a, b) => a * b, 1);
+    offset += bytes;
+    return { name, tensor, offset: offset - bytes, bytes };
+  });
 }

@@ -104,10 +104,10 @@ export function printHeader(header: SafetensorsHeader): Uint8Array {
   const entries: [string, unknown][] = metadata.length > 0 ? [["__metadata__", Object.fromEntries(metadata)]] : [];
   for (const [name, { dtype, shape, start, end }] of header.tensors) entries.push([name, { dtype, shape, data_offsets: [start, end] }]);
   // Not JSON.stringify of one object: names like "10" would move to the front.
-  const text = Buffer.from(`{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(",")}}`);
+  const text = new TextEncoder().encode(`{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(",")}}`);
   const length = Math.ceil(text.length / 8) * 8;
-  const bytes = Buffer.alloc(8 + length, " ");
-  bytes.writeBigUInt64LE(BigInt(length), 0);
-  text.copy(bytes, 8);
+  const bytes = new Uint8Array(8 + length).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(text, 8);
   return bytes;
 }

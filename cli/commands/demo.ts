@@ -1,0 +1,70 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+import type { AdapterKind, DeviceHandle } from "../../runtime/adapter/index.ts";
+import type { CompareResults } from "../../runtime/compare/results.ts";
+import { verdicts } from "../../runtime/report/words.ts";
+import { formatDuration } from "../../runtime/train/index.ts";
+import { compareModels, resultTable } from "../comparison.ts";
+import { addAdapterOption, whole, type AdapterOption } from "../options.ts";
+import { withAdapter } from "../session.ts";
+import { loadSpec } from "../spec.ts";
+import { printJson, say } from "../terminal.ts";
+
+interface Options extends AdapterOption {
+  readonly out: string;
+  readonly steps?: number;
+  readonly json?: boolean;
+}
+
+export function define(command: Command): void {
+  addAdapterOption(command)
+    .option("--out <folder>", "runs, results.json and report.html", join("runs", "demo"))
+    .option("--steps <n>", "optimizer steps of both runs (default: what the adapter does in a minute or two)", whole(1))
+    .option("--json", "print the results as one JSON document")
+    .action(run);
+}
+
+/** What the samples continue: the beginning of a declaration. */
+const PROMPT = "interface ";
+
+/** Steps that take a minute or two. Fixed for each kind of adapter, so that the demo can be repeated to the same numbers. */
+const STEPS: Readonly<Record<AdapterKind, number>> = { gpu: 1000, lavapipe: 250, swiftshader: 120, null: 1 };
+
+async function run(options: Options): Promise<void> {
+  const started = performance.now();
+  const results = await withAdapter(options.adapter, (handle) => compareDemo(handle, options));
+  const seconds = (performance.now() - started) / 1000;
+  if (results === null) process.stdout.write("stopped; the demo goes on from here when it is started again\n");
+  else if (options.json === true) printJson(results);
+  else print(results, options.out, seconds);
+}
+
+function compareDemo(handle: DeviceHandle, options: Options): Promise<CompareResults | null> {
+  const steps = options.steps ?? STEPS[handle.info.kind];
+  const file = specFile();
+  say(`moeut demo: the two models of ${file}, trained on TypeScript's own declaration files\nadapter: ${handle.info.name} (${handle.info.why})`);
+  const { models } = loadSpec(file, [`train.steps=${steps}`, `train.eval_every=${Math.ceil(steps / 6)}`]);
+  return compareModels(handle, {
+    title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"], seeds: [0],
+    out: options.out, finalTokens: 8192, prompt: PROMPT, sampleTokens: 200,
+  });
+}
+
+/** Beside the sources in a checkout, beside dist/ in a package. */
+function specFile(): string {
+  const here = fileURLToPath(new URL(".", import.meta.url));
+  const found = [join(here, "..", ".."), join(here, "..", "..", "..")].map((root) => join(root, "specs", "demo.moeut")).find((path) => existsSync(path));
+  if (found === undefined) throw new Error("specs/demo.moeut is not where it was installed");
+  return found.startsWith(process.cwd()) ? found.slice(process.cwd().length + 1) : found;
+}
+
+function print(results: CompareResults, out: string, seconds: number): void {
+  for (const { name, sample } of results.variants) {
+    if (sample !== null) process.stdout.write(`\n${name} writes:\n${`${sample.prompt}${sample.text}`.split("\n").map((line) => `  | ${line}`).join("\n")}\n`);
+  }
+  process.stdout.write(`\n${resultTable(results)}\n${verdicts(results).join("\n")}\n`);
+  process.stdout.write(`\ndone in ${formatDuration(seconds)}. Open the report in a browser: ${join(out, "report.html")}\n`);
+  process.stdout.write(`More text:  npx moeut generate ${join(out, "runs", "moeut-seed0")} --prompt "${PROMPT}"\n`);
+}

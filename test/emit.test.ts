@@ -1,0 +1,183 @@
+/** What compile writes, looked at without a device: the text of the files, and what the command refuses. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
+import { emit, type EmittedFile } from "../compiler/6-emit/index.ts";
+import { compileModel } from "../compiler/compile.ts";
+import { checkSource } from "../compiler/front.ts";
+import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import type { Profile } from "../compiler/ir/plan.ts";
+import { openDevice } from "../runtime/adapter/index.ts";
+import { createExecutor } from "../runtime/standalone/executor.ts";
+import { loadPlan } from "../runtime/standalone/load.ts";
+import { createModel } from "../runtime/standalone/model.ts";
+import { decodeWeights, encodeWeights } from "../runtime/standalone/safetensors.ts";
+import { moeut, ROOT } from "./support/cli.ts";
+import { ODD_MODELS } from "./support/odd-models.ts";
+
+const work = mkdtempSync(join(tmpdir(), "moeut-emit-"));
+afterAll(() => rmSync(work, { recursive: true }));
+
+const RUNTIME = Object.fromEntries(readdirSync(join(ROOT, "runtime", "standalone")).map((name) => [name, readFileSync(join(ROOT, "runtime", "standalone", name), "utf8")]));
+const ENTRIES = ["train", "update", "evaluate", "prefill", "decode"] as const;
+
+function modelsIn(text: string, file = "test.moeut"): readonly ModelSpec[] {
+  const { models, diagnostics } = checkSource({ file, text }, { readFile: () => ({ problem: "there are no other files" }) });
+  expect(diagnostics.filter((d) => d.severity === "error")).toEqual([]);
+  return models;
+}
+const specModels = (name: string): readonly ModelSpec[] => modelsIn(readFileSync(join(ROOT, "specs", name), "utf8"), name);
+
+function emitted(model: ModelSpec, profile: Profile = PORTABLE): readonly EmittedFile[] {
+  const plan = compileModel(model, { batch: 2, seqLen: model.seqLen, entries: ENTRIES, profile });
+  return emit({ model, plan, version: "1.2.3", sources: [], runtime: RUNTIME });
+}
+const textOf = (files: readonly EmittedFile[], path: string): string => files.find((f) => f.path === path)!.text;
+
+const GPU32 = profileFor({ kind: "gpu", subgroups: true, subgroupMin: 32, subgroupMax: 32 });
+
+describe("emitted kernels pass Dawn's validation, read back from their files", () => {
+  const models: readonly ModelSpec[] = [...specModels("tiny.moeut"), ...specModels("demo.moeut"), { ...ODD_MODELS["MoEUT"]!, name: "odd" }];
+  const cases = models.flatMap((model) => [PORTABLE, GPU32].map((profile) => ({ name: model.name, model, profile })));
+  test.each(cases)("$name, $profile.name", async ({ model, profile }) => {
+    const handle = await openDevice({ adapter: "null" });
+    try {
+      const files = emitted(model, profile);
+      const plan = await loadPlan((path) => Promise.resolve(textOf(files, path)));
+      if (profile === GPU32) expect(handle.info.features, "the null adapter can check subgroup kernels").toContain("subgroups");
+      const executor = await createExecutor(handle.device, plan);
+      await handle.device.queue.onSubmittedWorkDone();
+      executor.destroy();
+      handle.checkErrors();
+    } finally {
+      handle.close();
+    }
+  }, 60_000);
+});
+
+test("and what is wrong in a kernel file is reported with its line", async () => {
+  const handle = await openDevice({ adapter: "null" });
+  const files = emitted({ ...ODD_MODELS["dense"]!, name: "odd" });
+  const broken = await loadPlan((path) => Promise.resolve(path === "kernels/adamw.wgsl" ? textOf(files, path).replace("fn main", "fn mean") : textOf(files, path)));
+  await expect(createExecutor(handle.device, broken)).rejects.toThrow("the device refuses the kernel adamw");
+  handle.close();
+});
+
+describe("files", () => {
+  const files = emitted({ ...ODD_MODELS["MoEUT"]!, name: "odd" });
+
+  test("say what they are in their first lines, without dates and hashes", () => {
+    for (const { path, text } of files.filter((f) => f.path.endsWith(".wgsl"))) {
+      const name = path.slice("kernels/".length, -".wgsl".length);
+      expect(text.split("\n")[0], path).toBe(`// ${name} of odd, compiled by moeut 1.2.3 (portable kernels).`);
+      expect(text.split("\n")[1], path).toMatch(/^\/\/ Launched by /);
+    }
+    expect(textOf(files, "model.ts")).toMatch(/^\/\*\* odd, compiled by moeut 1\.2\.3/);
+  });
+
+  test("the plan has a line for each launch and does not know where the spec lay", () => {
+    const plan = compileModel({ ...ODD_MODELS["MoEUT"]!, name: "odd" }, { batch: 2, seqLen: 19, entries: ENTRIES });
+    const lines = textOf(files, "plan.json").split("\n");
+    expect(lines.filter((line) => line.includes('"workgroups":')).length).toBe(Object.values(plan.entries).reduce((sum, e) => sum + e.dispatches.length, 0));
+    expect(lines.every((line) => line.split('"workgroups":').length <= 2)).toBe(true);
+    expect(textOf(files, "plan.json")).not.toContain('"file"');
+  });
+
+  test("the manifest lists the other files, and where each launch comes from", () => {
+    const text = "moeut 1\nmodel m {\n  vocab_size 16  seq_len 8  d_model 8\n  layer a {\n    attention mha { n_heads 1 }\n    feed_forward dense { d_ff 8 }\n  }\n  stack a * 2\n}\n";
+    const model = modelsIn(text, "some/where/m.moeut")[0]!;
+    const plan = compileModel(model, { batch: 2, seqLen: 8, entries: ENTRIES });
+    const all = emit({ model, plan, version: "1.2.3", sources: [{ file: "some/where/m.moeut", text }], runtime: RUNTIME });
+    const manifest = JSON.parse(textOf(all, "manifest.json")) as { files: string[]; language: number; launches: Record<string, { from: string; at: string | null; kernel: string }[]> };
+    expect(manifest.files).toEqual(all.map((f) => f.path).filter((path) => path !== "manifest.json"));
+    expect(manifest.language).toBe(1);
+    expect(manifest.launches["train"]!.find((l) => l.from.startsWith("a.feed_forward"))!.at).toBe("m.moeut:6");
+    for (const launch of Object.values(manifest.launches).flat()) expect(manifest.files).toContain(`kernels/${launch.kernel}.wgsl`);
+  });
+});
+
+test("names of models that are also names of TypeScript still type-check", () => {
+  symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
+  const { compilerOptions } = JSON.parse(textOf(emitted({ ...ODD_MODELS["dense"]!, name: "model" }), "tsconfig.json")) as { compilerOptions: object };
+  for (const name of ["model", "promise", "recipe", "parameter_name", "_", "webgpu"]) {
+    for (const { path, text } of emitted({ ...ODD_MODELS["dense"]!, name }).filter((f) => !f.path.startsWith("kernels/"))) {
+      mkdirSync(join(work, "names", name, "runtime"), { recursive: true });
+      writeFileSync(join(work, "names", name, path), text);
+    }
+  }
+  writeFileSync(join(work, "names", "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*/*.ts", "*/runtime"] }));
+  const { stdout, status } = spawnSync(process.execPath, [join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-p", join(work, "names")], { encoding: "utf8" });
+  expect(stdout).toBe("");
+  expect(status).toBe(0);
+}, 60_000);
+
+describe("loading", () => {
+  test("refuses a device without the subgroups that the kernels were made for", async () => {
+    const files = emitted(ODD_MODELS["dense"]!, { ...GPU32, lanes: 64 });
+    const plan = await loadPlan((path) => Promise.resolve(textOf(files, path)));
+    const facts = { seqLen: 19, recipe: { ...ODD_MODELS["dense"]!.train } };
+    const device = (features: readonly string[]) => ({ features: new Set(features), adapterInfo: { subgroupMinSize: 4, subgroupMaxSize: 32 }, limits: {} }) as unknown as GPUDevice;
+    await expect(createModel(device([]), plan, facts)).rejects.toThrow('need the feature "subgroups"');
+    await expect(createModel(device(["subgroups"]), plan, facts)).rejects.toThrow("for subgroups of 64 lanes, and this adapter has 4 to 32");
+    const small = { maxBufferSize: 256, maxStorageBufferBindingSize: 256, maxStorageBuffersPerShaderStage: 8 };
+    await expect(createModel({ limits: small } as unknown as GPUDevice, { ...plan, profile: PORTABLE }, facts)).rejects.toThrow(/needs a buffer of \d+ bytes, and the device allows 256/);
+  });
+
+  test("weights come back from their bytes, at any offset in memory", () => {
+    const tensors = [{ name: "b", shape: [2, 3], data: Float32Array.of(1, -2, 3.5, NaN, -0, 1e-40) }, { name: "a", shape: [1], data: Float32Array.of(7) }];
+    const bytes = encodeWeights(tensors);
+    const shifted = new Uint8Array(bytes.length + 3).subarray(3);
+    shifted.set(bytes);
+    const back = decodeWeights(shifted);
+    expect([...back.keys()]).toEqual(["a", "b"]);
+    for (const { name, shape, data } of tensors) {
+      expect(back.get(name)!.shape).toEqual(shape);
+      expect(Buffer.from(back.get(name)!.data.buffer).equals(Buffer.from(data.buffer))).toBe(true);
+    }
+    for (const length of [0, 7, 8, 40, bytes.length - 1]) expect(() => decodeWeights(bytes.subarray(0, length)), `${length} bytes`).toThrow();
+  });
+});
+
+describe("the command", () => {
+  const tiny = join(ROOT, "specs", "tiny.moeut");
+  const compile = (...args: readonly string[]) => moeut(["compile", ...args, "--target", "portable"]);
+
+  test("replaces an earlier emission, and leaves what is not its own", async () => {
+    const out = join(work, "out");
+    expect((await compile(tiny, "--out", out)).status).toBe(0);
+    const first = readFileSync(join(out, "plan.json"), "utf8");
+    const manifest = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8")) as { files: string[] };
+    writeFileSync(join(out, "manifest.json"), JSON.stringify({ ...manifest, files: [...manifest.files, "kernels/old.wgsl", "../outside.wgsl", "notes.txt"] }));
+    for (const path of ["kernels/old.wgsl", "../outside.wgsl", "notes.txt", "kernels/mine.wgsl"]) writeFileSync(join(out, path), "");
+    expect((await compile(tiny, "--out", out)).status).toBe(0);
+    expect(["kernels/old.wgsl", "../outside.wgsl", "notes.txt", "kernels/mine.wgsl"].map((path) => existsSync(join(out, path)))).toEqual([false, true, true, true]);
+    expect(readFileSync(join(out, "plan.json"), "utf8")).toBe(first);
+  }, 60_000);
+
+  test("refuses what it cannot do, in one message", async () => {
+    mkdirSync(join(work, "full", "kernels"), { recursive: true });
+    writeFileSync(join(work, "full", "kernels", "precious.txt"), "");
+    writeFileSync(join(work, "a-file"), "");
+    writeFileSync(join(work, "wrong.moeut"), "moeut 1\nmodel m { vocab_sise 8 }\n");
+    const cases: readonly (readonly [readonly string[], RegExp])[] = [
+      [[tiny, "--out", join(work, "full")], /full holds other files; .*--force/],
+      [[tiny, "--out", join(work, "a-file")], /a-file is a file; --out takes a folder/],
+      [[tiny, "--out", join(work, "a-file", "below")], /a-file/],
+      [[join(ROOT, "specs", "demo.moeut"), "--out", join(work, "none")], /--model: moeut, dense/],
+      [[tiny, "--model", "tinny", "--out", join(work, "none")], /did you mean tiny\?/],
+      [[join(work, "wrong.moeut"), "--out", join(work, "none")], /vocab_size/],
+      [[join(work, "absent.moeut"), "--out", join(work, "none")], /absent\.moeut: no such file/],
+    ];
+    await Promise.all(cases.map(async ([args, message]) => {
+      const { status, stderr } = await compile(...args);
+      expect(stderr).toMatch(message);
+      expect(status, stderr).toBe(1);
+    }));
+    expect(existsSync(join(work, "none"))).toBe(false);
+    expect((await compile(tiny, "--out", join(work, "full"), "--force")).status).toBe(0);
+    expect(existsSync(join(work, "full", "kernels", "precious.txt"))).toBe(true);
+  }, 120_000);
+});

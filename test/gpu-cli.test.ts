@@ -1,0 +1,143 @@
+/** The commands end to end, on the adapter of this machine. */
+import { mkdtempSync, readFileSync, rmSync, existsSync, cpSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { currentCheckpoint, readLog } from "../runtime/train/index.ts";
+import { json, moeut, moeutHere } from "./support/cli.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "moeut-gpu-cli-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const STEPS = 12;
+const train = (out: string, ...more: readonly string[]): readonly string[] =>
+  ["train", "specs/tiny.moeut", "--data", "typescript", "--out", join(scratch, out), "--steps", String(STEPS), "--set", "train.checkpoint_every=2", "--set", "train.eval_every=6", ...more];
+const bytesOf = (run: string): readonly Buffer[] => ["weights", "optimizer"].map((name) => readFileSync(join(currentCheckpoint(join(scratch, run))!, `${name}.safetensors`)));
+
+describe("training", () => {
+  beforeAll(async () => {
+    const result = await moeut(train("straight", "--json"));
+    expect(result.stderr).toContain("step 12/12");
+    expect(json(result)).toMatchObject({ step: STEPS, finished: true });
+  });
+
+  test("the loss falls, and the log has every step", () => {
+    const log = readLog(join(scratch, "straight", "log.jsonl"));
+    expect(log.map((r) => r.step)).toEqual(Array.from({ length: STEPS }, (_, i) => i + 1));
+    expect(log.at(-1)!.ce_loss).toBeLessThan(log[0]!.ce_loss - 0.5);
+    expect(log[5]!.validation_loss).toBeGreaterThan(0);
+  });
+
+  test("killed, it resumes to the same bits", async () => {
+    const killed = await moeut(train("killed"), (all, child) => void (/step +5\//.test(all) && child.kill("SIGKILL")));
+    expect(killed.status).toBeNull();
+    expect(currentCheckpoint(join(scratch, "killed"))).not.toBeNull();
+    const resumed = await moeut(train("killed", "--resume"));
+    expect(resumed.stderr).toMatch(/resuming after step \d+ of 12/);
+    expect(resumed.status).toBe(0);
+    expect(bytesOf("killed")).toEqual(bytesOf("straight"));
+    expect(readLog(join(scratch, "killed", "log.jsonl")).map(({ seconds: _, ...r }) => r)).toEqual(readLog(join(scratch, "straight", "log.jsonl")).map(({ seconds: _, ...r }) => r));
+  });
+
+  test("Ctrl-C saves, exits cleanly, and the run resumes to the same bits", async () => {
+    let sent = false;
+    const stopped = await moeut(train("stopped"), (all, child) => {
+      if (!sent && /step +3\//.test(all)) sent = child.kill("SIGINT");
+    });
+    expect(stopped).toMatchObject({ status: 0, stdout: expect.stringMatching(/stopped after step \d+ of 12, saved/) });
+    cpSync(join(scratch, "stopped"), join(scratch, "full"), { recursive: true });
+    expect((await moeut(train("stopped", "--resume"))).status).toBe(0);
+    expect(bytesOf("stopped")).toEqual(bytesOf("straight"));
+  });
+
+  test.each([
+    { why: "no --resume", more: [], message: /already holds a run; add --resume/ },
+    { why: "another seed", more: ["--resume", "--seed", "5"], message: /the seed is 5, but the run was made with 0/ },
+    { why: "another spec", more: ["--resume", "--set", "d_model=32"], message: /a run of another spec/ },
+  ])("a run folder is not overwritten: $why", async ({ more, message }) => {
+    const before = bytesOf("straight");
+    const result = await moeutHere(train("straight", ...more)); // found before an adapter is opened
+    expect(result.stderr).toMatch(message);
+    expect(result.status).toBe(1);
+    expect(bytesOf("straight")).toEqual(before);
+  });
+
+  test("a run that diverges names what went bad and keeps its checkpoint", async () => {
+    const result = await moeut(["train", "specs/tiny.moeut", "--data", "typescript", "--out", join(scratch, "wild"), "--steps", "30", "--set", "train.optimizer.lr=10", "--set", "train.checkpoint_every=1", "--set", "train.grad_clip=none"]);
+    expect(result.stderr).toMatch(/training diverged in step \d+: .* is not finite; the first tensor that went bad is ".+"/);
+    expect(result.status).toBe(1);
+    expect(currentCheckpoint(join(scratch, "wild"))).not.toBeNull();
+  });
+
+  test("generate streams the same text for the same seed, and another for another", async () => {
+    const generate = (...more: readonly string[]) => moeut(["generate", join(scratch, "straight"), "--prompt", "type ", "--max-tokens", "80", ...more]);
+    const [streamed, document, other] = [await generate(), await generate("--json"), await generate("--json", "--seed", "1")];
+    const { text } = json(document);
+    expect(streamed.stdout).toBe(`type ${text}\n`);
+    expect(json(other).text).not.toBe(text);
+  });
+
+  test("eval measures what training held out, and all of other data", async () => {
+    const [own, other] = [await moeut(["eval", join(scratch, "straight"), "--data", "typescript", "--max-tokens", "2048", "--json"]), await moeut(["eval", join(scratch, "straight"), "--data", "scan:length", "--max-tokens", "2048", "--json"])];
+    const result = json(own);
+    expect(result).toMatchObject({ held_out: true, tokens: 2048, step: STEPS });
+    expect(result.loss).toBeCloseTo(readLog(join(scratch, "straight", "log.jsonl")).at(-1)!.validation_loss!, 5);
+    expect(result.bits_per_byte).toBeCloseTo(result.loss / Math.LN2, 10);
+    expect(json(other).held_out).toBe(false);
+  });
+
+  test("damaged weights are refused by name", async () => {
+    cpSync(join(scratch, "straight"), join(scratch, "damaged"), { recursive: true });
+    const path = join(currentCheckpoint(join(scratch, "damaged"))!, "weights.safetensors");
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.subarray(0, bytes.length - 1000));
+    const result = await moeut(["generate", join(scratch, "damaged")]);
+    expect(result.stderr).toMatch(/weights.safetensors is not a sound safetensors file.*truncated/);
+    expect(result.status).toBe(1);
+  });
+});
+
+test("compare: interrupted and started again, it ends with results and a report", async () => {
+  const out = join(scratch, "compared");
+  const args = ["compare", "specs/demo.moeut", "--data", "typescript", "--steps", "6", "--seeds", "1", "--eval-tokens", "1024", "--set", "train.eval_every=3", "--out", out];
+  let sent = false;
+  const stopped = await moeut(args, (all, child) => {
+    if (!sent && /dense seed 0 +step +2\//.test(all)) sent = child.kill("SIGINT");
+  });
+  expect(stopped).toMatchObject({ status: 0, stdout: expect.stringContaining("the same command continues") });
+  const result = await moeut([...args, "--json"]);
+  const results = json(result);
+  expect(result.stderr).not.toContain("moeut seed 0  step");
+  expect(results.variants.map((v: { name: string }) => v.name)).toEqual(["moeut", "dense"]);
+  expect(results.variants[1].difference.per_seed).toHaveLength(1);
+  expect(results.variants[0].sample.text.length).toBeGreaterThan(20);
+  expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(results);
+  expect(readFileSync(join(out, "report.html"), "utf8")).toContain("</html>");
+  const other = await moeut([...args, "--seeds", "2"]);
+  expect(other.status).toBe(1);
+  expect(other.stderr).toMatch(/holds another comparison: the seeds were 0, now 0, 1/);
+});
+
+describe("the environment", () => {
+  test("no such adapter: status 2, and nothing is written", async () => {
+    const result = await moeut(train("nowhere", "--adapter", "voodoo"));
+    expect(result.stderr).toMatch(/no adapter matches "voodoo"/);
+    expect(result.status).toBe(2);
+    expect(existsSync(join(scratch, "nowhere"))).toBe(false);
+  });
+  test("a model too large for the device: the tensor, what it needs, what there is, what to do", async () => {
+    const result = await moeut(train("huge", "--set", "vocab_size=16_000_000"));
+    expect(result.stderr).toMatch(/tiny is too large for .*: .+ needs [\d.]+ GiB in one buffer, and the device allows .+; choose/);
+    expect(result.status).toBe(1);
+    expect(existsSync(join(scratch, "huge"))).toBe(false);
+  });
+  test.skipIf(process.platform === "win32")("a full disk: status 2, the last checkpoint is kept, and with room again the run ends in the same bits", async () => {
+    const before = bytesOf("full");
+    const limited = await moeut(train("full", "--resume"), () => {}, ["sh", "-c", 'ulimit -f 1440; exec "$0" "$@"']); // less than the optimizer's file, in units of 512 or 1024 bytes
+    expect(limited.stderr).toMatch(/the disk is full/);
+    expect(limited.status).toBe(2);
+    expect(bytesOf("full")).toEqual(before);
+    expect((await moeut(train("full", "--resume"))).status).toBe(0);
+    expect(bytesOf("full")).toEqual(bytesOf("straight"));
+  });
+});

@@ -1,0 +1,103 @@
+/** The folder that compile writes: typed, self-contained, repeatable, and bit for bit what the command line computes. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { byteTokenizer, loadData } from "../runtime/data/index.ts";
+import { readSafetensors } from "../runtime/files/safetensors.ts";
+import { MAIN } from "./support/gpu.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const work = mkdtempSync(join(tmpdir(), "moeut-emit-"));
+const folder = join(work, "tiny");
+const STEPS = 3;
+const PROMPT = "the stack ";
+afterAll(() => rmSync(work, { recursive: true }));
+
+function node(args: readonly string[], cwd = work): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: "utf8", env: { ...process.env, MOEUT_ADAPTER: MAIN } });
+  if (status !== 0) throw new Error(`node ${args.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
+  return stdout;
+}
+const moeut = (...args: readonly string[]): string => node([join(ROOT, "bin", "moeut.mjs"), ...args]);
+
+/** The emitted folder may use a device from anywhere; its own files import nothing of moeut. */
+const RUNNER = `
+import { readFileSync, writeFileSync } from "node:fs";
+import { openDevice } from ${JSON.stringify(join(ROOT, "runtime/adapter/index.ts"))};
+import { load } from "./tiny/model.ts";
+const { batches, prompt } = JSON.parse(readFileSync("batches.json", "utf8"));
+const { device } = await openDevice({});
+const model = await load(device);
+model.initialize(0);
+for (const [step, b] of batches.entries()) await model.trainStep(step, [{ tokens: Uint32Array.from(b.tokens), targets: Uint32Array.from(b.targets) }]);
+const tokens = [];
+for await (const token of model.generate(prompt, { maxTokens: 20, seed: 5 })) tokens.push(token);
+const weights = (await model.officialWeights()).map(({ name, data }) => [name, Buffer.from(data.buffer).toString("base64")]);
+const file = await model.saveWeights();
+writeFileSync("weights.safetensors", file);
+model.initialize(1);
+model.loadWeights(file);
+const again = [];
+for await (const token of model.generate(prompt, { maxTokens: 20, seed: 5 })) again.push(token);
+const messageOf = async (act) => { try { await act(); return "no error"; } catch (error) { return error.message; } };
+const refusals = [
+  await messageOf(() => model.generate([])), await messageOf(() => model.generate([65, 256])), await messageOf(() => model.loadWeights(file.subarray(0, 1000))),
+  await messageOf(() => model.trainStep(0, [{ tokens: new Uint32Array(7), targets: new Uint32Array(7) }])),
+];
+writeFileSync("result.json", JSON.stringify({ tokens, again, weights, refusals }));
+process.exit(0);
+`;
+
+beforeAll(() => {
+  moeut("compile", join(ROOT, "specs", "tiny.moeut"), "--out", folder);
+  symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
+  writeFileSync(join(work, "text.txt"), "a layer is a pool of weights, a site is where it is used, and the stack is the order.\n".repeat(80));
+}, 120_000);
+
+describe("an emitted folder", () => {
+  test("has no import that leads out of it, apart from the packages it declares", () => {
+    for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))) {
+      const targets = [...readFileSync(join(folder, path), "utf8").matchAll(/^(?:import|export)\b[^"]*?from "([^"]+)"/gm)].map((m) => m[1]!);
+      for (const target of targets) expect(target, path).toMatch(/^\.\/[\w./-]+\.ts$|^webgpu$/);
+    }
+  });
+
+  test("type-checks strictly by its own settings", () => {
+    node([join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-p", folder]);
+  }, 120_000);
+
+  test("is the same, byte for byte, when written again", () => {
+    const again = join(work, "again");
+    moeut("compile", join(ROOT, "specs", "tiny.moeut"), "--out", again);
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name)).sort();
+    expect(readdirSync(again, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name)).sort()).toEqual(files);
+    for (const file of files) expect(readFileSync(join(again, file)).equals(readFileSync(join(folder, file))), file).toBe(true);
+  }, 120_000);
+
+  test("trains and generates alone, to the same bits as the command line", async () => {
+    const data = await loadData(join(work, "text.txt"), { tokenizer: byteTokenizer, seqLen: 64, batch: 8, seed: 0 });
+    const batches = Array.from({ length: STEPS }, (_, step) => data.batchAt(step)).map((b) => ({ tokens: [...b.tokens], targets: [...b.targets] }));
+    writeFileSync(join(work, "batches.json"), JSON.stringify({ batches, prompt: [...Buffer.from(PROMPT)] }));
+    writeFileSync(join(work, "runner.mts"), RUNNER);
+    node(["--import", "tsx", "runner.mts"]);
+    const got = JSON.parse(readFileSync(join(work, "result.json"), "utf8")) as { tokens: number[]; again: number[]; weights: [string, string][]; refusals: string[] };
+
+    // Warm-up and decay start alike, however long the run: three steps of warm-up do not know its end.
+    moeut("train", join(folder, "spec.moeut"), "--data", join(work, "text.txt"), "--out", join(work, "run"), "--steps", String(STEPS));
+    const checkpoint = readdirSync(join(work, "run", "checkpoints"))[0]!;
+    const want = readSafetensors(join(work, "run", "checkpoints", checkpoint, "weights.safetensors"));
+    expect(got.weights.length).toBe(want.tensors.size);
+    for (const [name, base64] of got.weights) expect(Buffer.from(want.readBytes(name)).equals(Buffer.from(base64, "base64")), name).toBe(true);
+    const { text } = JSON.parse(moeut("generate", join(work, "run"), "--prompt", PROMPT, "--max-tokens", "20", "--seed", "5", "--json")) as { text: string };
+    expect(new TextDecoder().decode(Uint8Array.from(got.tokens))).toBe(text);
+
+    const saved = readSafetensors(join(work, "weights.safetensors"));
+    expect([...saved.tensors.keys()].sort()).toEqual([...want.tensors.keys()].sort());
+    for (const name of saved.tensors.keys()) expect(Buffer.from(saved.readBytes(name)).equals(Buffer.from(want.readBytes(name))), name).toBe(true);
+    expect(got.again).toEqual(got.tokens);
+    for (const [i, message] of [/prompt is empty/, /256 at position 1 is no token: .* 0 to 255/, /safetensors file/, /7 numbers do not fill/].entries()) expect(got.refusals[i]).toMatch(message);
+  }, 180_000);
+});

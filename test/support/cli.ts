@@ -1,0 +1,52 @@
+/** Runs the command line as users do: a process of its own. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { join, resolve } from "node:path";
+import { vi } from "vitest";
+import { runCommand } from "../../cli/program.ts";
+
+export const ROOT = resolve(import.meta.dirname, "../..");
+
+export interface CliResult {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * @param onOutput sees everything written so far after each write, and may send signals
+ * @param wrapper a command that runs the rest of its arguments
+ */
+export function moeut(args: readonly string[], onOutput: (all: string, child: ChildProcess) => void = () => {}, wrapper: readonly string[] = []): Promise<CliResult> {
+  return new Promise((done, fail) => {
+    const [command, ...rest] = [...wrapper, process.execPath, join(ROOT, "bin", "moeut.mjs"), ...args] as [string, ...string[]];
+    const child = spawn(command, rest, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => onOutput((stdout += text) + stderr, child));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => onOutput(stdout + (stderr += text), child));
+    child.on("error", fail).on("close", (status) => done({ status, stdout, stderr }));
+  });
+}
+
+/** The same within this process: quicker, for commands that need no adapter. */
+export async function moeutHere(args: readonly string[]): Promise<CliResult> {
+  let [stdout, stderr] = ["", ""];
+  const out = vi.spyOn(process.stdout, "write").mockImplementation((text) => ((stdout += String(text)), true));
+  const err = vi.spyOn(process.stderr, "write").mockImplementation((text) => ((stderr += String(text)), true));
+  const console = vi.spyOn(globalThis.console, "error").mockImplementation((text: unknown) => void (stderr += `${String(text)}\n`));
+  try {
+    const status = await runCommand(args);
+    return { status, stdout, stderr };
+  } finally {
+    for (const spy of [out, err, console]) spy.mockRestore();
+    process.exitCode = undefined;
+  }
+}
+
+/** Standard output as one JSON document; the error output in the message if it is none. */
+export function json(result: CliResult): any {
+  try {
+    return JSON.parse(result.stdout);
+  } catch {
+    throw new Error(`status ${result.status}, no JSON on standard output:\n${result.stdout}\n${result.stderr}`);
+  }
+}
