@@ -7,6 +7,7 @@
  *   3. Row reductions and pointwise values over the same rows and columns share one kernel when they share loads.
  */
 import type { Node, ValueId } from "../ir/graph.ts";
+import { padsWithZero } from "./emit-value.ts";
 import { colsOf, isRowScalar, product, rowsOf, sizeOf, type Facts } from "./facts.ts";
 
 export type Step =
@@ -172,7 +173,7 @@ export const columnShape = (facts: Facts, value: ValueId): string => {
 function canJoin(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, value: ValueId, needs: ReadonlySet<ValueId>, producesInput: boolean): boolean {
   if (bindingsOf(facts, isStored, [...storedBy(step), value]).size > MAX_STORAGE) return false;
   switch (step.kind) {
-    case "anchor": return producesInput && fitsEpilogue(facts, isStored, step.node, value);
+    case "anchor": return producesInput && fitsEpilogue(facts, isStored, step.node, value) && keepsPadding(facts, isStored, step, value);
     case "columns": return !producesInput && isColumnReduce(facts, value) && columnShape(facts, value) === step.shape && sharesLoads(facts, isStored, step.reduces, needs);
     case "rows": return !isColumnReduce(facts, value) && sameMatrix(facts, step, value) && staysInRow(facts, isStored, step, value)
       && (producesInput || sharesLoads(facts, isStored, storedBy(step), needs));
@@ -235,6 +236,13 @@ function fitsEpilogue(facts: Facts, isStored: (v: ValueId) => boolean, anchor: N
   const output = facts.type(anchor.outputs[0]!);
   if (sizeOf(facts.type(value)) !== sizeOf(output) || isRowScalar(facts.type(value))) return false;
   return fitsOperands(facts, isStored, anchor, value);
+}
+
+/** Where an epilogue sees several padded axes as one row, it cannot mask: what it finishes there must be zero in the padding by itself. */
+function keepsPadding(facts: Facts, isStored: (v: ValueId) => boolean, step: Extract<Step, { kind: "anchor" }>, value: ValueId): boolean {
+  const type = facts.type(value);
+  if (type.shape.at(-1) === colsOf(type) || colsOf(type) === epilogueColumns(facts, step.node)) return true;
+  return padsWithZero({ facts, isStored: (v) => (isStored(v) && !step.stores.includes(v) && v !== value) || v === step.node.outputs[0] }, value);
 }
 
 function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: Node, value: ValueId, visited: Set<ValueId> = new Set()): boolean {
