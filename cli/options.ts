@@ -26,6 +26,9 @@ export function addDataOption(command: Command, required: boolean): Command {
   return required ? command.requiredOption(flags, text) : command.option(flags, text);
 }
 
+/** A parser for commander: whole numbers from `min` on, with commas between. */
+export const wholes = (min: number) => (text: string): readonly number[] => text.split(",").map((part) => whole(min)(part.trim()));
+
 /** A parser for commander: whole numbers from `min` on. */
 export const whole = (min: number) => (text: string): number => {
   const value = /^\d[\d_]*$/.test(text) ? Number(text.replaceAll("_", "")) : Number.NaN;

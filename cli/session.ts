@@ -1,5 +1,5 @@
 /** Compiles a model for the adapter at hand and loads it. */
-import { compileModel, type CompileOptions } from "../compiler/compile.ts";
+import { compileModel, isCausal, type CompileOptions } from "../compiler/compile.ts";
 import { profileFor } from "../compiler/5-plan/index.ts";
 import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
@@ -36,6 +36,9 @@ export async function withAdapter<T>(adapter: string | undefined, work: (handle:
 
 /** Loads a model on a device that stays open when the session is closed. UserError if the model is too large for it. */
 export async function loadModel(handle: DeviceHandle, model: ModelSpec, options: Omit<CompileOptions, "profile">): Promise<PlannedSession> {
+  if (options.entries.includes("decode") && !isCausal(model)) {
+    throw new UserError(`model ${model.name} has attention with \`causal false\`: each position sees those behind it, so it cannot generate`);
+  }
   const plan = compileModel(model, { ...options, profile: profileOf(handle.info) });
   requireFit(plan, handle.info);
   const executor = watched(handle, await watchedCall(handle, () => createExecutor(handle.device, plan)));

@@ -34,6 +34,9 @@ export function compileModel(model: ModelSpec, options: CompileOptions): KernelP
   return planKernels(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false });
 }
 
+/** Only causal models have the entries "prefill" and "decode". */
+export const isCausal = (model: ModelSpec): boolean => model.layers.every(({ attention }) => attention.causal);
+
 /** The graph of one entry; "train" comes with its backward pass unless that is not wanted. */
 export function graphOf(model: ModelSpec, name: Exclude<EntryName, "update">, options: Pick<CompileOptions, "batch" | "seqLen" | "chunk">, backward = true): OpGraph {
   const graph = { ...buildGraph(model, entryOf(name, options)), name }; // a chunk of one position is still a prefill

@@ -255,7 +255,8 @@ export interface VaryCstNode extends CstNode {
 
 export type VaryCstChildren = {
   Vary: IToken[];
-  target: TargetCstNode[];
+  Stack?: IToken[];
+  target?: TargetCstNode[];
   In: IToken[];
   valueList: ValueListCstNode[];
 };

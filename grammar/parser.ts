@@ -217,10 +217,13 @@ class SpecParser extends CstParser {
     });
   });
 
-  /** vary : "vary" target "in" valueList */
+  /** vary : "vary" ( "stack" | target ) "in" valueList */
   readonly vary = this.RULE("vary", () => {
     this.CONSUME(t.Vary);
-    this.SUBRULE(this.target);
+    this.OR([
+      { ALT: () => this.CONSUME(t.Stack) },
+      { ALT: () => this.SUBRULE(this.target) },
+    ]);
     this.CONSUME(t.In);
     this.SUBRULE(this.valueList);
   });

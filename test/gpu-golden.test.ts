@@ -14,7 +14,7 @@ import { goldenFolder } from "./support/shared.ts";
 const BOUND = { logits: 1e-4, layers: 1e-4, gradient: 1e-4, loss: 1e-5, gradNorm: 1e-4, change: 5e-3 } as const;
 
 const CASES = [
-  ...["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8"].map((prefix) => [MAIN, prefix] as const),
+  ...["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8", "c1"].map((prefix) => [MAIN, prefix] as const),
   ...OTHERS.flatMap((kind) => ["a1", "b5"].map((prefix) => [kind, prefix] as const)),
 ];
 
@@ -26,7 +26,7 @@ describe.each(CASES)("%s reproduces golden %s", (kind, prefix) => {
   const model = goldenModel(golden.config);
   const graph = graphOf(model, "train", { batch, seqLen: context });
   const layers = numbered(graph, "layers");
-  const selections = ["sel.ffn", "sel.att_v", "sel.att_o"].filter((name) => golden.io.tensors.has(name));
+  const selections = ["sel.ffn", "sel.att", "sel.att_v", "sel.att_o"].filter((name) => golden.io.tensors.has(name));
   const keep = ["logits", "embed_out", "ce_loss", "reg_loss", ...layers, ...selections.flatMap((name) => numbered(graph, name))];
 
   test("losses, logits, layers, selections, gradients and ten steps", async () => {
@@ -60,7 +60,7 @@ async function checkForward(executor: Executor, plan: KernelPlan, golden: Golden
     const size = layers.length / all.length;
     expect(deviation(at(name), layers.subarray(i * size, (i + 1) * size)), name).toBeLessThan(BOUND.layers);
   });
-  for (const name of ["sel.ffn", "sel.att_v", "sel.att_o"]) if (golden.io.tensors.has(name)) expectSets(read, golden.io.readIndices(name), name, golden.io.tensors.get(name)!.shape.at(-1)!);
+  for (const name of ["sel.ffn", "sel.att", "sel.att_v", "sel.att_o"]) if (golden.io.tensors.has(name)) expectSets(read, golden.io.readIntegers(name), name, golden.io.tensors.get(name)!.shape.at(-1)!);
   const want = officialGradients(golden, plan);
   for (const name of names) expect(deviation(read[`grad/${name}`]!, want[name]!), `gradient of ${name}`).toBeLessThan(BOUND.gradient);
 }
@@ -71,7 +71,7 @@ const officialGradients = (golden: Golden, plan: KernelPlan): Record<string, Flo
 }));
 
 /** Selections of all applications, which the folder holds in one tensor, as sets per row of k. */
-function expectSets(read: Readonly<Record<string, ArrayLike<number>>>, want: Uint32Array, name: string, k: number): void {
+function expectSets(read: Readonly<Record<string, ArrayLike<number>>>, want: Int32Array, name: string, k: number): void {
   const parts = Object.keys(read).filter((key) => key.startsWith(`train/${name}.`));
   const got = parts.flatMap((key) => Array.from(read[key]!));
   expect(rowSets(got, k), name).toEqual(rowSets(Array.from(want), k));
@@ -97,7 +97,7 @@ async function checkSteps(executor: Executor, golden: Golden, graph: OpGraph, st
     expect(deviation([gradNorm], [want.norm[step]!]), `gradient norm of step ${step}`).toBeLessThan(BOUND.gradNorm);
     for (const name of selections) {
       const read = await executor.run([], numbered(graph, name).map((part) => `train/${part}`));
-      const all = golden.train.readIndices(name);
+      const all = golden.train.readIntegers(name);
       expectSets(read, all.subarray((step * all.length) / 10, ((step + 1) * all.length) / 10), name, golden.train.tensors.get(name)!.shape.at(-1)!);
     }
   }

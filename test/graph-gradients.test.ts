@@ -136,6 +136,10 @@ const CASES: Readonly<Record<string, Case>> = {
     types: [channels([2, 3, 5]), paddedAxes([7, 5, 6], [1, 2])], inputs: { tokens: choices(6, 7, 2) },
     build: (b, [a, w]) => sum(b, "sum", expertMatmul(b, "em", a!, w!, u32(b, "tokens", [2, 3, 2]), 1), -1),
   },
+  "attention, relative positions": {
+    types: [channels([2, 5, 3, 7]), channels([2, 5, 3, 7]), channels([2, 5, 3, 7]), channels([2, 5, 3, 7])],
+    build: (b, [q, k, v, bias]) => attention(b, "z", q!, k!, v!, u32(b, "position", [1]), undefined, { reach: 3, bias: bias! })[0]!,
+  },
   "attention": { types: [1, 2, 3].map(() => channels([2, 5, 3, 7])), build: (b, [q, k, v]) => attention(b, "z", q!, k!, v!, u32(b, "position", [1]))[0]! },
   "attention under a sum": {
     types: [1, 2, 3].map(() => channels([2, 5, 3, 7])),

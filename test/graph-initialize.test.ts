@@ -51,7 +51,7 @@ describe("a stream", () => {
 
 const RUNS = 24; // as many as the official statistics are over
 
-describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8"])("official initialization of %s", (prefix) => {
+describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8", "c1"])("official initialization of %s", (prefix) => {
   const folder = goldenFolder(prefix);
   if (folder === null) return test.skip("no golden folder", () => {});
   const golden = readGolden(folder);

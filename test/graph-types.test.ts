@@ -7,13 +7,11 @@ import { matmul, view } from "../compiler/graph/dsl.ts";
 import { validateGraph } from "../compiler/graph/validate.ts";
 import type { OpGraph, TensorType } from "../compiler/ir/graph.ts";
 import { channels, paddedAxes, plain, viewType } from "../compiler/ir/tensor-type.ts";
-import { layer, model, router, entropy, scheduleOf, SPAN } from "./support/models.ts";
+import { layer, model, scheduleOf } from "./support/models.ts";
+import { moe, switchhead } from "./support/odd-models.ts";
 
 const SPEC = model({
-  layers: [layer("a",
-    { span: SPAN, kind: "switchhead", nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 }, nExperts: 5, topK: 2, on: ["v", "o"], router: router(), balance: entropy(0.1) },
-    { kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation: "relu", router: router(), balance: entropy(0.1) }, "peri")],
-  schedule: scheduleOf([0, 0]), vocabSize: 53, seqLen: 19, dModel: 37,
+  layers: [layer("a", switchhead(["v", "o"]), moe(), "peri")], schedule: scheduleOf([0, 0]), vocabSize: 53, seqLen: 19, dModel: 37,
 });
 
 describe("views keep the storage", () => {

@@ -18,7 +18,7 @@ function compiled(config: unknown): { readonly model: ModelSpec; readonly spec: 
   return { ...result, model: models[0]! };
 }
 
-describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8"])("golden %s", (prefix) => {
+describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8", "c1"])("golden %s", (prefix) => {
   const folder = goldenFolder(prefix);
   if (folder === null) return test.skip("no golden folder", () => {});
   const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as Record<string, Record<string, unknown>>;
@@ -29,7 +29,8 @@ describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8"])("gol
     expect(model.schedule.map((site) => site.layer)).toEqual(derived["layer_order"]);
     expect(model.layers.length).toBe(derived["n_unique_layers"]);
     for (const { attention, feedForward, norm } of model.layers) {
-      expect(attention.dHead).toBe(derived["d_head"]);
+      expect(attention.dHead).toBe(derived["d_head"] ?? derived["head_dim"]);
+      if (attention.kind === "moa") expect([attention.nHeads, model.halting?.threshold]).toEqual([derived["n_attention_heads"], derived["act_threshold"]]);
       expect(attention.rope?.nRotate).toBe(derived["n_rotate"]);
       expect(norm.eps).toBe(derived["layernorm_eps"]);
       if (feedForward.kind === "dense") expect(feedForward.dFf).toBe(derived["dim_feedforward"]);
@@ -107,10 +108,16 @@ test("a softmax over the chosen experts only", () => {
 test.each([
   ["layers_time", { weight: 0.01, over: "sequence", passes: true }],
   ["global", { weight: 0.01, over: "batch", passes: true }],
+  ["step", { weight: 0.04, over: "token", passes: false }],
   ["time", { weight: 0.04, over: "sequence", passes: false }], // the official code adds the four sites' terms
 ])("entropy over %s", (mode, want) => {
   const { model } = compiled(training({ "moe.perplexity_reg": 0.01, "moe.perplexity_reg_mode": mode }));
   expect(model.layers[0]!.feedForward).toMatchObject({ balance: want });
+});
+
+test("router biases", () => {
+  const { model } = compiled(training({ "moe.sel_bias": true }));
+  expect(model.layers[0]!.feedForward).toMatchObject({ router: { hasBias: true } });
 });
 
 test("many layers, all their own", () => {
@@ -133,9 +140,9 @@ test.each<[string, unknown, string]>([
   ["text for a number", { ...CLEAN, args: { ...CLEAN.args, ff_k: "4" } }, 'option ff_k is "4"; it must be a number'],
   ["too few layers", { ...CLEAN, args: { ...CLEAN.args, n_layers: 1 } }, "option n_layers is smaller than group_size"],
   ["other optimizer", { ...CLEAN, training: { optimizer: "SGD" } }, 'training.optimizer is "SGD"; only AdamW is supported'],
-  ["sparse universal transformer", training({ "transformer.variant": "actsut_universal" }), "option transformer.variant is actsut_universal; what can be imported is preln_rope, rope, preln_rope_universal, rope_universal, preln_moe, moe, preln_moe_universal, moe_universal"],
-  ["router bias", training({ "moe.sel_bias": true }), "option moe.sel_bias is true: router biases are not supported"],
-  ["per-token entropy", training({ "moe.perplexity_reg": 1 }), 'option moe.perplexity_reg_mode is "step"; what can be imported is layers_time, time, global'],
+  ["sparse universal transformer with sampled experts", training({ "transformer.variant": "sut_universal", "sut.sample_topk": 1 }), "option sut.sample_topk is 1: it is not supported"],
+  ["expert biases", training({ "moe.bias": true }), "option moe.bias is true: an output bias that all experts share is not supported"],
+  ["scope of the entropy", training({ "moe.perplexity_reg": 1, "moe.perplexity_reg_mode": "batch" }), 'option moe.perplexity_reg_mode is "batch"; what can be imported is layers_time, time, global, step'],
   ["order of the chosen", training({ "moe.activation_after_topk": true, "moe.perplexity_reg": 1 }), "option moe.activation_after_topk with moe.perplexity_reg regularizes the chosen logits by their unspecified order; set moe.perplexity_reg to 0"],
   ["peri without experts in attention", training({ "moe.nonorm": true }), "option moe.nonorm needs a preln variant and moe.att.enable"],
   ["depth not a multiple of the group", training({ "transformer.universal.group_size": 3 }), "option transformer.universal.group_size does not divide transformer.encoder_n_layers"],

@@ -1,6 +1,6 @@
 /** Meaning of specs: defaults, inheritance, overrides, counts. */
 import { describe, expect, test } from "vitest";
-import { countMacs, countParams } from "../compiler/counts/index.ts";
+import { countMacs, countParams, measure } from "../compiler/counts/index.ts";
 import { checkSource } from "../compiler/front.ts";
 import { format, specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
@@ -189,6 +189,36 @@ describe("solve", () => {
   });
 });
 
+describe("compare", () => {
+  const compare = (text: string) => {
+    const result = checkText(`moeut 1\n${MOEUT}compare c { base m  ${text} }`);
+    expect(result.diagnostics.filter((d) => d.severity === "error"), rendered(result)).toEqual([]);
+    return result.compares[0]!;
+  };
+
+  test("several fields make a grid, the first slowest, one layer or all of them", () => {
+    const { variants, vary, seeds } = compare("vary layer.a.feed_forward.top_k in 2, 4  vary attention.rope.fraction in 0.25, 1  seeds 3");
+    expect(variants.map((v) => v.settings)).toEqual([[2, 0.25], [2, 1], [4, 0.25], [4, 1]].map(([k, f]) => ({ "layer.a.feed_forward.top_k": `${k}`, "attention.rope.fraction": `${f}` })));
+    expect(variants.map((v) => v.model.layers.map((l) => [l.feedForward.kind === "moe" && l.feedForward.topK, l.attention.rope!.nRotate]))).toEqual([
+      [[2, 20], [12, 20]], [[2, 82], [12, 82]], [[4, 20], [12, 20]], [[4, 82], [12, 82]]]);
+    expect([vary.length, seeds]).toEqual([2, 3]);
+  });
+
+  test("stacks, written in quotes", () => {
+    const { variants } = compare('vary stack in "(a, b) * 2", "a * 2, b * 2", "a, b * 2", "own(a) * 4"  vary feed_forward.top_k in 2');
+    expect(variants.map((v) => [v.model.name, v.model.stack, v.settings["stack"]])).toEqual([
+      ["c_a_b_2_2", "(a, b) * 2", "(a, b) * 2"], ["c_a_2_b_2_2", "a * 2, b * 2", "a * 2, b * 2"], ["c_a_b_2_2_v2", "a, b * 2", "a, b * 2"], ["c_own_a_4_2", "own(a) * 4", "own(a) * 4"]]);
+  });
+
+  const MATCHES = ["params", "active", "macs"] as const;
+  test.each(MATCHES)("match %s to the base, by a field that is not varied", (what) => {
+    const { variants, match } = compare(`vary norm.at in pre, sandwich  vary feed_forward.top_k in 10, 12  match ${what} by feed_forward.expert_size`);
+    const base = models(MOEUT)["m"]!;
+    expect(match).toEqual({ measure: what, by: "feed_forward.expert_size" });
+    for (const { model: variant } of variants) expect(Math.abs(measure(variant, what) / measure(base, what) - 1)).toBeLessThan(0.01);
+  });
+});
+
 describe("format", () => {
   test("settles line ends, tabs and blank lines", () => {
     const text = "\uFEFFmoeut 1\r\n\r\n\r\nmodel m{\r\n\tlayer a{attention mha{n_heads 4 d_head 8}} // a\r\n\r\n}";
@@ -207,6 +237,9 @@ describe("one mistake, one message", () => {
     { why: "half a number is not a missing value", text: "model m { d_model 6x4  layer a {} }", codes: ["bad-number"] },
     { why: "a broken base breaks its compare silently", text: "model m { layer a { attention foo } }\ncompare c { base m  vary d_model in 8, 16 }", codes: ["unknown-kind"] },
     { why: "the recipe is checked without a model", text: "train { batch 0 }", codes: ["out-of-range"] },
+    { why: "a stack that is none, in a grid", text: 'model m { layer a {} }\ncompare c { base m  vary stack in "a * 2", "own(a" }', codes: ["unexpected-token"] },
+    { why: "a stack of layers that are not there, in a grid", text: 'model m { layer a {} }\ncompare c { base m  vary stack in "(a, b) * 2" }', codes: ["unknown-layer"] },
+    { why: "a match by what is no field", text: "model m { layer a {} }\ncompare c { base m  vary d_model in 8, 16  match params by feed_forward.n_expert }", codes: ["unknown-path"] },
     { why: "an unclosed brace is one mistake", text: "model m {\n  layer a {\n    attention mha { n_heads 4\n  }\n  stack a * 2\n}\nmodel n from m { d_model 64 }", codes: ["unclosed-block"] },
   ] as const;
   test.each(MISTAKES)("$why", ({ text, codes: want }) => expect(codes(text)).toEqual(want));

@@ -39,7 +39,8 @@ describe("good specs", () => {
 const TOTALS: Readonly<Record<string, number>> = {
   moeut_44m: 44_345_792, dense_44m: 44_544_264, moeut_126m: 125_669_696, dense_126m: 125_654_336, moeut_244m: 243_326_784,
   dense_244m: 243_568_700, moeut_318m: 318_107_456, dense_318m: 319_293_584, moeut_727m: 727_424_320, dense_727m: 728_694_080,
-  moeut_1b: 1_040_319_296, dense_1b: 1_044_300_608,
+  moeut_1b: 1_040_319_296, dense_1b: 1_044_300_608, moeut_44m_post: 44_344_968,
+  aabb: 243_326_784, pre_ln: 243_326_784, post_ln: 243_324_736, group_1: 243_589_952, group_3: 243_844_928, group_6: 243_844_928, group_9: 243_844_928,
 };
 
 describe("shipped specs", () => {

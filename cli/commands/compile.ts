@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Option, type Command } from "commander";
-import { compileModel } from "../../compiler/compile.ts";
+import { compileModel, isCausal } from "../../compiler/compile.ts";
 import { PORTABLE } from "../../compiler/5-plan/index.ts";
 import { emit, type EmittedFile } from "../../compiler/6-emit/index.ts";
 import type { KernelPlan, Profile } from "../../compiler/ir/plan.ts";
@@ -37,7 +37,7 @@ async function run(file: string, options: Options): Promise<void> {
   const earlier = earlierFiles(options);
   const { batch, accumulate } = model.train;
   const profile = await profileFor(options);
-  const plan = compileModel(model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate", "prefill", "decode"], profile });
+  const plan = compileModel(model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])], profile });
   const files = emit({ model, plan, version: version(), runtime: runtimeSources(), sources: sourcesOf(plan) });
   for (const { path, text } of files) writeAtomic(join(options.out, path), text);
   const written = new Set(files.map((f) => f.path));

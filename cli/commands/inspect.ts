@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { compileModel } from "../../compiler/compile.ts";
-import { breakdown, countMacs, countParams } from "../../compiler/counts/index.ts";
+import { breakdown, countConventions, countMacs, countParams, paperTrainingMacs } from "../../compiler/counts/index.ts";
 import { printSpec, specHash } from "../../compiler/format/index.ts";
 import type { Dispatch, KernelPlan } from "../../compiler/ir/plan.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
@@ -44,6 +44,7 @@ function inspect(model: ModelSpec) {
   return {
     name: model.name, hash: specHash(model), depth: model.schedule.length, layers: model.layers.length, stack: model.stack,
     params: total, active_params: active, breakdown: breakdown(model), tensors,
+    conventions: { ...countConventions(model), paper_training_macs: paperTrainingMacs(model) },
     macs_per_token: macs.perToken, macs_per_sequence: { moeut: macs.moeut, full: macs.full, seq_len: macs.seqLen },
     memory: { batch: batch / accumulate, total: plan.memory.total, by_kind: plan.memory.byKind },
     entries: Object.fromEntries(Object.entries(plan.entries).map(([name, entry]) => [name, entry.dispatches.map((d) => launchOf(plan, d))])),
@@ -63,8 +64,11 @@ function render(f: ReturnType<typeof inspect>, kernels: boolean): string {
     table([
       ["  parameters", grouped(f.params), `active per token ${grouped(f.active_params)}`],
       ...f.breakdown.map(({ part, count }) => [`    ${part}`, grouped(count), share(count)]),
+      ["    effective", grouped(f.conventions.params.effective), "a shared layer once per application"],
       ["  MACs per token", short(f.macs_per_token.moeut), "forward, as the paper counts: no head, full attention square"],
       ["", short(f.macs_per_token.full), "forward, with the head, causal attention"],
+      ["", short(f.conventions.macs.forward.square), "forward, with the head, full attention square"],
+      ["", short(f.conventions.macs.training.causal), "training: three times the forward pass with the head, causal attention"],
       ["  memory to train", bytes(f.memory.total), `${f.memory.batch} sequences at a time`],
       ...kinds.map(([kind, n]) => [`    ${kind}`, bytes(n)]),
       ["  training step", String(launches.length), `launches of ${f.kernels.length} kernels`],

@@ -170,7 +170,7 @@ function match(cx: Building, node: cst.MatchCstNode): ast.MatchAst | null {
 }
 
 function vary(cx: Building, node: cst.VaryCstNode): ast.VaryAst | null {
-  const path = given(cx, first(node.children.target), target);
+  const path = word(cx, first(node.children.Stack)) ?? given(cx, first(node.children.target), target);
   const list = given(cx, first(node.children.valueList), values);
   return path === null || list === null ? null : { kind: "vary", word: at(cx, first(node.children.Vary)!), path, values: list, span: over(cx, node) };
 }

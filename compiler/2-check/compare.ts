@@ -1,7 +1,8 @@
 /** `compare` blocks → CompareSpec: every point of the grid becomes a model. */
+import { parseSequence } from "../1-parse/index.ts";
 import { measure } from "../counts/index.ts";
 import { nearest } from "../diagnostics/index.ts";
-import type { CompareAst, EntryAst, MatchAst, ValueAst, VaryAst } from "../ir/ast.ts";
+import type { CompareAst, EntryAst, MatchAst, SequenceAst, ValueAst, VaryAst } from "../ir/ast.ts";
 import type { CompareSpec } from "../ir/compare-spec.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
@@ -43,14 +44,15 @@ export function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolv
   const base = resolver.model(found);
   if (base === null || points === null || parts.vary.length === 0 || match === "broken") return null;
   const tree = resolver.tree(found);
-  const variants = points.map((point) => {
-    const model = variant(ast.name.text, tree, point, match, base, { resolver, file, context });
-    return model === null ? null : { settings: Object.fromEntries(point.map((p) => [p.vary.path.text, p.value.text])), model };
+  const names = namesOf(ast.name.text, points);
+  const variants = points.map((point, i) => {
+    const model = variant(names[i]!, tree, point, match, base, { resolver, file, context });
+    return model === null ? null : { settings: Object.fromEntries(point.map((p) => [p.vary.path.text, written(p.value)])), model };
   });
   if (report.hasErrors(mark) || !variants.every((v) => v !== null)) return null;
   return {
     name: ast.name.text, span: ast.span, base: found.model.name.text, seeds: fields.seeds, variants,
-    vary: parts.vary.map((v) => ({ path: v.path.text, values: v.values.map((value) => value.text) })),
+    vary: parts.vary.map((v) => ({ path: v.path.text, values: v.values.map(written) })),
     match: match === null ? null : { measure: match.what, by: match.by.text },
   };
 }
@@ -102,6 +104,19 @@ function grid(ast: CompareAst, vary: readonly VaryAst[], { report }: Context): r
   return vary.reduce<Coordinate[][]>((points, v) => points.flatMap((point) => v.values.map((value) => [...point, { vary: v, value }])), [[]]);
 }
 
+/** Without quotes. */
+const written = (value: ValueAst): string => (value.kind === "string" ? value.value : value.text);
+
+/** "size_128_4"; a number behind what would be the same name twice. */
+function namesOf(compare: string, points: readonly (readonly Coordinate[])[]): readonly string[] {
+  const words = (value: ValueAst): string => (value.kind === "string" ? value.value.replace(/\W+/g, "_").replace(/^_|_$/g, "") : value.text.replace(/\W+/g, "_"));
+  const names = points.map((point) => [compare, ...point.map((p) => words(p.value))].join("_"));
+  return names.map((name, i) => {
+    const before = names.slice(0, i).filter((other) => other === name).length;
+    return before === 0 ? name : `${name}_v${before + 1}`;
+  });
+}
+
 interface Around {
   readonly resolver: Resolver;
   readonly file: LoadedFile;
@@ -110,9 +125,11 @@ interface Around {
 
 function variant(name: string, base: ModelTree, point: readonly Coordinate[], match: Match | null, target: ModelSpec, around: Around): ModelSpec | null {
   const { context } = around;
-  let tree: ModelTree = { ...base, name: [name, ...point.map((p) => p.value.text.replace(/\W+/g, "_"))].join("_"), expects: [], matchOptional: true };
+  let tree: ModelTree = { ...base, name, expects: [], matchOptional: true };
   for (const { vary, value } of point) {
-    const next = setPath(tree, { path: vary.path.text, span: vary.path.span, values: [value], sequence: null }, context);
+    const sequence = vary.path.text === "stack" ? stackOf(value, context) : null;
+    if (vary.path.text === "stack" && sequence === null) return null;
+    const next = setPath(tree, { path: vary.path.text, span: vary.path.span, values: [value], sequence }, context);
     if (isDeadEnd(next)) {
       reportDeadEnd(next, { path: vary.path.text, span: vary.path.span }, context);
       return null;
@@ -124,4 +141,10 @@ function variant(name: string, base: ModelTree, point: readonly Coordinate[], ma
   const unknown = free === null ? null : theUnknown(free, context);
   if (free === null || unknown === null || unknown === undefined) return null;
   return solve(free, unknown, match.what, measure(target, match.what), context.report);
+}
+
+/** The stack in a string; blanks in front of it keep its place in the file. Null (reported) if it is none. */
+function stackOf(value: ValueAst, { report }: Context): SequenceAst | null {
+  const start = value.span.start + (value.kind === "string" ? 1 : 0);
+  return parseSequence({ file: value.span.file, text: " ".repeat(start) + written(value) }, report);
 }

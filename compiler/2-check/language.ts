@@ -9,6 +9,11 @@ const WIDE = 1_048_576;
 
 // ---- parts of a layer
 
+const NORM_FIELDS = {
+  eps: number({ default: 1e-5, min: 0, max: 1, open: true, doc: "added to the variance" }),
+  affine: flag({ default: true, doc: "learned weight, and bias for layernorm" }),
+};
+
 export const ROPE = kind("Rotary positions on the first channels of each head, paired by halves.", {
   fraction: number({ default: 0.5, min: 0, max: 1, open: true, doc: "part of the head width that is rotated, rounded down to an even number of channels" }),
   base: number({ default: 10_000, min: 1, max: 1e9, open: true, doc: "channel pair j of r channels turns by base^(−2j/r) per position" }),
@@ -20,67 +25,112 @@ export const ROUTER = kind("How tokens choose experts: each score is one row of 
   input: choice(["norm", "residual"], { default: "norm", doc: "what the router reads: the layer's norm of the residual stream, or what the experts read" }),
   score: choice(["sigmoid", "softmax"], { default: "sigmoid", doc: "squashes the router's outputs; softmax is over all experts" }),
   weight: choice(["score", "renormalized"], { default: "score", doc: "what multiplies an expert's output: its score, or its score over the sum of the chosen ones" }),
+  bias: flag({ default: false, doc: "a learned number per expert is added to the router's outputs" }),
+  hidden: int({ default: 0, min: 0, max: WIDE, unit: "channels", doc: "width of a tanh layer with biases in front of the scores (Tan et al. 2023); 0: none, the scores are linear" }),
+  eps: number({ default: 0, min: 0, max: 1, doc: "added to the sum that `weight renormalized` divides by" }),
+  z_loss: number({ default: 0, min: 0, max: 1e6, doc: "factor of the mean square of log Σ exp of the router's outputs, added to the loss (Zoph et al. 2022); 0: none" }),
 });
 
 export const ENTROPY = kind("Minus the entropy of the mean routing distribution, added to the loss: spreads the load (Csordás et al. 2024).", {
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term" }),
-  scope: groups([["sequence", "batch"], ["passes", "site"]], {
+  scope: groups([["sequence", "batch", "token"], ["passes", "site"]], {
     default: ["sequence", "passes"],
-    doc: "what is averaged before the entropy is taken: positions of one sequence or of the batch; all passes over the layer together, or each site alone",
+    doc: "what is averaged before the entropy is taken: positions of one sequence, of the batch, or nothing (each token's own entropy); all passes over the layer together, or each site alone",
   }),
 });
 
-const BALANCE_BLOCK = block("Load balancing term.", "none", { none: kind("No term.", {}), entropy: ENTROPY });
+export const LOAD = kind("E · Σ f · P over the experts, f the part of all choices that fell on one and P its mean probability, added to the loss (Fedus et al. 2022, Switch).", {
+  weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term; 1 · weight where the load is even" }),
+  scope: groups([["batch", "sequence"], ["site", "passes"]], {
+    default: ["batch", "site"],
+    doc: "over what f and P are taken: the batch or each sequence; each site alone, or all passes over the layer together",
+  }),
+});
+
+export const BIAS = kind("Balance without a loss: a number per expert is added to its score for the choice alone, and moves by `rate` towards an even load after each step (Wang et al. 2024).", {
+  rate: number({ default: 0.001, min: 0, max: 1e3, doc: "step of the numbers, up or down; part of checkpoints, not of the gradient" }),
+});
+
+export const MUTUAL_INFORMATION = kind("Routers are to be sure of each token and even over all of them: the term of the Sparse Universal Transformer, as released (Tan et al. 2023).", {
+  weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term, which is taken over the batch and all passes" }),
+});
+
+const BALANCE_BLOCK = block("Load balancing term.", "none", { none: kind("No term.", {}), entropy: ENTROPY, load: LOAD, bias: BIAS, mutual_information: MUTUAL_INFORMATION });
 
 const ROUTED = { router: plainBlock(ROUTER), balance: BALANCE_BLOCK };
+
+export const RELATIVE = kind("A learned score for each head, channel of the query, and distance, added to the product of query and key (Shaw et al. 2018).", {
+  max: int({ default: 64, min: 2, max: 65_536, unit: "tokens", doc: "distances of max − 1 and more share a score" }),
+});
+
+const SCORES = {
+  window: int({ default: 0, min: 0, max: WIDE, unit: "tokens", doc: "a query sees so many positions, its own included, and none further away (Beltagy et al. 2020); 0: all" }),
+  causal: flag({ default: true, doc: "false: every position sees all others (encoder attention); such a model cannot generate" }),
+};
 
 const HEADS = {
   n_heads: int({ default: 4, max: 65_536, unit: "heads", doc: "attention heads" }),
   d_head: int({ default: null, shown: "d_model / n_heads", max: WIDE, unit: "channels", doc: "width of one head's queries, keys and values" }),
+  ...SCORES,
 };
 
-export const MHA = kind("Ordinary causal multi-head attention, no biases.", {
+const QK_NORM_BLOCK = block("Norm of each head's queries and keys over its channels, before rotation (Henry et al. 2020, Dehghani et al. 2023).", "none", {
+  none: kind("No norm.", {}), layernorm: kind("Over channels: mean 0, variance 1.", NORM_FIELDS), rmsnorm: kind("Over channels: mean square 1.", NORM_FIELDS),
+});
+const POSITIONS_BLOCK = block("Learned positions, beside or in place of rotary ones.", "none", { none: kind("No learned positions.", {}), relative: RELATIVE });
+const POSITIONS = { rope: ROPE_BLOCK, positions: POSITIONS_BLOCK, qk_norm: QK_NORM_BLOCK };
+
+export const MHA = kind("Ordinary multi-head attention, no biases.", {
   ...HEADS,
+  n_kv_heads: int({ default: null, shown: "n_heads", max: 65_536, unit: "heads", doc: "heads of keys and values, each shared by n_heads / n_kv_heads query heads; 1: multi-query (Shazeer 2019, Ainslie et al. 2023)" }),
   gate: choice(["none", "sigmoid"], { default: "none", doc: "sigmoid: each head's output is multiplied by a sigmoid of one row of weights times the norm" }),
-}, { rope: ROPE_BLOCK });
+}, POSITIONS);
 
 export const SWITCHHEAD = kind("Attention with experts on some of its projections, chosen per head (Csordás et al. 2023), no biases.", {
   ...HEADS,
   n_experts: int({ default: 4, max: 65_536, unit: "experts", doc: "experts of each head, on each projection named behind `on`" }),
   on: set(["q", "k", "v", "o"], { default: ["v", "o"], clauseOf: "n_experts", doc: "the projections that have experts: queries, keys, values, output" }),
   top_k: int({ default: null, shown: "2, at most n_experts", max: 65_536, unit: "experts", doc: "experts each head uses per token" }),
-}, { rope: ROPE_BLOCK, ...ROUTED });
+}, { ...POSITIONS, ...ROUTED });
 
-const ATTENTION_BLOCK = block("Attention.", "mha", { mha: MHA, switchhead: SWITCHHEAD });
+export const MOA = kind("Mixture of attention heads: each token chooses experts, which are heads of queries with an output projection; keys and values are shared (Zhang et al. 2022, Tan et al. 2023), no biases.", {
+  n_experts: int({ default: 8, max: 65_536, unit: "experts", doc: "experts in the layer" }),
+  expert_size: int({ default: 128, max: WIDE, unit: "channels", doc: "width of one expert's queries, and of the shared keys and values: a whole number of heads" }),
+  d_head: int({ default: null, shown: "64, at most expert_size", max: WIDE, unit: "channels", doc: "width of one head: a multiple of 4" }),
+  top_k: int({ default: null, shown: "2, at most n_experts", max: 65_536, unit: "experts", doc: "experts each token uses" }),
+  ...SCORES,
+}, { ...POSITIONS, ...ROUTED });
 
+const ATTENTION_BLOCK = block("Attention.", "mha", { mha: MHA, switchhead: SWITCHHEAD, moa: MOA });
+
+const GLU = flag({ default: false, doc: "activation(gate · x) times (up · x), three maps instead of two (Shazeer 2020): silu is SwiGLU, gelu GEGLU, relu ReGLU" });
 const ACTIVATION = choice(ACTIVATIONS, { default: "relu", doc: "nonlinearity between the two projections; relu2 is the square of relu" });
 
 export const DENSE = kind("Two linear maps with a nonlinearity between them.", {
   d_ff: int({ default: null, shown: "4 · d_model", max: 16 * WIDE, unit: "channels", doc: "inner width" }),
   activation: ACTIVATION,
-  bias: flag({ default: true, doc: "both maps have biases" }),
+  glu: GLU,
+  bias: flag({ default: true, doc: "all maps have biases" }),
 });
 
-export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed-forward blocks without biases (Csordás et al. 2023).", {
+export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed-forward blocks (Csordás et al. 2023).", {
   n_experts: int({ default: 16, max: WIDE, unit: "experts", doc: "experts in the layer" }),
   expert_size: int({ default: 128, max: WIDE, unit: "channels", doc: "inner width of one expert" }),
   top_k: int({ default: null, shown: "4, at most n_experts", max: WIDE, unit: "experts", doc: "experts each token visits" }),
   activation: ACTIVATION,
+  glu: GLU,
+  bias: flag({ default: false, doc: "every expert has biases" }),
+  n_shared: int({ default: 0, min: 0, max: WIDE, unit: "experts", doc: "experts that every token visits, beside the routed ones: one dense block of n_shared · expert_size channels (Dai et al. 2024, DeepSeekMoE)" }),
 }, ROUTED);
 
 const FEED_FORWARD_BLOCK = block("Feed-forward part.", "dense", { dense: DENSE, moe: MOE });
 
 // ---- norms
 
-const NORM_FIELDS = {
-  eps: number({ default: 1e-5, min: 0, max: 1, open: true, doc: "added to the variance" }),
-  affine: flag({ default: true, doc: "learned weight, and bias for layernorm" }),
-};
-
 const LAYER_NORM_FIELDS = {
-  at: choice(["peri", "pre", "post"], {
+  at: choice(["peri", "pre", "post", "sandwich"], {
     default: null, shown: "peri with feed_forward moe, pre with dense", clauseOf: "norm",
-    doc: "peri: x + f(x), only queries, keys and routers read the norm; pre: x + f(norm(x)); post: norm(x + f(x))",
+    doc: "peri: x + f(x), only queries, keys and routers read the norm; pre: x + f(norm(x)); post: norm(x + f(x)); sandwich: x + norm(f(norm(x)))",
   }),
   ...NORM_FIELDS,
 };
@@ -98,7 +148,9 @@ const norm = (doc: string, defaultKind: string | null, shown?: string) =>
 
 // ---- layer, model
 
-export const LAYER = kind("A pool of weights. Where in depth it is used is said by `stack`.", {}, {
+export const LAYER = kind("A pool of weights. Where in depth it is used is said by `stack`.", {
+  residual_scale: number({ default: 1, min: 0, max: 1e6, open: true, doc: "multiplies what the attention and the feed-forward part add to the residual stream" }),
+}, {
   norm: LAYER_NORM_BLOCK,
   attention: ATTENTION_BLOCK,
   feed_forward: FEED_FORWARD_BLOCK,
@@ -153,6 +205,11 @@ export const TRAIN = kind("The training recipe. It is not part of a model's iden
 
 export const TRAIN_BLOCK = plainBlock(TRAIN);
 
+export const ACT = kind("Adaptive computation time: in front of every application of a layer but the first, a small network of each token says whether it goes on (Graves 2016, Dehghani et al. 2019, Tan et al. 2023).", {
+  threshold: number({ default: 0.999, min: 0, max: 1, open: true, doc: "a token that has halted with a greater probability is skipped from then on" }),
+  weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the mean expected depth, added to the loss" }),
+});
+
 export const MODEL = kind("One model.", {
   vocab_size: int({ default: 256, max: 16_777_216, unit: "tokens", doc: "vocabulary; 256 for bytes" }),
   seq_len: int({ default: 256, max: WIDE, unit: "tokens", doc: "length of training sequences, the longest context" }),
@@ -161,6 +218,7 @@ export const MODEL = kind("One model.", {
 }, {
   embedding: plainBlock(EMBEDDING),
   head: plainBlock(HEAD),
+  halting: block("Tokens may leave the stack before its end.", "none", { none: kind("Every token goes through the whole stack.", {}), act: ACT }),
   train: TRAIN_BLOCK,
 });
 

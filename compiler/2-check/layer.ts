@@ -1,8 +1,8 @@
 /** Settings of one layer → LayerSpec. Everything that can be seen by looking at one layer is proved here. */
 import { plural } from "../diagnostics/entry.ts";
 import type { Span } from "../ir/source.ts";
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
-import { DENSE, ENTROPY, LAYER, LAYER_NORM, MHA, MOE, NORM, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RelativeSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
+import { BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
 import { type BuildContext, child, kindName, own, placeOf, read, type Settings } from "./settings.ts";
 
 /** What a layer needs to know of its model; d_model is null where it is in error. */
@@ -12,13 +12,14 @@ export interface LayerContext extends BuildContext {
 }
 
 export function buildLayer(name: string, settings: Settings, context: LayerContext): LayerSpec | null {
+  const fields = read(settings, LAYER, context);
   const norm = buildLayerNorm(child(settings, "norm"), context);
   const attention = buildAttention(child(settings, "attention"), context);
   const feedForward = buildFeedForward(child(settings, "feed_forward"), context);
-  if (settings.broken || norm === null || attention === null || feedForward === null) return null;
+  if (fields === null || norm === null || attention === null || feedForward === null) return null;
   // A dense block has no router: at peri it would read the bare residual stream.
   const placement = norm.placement ?? (feedForward.kind === "moe" ? "peri" : "pre");
-  return { name, span: context.layerSpan, norm: norm.norm, placement, attention, feedForward };
+  return { name, span: context.layerSpan, norm: norm.norm, placement, residualScale: fields.residual_scale, attention, feedForward };
 }
 
 function buildLayerNorm(settings: Settings, context: BuildContext): { readonly norm: NormSpec; readonly placement: LayerSpec["placement"] | null } | null {
@@ -46,10 +47,16 @@ export function buildNorm(settings: Settings, fallback: NormSpec | null, context
 
 function buildAttention(settings: Settings, context: LayerContext): AttentionSpec | null {
   const span = settings.span ?? context.layerSpan;
-  if (kindName(settings, LAYER.blocks["attention"]!) === "mha") {
+  const kind = kindName(settings, LAYER.blocks["attention"]!);
+  if (kind === "moa") return buildMoa(settings, span, context);
+  if (kind === "mha") {
     const fields = read(settings, MHA, context);
     const heads = buildHeads(settings, fields, context);
-    return fields === null || heads === null ? null : { kind: "mha", span, ...heads, gate: fields.gate };
+    if (fields === null || heads === null) return null;
+    const headsPerKey = fields.n_heads / (fields.n_kv_heads ?? fields.n_heads);
+    if (Number.isInteger(headsPerKey)) return { kind: "mha", span, ...heads, gate: fields.gate, headsPerKey };
+    context.report.report("uneven-kv-heads", placeOf(settings, "n_kv_heads", context.layerSpan), { nHeads: fields.n_heads, nKvHeads: fields.n_kv_heads! });
+    return null;
   }
   const fields = read(settings, SWITCHHEAD, context);
   const heads = buildHeads(settings, fields, context);
@@ -58,13 +65,39 @@ function buildAttention(settings: Settings, context: LayerContext): AttentionSpe
   return { kind: "switchhead", span, ...heads, nExperts: fields.n_experts, on: fields.on, ...routed };
 }
 
-type HeadFields = { readonly n_heads: number; readonly d_head: number | null };
-type Heads = Pick<AttentionSpec, "nHeads" | "dHead" | "rope">;
+/** The heads of one expert are d_head wide; kernels move four channels at a time, and an expert's heads lie side by side. */
+function buildMoa(settings: Settings, span: Span, context: LayerContext): AttentionSpec | null {
+  const fields = read(settings, MOA, context);
+  const dHead = fields === null ? null : (fields.d_head ?? Math.min(64, fields.expert_size));
+  const scores = buildScores(settings, fields, dHead, context);
+  const routed = buildRouted(settings, fields, 2, context);
+  if (fields === null || dHead === null || scores === null || routed === null) return null;
+  if (dHead % 4 !== 0 || fields.expert_size % dHead !== 0) {
+    context.report.report("uneven-expert", placeOf(settings, "d_head", context.layerSpan), { expertSize: fields.expert_size, dHead });
+    return null;
+  }
+  return { kind: "moa", span, nHeads: fields.expert_size / dHead, ...scores, nExperts: fields.n_experts, ...routed };
+}
+
+type ScoreFields = { readonly window: number; readonly causal: boolean };
+type HeadFields = ScoreFields & { readonly n_heads: number; readonly d_head: number | null };
+type Scores = Pick<AttentionSpec, "dHead" | "rope" | "relative" | "qkNorm" | "window" | "causal">;
+type Heads = Scores & Pick<AttentionSpec, "nHeads">;
 
 function buildHeads(settings: Settings, fields: HeadFields | null, context: LayerContext): Heads | null {
   const dHead = fields === null ? null : headWidth(settings, fields, context);
+  const scores = buildScores(settings, fields, dHead, context);
+  return fields === null || scores === null ? null : { nHeads: fields.n_heads, ...scores };
+}
+
+/** What all kinds of attention say about queries, keys and who sees whom. */
+function buildScores(settings: Settings, fields: ScoreFields | null, dHead: number | null, context: LayerContext): Scores | null {
+  const relative = buildRelative(child(settings, "positions"), context);
   const rope = buildRope(child(settings, "rope"), dHead, context);
-  return dHead === null || fields === null || rope === "broken" ? null : { nHeads: fields.n_heads, dHead, rope };
+  const qkNorm = buildNorm(child(settings, "qk_norm"), null, context);
+  if (dHead === null || fields === null || rope === "broken" || qkNorm === "broken" || relative === "broken") return null;
+  const window = fields.window === 0 ? null : fields.window;
+  return { dHead, rope, relative, qkNorm, window, causal: fields.causal };
 }
 
 function headWidth(settings: Settings, fields: HeadFields, { dModel, report, layerSpan }: LayerContext): number | null {
@@ -88,17 +121,25 @@ function buildRope(settings: Settings, dHead: number | null, context: LayerConte
   return used === 0 ? null : { nRotate: used, base: fields.base };
 }
 
+function buildRelative(settings: Settings, context: BuildContext): RelativeSpec | null | "broken" {
+  if (settings.broken) return "broken";
+  if (settings.kind === null || settings.kind.name === "none") return null;
+  const fields = read(settings, RELATIVE, context);
+  return fields === null ? "broken" : { reach: fields.max };
+}
+
 function buildFeedForward(settings: Settings, context: LayerContext): FeedForwardSpec | null {
   const span = settings.span ?? context.layerSpan;
   if (kindName(settings, LAYER.blocks["feed_forward"]!) === "dense") {
     const fields = read(settings, DENSE, context);
     const dFf = fields?.d_ff ?? (context.dModel === null ? null : 4 * context.dModel);
-    return fields === null || dFf === null ? null : { kind: "dense", span, dFf, activation: fields.activation, bias: fields.bias };
+    return fields === null || dFf === null ? null : { kind: "dense", span, dFf, activation: fields.activation, bias: fields.bias, glu: fields.glu };
   }
   const fields = read(settings, MOE, context);
   const routed = buildRouted(settings, fields, 4, context);
   if (fields === null || routed === null) return null;
-  return { kind: "moe", span, nExperts: fields.n_experts, expertSize: fields.expert_size, activation: fields.activation, ...routed };
+  const { n_experts: nExperts, expert_size: expertSize, activation, glu, bias: hasBias, n_shared: nShared } = fields;
+  return { kind: "moe", span, nExperts, expertSize, activation, glu, hasBias, nShared, ...routed };
 }
 
 interface Routed {
@@ -133,14 +174,29 @@ function reportTopK(settings: Settings, topK: number, nExperts: number, { report
 
 function buildRouter(settings: Settings, around: Settings, context: LayerContext): RouterSpec | null {
   const fields = read(settings, ROUTER, context);
-  return fields === null ? null : { span: settings.span ?? around.span ?? context.layerSpan, ...fields };
+  if (fields === null) return null;
+  const { input, score, weight, bias: hasBias, z_loss: zLoss, eps: sumEps } = fields;
+  const hidden = fields.hidden === 0 ? null : fields.hidden;
+  return { span: settings.span ?? around.span ?? context.layerSpan, input, score, weight, sumEps, hidden, hasBias, zLoss };
 }
 
 function buildBalance(settings: Settings, context: LayerContext): BalanceSpec | null | "broken" {
   if (settings.broken) return "broken";
   if (settings.kind === null || settings.kind.name === "none") return null;
-  const fields = read(settings, ENTROPY, context);
+  const kind = settings.kind.name as BalanceSpec["kind"];
+  if (kind === "mutual_information") return buildInformation(settings, context);
+  if (kind === "bias") {
+    const bias = read(settings, BIAS, context);
+    return bias === null ? "broken" : { kind, span: settings.span ?? context.layerSpan, weight: bias.rate, over: "batch", passes: true };
+  }
+  const fields = kind === "load" ? read(settings, LOAD, context) : read(settings, ENTROPY, context);
   if (fields === null) return "broken";
   const [over, passes] = fields.scope;
-  return { kind: "entropy", span: settings.span ?? context.layerSpan, weight: fields.weight, over, passes: passes === "passes" };
+  return { kind, span: settings.span ?? context.layerSpan, weight: fields.weight, over, passes: passes === "passes" };
+}
+
+function buildInformation(settings: Settings, context: LayerContext): BalanceSpec | "broken" {
+  const fields = read(settings, MUTUAL_INFORMATION, context);
+  if (fields === null) return "broken";
+  return { kind: "mutual_information", span: settings.span ?? context.layerSpan, weight: fields.weight, over: "batch", passes: true };
 }

@@ -10,6 +10,9 @@ export function lint(model: ModelSpec, tree: ModelTree, report: Reporter): void 
   lintStack(model, tree, report);
   for (const layer of model.layers) lintLayer(layer, tree, report);
   lintPlacement(model, tree, report);
+  if (model.halting !== null && model.halting.threshold < 0.5) {
+    report.report("halting-collapse", placeOf(child(tree.root, "halting"), "threshold", model.halting.span), { threshold: model.halting.threshold });
+  }
 }
 
 function lintStack(model: ModelSpec, tree: ModelTree, report: Reporter): void {
@@ -32,13 +35,15 @@ type Part = "attention" | "feed_forward";
 function lintLayer(layer: LayerSpec, tree: ModelTree, report: Reporter): void {
   lintExperts(layer, "attention", layer.attention, tree, report);
   lintExperts(layer, "feed_forward", layer.feedForward, tree, report);
+  if (!layer.attention.causal) report.report("sees-target", layer.attention.span, {});
   if (!feedForwardReadsNorm(layer)) report.report("idle-norm", layer.feedForward.span, { block: `feed_forward ${layer.feedForward.kind}` });
 }
 
 function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedForwardSpec, tree: ModelTree, report: Reporter): void {
-  if (spec.kind !== "moe" && spec.kind !== "switchhead") return;
+  if (spec.kind !== "moe" && spec.kind !== "switchhead" && spec.kind !== "moa") return;
   const block = child(tree.layers.find((l) => l.name === layer.name.split(".")[0])!.settings, part);
   if (spec.nExperts === 1 && spec.balance !== null) report.report("idle-balance", spec.balance.span, { nExperts: 1 });
+  if (spec.balance !== null && "over" in spec.balance && spec.balance.over === "token") report.report("lone-token-balance", spec.balance.span, { weight: spec.balance.weight });
   if (spec.nExperts > 1 && spec.topK === spec.nExperts) report.report("every-expert-chosen", placeOf(block, "top_k", spec.span), { topK: spec.topK });
   if (spec.topK === 1 && spec.router.weight === "renormalized") report.report("constant-gate", placeOf(child(block, "router"), "weight", spec.span), {});
 }

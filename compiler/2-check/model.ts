@@ -1,8 +1,8 @@
 /** The tree of settings of a whole model → ModelSpec. */
 import type { ExpectAst, MatchAst, StackAst } from "../ir/ast.ts";
-import type { EmbeddingSpec, HeadSpec, LayerSpec, ModelSpec, NormSpec, Site } from "../ir/model-spec.ts";
+import type { EmbeddingSpec, HaltingSpec, HeadSpec, LayerSpec, ModelSpec, NormSpec, Site } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
-import { EMBEDDING, HEAD, MODEL } from "./language.ts";
+import { ACT, EMBEDDING, HEAD, MODEL } from "./language.ts";
 import { buildLayer, buildNorm } from "./layer.ts";
 import { type BuildContext, child, read, type Settings } from "./settings.ts";
 import { type Application, expandStack, printStack } from "./stack.ts";
@@ -45,14 +45,25 @@ export function buildModel(tree: ModelTree, context: BuildContext): ModelSpec | 
 
   const { pools, schedule } = schedulePools(applications);
   const layers = pools.map((p) => named(built[tree.layers.findIndex((l) => l.name === p.layer)] ?? null, p));
-  if (!layers.every((layer) => layer !== null)) return null;
+  if (!layers.every((layer) => layer !== null) || !wholeBatches(layers, train.accumulate, context)) return null;
   const embedding = buildEmbedding(child(tree.root, "embedding"), layers, sizes.d_model, context);
   const head = buildHead(child(tree.root, "head"), layers, context);
-  if (embedding === null || head === null) return null;
+  const halting = buildHalting(child(tree.root, "halting"), tree.span, context);
+  if (embedding === null || head === null || halting === "broken") return null;
   return {
     name: tree.name, span: tree.span, vocabSize: sizes.vocab_size, seqLen: sizes.seq_len, dModel: sizes.d_model,
-    embedding, head, layers, schedule, stack: stackText(tree), init: { scheme: sizes.init }, train,
+    embedding, head, layers, schedule, stack: stackText(tree), halting, init: { scheme: sizes.init }, train,
   };
+}
+
+/** A term over the batch is not the sum of those over its parts. */
+function wholeBatches(layers: readonly LayerSpec[], accumulate: number, { report }: BuildContext): boolean {
+  if (accumulate === 1) return true;
+  const terms = layers.flatMap(({ attention, feedForward }) =>
+    [attention, feedForward].flatMap((part) => ("balance" in part && part.balance?.over === "batch" && part.balance.kind !== "bias" ? [part.balance] : [])));
+  const places = terms.filter((term, i) => terms.findIndex((other) => other.span === term.span) === i);
+  for (const { span, kind } of places) report.report("accumulated-balance", span, { kind, accumulate });
+  return terms.length === 0;
 }
 
 const named = (spec: LayerSpec | null, { layer, copy }: Application): LayerSpec | null =>
@@ -88,6 +99,13 @@ function schedulePools(applications: readonly Application[]): { readonly pools: 
     return { layer, pass: uses[layer]!++ };
   });
   return { pools, schedule };
+}
+
+function buildHalting(settings: Settings, fallback: Span, context: BuildContext): HaltingSpec | null | "broken" {
+  if (settings.broken) return "broken";
+  if (settings.kind === null || settings.kind.name === "none") return null;
+  const fields = read(settings, ACT, context);
+  return fields === null ? "broken" : { kind: "act", span: settings.span ?? fallback, ...fields };
 }
 
 const allPost = (layers: readonly LayerSpec[]): boolean => layers.every((layer) => layer.placement === "post");

@@ -40,7 +40,7 @@ export function setPath(tree: ModelTree, setting: PathSetting, context: Context)
   return { ...tree, root: applyEntry(tree.root, entryOf(parts, setting), MODEL_PLACE, { ...context, written: new Map(), solvable: head !== "train" }) };
 }
 
-/** Only `--set` can write a sequence: values of `vary` are single. */
+/** Only `--set` and `vary` can write a sequence. */
 const setStack = (tree: ModelTree, { sequence, span }: PathSetting): ModelTree | DeadEnd =>
   sequence === null ? { part: "stack", where: "what can be varied or solved for", choices: [] } : { ...tree, stack: { kind: "stack", word: span, sequence, span } };
 

@@ -6,8 +6,11 @@ import { constant, input, mul, sigmoid } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec, Projection } from "../ir/model-spec.ts";
 import type { BlockInputs } from "./feed-forward.ts";
+import { normalize } from "./norm.ts";
 import { hasExperts, hasRouter } from "./parameters.ts";
-import { route } from "./router.ts";
+import { mixtureOfHeads } from "./moa.ts";
+import { relativeBias } from "./relative.ts";
+import { reported, route, routerLogits } from "./router.ts";
 import type { Routing } from "./router.ts";
 import { param, rotary, source } from "./state.ts";
 import type { BuildState } from "./state.ts";
@@ -23,13 +26,17 @@ interface Site {
   readonly routes: Partial<Readonly<Record<"v" | "o", Routing>>>;
 }
 
+type Place = Omit<Site, "routes">;
+
 /** @returns what is added to the residual stream, [B, T, D] */
 export function attention(s: BuildState, name: string, spec: AttentionSpec, inputs: BlockInputs, site: number): ValueId {
+  if (spec.kind === "moa") return mixtureOfHeads(s, name, spec, inputs, site);
   const at: Site = { s, name, spec, inputs, site, routes: routeBoth(s, name, spec, inputs, site) };
   const q = turn(at, "q", project(at, "q"));
   const k = cached(at, "k", turn(at, "k", project(at, "k")));
   const v = cached(at, "v", project(at, "v"));
-  const [z] = attend(s.b, `${name}.z`, q, k, v, source(s, "position")); // [B, T, H, Dh]
+  const mask = { causal: spec.causal, window: spec.window };
+  const [z] = attend(s.b, `${name}.z`, q, k, v, source(s, "position"), mask, relativeBias(s, name, spec, q)); // [B, T, H, Dh]
   return output(at, z!);
 }
 
@@ -38,19 +45,24 @@ function routeBoth(s: BuildState, name: string, spec: AttentionSpec, inputs: Blo
   const routes: Partial<Record<"v" | "o", Routing>> = {};
   for (const side of ["v", "o"] as const) {
     if (!hasRouter(spec, side)) continue;
-    const routed = spec.router.input === "norm" ? inputs.normed : inputs.x;
+    const from = side === "v" ? sourceOf(inputs) : inputs;
+    const routed = spec.router.input === "norm" ? from.normed : from.x;
     const router = `${name}.router_${side}`;
-    const logits = linear(s.b, `${router}.logits`, routed, param(s, router)); // [B, T, H, E]
-    const routing = route(s, router, logits, spec.topK, spec.router, spec.balance);
-    s.outputs[`sel.att_${side}.${site}`] = routing.selection;
+    const logits = routerLogits(s, router, routed, spec.router); // [B, T, H, E]
+    const routing = route(s, router, logits, spec.topK, spec.router, spec.balance, inputs.skip);
+    s.outputs[`sel.att_${side}.${site}`] = reported(s, router, routing.selection, inputs.skip);
     routes[side] = routing;
   }
   return routes;
 }
 
+/** What keys and values read. */
+const sourceOf = (inputs: BlockInputs): Pick<BlockInputs, "x" | "normed"> => inputs.skip?.source ?? inputs;
+
 /** Queries, keys or values, [B, T, H, Dh]. Values read the residual stream, the others its norm. */
 function project({ s, name, spec, inputs, routes }: Site, p: Exclude<Projection, "o">): ValueId {
-  const x = p === "v" ? inputs.x : inputs.normed;
+  const from = p === "q" ? inputs : sourceOf(inputs);
+  const x = p === "v" ? from.x : from.normed;
   const weight = param(s, `${name}.${p}`);
   if (!hasExperts(spec, p)) return linear(s.b, `${name}.${p}`, x, weight);
   const { selection, gates } = routes[p === "q" ? "o" : "v"]!;
@@ -60,14 +72,15 @@ function project({ s, name, spec, inputs, routes }: Site, p: Exclude<Projection,
   return view(s.b, `${name}.${p}`, sum(s.b, `${name}.${p}`, gated, 3), [s.batch, s.positions, spec.nHeads, spec.dHead]);
 }
 
-/** Queries and keys each take the fourth root of 1/Dh, so that their products are scaled by 1/√Dh; then they are rotated. */
-function turn({ s, name, spec }: Site, p: "q" | "k", x: ValueId): ValueId {
-  const scaled = map(s.b, `${name}.${p}.scaled`, mul(input(0), constant(spec.dHead ** -0.25)), [x]);
+/** Queries and keys are normalized if there is a norm for them; each takes the fourth root of 1/Dh, so that their products are scaled by 1/√Dh; then they are rotated. */
+export function turn({ s, name, spec }: Place, p: "q" | "k", x: ValueId): ValueId {
+  const normed = spec.qkNorm === null ? x : normalize(s, `${name}.${p}_norm`, spec.qkNorm, x);
+  const scaled = map(s.b, `${name}.${p}.scaled`, mul(input(0), constant(spec.dHead ** -0.25)), [normed]);
   return spec.rope === null ? scaled : rope(s.b, `${name}.${p}.rotated`, scaled, rotary(s, spec.rope), source(s, "position"));
 }
 
 /** Writes a chunk's keys or values to this application's cache; a whole sequence needs none. */
-function cached({ s, name, site }: Site, p: "k" | "v", x: ValueId): ValueId {
+export function cached({ s, name, site }: Place, p: "k" | "v", x: ValueId): ValueId {
   if (s.entry.kind !== "step") return x;
   const { shape, physical, dtype } = typeOf(s.b, x);
   const { capacity } = s.entry;

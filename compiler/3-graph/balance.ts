@@ -1,41 +1,96 @@
 /**
- * Load balancing by entropy (Csordás et al. 2024, section 2.1). For each group of positions, P is the mean routing
- * distribution (softmax of the router logits, whatever the score); the term is weight · mean over groups of Σ P log P,
- * lowest when the load is even. Heads have groups of their own.
+ * Terms of the loss that routers have. The balance terms are means over groups of positions; P is a group's mean routing distribution
+ * (softmax of the router logits, whatever the score), and heads have groups of their own:
+ *   entropy  weight · Σ P log P, lowest when the load is even (Csordás et al. 2024, section 2.1)
+ *   load     weight · E · Σ f P, f being the part of the group's choices that fell on each expert (Fedus et al. 2022, equation 4)
+ * The router z-loss is the mean square of log Σ exp of the logits (Zoph et al. 2022, equation 5).
  */
-import { map, sum, view } from "../graph/dsl.ts";
-import { shapeOf } from "../graph/builder.ts";
-import { add, constant, input, log, max, mul } from "../ir/expr.ts";
+import { map, scatterLast, sum, view } from "../graph/dsl.ts";
+import { shapeOf, typeOf } from "../graph/builder.ts";
+import { add, constant, input, log, max, mul, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { BalanceSpec } from "../ir/model-spec.ts";
-import { elements } from "../ir/tensor-type.ts";
+import { elements, plain } from "../ir/tensor-type.ts";
+import { informationLoss } from "./mutual-information.ts";
+import { logSumExp } from "./softmax.ts";
 import type { BalanceTerm, BuildState } from "./state.ts";
 
-/** Keeps one application's routing distribution for `balanceLoss`. */
-export function recordBalance(s: BuildState, key: string, spec: BalanceSpec, distribution: ValueId): void {
-  const term = s.balance.find((t) => t.key === key);
-  if (term === undefined) s.balance.push({ key, spec, distributions: [distribution] });
-  else term.distributions.push(distribution);
+/** Keeps one application's routing for `balanceLoss`. */
+export function recordBalance(s: BuildState, key: string, spec: BalanceSpec, distribution: ValueId, selection: ValueId): void {
+  const found = s.balance.find((t) => t.key === key);
+  const term = found ?? { key, spec, topK: shapeOf(s.b, selection).at(-1)!, distributions: [], choices: [] };
+  if (found === undefined) s.balance.push(term);
+  term.distributions.push(distribution);
+  if (spec.kind === "load") term.choices.push(chosenOnes(s, key, distribution, selection));
 }
 
-/** Sum of all terms, [1], or null where nothing is balanced. */
+/** 1 where an expert was chosen, 0 elsewhere; like the distribution. */
+function chosenOnes(s: BuildState, key: string, distribution: ValueId, selection: ValueId): ValueId {
+  const ones = map(s.b, `${key}.ones`, constant(1), [], plain(shapeOf(s.b, selection)));
+  return scatterLast(s.b, `${key}.chosen_ones`, ones, selection, typeOf(s.b, distribution));
+}
+
+/** How often each expert was chosen beyond the mean of all: what moves `balance bias`, [E] or [H, E]. Skipped tokens (running 0) do not count. */
+export function recordLoad(s: BuildState, key: string, logits: ValueId, selection: ValueId, running: ValueId | null): void {
+  const [batch, positions, ...rest] = shapeOf(s.b, logits) as [number, number, ...number[]];
+  const chosen = chosenOnes(s, key, logits, selection);
+  const weight = running === null ? null : view(s.b, `${key}.running`, running, [batch, positions, ...rest.map(() => 1)]);
+  const counted = weight === null ? chosen : map(s.b, `${key}.counted`, mul(input(0), input(1)), [chosen, weight]);
+  const counts = sum(s.b, `${key}.counts`, view(s.b, `${key}.counted`, counted, [1, batch * positions, ...rest]), 1); // [1, 1, …, E]
+  const mean = sum(s.b, `${key}.counts_sum`, counts, -1);
+  const excess = map(s.b, `${key}.excess`, sub(input(0), mul(input(1), constant(1 / rest.at(-1)!))), [counts, mean]);
+  (s.updates[`${key}.load_bias`] ??= []).push(view(s.b, `${key}.excess`, excess, rest));
+}
+
+/** Keeps one application's weight · mean of (log Σ exp logits)². */
+export function recordZLoss(s: BuildState, key: string, weight: number, logits: ValueId): void {
+  const lse = logSumExp(s.b, `${key}.z`, logits); // [..., 1]
+  const count = elements(shapeOf(s.b, lse));
+  const squares = map(s.b, `${key}.z_square`, mul(input(0), input(0)), [view(s.b, `${key}.z`, lse, [count])]);
+  const loss = map(s.b, `${key}.z_loss`, mul(input(0), constant(weight / count)), [sum(s.b, `${key}.z_sum`, squares, 0)]);
+  (s.zLosses[key] ??= []).push(loss);
+}
+
+/** Sum of all terms, [1], or null where there is none. */
 export function balanceLoss(s: BuildState): ValueId | null {
-  const terms = s.balance.map((term) => termLoss(s, term));
+  const terms = [
+    ...s.balance.map((term) => termLoss(s, term)), ...s.information.map((term) => informationLoss(s, term)),
+    ...Object.entries(s.zLosses).map(([key, losses]) => average(s, `${key}.z_loss`, losses)), ...s.penalties,
+  ];
   return terms.length === 0 ? null : addAll(s, "reg_loss", terms);
 }
 
-function termLoss(s: BuildState, term: BalanceTerm): ValueId {
-  const perApplication = term.distributions.map((p) => sumPositions(s, term, p));
-  const { length } = perApplication;
-  if (term.spec.passes) return negativeEntropy(s, term, addAll(s, `${term.key}.load`, perApplication), length, 1);
-  return addAll(s, `${term.key}.balance`, perApplication.map((load) => negativeEntropy(s, term, load, 1, length)));
+function average(s: BuildState, name: string, terms: readonly ValueId[]): ValueId {
+  const total = addAll(s, name, terms);
+  return terms.length === 1 ? total : map(s.b, name, mul(input(0), constant(1 / terms.length)), [total]);
 }
 
-/** Sums over the positions that one group averages: [B or 1, 1, E] or [B or 1, 1, H, E]. */
+function termLoss(s: BuildState, term: BalanceTerm): ValueId {
+  const loads = term.distributions.map((p) => sumPositions(s, term, p));
+  const counts = term.choices.map((c) => sumPositions(s, term, c));
+  const { length } = loads;
+  const one = (load: ValueId, count: ValueId | undefined, nApplications: number, nShares: number): ValueId => term.spec.kind === "load"
+    ? evenness(s, term, load, count!, nApplications, nShares)
+    : negativeEntropy(s, term, load, nApplications, nShares);
+  if (!term.spec.passes) return addAll(s, `${term.key}.balance`, loads.map((load, i) => one(load, counts[i], 1, length)));
+  return one(addAll(s, `${term.key}.load`, loads), counts.length === 0 ? undefined : addAll(s, `${term.key}.counts`, counts), length, 1);
+}
+
+/** Sums over the positions that one group averages: [groups, 1, E] or [groups, 1, H, E]. */
 function sumPositions(s: BuildState, term: BalanceTerm, distribution: ValueId): ValueId {
-  const [batch, positions, ...rest] = shapeOf(s.b, distribution);
-  const whole = term.spec.over === "batch" ? view(s.b, `${term.key}.distribution`, distribution, [1, batch! * positions!, ...rest]) : distribution;
-  return sum(s.b, `${term.key}.load`, whole, 1);
+  const [batch, positions, ...rest] = shapeOf(s.b, distribution) as [number, number, ...number[]];
+  const shape = { sequence: [batch, positions], batch: [1, batch * positions], token: [batch * positions, 1] }[term.spec.over];
+  return sum(s.b, `${term.key}.load`, view(s.b, `${term.key}.distribution`, distribution, [...shape, ...rest]), 1);
+}
+
+/** Positions and applications that one group averages. */
+const groupSize = (s: BuildState, load: ValueId, nApplications: number): number => (s.batch * s.positions * nApplications) / shapeOf(s.b, load)[0]!;
+
+/** Σ over groups of Σ over experts, times a factor: [1]. `rows` is [..., E]. */
+function scaledTotal(s: BuildState, name: string, rows: ValueId, factor: number): ValueId {
+  const groups = elements(shapeOf(s.b, rows).slice(0, -1));
+  const perGroup = view(s.b, name, sum(s.b, name, rows, -1), [groups]);
+  return map(s.b, name, mul(input(0), constant(factor / groups)), [sum(s.b, name, perGroup, 0)]);
 }
 
 /**
@@ -43,13 +98,17 @@ function sumPositions(s: BuildState, term: BalanceTerm, distribution: ValueId): 
  * @param load sums of `nApplications` applications' distributions over the positions of each group
  */
 function negativeEntropy(s: BuildState, term: BalanceTerm, load: ValueId, nApplications: number, nShares: number): ValueId {
-  const shape = shapeOf(s.b, load);
-  const groups = elements(shape.slice(0, -1));
-  const count = (s.batch * s.positions * nApplications) / shape[0]!;
-  const p = mul(input(0), constant(1 / count));
+  const p = mul(input(0), constant(1 / groupSize(s, load, nApplications)));
   const pLogP = map(s.b, `${term.key}.p_log_p`, mul(p, log(max(p, constant(1e-30)))), [load]);
-  const perGroup = view(s.b, `${term.key}.negative_entropy`, sum(s.b, `${term.key}.negative_entropy`, pLogP, -1), [groups]);
-  return map(s.b, `${term.key}.balance`, mul(input(0), constant(term.spec.weight / (groups * nShares))), [sum(s.b, `${term.key}.negative_entropy`, perGroup, 0)]);
+  return scaledTotal(s, `${term.key}.balance`, pLogP, term.spec.weight / nShares);
+}
+
+/** weight / nShares · mean over groups of E · Σ f P, [1]. `counts` is how often each expert was chosen. */
+function evenness(s: BuildState, term: BalanceTerm, load: ValueId, counts: ValueId, nApplications: number, nShares: number): ValueId {
+  const size = groupSize(s, load, nApplications);
+  const nExperts = shapeOf(s.b, load).at(-1)!;
+  const product = map(s.b, `${term.key}.load_product`, mul(input(0), input(1)), [load, counts]);
+  return scaledTotal(s, `${term.key}.balance`, product, (term.spec.weight * nExperts) / (nShares * size * size * term.topK));
 }
 
 function addAll(s: BuildState, name: string, terms: readonly ValueId[]): ValueId {

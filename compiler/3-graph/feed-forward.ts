@@ -1,12 +1,14 @@
 /** Feed-forward blocks. */
-import { expertMatmul, linear, map, sum, view } from "../graph/dsl.ts";
+import { expertMatmul, gatherRows, linear, map, sum, view } from "../graph/dsl.ts";
 import { shapeOf } from "../graph/builder.ts";
 import { add, input, mul } from "../ir/expr.ts";
+import type { Expr } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { FeedForwardSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 import { ACTIVATIONS } from "./activations.ts";
-import { route } from "./router.ts";
+import { reported, route, routerLogits } from "./router.ts";
+import type { Skip } from "./router.ts";
 import { param, vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
 
@@ -19,6 +21,8 @@ export interface BlockInputs {
   readonly x: ValueId;
   /** What queries and keys read, and routers that read the norm. */
   readonly normed: ValueId;
+  /** Under halting, behind the first application: whom the block skips, and what keys and values read in place of the two above. */
+  readonly skip: (Skip & { readonly source: { readonly x: ValueId; readonly normed: ValueId } }) | null;
 }
 
 /** @returns what is added to the residual stream, [B, T, D] */
@@ -30,26 +34,47 @@ export function feedForward(s: BuildState, name: string, ff: FeedForwardSpec, in
   }
 }
 
-/** down · activation(up · x + bias) + bias */
-function denseBlock(s: BuildState, name: string, ff: Dense, x: ValueId): ValueId {
-  const activate = ACTIVATIONS[ff.activation];
-  const up = linear(s.b, `${name}.up`, x, param(s, `${name}.up`)); // [B, T, F]
-  const hidden = ff.bias
-    ? map(s.b, `${name}.hidden`, activate(add(input(0), input(1))), [up, vector(s, `${name}.up.bias`, 3)])
-    : map(s.b, `${name}.hidden`, activate(input(0)), [up]);
-  const down = linear(s.b, `${name}.down`, hidden, param(s, `${name}.down`));
-  return ff.bias ? map(s.b, `${name}.out`, add(input(0), input(1)), [down, vector(s, `${name}.down.bias`, 3)]) : down;
+/** down · hidden + bias, hidden being activation(up · x + bias), or activation(gate · x + bias) ⊙ (up · x + bias). */
+function denseBlock(s: BuildState, name: string, { activation, glu, bias }: Pick<Dense, "activation" | "glu" | "bias">, x: ValueId): ValueId {
+  const parts = (glu ? ["up", "gate"] : ["up"]).map((part): Part => ({
+    value: linear(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`)), // [B, T, F]
+    bias: bias ? vector(s, `${name}.${part}.bias`, 3) : null,
+  }));
+  const down = linear(s.b, `${name}.down`, hiddenUnits(s, name, activation, parts, null), param(s, `${name}.down`));
+  return bias ? map(s.b, `${name}.out`, add(input(0), input(1)), [down, vector(s, `${name}.down.bias`, 3)]) : down;
 }
 
-/** Σ over chosen experts of gate · activation(x · up[e]) · down[e]; the gate multiplies the hidden row, which is the narrow side. */
-function moeBlock(s: BuildState, name: string, ff: Moe, { x, normed }: BlockInputs, site: number): ValueId {
+interface Part {
+  readonly value: ValueId;
+  readonly bias: ValueId | null;
+}
+
+/** factor · activation(last part) · the other part, one map whatever there is of it. */
+function hiddenUnits(s: BuildState, name: string, activation: Moe["activation"], parts: readonly Part[], factor: ValueId | null): ValueId {
+  const inputs: ValueId[] = [];
+  const read = (id: ValueId): Expr => input(inputs.push(id) - 1);
+  const sums = parts.map(({ value, bias }) => (bias === null ? read(value) : add(read(value), read(bias))));
+  const activated = ACTIVATIONS[activation](sums.at(-1)!);
+  const product = sums.length === 1 ? activated : mul(activated, sums[0]!);
+  return map(s.b, `${name}.hidden`, factor === null ? product : mul(read(factor), product), inputs);
+}
+
+/** Σ over chosen experts of gate · expert(x), the routing gate multiplying the hidden row, which is the narrow side; and the shared block. */
+function moeBlock(s: BuildState, name: string, ff: Moe, { x, normed, skip }: BlockInputs, site: number): ValueId {
   const routed = ff.router.input === "norm" ? normed : x;
-  const logits = linear(s.b, `${name}.router.logits`, routed, param(s, `${name}.router`)); // [B, T, E]
-  const { selection, gates } = route(s, `${name}.router`, logits, ff.topK, ff.router, ff.balance);
-  s.outputs[`sel.ffn.${site}`] = selection;
-  const up = expertMatmul(s.b, `${name}.up`, x, param(s, `${name}.up`), selection, 1); // [B, T, K, F]
+  const logits = routerLogits(s, `${name}.router`, routed, ff.router); // [B, T, E]
+  const { selection, gates } = route(s, `${name}.router`, logits, ff.topK, ff.router, ff.balance, skip);
+  s.outputs[`sel.ffn.${site}`] = reported(s, `${name}.router`, selection, skip);
+  const bias = (part: string): ValueId | null => (ff.hasBias ? gatherRows(s.b, `${name}.${part}.bias`, param(s, `${name}.${part}.bias`), selection) : null);
+  const parts = (ff.glu ? ["up", "gate"] : ["up"]).map((part): Part =>
+    ({ value: expertMatmul(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`), selection, 1), bias: bias(part) })); // [B, T, K, F]
   const gateColumn = view(s.b, `${name}.router.gates`, gates, [...shapeOf(s.b, gates), 1]); // [B, T, K, 1]
-  const hidden = map(s.b, `${name}.hidden`, mul(input(1), ACTIVATIONS[ff.activation](input(0))), [up, gateColumn]);
-  const slots = expertMatmul(s.b, `${name}.down`, hidden, param(s, `${name}.down`), selection, 1); // [B, T, K, D]
-  return view(s.b, `${name}.out`, sum(s.b, `${name}.out`, slots, 2), shapeOf(s.b, x));
+  const hidden = hiddenUnits(s, name, ff.activation, parts, gateColumn);
+  const down = expertMatmul(s.b, `${name}.down`, hidden, param(s, `${name}.down`), selection, 1); // [B, T, K, D]
+  const downBias = bias("down");
+  const slots = downBias === null ? down : map(s.b, `${name}.down`, add(input(0), mul(input(1), input(2))), [down, gateColumn, downBias]);
+  const experts = view(s.b, `${name}.out`, sum(s.b, `${name}.out`, slots, 2), shapeOf(s.b, x));
+  if (ff.nShared === 0) return experts;
+  const shared = denseBlock(s, `${name}.shared`, { activation: ff.activation, glu: ff.glu, bias: ff.hasBias }, x);
+  return map(s.b, `${name}.out`, add(input(0), input(1)), [experts, shared]);
 }

@@ -7,6 +7,7 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 import { plain } from "../ir/tensor-type.ts";
 import { balanceLoss } from "./balance.ts";
 import type { Entry } from "./entry.ts";
+import { haltingTrunk } from "./halting.ts";
 import { initRule } from "./init.ts";
 import { applyLayer } from "./layer.ts";
 import { embed, headLogits, lastRow, meanLoss, tokenLoss, trainLoss } from "./loss.ts";
@@ -23,7 +24,8 @@ export { parametersOf } from "./parameters.ts";
 /**
  * Builds one entry of a model. Outputs:
  *   train     loss, ce_loss, reg_loss [1], token_loss [B, T, 1], logits [B, T, V], embed_out, layers.I [B, T, D], sel.ffn.I [B, T, K],
- *             sel.att_v.I, sel.att_o.I [B, T, H, K], I counting applications
+ *             sel.att_v.I, sel.att_o.I [B, T, H, K], sel.att.I [B, T, K], I counting applications; under halting selections are f32, −1 where a
+ *             token is skipped, and there are act.never_halt.I, act.expected_depth.I [B, T, 1] and act.block_out.I [B, T, D]
  *   evaluate  as train, without loss and reg_loss
  *   step      logits [1, 1, V] of row `last` of the chunk
  */
@@ -33,7 +35,8 @@ export function buildGraph(model: ModelSpec, entry: Entry): OpGraph {
   if (entry.kind === "step") within(state, "head", model.span, () => (state.outputs["logits"] = headLogits(state, lastRow(state, hidden))));
   else within(state, "head", model.span, () => losses(state, hidden));
   const name = entry.kind === "step" ? (entry.chunk === 1 ? "decode" : "prefill") : entry.kind;
-  return { name, values: state.b.values, nodes: state.b.nodes, params, outputs: state.outputs, gradients: [] };
+  const gradients = Object.entries(state.updates).map(([param, contributions]) => ({ param: params.findIndex((p) => p.name === param), contributions }));
+  return { name, values: state.b.values, nodes: state.b.nodes, params, outputs: state.outputs, gradients };
 }
 
 function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; readonly params: readonly Param[] } {
@@ -42,14 +45,15 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
   const params: Param[] = parametersOf(model).map((p, index) => {
     b.origin = { path: p.name, span: p.layer === null ? model.span : model.layers[p.layer]!.span };
     const value = emitOne(b, p.name, { kind: "param", param: index }, [], p.type);
-    return { name: p.name, value, official: officialPlace(model, scheme, p), init: initRule(model, p) };
+    const param = { name: p.name, value, official: officialPlace(model, scheme, p), init: initRule(model, p) };
+    return p.signRate === null ? param : { ...param, signRate: p.signRate };
   });
   const state: BuildState = {
     b, model, entry,
     batch: entry.kind === "step" ? 1 : entry.batch,
     positions: entry.kind === "step" ? entry.chunk : entry.seqLen,
     paramValues: Object.fromEntries(params.map((p) => [p.name, p.value])),
-    sources: {}, balance: [], outputs: {},
+    sources: {}, balance: [], information: [], penalties: [], updates: {}, zLosses: {}, outputs: {},
   };
   return { state, params };
 }
@@ -59,6 +63,7 @@ function trunk(s: BuildState): ValueId {
   const { model } = s;
   let x = within(s, "embedding", model.span, () => embed(s));
   if (s.entry.kind !== "step") s.outputs["embed_out"] = x;
+  if (model.halting !== null) return haltingTrunk(s, model.halting, x);
   model.schedule.forEach((site, index) => {
     x = applyLayer(s, model.layers[site.layer]!, index, x);
     if (s.entry.kind !== "step") s.outputs[`layers.${index}`] = x;

@@ -3,9 +3,10 @@
  * Source: the released code of Csordás et al. 2024, MoEUTLM for what its class can express (see naming.ts), the training code for the rest.
  */
 import type { InitRule } from "../ir/graph.ts";
-import type { AttentionSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 import { namingScheme } from "./naming.ts";
 import type { NamingScheme } from "./naming.ts";
+import { keyHeads } from "./parameters.ts";
 import type { ParameterSpec, Role } from "./parameters.ts";
 
 const ZEROS: InitRule = { kind: "zeros" };
@@ -19,12 +20,32 @@ const xavier = (rows: number, columns: number): InitRule => uniform(Math.sqrt(6 
 export function initRule(model: ModelSpec, p: ParameterSpec): InitRule {
   const scheme = namingScheme(model);
   if (p.layer === null) return modelRule(p.role, model.dModel);
+  if (p.signRate !== null) return ZEROS;
   const layer = model.layers[p.layer]!;
-  if (p.role.startsWith("norm")) return p.role.endsWith("weight") ? ONES : ZEROS;
+  if (/^norm_|^attention\.[qk]_norm/.test(p.role)) return p.role.endsWith("weight") ? ONES : ZEROS;
+  if (p.role.startsWith("halting.")) return p.role.startsWith("halting.hidden") ? uniform(1 / Math.sqrt(model.dModel)) : ZEROS;
+  if (p.role === "attention.relative") return ZEROS;
+  const hidden = routerOf(p.role, layer)?.hidden ?? null;
+  if (hidden !== null) return uniform(1 / Math.sqrt(p.role.includes(".hidden") ? model.dModel : hidden));
+  if (layer.attention.kind === "moa" && layer.feedForward.kind === "moe") return sparseRule(p, layer.attention, model.dModel);
   const depth = layer.placement === "post" ? null : model.schedule.length;
   return p.role.startsWith("attention.")
     ? attentionRule(p.role, layer.attention, scheme, model.dModel, depth)
     : feedForwardRule(p.role, layer, scheme, model.dModel, depth);
+}
+
+/** The router that a parameter belongs to. */
+function routerOf(role: Role, { attention, feedForward }: LayerSpec): RouterSpec | null {
+  if (!role.includes(".router")) return null;
+  const block = role.startsWith("attention.") ? attention : feedForward;
+  return "router" in block ? block.router : null;
+}
+
+/** The Sparse Universal Transformer: banks of experts by their input width itself, not its root. */
+function sparseRule({ role, type }: ParameterSpec, attention: AttentionSpec, dModel: number): InitRule {
+  if (role === "attention.k" || role === "attention.v") return uniform(Math.sqrt(3 / (dModel + attention.nHeads * attention.dHead)));
+  if (role.endsWith(".bias")) return uniform(1 / Math.sqrt(type.shape.at(-1)!));
+  return uniform(1 / (type.shape.length === 3 ? type.shape[1]! : Math.sqrt(type.shape.at(-1)!)));
 }
 
 function modelRule(role: Role, dModel: number): InitRule {
@@ -38,6 +59,7 @@ function modelRule(role: Role, dModel: number): InitRule {
 
 /** @param depth applications of layers, or null where the residual path is normalized (post) and needs no scaling */
 function attentionRule(role: Role, attention: AttentionSpec, scheme: NamingScheme, dModel: number, depth: number | null): InitRule {
+  if (role.endsWith(".bias")) return ZEROS;
   const width = attention.nHeads * attention.dHead;
   const plainDense = attention.kind === "mha" && scheme === "training";
   const scale = depth === null ? 1 : Math.sqrt(2 / depth);
@@ -48,12 +70,14 @@ function attentionRule(role: Role, attention: AttentionSpec, scheme: NamingSchem
   if (!plainDense) return normal(scale / Math.sqrt(fanIn));
   if (depth !== null) return { kind: "truncatedNormal", std: Math.sqrt(2 / (depth * fanIn)) };
   if (role === "attention.o") return uniform(1 / Math.sqrt(width));
-  return xavier(role === "attention.q" ? width : 2 * width, dModel); // keys and values are one matrix there
+  return xavier(role === "attention.q" ? width : 2 * keyHeads(attention) * attention.dHead, dModel); // keys and values are one matrix there
 }
 
 function feedForwardRule(role: Role, layer: LayerSpec, scheme: NamingScheme, dModel: number, depth: number | null): InitRule {
   const ff = layer.feedForward;
   if (ff.kind === "dense") return denseRule(role, ff.dFf, ff.activation === "relu", dModel, depth);
+  if (role.startsWith("feed_forward.shared.")) return denseRule(role, ff.nShared * ff.expertSize, ff.activation === "relu", dModel, depth);
+  if (role.endsWith(".bias")) return ZEROS;
   const scale = depth === null ? 1 : Math.sqrt(2 / depth);
   if (role === "feed_forward.down") return normal(scale / Math.sqrt(ff.nExperts * ff.expertSize));
   if (role === "feed_forward.router" && scheme === "clean") return { kind: "normalRows", std: scale / Math.sqrt(dModel), rescale: "equal" };
@@ -65,6 +89,6 @@ function denseRule(role: Role, dFf: number, relu: boolean, dModel: number, depth
   const fanIn = role.includes("down") ? dFf : dModel;
   if (depth !== null) return isBias ? ZEROS : { kind: "truncatedNormal", std: Math.sqrt(2 / (depth * fanIn)) };
   if (isBias) return uniform(1 / Math.sqrt(fanIn));
-  return role === "feed_forward.up" ? normal((relu ? Math.SQRT2 : 1) * Math.sqrt(2 / (dFf + dModel))) : xavier(dFf, dModel);
+  return !role.endsWith("down") ? normal((relu ? Math.SQRT2 : 1) * Math.sqrt(2 / (dFf + dModel))) : xavier(dFf, dModel);
 }
 

@@ -3,16 +3,24 @@
  * name; official names and initialization are found from the role.
  */
 import type { TensorType } from "../ir/graph.ts";
-import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, Projection } from "../ir/model-spec.ts";
+import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec } from "../ir/model-spec.ts";
 import { paddedAxes } from "../ir/tensor-type.ts";
 
 /** What a parameter does in its layer (or in the model, for embedding and head). */
 export type Role =
   | "embedding" | "embedding.norm.weight" | "embedding.norm.bias"
   | "head" | "head.bias" | "head.norm.weight" | "head.norm.bias"
-  | "norm_attention.weight" | "norm_attention.bias" | "norm_feed_forward.weight" | "norm_feed_forward.bias"
-  | `attention.${Projection}` | "attention.gate" | "attention.router_v" | "attention.router_o"
-  | "feed_forward.up" | "feed_forward.down" | "feed_forward.up.bias" | "feed_forward.down.bias" | "feed_forward.router";
+  | `${BlockNorm}.${"weight" | "bias"}`
+  | `attention.${Projection}` | "attention.gate" | `attention.${"q" | "k"}_norm.${"weight" | "bias"}`
+  | "attention.relative" | `attention.${"router_v" | "router_o" | "router"}${RouterPart}`
+  | `feed_forward.${"" | "shared."}${"up" | "gate" | "down"}${"" | ".bias"}` | `feed_forward.router${RouterPart}`
+  | "halting.hidden" | "halting.hidden.bias" | "halting.go" | "halting.stop";
+
+/** The router's scores, and the layer in front of them if it has one. */
+type RouterPart = "" | ".bias" | ".hidden" | ".hidden.bias" | ".load_bias";
+
+/** Around a block: in front of it (behind it and the sum at post); and behind it, at sandwich. */
+type BlockNorm = `norm_${"attention" | "feed_forward"}${"" | "_out"}`;
 
 export interface ParameterSpec {
   /** "a.attention.q": layer and role, or the role alone. */
@@ -21,6 +29,8 @@ export interface ParameterSpec {
   /** Index into ModelSpec.layers, or null. */
   readonly layer: number | null;
   readonly type: TensorType;
+  /** For parameters that are not learned by descent: see Param. */
+  readonly signRate: number | null;
 }
 
 type Tensor = readonly [role: Role, shape: readonly number[], padded: readonly number[]];
@@ -28,11 +38,17 @@ type Tensor = readonly [role: Role, shape: readonly number[], padded: readonly n
 /** All parameters, each once, in the order of use. */
 export function parametersOf(model: ModelSpec): readonly ParameterSpec[] {
   const own = [...embeddingTensors(model), ...headTensors(model)].map(([role, shape, padded]): ParameterSpec =>
-    ({ name: role, role, layer: null, type: paddedAxes(shape, padded) }));
+    ({ name: role, role, layer: null, type: paddedAxes(shape, padded), signRate: null }));
   const nEmbedding = embeddingTensors(model).length;
-  const layers = model.layers.flatMap((layer, index) => layerTensors(layer, model.dModel).map(([role, shape, padded]): ParameterSpec =>
-    ({ name: `${layer.name}.${role}`, role, layer: index, type: paddedAxes(shape, padded) })));
+  const layers = model.layers.flatMap((layer, index) => [...layerTensors(layer, model.dModel), ...haltingTensors(model, index)].map(([role, shape, padded]): ParameterSpec =>
+    ({ name: `${layer.name}.${role}`, role, layer: index, type: paddedAxes(shape, padded), signRate: signRate(layer, role) })));
   return [...own.slice(0, nEmbedding), ...layers, ...own.slice(nEmbedding)];
+}
+
+function signRate({ attention, feedForward }: LayerSpec, role: Role): number | null {
+  if (!role.endsWith(".load_bias")) return null;
+  const part = role.startsWith("attention.") ? attention : feedForward;
+  return "balance" in part ? part.balance?.weight ?? null : null;
 }
 
 function embeddingTensors(model: ModelSpec): readonly Tensor[] {
@@ -48,7 +64,7 @@ function headTensors(model: ModelSpec): readonly Tensor[] {
   ];
 }
 
-function normTensors(name: "embedding.norm" | "head.norm" | "norm_attention" | "norm_feed_forward", norm: NormSpec | null, dModel: number): readonly Tensor[] {
+function normTensors(name: "embedding.norm" | "head.norm" | "attention.q_norm" | "attention.k_norm" | BlockNorm, norm: NormSpec | null, dModel: number): readonly Tensor[] {
   if (norm === null || !norm.affine) return [];
   const weight: Tensor = [`${name}.weight`, [dModel], [0]];
   return norm.kind === "rmsnorm" ? [weight] : [weight, [`${name}.bias`, [dModel], [0]]];
@@ -58,45 +74,104 @@ function normTensors(name: "embedding.norm" | "head.norm" | "norm_attention" | "
 export const feedForwardReadsNorm = ({ placement, feedForward }: LayerSpec): boolean =>
   placement !== "peri" || (feedForward.kind === "moe" && feedForward.router.input === "norm");
 
+const outNorm = (layer: LayerSpec): NormSpec | null => (layer.placement === "sandwich" ? layer.norm : null);
+
 const layerTensors = (layer: LayerSpec, dModel: number): readonly Tensor[] => [
   ...normTensors("norm_attention", layer.norm, dModel),
   ...attentionTensors(layer.attention, dModel),
+  ...normTensors("norm_attention_out", outNorm(layer), dModel),
   ...normTensors("norm_feed_forward", feedForwardReadsNorm(layer) ? layer.norm : null, dModel),
   ...feedForwardTensors(layer.feedForward, dModel),
+  ...normTensors("norm_feed_forward_out", outNorm(layer), dModel),
 ];
 
 /** Whether a projection is a bank of experts. */
 export const hasExperts = (attention: AttentionSpec, projection: Projection): boolean =>
-  attention.kind === "switchhead" && attention.on.includes(projection);
+  attention.kind === "switchhead" ? attention.on.includes(projection) : attention.kind === "moa" && (projection === "q" || projection === "o");
+
+/** Layers that are applied behind the first application decide in front of it who halts. */
+export const hasHalting = (model: ModelSpec, layer: number): boolean =>
+  model.halting !== null && model.schedule.some((site, index) => index > 0 && site.layer === layer);
+
+function haltingTensors(model: ModelSpec, layer: number): readonly Tensor[] {
+  if (!hasHalting(model, layer)) return [];
+  const { dModel } = model;
+  return [["halting.hidden", [dModel, dModel], [0, 1]], ["halting.hidden.bias", [dModel], [0]], ["halting.go", [1, dModel], [1]], ["halting.stop", [1, dModel], [1]]];
+}
+
+/** @param heads axes in front of the experts */
+function routerTensors(role: `attention.${"router_v" | "router_o" | "router"}` | "feed_forward.router", heads: readonly number[], { nExperts, router: { hidden, hasBias }, balance }: Routed, dModel: number): readonly Tensor[] {
+  const bias: readonly Tensor[] = hasBias ? [[`${role}.bias`, [...heads, nExperts], [heads.length]]] : [];
+  const layer: readonly Tensor[] = hidden === null ? [] : [[`${role}.hidden`, [hidden, dModel], [0, 1]], [`${role}.hidden.bias`, [hidden], [0]]];
+  const loadBias: readonly Tensor[] = balance?.kind === "bias" ? [[`${role}.load_bias`, [...heads, nExperts], [heads.length]]] : [];
+  return [...layer, [role, [...heads, nExperts, hidden ?? dModel], [heads.length, heads.length + 1]], ...bias, ...loadBias];
+}
+
+/** Anything with experts. */
+type Routed = Extract<AttentionSpec | FeedForwardSpec, { readonly router: RouterSpec }>;
 
 /** The router of q and o reads the destination, that of k and v the source; each exists if something uses it. */
 export const hasRouter = (attention: AttentionSpec, side: "v" | "o"): boolean =>
   side === "o" ? hasExperts(attention, "o") || hasExperts(attention, "q") : hasExperts(attention, "v") || hasExperts(attention, "k");
 
+/** Heads of keys and values. */
+export const keyHeads = (attention: AttentionSpec): number => (attention.kind === "mha" ? attention.nHeads / attention.headsPerKey : attention.nHeads);
+
 function attentionTensors(attention: AttentionSpec, dModel: number): readonly Tensor[] {
+  const { nHeads, dHead, relative, qkNorm } = attention;
+  return [
+    ...(attention.kind === "moa" ? sharedKeyTensors(attention, dModel) : projectionTensors(attention, dModel)),
+    ...(relative === null ? [] : [["attention.relative", [nHeads, dHead, 2 * relative.reach + 1], [1, 2]] as Tensor]),
+    ...normTensors("attention.q_norm", qkNorm, dHead), ...normTensors("attention.k_norm", qkNorm, dHead),
+  ];
+}
+
+function sharedKeyTensors(attention: Extract<AttentionSpec, { kind: "moa" }>, dModel: number): readonly Tensor[] {
+  const { nHeads, dHead, nExperts } = attention;
+  const width = nHeads * dHead;
+  return [
+    ["attention.q", [nExperts, dModel, width], [1, 2]], ["attention.k", [nHeads, dHead, dModel], [1, 2]], ["attention.v", [nHeads, dHead, dModel], [1, 2]],
+    ["attention.o", [nExperts, width, dModel], [1, 2]], ...routerTensors("attention.router", [], attention, dModel),
+  ];
+}
+
+function projectionTensors(attention: Exclude<AttentionSpec, { kind: "moa" }>, dModel: number): readonly Tensor[] {
   const { nHeads, dHead } = attention;
   const nExperts = attention.kind === "switchhead" ? attention.nExperts : 1;
   const tensors: Tensor[] = (["q", "k", "v"] as const).map((p): Tensor => hasExperts(attention, p)
     ? [`attention.${p}`, [nHeads * nExperts, dModel, dHead], [1, 2]]
-    : [`attention.${p}`, [nHeads, dHead, dModel], [1, 2]]);
+    : [`attention.${p}`, [p === "q" ? nHeads : keyHeads(attention), dHead, dModel], [1, 2]]);
   tensors.push(hasExperts(attention, "o")
     ? ["attention.o", [nHeads * nExperts, dHead, dModel], [1, 2]]
     : ["attention.o", [dModel, nHeads, dHead], [0, 2]]);
   const router = (role: Role): Tensor => [role, [nHeads, nExperts, dModel], [1, 2]];
-  if (hasRouter(attention, "v")) tensors.push(router("attention.router_v"));
-  if (hasRouter(attention, "o")) tensors.push(router("attention.router_o"));
+  for (const side of ["v", "o"] as const) {
+    if (!hasRouter(attention, side)) continue;
+    if (attention.kind === "switchhead") tensors.push(...routerTensors(`attention.router_${side}`, [nHeads], attention, dModel));
+  }
   if (attention.kind === "mha" && attention.gate === "sigmoid") tensors.push(router("attention.gate"));
   return tensors;
 }
 
 function feedForwardTensors(ff: FeedForwardSpec, dModel: number): readonly Tensor[] {
-  if (ff.kind === "dense") {
-    const weights: readonly Tensor[] = [["feed_forward.up", [ff.dFf, dModel], [0, 1]], ["feed_forward.down", [dModel, ff.dFf], [0, 1]]];
-    return ff.bias ? [...weights, ["feed_forward.up.bias", [ff.dFf], [0]], ["feed_forward.down.bias", [dModel], [0]]] : weights;
-  }
+  if (ff.kind === "dense") return denseTensors("feed_forward.", ff.dFf, ff.glu, ff.bias, dModel);
+  const { nExperts, expertSize, glu, hasBias } = ff;
+  const wide = (role: Role): Tensor => [role, [nExperts, dModel, expertSize], [1, 2]];
+  const bias = (role: Role, width: number): readonly Tensor[] => (hasBias ? [[role, [nExperts, width], [1]]] : []);
   return [
-    ["feed_forward.router", [ff.nExperts, dModel], [0, 1]],
-    ["feed_forward.up", [ff.nExperts, dModel, ff.expertSize], [1, 2]],
-    ["feed_forward.down", [ff.nExperts, ff.expertSize, dModel], [1, 2]],
+    ...routerTensors("feed_forward.router", [], ff, dModel),
+    wide("feed_forward.up"), ...bias("feed_forward.up.bias", expertSize),
+    ...(glu ? [wide("feed_forward.gate"), ...bias("feed_forward.gate.bias", expertSize)] : []),
+    ["feed_forward.down", [nExperts, expertSize, dModel], [1, 2]], ...bias("feed_forward.down.bias", dModel),
+    ...(ff.nShared === 0 ? [] : denseTensors("feed_forward.shared.", ff.nShared * expertSize, glu, hasBias, dModel)),
+  ];
+}
+
+function denseTensors(prefix: "feed_forward." | "feed_forward.shared.", width: number, glu: boolean, bias: boolean, dModel: number): readonly Tensor[] {
+  const into = (glu ? ["up", "gate"] : ["up"]) as readonly ("up" | "gate")[];
+  return [
+    ...into.map((part): Tensor => [`${prefix}${part}`, [width, dModel], [0, 1]]),
+    [`${prefix}down`, [dModel, width], [0, 1]],
+    ...(bias ? [...into.map((part): Tensor => [`${prefix}${part}.bias`, [width], [0]]), [`${prefix}down.bias`, [dModel], [0]] as Tensor] : []),
   ];
 }

@@ -1,31 +1,76 @@
 /** Routing: logits → chosen experts and their gates. */
-import { gatherLast, map, sum, topK } from "../graph/dsl.ts";
-import { div, input, sigmoid } from "../ir/expr.ts";
+import { shapeOf } from "../graph/builder.ts";
+import { gatherLast, linear, map, sum, topK, view } from "../graph/dsl.ts";
+import { add, constant, div, input, select, sigmoid, tanh } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, RouterSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
-import { recordBalance } from "./balance.ts";
+import { recordBalance, recordLoad, recordZLoss } from "./balance.ts";
+import { recordInformation } from "./mutual-information.ts";
 import { softmax } from "./softmax.ts";
+import { param, vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
+
+/** What halting says of the tokens of one application. */
+export interface Skip {
+  /** 0 for tokens that are skipped, 1 for the others, [B, T, 1]. */
+  readonly running: ValueId;
+  /** Their weight in the output, [B, T, 1]. */
+  readonly weight: ValueId;
+}
 
 export interface Routing {
   readonly selection: ValueId; // u32 [..., K], best first
   readonly gates: ValueId; // [..., K]
 }
 
+/** One row of weights per expert times x [B, T, D] (or a tanh layer of it), plus a bias: [B, T, E] or [B, T, H, E]. */
+export function routerLogits(s: BuildState, name: string, x: ValueId, router: RouterSpec): ValueId {
+  const logits = linear(s.b, `${name}.logits`, router.hidden === null ? x : hiddenLayer(s, name, x), param(s, name));
+  if (!router.hasBias) return logits;
+  const table = param(s, `${name}.bias`); // [E] or [H, E]
+  const bias = view(s.b, `${name}.bias`, table, [1, 1, ...shapeOf(s.b, table)]);
+  return map(s.b, `${name}.logits`, add(input(0), input(1)), [logits, bias]);
+}
+
+function hiddenLayer(s: BuildState, name: string, x: ValueId): ValueId {
+  const up = linear(s.b, `${name}.hidden`, x, param(s, `${name}.hidden`));
+  return map(s.b, `${name}.hidden`, tanh(add(input(0), input(1))), [up, vector(s, `${name}.hidden.bias`, 3)]);
+}
+
+/** A selection [B, T, K] or [B, T, H, K] as it is reported: −1 where a token is skipped. */
+export function reported(s: BuildState, name: string, selection: ValueId, skip: Skip | null): ValueId {
+  if (skip === null) return selection;
+  const ones = shapeOf(s.b, selection).slice(2).map(() => 1);
+  const running = view(s.b, "act.running", skip.running, [s.batch, s.positions, ...ones]);
+  return map(s.b, `${name}.reported`, select("eq", input(1), constant(0), constant(-1), input(0)), [selection, running]);
+}
+
 /**
  * Chooses the greatest logits, which is choosing the greatest scores: both scores grow with the logit. Only the chosen
- * logits pass through a sigmoid.
+ * logits pass through a sigmoid. Under `balance bias` the greatest sums of score and bias are chosen.
  * @param name layer and router, "a.feed_forward.router": all applications of the layer share one balance term of that name
  * @param logits [B, T, E] or [B, T, H, E]
  */
-export function route(s: BuildState, name: string, logits: ValueId, k: number, router: RouterSpec, balance: BalanceSpec | null): Routing {
+export function route(s: BuildState, name: string, logits: ValueId, k: number, router: RouterSpec, balance: BalanceSpec | null, skip: Skip | null): Routing {
   const isTrain = s.entry.kind === "train";
-  const distribution = router.score === "softmax" || (isTrain && balance !== null) ? softmax(s.b, `${name}.distribution`, logits) : null;
-  if (isTrain && balance !== null) recordBalance(s, name, balance, distribution!);
-  const selection = topK(s.b, `${name}.selection`, logits, k);
+  const byBias = balance?.kind === "bias";
+  const distribution = router.score === "softmax" || (isTrain && balance !== null && !byBias) ? softmax(s.b, `${name}.distribution`, logits) : null;
+  const ranked = byBias ? biasedScores(s, name, logits, distribution) : logits;
+  const selection = topK(s.b, `${name}.selection`, ranked, k);
+  if (isTrain && balance?.kind === "mutual_information") recordInformation(s, name, balance.weight, { logits, distribution: distribution!, weight: skip?.weight ?? null });
+  else if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
+  else if (isTrain && balance !== null) recordBalance(s, name, balance, distribution!, selection);
+  if (isTrain && router.zLoss > 0) recordZLoss(s, name, router.zLoss, logits);
   const gates = chosenScores(s, name, logits, distribution, selection, router);
-  return { selection, gates: router.weight === "renormalized" ? renormalize(s, name, gates) : gates };
+  return { selection, gates: router.weight === "renormalized" ? renormalize(s, name, gates, router.sumEps) : gates };
+}
+
+function biasedScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null): ValueId {
+  const table = param(s, `${name}.load_bias`); // [E] or [H, E]
+  const bias = view(s.b, `${name}.load_bias`, table, [1, 1, ...shapeOf(s.b, table)]);
+  const score = distribution === null ? sigmoid(input(0)) : input(0);
+  return map(s.b, `${name}.ranked`, add(score, input(1)), [distribution ?? logits, bias]);
 }
 
 function chosenScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null, selection: ValueId, router: RouterSpec): ValueId {
@@ -36,5 +81,5 @@ function chosenScores(s: BuildState, name: string, logits: ValueId, distribution
   }
 }
 
-const renormalize = (s: BuildState, name: string, gates: ValueId): ValueId =>
-  map(s.b, `${name}.gates_normalized`, div(input(0), input(1)), [gates, sum(s.b, `${name}.gate_sum`, gates, -1)]);
+const renormalize = (s: BuildState, name: string, gates: ValueId, eps: number): ValueId =>
+  map(s.b, `${name}.gates_normalized`, div(input(0), eps === 0 ? input(1) : add(input(1), constant(eps))), [gates, sum(s.b, `${name}.gate_sum`, gates, -1)]);

@@ -13,8 +13,19 @@ import type { Entry } from "./entry.ts";
 export interface BalanceTerm {
   readonly key: string;
   readonly spec: BalanceSpec;
+  readonly topK: number;
   /** Softmax of the router logits, [B, T, E] or [B, T, H, E], per application. */
   readonly distributions: ValueId[];
+  /** 1 where an expert was chosen, per application; for `load` only. */
+  readonly choices: ValueId[];
+}
+
+/** One router's mutual-information objective: what it needs of each application of its layer. */
+export interface InformationTerm {
+  readonly key: string;
+  /** Factor of the term. */
+  readonly weight: number;
+  readonly applications: readonly { readonly logits: ValueId; readonly distribution: ValueId; /** [B, T, 1] under halting */ readonly weight: ValueId | null }[];
 }
 
 export interface BuildState {
@@ -28,6 +39,13 @@ export interface BuildState {
   /** Inputs and rotary tables made so far, by name. */
   readonly sources: Record<string, ValueId>;
   readonly balance: BalanceTerm[];
+  readonly information: InformationTerm[];
+  /** Further terms of the loss, [1] each. */
+  readonly penalties: ValueId[];
+  /** What stands in for the gradient of parameters that are not learned by descent, by name, one per application. */
+  readonly updates: Record<string, ValueId[]>;
+  /** Router z-losses by router, one per application, [1] each. */
+  readonly zLosses: Record<string, ValueId[]>;
   readonly outputs: Record<string, ValueId>;
 }
 

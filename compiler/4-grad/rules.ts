@@ -144,10 +144,10 @@ function sumSlots(b: GraphBuilder, slots: ValueId, a: ValueId): ValueId {
 
 function attentionRule(b: GraphBuilder, node: NodeOf<"attention">, [gradZ, gradLse]: readonly (ValueId | null)[]): InputGradients {
   if (gradLse != null) bug("the log-sum-exp of attention has no gradient");
-  const [q, k, v, position] = node.inputs as [ValueId, ValueId, ValueId, ValueId];
+  const [q, k, v, position, ...bias] = node.inputs as [ValueId, ValueId, ValueId, ValueId, ...ValueId[]];
   const [z, lse] = node.outputs as [ValueId, ValueId];
   const g = widen(b, gradName(b, z), gradZ!, typeOf(b, z));
   const delta = sum(b, `${gradName(b, z)}.delta`, map(b, `${gradName(b, z)}.delta`, mul(input(0), input(1)), [z, g]), -1);
-  const grads = emit(b, gradName(b, q), { kind: "attentionGrad" }, [q, k, v, position, lse, delta, g]);
-  return [...grads, null];
+  const [gradQ, gradK, gradV, ...gradBias] = emit(b, gradName(b, q), { ...node.op, kind: "attentionGrad" }, [q, k, v, position, lse, delta, g, ...bias]);
+  return [gradQ!, gradK!, gradV!, null, ...gradBias];
 }

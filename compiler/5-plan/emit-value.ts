@@ -114,7 +114,7 @@ function slotSum(e: Emitter, node: Node, scalar: boolean, place: Place): string 
 }
 
 /** Whether the stored padding of a value comes out as 0 by itself. */
-export function padsWithZero(e: Emitter, asked: ValueId, memo: Map<ValueId, boolean> = new Map()): boolean {
+export function padsWithZero(e: Pick<Emitter, "facts" | "isStored">, asked: ValueId, memo: Map<ValueId, boolean> = new Map()): boolean {
   const value = e.facts.through(asked);
   const known = memo.get(value);
   if (known !== undefined) return known;

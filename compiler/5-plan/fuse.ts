@@ -7,6 +7,7 @@
  *   3. Row reductions and pointwise values over the same rows and columns share one kernel when they share loads.
  */
 import type { Node, ValueId } from "../ir/graph.ts";
+import { padsWithZero } from "./emit-value.ts";
 import { colsOf, isRowScalar, product, rowsOf, sizeOf, type Facts } from "./facts.ts";
 
 export type Step =
@@ -77,11 +78,24 @@ function mustStore(facts: Facts, keep: readonly ValueId[]): ReadonlySet<ValueId>
       for (const input of node.inputs) if (facts.base(input) !== facts.through(input)) force(input);
     } else if (node.op.kind !== "view") node.inputs.forEach(force);
   }
-  for (const node of facts.graph.nodes) { // an expression may not need more bindings than a kernel has
-    const value = node.outputs[0]!;
-    if (node.op.kind === "map" && !forced.has(value) && leaves(facts, (v) => isStoredWith(facts, forced, v), [value]).size > MAX_STORAGE - 3) forced.add(value);
-  }
+  for (const node of facts.graph.nodes) keepFewLeaves(facts, node, forced);
   return forced;
+}
+
+/** No expression, and no sum of one, may need more bindings than a kernel has: its ingredients with most leaves are stored first, then it is itself. */
+function keepFewLeaves(facts: Facts, node: Node, forced: Set<ValueId>): void {
+  if (node.op.kind !== "map" && node.op.kind !== "reduce") return;
+  const isStored = (v: ValueId): boolean => isStoredWith(facts, forced, v);
+  const value = node.outputs[0]!;
+  const limit = MAX_STORAGE - 3;
+  const count = (v: ValueId): number => leaves(facts, isStored, [v]).size;
+  if (count(value) <= limit) return;
+  forced.add(value);
+  while (count(value) > limit) {
+    const open = node.inputs.map((input) => facts.base(facts.through(input))).filter((v) => !isStored(v));
+    if (open.length === 0) return;
+    forced.add(open.reduce((most, v) => (count(v) > count(most) ? v : most)));
+  }
 }
 
 /** Without the pointwise values that are not forced, everything is in storage. */
@@ -159,7 +173,7 @@ export const columnShape = (facts: Facts, value: ValueId): string => {
 function canJoin(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, value: ValueId, needs: ReadonlySet<ValueId>, producesInput: boolean): boolean {
   if (bindingsOf(facts, isStored, [...storedBy(step), value]).size > MAX_STORAGE) return false;
   switch (step.kind) {
-    case "anchor": return producesInput && fitsEpilogue(facts, isStored, step.node, value);
+    case "anchor": return producesInput && fitsEpilogue(facts, isStored, step.node, value) && keepsPadding(facts, isStored, step, value);
     case "columns": return !producesInput && isColumnReduce(facts, value) && columnShape(facts, value) === step.shape && sharesLoads(facts, isStored, step.reduces, needs);
     case "rows": return !isColumnReduce(facts, value) && sameMatrix(facts, step, value) && staysInRow(facts, isStored, step, value)
       && (producesInput || sharesLoads(facts, isStored, storedBy(step), needs));
@@ -224,6 +238,13 @@ function fitsEpilogue(facts: Facts, isStored: (v: ValueId) => boolean, anchor: N
   return fitsOperands(facts, isStored, anchor, value);
 }
 
+/** Where an epilogue sees several padded axes as one row, it cannot mask: what it finishes there must be zero in the padding by itself. */
+function keepsPadding(facts: Facts, isStored: (v: ValueId) => boolean, step: Extract<Step, { kind: "anchor" }>, value: ValueId): boolean {
+  const type = facts.type(value);
+  if (type.shape.at(-1) === colsOf(type) || colsOf(type) === epilogueColumns(facts, step.node)) return true;
+  return padsWithZero({ facts, isStored: (v) => (isStored(v) && !step.stores.includes(v) && v !== value) || v === step.node.outputs[0] }, value);
+}
+
 function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: Node, value: ValueId, visited: Set<ValueId> = new Set()): boolean {
   if (visited.has(value)) return true;
   visited.add(value);
@@ -233,6 +254,7 @@ function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: N
     const seen = facts.through(input);
     const operand = facts.type(input);
     const full = sizeOf(operand) === sizeOf(type) && operand.shape.join() === type.shape.join();
+    if (facts.base(seen) === anchor.outputs[0] && seen !== anchor.outputs[0]) return false; // its rows seen as others: not those being finished
     if (!full && (!oneAxis || facts.base(seen) === anchor.outputs[0])) return false; // the result itself must not broadcast: its padding may hide that
     if (isStored(facts.base(seen))) return true;
     return full && facts.producer(seen).op.kind === "map" && fitsOperands(facts, isStored, anchor, seen, visited);

@@ -1,7 +1,7 @@
 /** Steps → launches: one rule per operation. */
-import type { Node, ValueId } from "../ir/graph.ts";
+import type { AttentionMask, Node, ValueId } from "../ir/graph.ts";
 import type { Kernel, Profile } from "../ir/plan.ts";
-import { attentionGradKeysKernel, attentionGradQueriesKernel, attentionKernel, tileOf, vectorsPerLane } from "../kernels/attention.ts";
+import { attentionGradBiasKernel, attentionGradKeysKernel, attentionGradQueriesKernel, attentionKernel, tileOf, vectorsPerLane } from "../kernels/attention.ts";
 import { expertMatmulKernel, expertOuterKernel } from "../kernels/expert.ts";
 import * as gather from "../kernels/gather.ts";
 import { matmulKernel, type Epilogue } from "../kernels/matmul.ts";
@@ -78,7 +78,7 @@ function lowerColumns(c: LowerContext, reduces: readonly ValueId[]): readonly Sh
 function lowerAnchor(c: LowerContext, node: Node, stores: readonly ValueId[]): readonly Shape[] {
   const { facts, profile } = c;
   const { op, inputs, outputs } = node;
-  const [first, second, third, fourth] = inputs as [ValueId, ValueId, ValueId, ValueId];
+  const [first, second] = inputs as [ValueId, ValueId];
   const type = facts.type;
   const out = outputs[0]!;
   switch (op.kind) {
@@ -86,10 +86,10 @@ function lowerAnchor(c: LowerContext, node: Node, stores: readonly ValueId[]): r
     case "expertMatmul": return lowerExpertMatmul(c, node, stores);
     case "expertOuter": return lowerExpertOuter(c, node);
     case "attention": {
-      const { heads, c4, sizes } = attentionSizes(c, first, second);
+      const { heads, c4, sizes } = attentionSizes(c, op, first, second, inputs[4]);
       const perLane = vectorsPerLane(profile, c4);
       const [z, lse] = outputs as [ValueId, ValueId];
-      return [shape(attentionKernel(profile, perLane), [first, second, third, fourth, z, lse].map(c.ref), sizes,
+      return [shape(attentionKernel(profile, perLane, op.relative !== undefined), [...inputs, z, lse].map(c.ref), sizes,
         [Math.ceil(type(first).shape[1]! / tileOf(perLane)), type(first).shape[0]! * heads, 1])];
     }
     case "attentionGrad": return lowerAttentionGrad(c, node);
@@ -127,25 +127,38 @@ function lowerAnchor(c: LowerContext, node: Node, stores: readonly ValueId[]): r
   }
 }
 
-function attentionSizes(c: LowerContext, q: ValueId, k: ValueId): { heads: number; c4: number; sizes: readonly number[] } {
+/** Further than any position, and still safe to add to one. */
+const EVERYWHERE = 2 ** 30;
+
+function attentionSizes(c: LowerContext, { mask: { causal, window }, relative }: { readonly mask: AttentionMask; readonly relative?: number }, q: ValueId, k: ValueId, bias: ValueId | undefined): { heads: number; keyHeads: number; c4: number; sizes: readonly number[] } {
   const [queries, keys] = [c.facts.type(q), c.facts.type(k)];
-  const heads = queries.shape[2]!;
+  const [heads, keyHeads] = [queries.shape[2]!, keys.shape[2]!];
   const c4 = colsOf(queries) / 4;
-  return { heads, c4, sizes: [heads, queries.shape[1]!, keys.shape[1]!, c4] };
+  const before = window === null ? EVERYWHERE : window - 1;
+  const positions = relative === undefined ? [] : [relative, colsOf(c.facts.type(bias!))];
+  return { heads, keyHeads, c4, sizes: [heads, heads / keyHeads, queries.shape[1]!, keys.shape[1]!, c4, before, causal ? 0 : before, ...positions] };
 }
 
-/** Inputs q, k, v, position, lse, delta, grad_z; queries of a training step stand at 0, so position is not read. */
+/** Inputs q, k, v, position, lse, delta, grad_z, and bias with relative positions; queries of a training step stand at 0, so position is not read. */
 function lowerAttentionGrad(c: LowerContext, node: Node): readonly Shape[] {
   const [q, k, v, , lse, delta, gradZ] = node.inputs as [ValueId, ValueId, ValueId, ValueId, ValueId, ValueId, ValueId];
-  const [gradQ, gradK, gradV] = node.outputs as [ValueId, ValueId, ValueId];
-  const { heads, c4, sizes } = attentionSizes(c, q, k);
+  const bias = node.inputs[7];
+  const [gradQ, gradK, gradV, gradBias] = node.outputs as [ValueId, ValueId, ValueId, ValueId | undefined];
+  if (node.op.kind !== "attentionGrad") throw new Error("compiler bug: not an attentionGrad");
+  const { heads, keyHeads, c4, sizes } = attentionSizes(c, node.op, q, k, bias);
   const perLane = vectorsPerLane(c.profile, c4);
-  const shared = [q, k, v, lse, delta, gradZ].map(c.ref);
+  const extra = bias === undefined ? [] : [bias];
+  const shared = [q, k, v, lse, delta, gradZ, ...extra].map(c.ref);
   const [batch, queries] = c.facts.type(q).shape as [number, number];
   const keys = c.facts.type(k).shape[1]!;
+  const keyGrid = [Math.ceil(keys / tileOf(2 * perLane)), batch * keyHeads, 1] as const;
+  const ofQueries = shape(attentionGradQueriesKernel(c.profile, perLane, bias !== undefined), [...shared, c.ref(gradQ)], sizes, [Math.ceil(queries / tileOf(perLane)), batch * heads, 1]);
+  if (gradBias === undefined) return [ofQueries, shape(attentionGradKeysKernel(c.profile, perLane, false, "kv"), [...shared, c.ref(gradK), c.ref(gradV)], sizes, keyGrid)];
   return [
-    shape(attentionGradQueriesKernel(c.profile, perLane), [...shared, c.ref(gradQ)], sizes, [Math.ceil(queries / tileOf(perLane)), batch * heads, 1]),
-    shape(attentionGradKeysKernel(c.profile, perLane), [...shared, c.ref(gradK), c.ref(gradV)], sizes, [Math.ceil(keys / tileOf(2 * perLane)), batch * heads, 1]),
+    ofQueries,
+    shape(attentionGradKeysKernel(c.profile, perLane, true, "k"), [...shared, c.ref(gradK)], sizes, keyGrid),
+    shape(attentionGradKeysKernel(c.profile, perLane, true, "v"), [...[q, k, lse, gradZ, ...extra].map(c.ref), c.ref(gradV)], sizes, keyGrid),
+    shape(attentionGradBiasKernel(c.profile), [...shared, c.ref(gradBias)], sizes, [queries, batch * heads, 1]),
   ];
 }
 

@@ -1,7 +1,7 @@
-/** The "update" entry: norm, clipping, AdamW. It does not depend on the architecture, only on the list of parameters. */
+/** The "update" entry: norm, clipping, AdamW, and the steps of parameters that have a rate of their own. It does not depend on the architecture, only on the list of parameters. */
 import type { OpGraph } from "../ir/graph.ts";
 import type { Kernel } from "../ir/plan.ts";
-import { adamwKernel, gradNormKernel, gradPartialsKernel, gradTotalsKernel, WIDTH } from "../kernels/optimizer.ts";
+import { adamwKernel, gradNormKernel, gradPartialsKernel, gradTotalsKernel, signStepKernel, WIDTH } from "../kernels/optimizer.ts";
 import { flatGrid } from "../kernels/text.ts";
 import { sizeOf } from "./facts.ts";
 import { declare, type Launch, type RefTable } from "./launch.ts";
@@ -14,19 +14,22 @@ export function planUpdate(graph: OpGraph, refs: RefTable): readonly Launch[] {
   let first = 0;
   const params = graph.params.map((p) => {
     const n4 = sizeOf(graph.values[p.value]!.type) / 4;
-    const jobs = Math.min(MAX_JOBS, Math.ceil(n4 / RUN));
+    const signRate = p.signRate ?? null;
+    const jobs = signRate === null ? Math.min(MAX_JOBS, Math.ceil(n4 / RUN)) : 0; // outside the norm
     first += jobs;
-    return { name: p.name, n4, jobs, first: first - jobs };
+    return { name: p.name, n4, jobs, first: first - jobs, signRate };
   });
   declare(refs, "update", 32, "inputs", true);
   const partials = declare(refs, "scratch/update/partials", 8 * first, "activations", false);
   const totals = declare(refs, "scratch/update/totals", Math.max(16, 8 * params.length), "activations", false);
   const ranges = declare(refs, "table/grad_ranges", Math.max(16, 8 * params.length), "tables", true, { fn: "words", words: params.flatMap((p) => [p.first, p.jobs]) });
   return [
-    ...params.map((p) => launch(gradPartialsKernel(), [`grad/${p.name}`, partials], [p.n4, p.jobs, p.first], p.jobs, `norm of grad ${p.name}`)),
+    ...params.filter((p) => p.signRate === null).map((p) => launch(gradPartialsKernel(), [`grad/${p.name}`, partials], [p.n4, p.jobs, p.first], p.jobs, `norm of grad ${p.name}`)),
     launch(gradTotalsKernel(), [partials, ranges, totals], [params.length], params.length, "norms of gradients"),
     launch(gradNormKernel(), [totals, "update", "metrics"], [params.length], 1, "global gradient norm"),
-    ...params.map((p) => launch(adamwKernel(), [`param/${p.name}`, `grad/${p.name}`, `adam_m/${p.name}`, `adam_v/${p.name}`, "update", "metrics"], [p.n4], p.n4, `adamw ${p.name}`)),
+    ...params.map((p) => p.signRate !== null
+      ? launch(signStepKernel(p.signRate), [`param/${p.name}`, `grad/${p.name}`, "update", "metrics"], [p.n4], p.n4, `step of ${p.name}`)
+      : launch(adamwKernel(), [`param/${p.name}`, `grad/${p.name}`, `adam_m/${p.name}`, `adam_v/${p.name}`, "update", "metrics"], [p.n4], p.n4, `adamw ${p.name}`)),
   ];
 }
 

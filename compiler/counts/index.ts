@@ -3,7 +3,8 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 import { countMacs } from "./macs.ts";
 import { countParams } from "./params.ts";
 
-export { countMacs, type MacConvention, type MacCounts } from "./macs.ts";
+export { countConventions, paperTrainingMacs, type Conventions } from "./conventions.ts";
+export { attentionMacs, countMacs, feedForwardMacs, type MacConvention, type MacCounts } from "./macs.ts";
 export { countParams, feedForwardReadsNorm, type ParamCounts, type TensorCount } from "./params.ts";
 
 /** What `expect` and `match` can count. */
@@ -31,6 +32,6 @@ export function breakdown(model: ModelSpec): readonly { readonly part: string; r
 
 /** "a.0.attention.q" → "attention": the same part of all layers together. Null for what belongs to no layer. */
 function partOfLayer(name: string): string | null {
-  const part = /^\w+(?:\.\d+)?\.(attention|feed_forward|norm_\w+)\./.exec(name)?.[1];
+  const part = /^\w+(?:\.\d+)?\.(attention|feed_forward|halting|norm_\w+)\./.exec(name)?.[1];
   return part === undefined ? null : part.replace(/^norm_.*/, "norms");
 }

@@ -2,11 +2,12 @@
  * Multiply-accumulates of one forward pass over a sequence, by named conventions.
  *
  * moeut  as the authors of MoEUT count them: no head, no embedding, attention over the full T × T square, and the routers of
- *        several heads counted once.
- * full   everything that is multiplied: causal attention over T·(T+1)/2 pairs, the routers of every head, gates, the head.
+ *        several heads counted once. Keys and values that experts share are projected once; learned positions and halting are left out.
+ * full   everything that is multiplied: attention over the pairs that see each other (T·(T+1)/2 if causal), the routers of every head, gates, learned
+ *        positions, halting, the head. Tokens that halt are counted as if they went on.
  */
-import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
-import { routerNames } from "./params.ts";
+import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
+import { keyWidth, routerNames } from "./params.ts";
 
 export type MacConvention = "moeut" | "full";
 
@@ -23,7 +24,8 @@ export function countMacs(model: ModelSpec, seqLen: number = model.seqLen): MacC
   const layers = (convention: MacConvention): number =>
     model.schedule.reduce((sum, site) => sum + layerMacs(model.layers[site.layer]!, model.dModel, seqLen, convention), 0);
   const moeut = layers("moeut");
-  const full = layers("full") + seqLen * model.dModel * model.vocabSize;
+  const halting = model.halting === null ? 0 : (model.schedule.length - 1) * model.dModel * (model.dModel + 2);
+  const full = layers("full") + seqLen * (halting + model.dModel * model.vocabSize);
   return { moeut, full, seqLen, perToken: { moeut: moeut / seqLen, full: full / seqLen } };
 }
 
@@ -31,22 +33,35 @@ function layerMacs(layer: LayerSpec, D: number, T: number, convention: MacConven
   return attentionMacs(layer.attention, D, T, convention) + T * feedForwardMacs(layer.feedForward, D);
 }
 
-function attentionMacs(attention: AttentionSpec, D: number, T: number, convention: MacConvention): number {
+export function attentionMacs(attention: AttentionSpec, D: number, T: number, convention: MacConvention): number {
   const { nHeads: H, dHead: Dh } = attention;
   const width = H * Dh;
-  const pairs = convention === "moeut" ? T * T : (T * (T + 1)) / 2;
-  const products = 2 * width * pairs;
+  const pairs = convention === "moeut" ? T * T : visiblePairs(attention, T);
+  const relative = convention === "moeut" || attention.relative === null ? 0 : width * (2 * attention.relative.reach + 1) * T;
+  const products = 2 * width * pairs + relative;
   if (attention.kind === "mha") {
     const gate = convention === "full" && attention.gate === "sigmoid" ? H * D * T : 0;
-    return products + 4 * D * width * T + gate;
+    return products + 2 * D * (width + keyWidth(attention)) * T + gate;
   }
-  const { nExperts: E, topK: K, on } = attention;
+  const { nExperts: E, topK: K, router } = attention;
+  if (attention.kind === "moa") return K * products + 2 * (K + 1) * D * width * T + T * routerMacs(E, router, D);
+  const { on } = attention;
   const n = on.length;
-  const routers = routerNames(on).length * E * D * T * (convention === "full" ? H : 1);
+  const routers = routerNames(on).length * T * routerMacs(E * (convention === "full" ? H : 1), router, D);
   return products + (n * K + 4 - n) * D * width * T + n * width * K * T + routers;
 }
 
+/** Queries and keys that see each other: all T² in an encoder, fewer with a window. */
+function visiblePairs({ causal, window }: AttentionSpec, T: number): number {
+  const reach = Math.min(window ?? T, T); // positions that a query sees on its side, its own included
+  const causalPairs = reach * T - (reach * (reach - 1)) / 2;
+  return causal ? causalPairs : 2 * causalPairs - T;
+}
+
+const routerMacs = (outputs: number, { hidden }: RouterSpec, D: number): number => (hidden === null ? D * outputs : hidden * (D + outputs));
+
 /** Per token. */
-function feedForwardMacs(ff: FeedForwardSpec, D: number): number {
-  return ff.kind === "dense" ? 2 * D * ff.dFf : 2 * D * ff.expertSize * ff.topK + D * ff.nExperts;
+export function feedForwardMacs(ff: FeedForwardSpec, D: number): number {
+  const maps = ff.glu ? 3 : 2;
+  return ff.kind === "dense" ? maps * D * ff.dFf : maps * D * ff.expertSize * (ff.topK + ff.nShared) + routerMacs(ff.nExperts, ff.router, D);
 }

@@ -2,7 +2,7 @@
  * Parameters of a model, tensor by tensor, written from the definitions and not from the graph: a test holds the two
  * against each other.
  */
-import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, RouterSpec } from "../ir/model-spec.ts";
 
 export interface TensorCount {
   /** "a.attention.q", "embedding", "head.bias" */
@@ -36,7 +36,7 @@ export function countParams(model: ModelSpec): ParamCounts {
   const tensors = [
     tensor("embedding", [V, D], { used: head.tied ? V : 1 }),
     ...normTensors("embedding.norm", embedding.norm, D),
-    ...model.layers.flatMap((layer) => layerTensors(layer, D)),
+    ...model.layers.flatMap((layer, index) => [...layerTensors(layer, D), ...haltingTensors(model, index)]),
     ...normTensors("head.norm", head.norm, D),
     ...(head.tied ? [] : [tensor("head", [V, D])]),
     ...(head.bias ? [tensor("head.bias", [V])] : []),
@@ -50,8 +50,10 @@ function layerTensors(layer: LayerSpec, D: number): TensorCount[] {
   return [
     ...normTensors(`${name}.norm_attention`, layer.norm, D),
     ...attentionTensors(`${name}.attention`, layer.attention, D),
+    ...normTensors(`${name}.norm_attention_out`, layer.placement === "sandwich" ? layer.norm : null, D),
     ...normTensors(`${name}.norm_feed_forward`, feedForwardReadsNorm(layer) ? layer.norm : null, D),
     ...feedForwardTensors(`${name}.feed_forward`, layer.feedForward, D),
+    ...normTensors(`${name}.norm_feed_forward_out`, layer.placement === "sandwich" ? layer.norm : null, D),
   ];
 }
 
@@ -64,16 +66,45 @@ function normTensors(name: string, norm: NormSpec | null, D: number): TensorCoun
   return norm.kind === "layernorm" ? [tensor(`${name}.weight`, [D]), tensor(`${name}.bias`, [D])] : [tensor(`${name}.weight`, [D])];
 }
 
+/** The network that lets tokens halt, in layers that are applied behind the first application. */
+function haltingTensors({ halting, schedule, layers, dModel: D }: ModelSpec, layer: number): TensorCount[] {
+  if (halting === null || !schedule.some((site, index) => index > 0 && site.layer === layer)) return [];
+  const name = `${layers[layer]!.name}.halting`;
+  return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
+}
+
+function routerTensors(name: string, outputs: number, { router: { hidden, hasBias }, balance }: Routed, D: number): TensorCount[] {
+  return [
+    ...(hidden === null ? [] : [tensor(`${name}.hidden`, [hidden, D]), tensor(`${name}.hidden.bias`, [hidden])]),
+    tensor(name, [outputs, hidden ?? D]), ...(hasBias ? [tensor(`${name}.bias`, [outputs])] : []),
+    ...(balance?.kind === "bias" ? [tensor(`${name}.load_bias`, [outputs])] : []),
+  ];
+}
+
+/** Anything with experts. */
+type Routed = Extract<AttentionSpec | FeedForwardSpec, { readonly router: RouterSpec }>;
+
 function attentionTensors(name: string, attention: AttentionSpec, D: number): TensorCount[] {
   const { nHeads: H, dHead: Dh } = attention;
-  const dense = (["q", "k", "v", "o"] as const).map((p) => tensor(`${name}.${p}`, p === "o" ? [D, H * Dh] : [H * Dh, D]));
-  if (attention.kind === "mha") return attention.gate === "none" ? dense : [...dense, tensor(`${name}.gate`, [H, D])];
-  const { nExperts: E, topK, on } = attention;
-  const routers = routerNames(on).map((p) => tensor(`${name}.router_${p}`, [H * E, D]));
+  const relative = attention.relative === null ? [] : [tensor(`${name}.relative`, [H, Dh, 2 * attention.relative.reach + 1])];
+  const norms = [...relative, ...(["q", "k"] as const).flatMap((p) => normTensors(`${name}.${p}_norm`, attention.qkNorm, Dh))];
+  const rows = { q: H * Dh, k: keyWidth(attention), v: keyWidth(attention) };
+  const dense = (["q", "k", "v", "o"] as const).map((p) => tensor(`${name}.${p}`, p === "o" ? [D, H * Dh] : [rows[p], D]));
+  if (attention.kind === "mha") return [...dense, ...norms, ...(attention.gate === "none" ? [] : [tensor(`${name}.gate`, [H, D])])];
+  const { nExperts: E, topK } = attention;
+  if (attention.kind === "moa") {
+    const banks = [tensor(`${name}.q`, [E, D, H * Dh], { used: topK }), tensor(`${name}.o`, [E, H * Dh, D], { used: topK })];
+    return [...banks, dense[1]!, dense[2]!, ...routerTensors(`${name}.router`, E, attention, D), ...norms];
+  }
+  const { on } = attention;
+  const routers = routerNames(on).flatMap((p) => routerTensors(`${name}.router_${p}`, H * E, attention, D));
   const projections = (["q", "k", "v", "o"] as const).map((p, i) =>
     on.includes(p) ? tensor(`${name}.${p}`, p === "o" ? [H * E, Dh, D] : [H * E, D, Dh], { used: H * topK }) : dense[i]!);
-  return [...projections, ...routers];
+  return [...projections, ...routers, ...norms];
 }
+
+/** Channels of all heads of keys, or of values. */
+export const keyWidth = (attention: AttentionSpec): number => (attention.nHeads / (attention.kind === "mha" ? attention.headsPerKey : 1)) * attention.dHead;
 
 /** One router per position that is routed: queries and output are chosen at the destination, keys and values at the source. */
 export function routerNames(on: readonly string[]): readonly ("v" | "o")[] {
@@ -83,14 +114,20 @@ export function routerNames(on: readonly string[]): readonly ("v" | "o")[] {
 }
 
 function feedForwardTensors(name: string, ff: FeedForwardSpec, D: number): TensorCount[] {
-  if (ff.kind === "dense") {
-    const biases = ff.bias ? [tensor(`${name}.up.bias`, [ff.dFf]), tensor(`${name}.down.bias`, [D])] : [];
-    return [tensor(`${name}.up`, [ff.dFf, D]), tensor(`${name}.down`, [D, ff.dFf]), ...biases];
-  }
-  const { nExperts: E, expertSize: F, topK } = ff;
+  if (ff.kind === "dense") return denseTensors(name, ff.dFf, ff.glu, ff.bias, D);
+  const { nExperts: E, expertSize: F, topK, glu, hasBias, nShared } = ff;
+  const into = glu ? ["up", "gate"] : ["up"];
+  const biases = hasBias ? [...into.map((p) => tensor(`${name}.${p}.bias`, [E, F], { used: topK })), tensor(`${name}.down.bias`, [E, D], { used: topK })] : [];
   return [
-    tensor(`${name}.up`, [E, D, F], { used: topK }),
-    tensor(`${name}.down`, [E, F, D], { used: topK }),
-    tensor(`${name}.router`, [E, D]),
+    ...into.map((p) => tensor(`${name}.${p}`, [E, D, F], { used: topK })),
+    tensor(`${name}.down`, [E, F, D], { used: topK }), ...biases,
+    ...routerTensors(`${name}.router`, E, ff, D),
+    ...(nShared === 0 ? [] : denseTensors(`${name}.shared`, nShared * F, glu, hasBias, D)),
   ];
+}
+
+function denseTensors(name: string, F: number, glu: boolean, bias: boolean, D: number): TensorCount[] {
+  const into = glu ? ["up", "gate"] : ["up"];
+  const biases = bias ? [...into.map((p) => tensor(`${name}.${p}.bias`, [F])), tensor(`${name}.down.bias`, [D])] : [];
+  return [...into.map((p) => tensor(`${name}.${p}`, [F, D])), tensor(`${name}.down`, [D, F]), ...biases];
 }

@@ -4,6 +4,15 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 /** Facts about the text, or names that could be any other. */
 const NOT_IDENTITY = new Set(["span", "name", "stack", "train"]);
 
+/**
+ * Fields that came after the first models, with the value that means what specs without them meant: left out, so that the
+ * identity of a model does not change when the language grows.
+ */
+const LATER: Readonly<Record<string, unknown>> = {
+  residualScale: 1, qkNorm: null, window: null, causal: true, headsPerKey: 1, glu: false, hasBias: false, nShared: 0, zLoss: 0, relative: null, hidden: null,
+  sumEps: 0, halting: null,
+};
+
 /** 16 hexadecimal digits (FNV-1a, 64 bits) of the resolved architecture; equal for models that compute the same function of their weights. */
 export function specHash(model: ModelSpec): string {
   return fnv1a(canonicalJson(model));
@@ -13,7 +22,7 @@ export function specHash(model: ModelSpec): string {
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (value === null || typeof value !== "object") return JSON.stringify(value);
-  const entries = Object.entries(value).filter(([key]) => !NOT_IDENTITY.has(key)).sort(([x], [y]) => (x < y ? -1 : 1));
+  const entries = Object.entries(value).filter(([key, inner]) => !NOT_IDENTITY.has(key) && !(Object.hasOwn(LATER, key) && LATER[key] === inner)).sort(([x], [y]) => (x < y ? -1 : 1));
   return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`).join(",")}}`;
 }
 

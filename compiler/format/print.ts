@@ -1,5 +1,5 @@
 /** ModelSpec → text: every field written out, in the canonical layout. Parses back to the same ModelSpec (spans apart). */
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
 import { numberText } from "../ir/number-text.ts";
 
 export function printSpec(model: ModelSpec): string {
@@ -11,7 +11,7 @@ export function printSpec(model: ModelSpec): string {
     `  ${fields({ vocab_size: model.vocabSize, seq_len: model.seqLen, d_model: model.dModel })}`,
     `  embedding { ${fields({ scale: scaleText(embedding.scale, model.dModel) })}  ${printNorm(embedding.norm)} }`,
     `  head { ${fields({ bias: head.bias, tied: head.tied })}  ${printNorm(head.norm)} }`,
-    `  ${fields({ init: model.init.scheme })}`,
+    `  ${fields({ init: model.init.scheme })}  ${printHalting(model.halting)}`,
     "",
     ...printLayers(model.layers),
     `  stack ${model.stack}`,
@@ -29,8 +29,11 @@ const fields = (record: Readonly<Record<string, Shown>>): string =>
 
 const scaleText = (scale: number, dModel: number): Shown => (scale === Math.sqrt(dModel) && scale !== 1 ? "sqrt_d_model" : scale);
 
-const printNorm = (norm: NormSpec | null): string =>
-  norm === null ? "norm none" : `norm ${norm.kind} { ${fields({ eps: norm.eps, affine: norm.affine })} }`;
+const printNorm = (norm: NormSpec | null, name = "norm"): string =>
+  norm === null ? `${name} none` : `${name} ${norm.kind} { ${fields({ eps: norm.eps, affine: norm.affine })} }`;
+
+const printHalting = (halting: HaltingSpec | null): string =>
+  halting === null ? "halting none" : `halting act { ${fields({ threshold: halting.threshold, weight: halting.weight })} }`;
 
 /** Equal layers share a block, as in `layer a, b { … }`; copies made by `own` are the layer they are copies of. */
 function printLayers(layers: readonly LayerSpec[]): string[] {
@@ -43,8 +46,9 @@ function printLayers(layers: readonly LayerSpec[]): string[] {
   return Object.entries(names).flatMap(([body, group]) => [`  layer ${group.join(", ")} {`, body, "  }", ""]);
 }
 
-function printLayer({ norm, placement, attention, feedForward }: LayerSpec): string[] {
+function printLayer({ norm, placement, residualScale, attention, feedForward }: LayerSpec): string[] {
   return [
+    `    ${fields({ residual_scale: residualScale })}`,
     `    norm ${norm.kind} at ${placement} { ${fields({ eps: norm.eps, affine: norm.affine })} }`,
     ...printAttention(attention),
     ...printFeedForward(feedForward),
@@ -52,11 +56,26 @@ function printLayer({ norm, placement, attention, feedForward }: LayerSpec): str
 }
 
 function printAttention(attention: AttentionSpec): string[] {
-  const heads = `${fields({ n_heads: attention.nHeads, d_head: attention.dHead })}  ${printRope(attention.rope, attention.dHead)}`;
-  if (attention.kind === "mha") return [`    attention mha { ${heads}  ${fields({ gate: attention.gate })} }`];
+  const { nHeads, dHead, window, causal, rope, relative, qkNorm } = attention;
+  const positions = `${printRope(rope, dHead)}  positions ${relative === null ? "none" : `relative { ${fields({ max: relative.reach })} }`}`;
+  const heads = `${fields({ n_heads: nHeads, d_head: dHead })}  ${positions}`;
+  const scores = `${printNorm(qkNorm, "qk_norm")}  ${fields({ window: window ?? 0, causal })}`;
+  if (attention.kind === "mha") {
+    return ["    attention mha {", `      ${heads}`, `      ${scores}`, `      ${fields({ n_kv_heads: nHeads / attention.headsPerKey, gate: attention.gate })}`, "    }"];
+  }
+  if (attention.kind === "moa") {
+    return [
+      "    attention moa {",
+      `      ${fields({ n_experts: attention.nExperts, expert_size: nHeads * dHead, d_head: dHead, top_k: attention.topK })}`,
+      `      ${positions}`, `      ${scores}`,
+      `      ${printRouter(attention.router)}  ${printBalance(attention.balance)}`,
+      "    }",
+    ];
+  }
   return [
     "    attention switchhead {",
     `      ${heads}`,
+    `      ${scores}`,
     `      n_experts ${attention.nExperts} on ${attention.on.join(", ")}  ${fields({ top_k: attention.topK })}`,
     `      ${printRouter(attention.router)}  ${printBalance(attention.balance)}`,
     "    }",
@@ -77,19 +96,20 @@ function fractionOf(nRotate: number, dHead: number): number {
 }
 
 function printFeedForward(ff: FeedForwardSpec): string[] {
-  if (ff.kind === "dense") return [`    feed_forward dense { ${fields({ d_ff: ff.dFf, activation: ff.activation, bias: ff.bias })} }`];
+  if (ff.kind === "dense") return [`    feed_forward dense { ${fields({ d_ff: ff.dFf, activation: ff.activation, glu: ff.glu, bias: ff.bias })} }`];
   return [
     "    feed_forward moe {",
     `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: ff.activation })}`,
+    `      ${fields({ glu: ff.glu, bias: ff.hasBias, n_shared: ff.nShared })}`,
     `      ${printRouter(ff.router)}  ${printBalance(ff.balance)}`,
     "    }",
   ];
 }
 
-const printRouter = (router: RouterSpec): string => `router { ${fields({ input: router.input, score: router.score, weight: router.weight })} }`;
+const printRouter = (router: RouterSpec): string => `router { ${fields({ input: router.input, score: router.score, weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0, eps: router.sumEps, z_loss: router.zLoss })} }`;
 
 const printBalance = (balance: BalanceSpec | null): string =>
-  balance === null ? "balance none" : `balance entropy { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;
+  balance === null ? "balance none" : balance.kind === "bias" ? `balance bias { ${fields({ rate: balance.weight })} }` : balance.kind === "mutual_information" ? `balance ${balance.kind} { ${fields({ weight: balance.weight })} }` : `balance ${balance.kind} { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;
 
 function printTrain(train: TrainSpec): string[] {
   const { optimizer: o, schedule: s } = train;

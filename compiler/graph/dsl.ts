@@ -1,6 +1,7 @@
 /** One short function per operation: what model builders and gradient rules are written in. */
 import type { Expr } from "../ir/expr.ts";
-import type { TensorType, ValueId } from "../ir/graph.ts";
+import { CAUSAL } from "../ir/graph.ts";
+import type { AttentionMask, TensorType, ValueId } from "../ir/graph.ts";
 import { bug, showType, viewType } from "../ir/tensor-type.ts";
 import { emit, emitOne, typeOf } from "./builder.ts";
 import type { GraphBuilder } from "./builder.ts";
@@ -43,6 +44,10 @@ export const topK = (b: GraphBuilder, name: string, x: ValueId, k: number): Valu
 export const gatherLast = (b: GraphBuilder, name: string, x: ValueId, selection: ValueId): ValueId =>
   emitOne(b, name, { kind: "gatherLast" }, [x, selection]);
 
+/** @param type of the result: rows of which only the selected places are not 0 */
+export const scatterLast = (b: GraphBuilder, name: string, y: ValueId, selection: ValueId, type: TensorType): ValueId =>
+  emitOne(b, name, { kind: "scatterLast" }, [y, selection], type);
+
 export const gatherRows = (b: GraphBuilder, name: string, table: ValueId, rows: ValueId): ValueId =>
   emitOne(b, name, { kind: "gatherRows" }, [table, rows]);
 
@@ -55,6 +60,15 @@ export interface Rotary {
 export const rope = (b: GraphBuilder, name: string, x: ValueId, table: Rotary, position: ValueId, inverse = false): ValueId =>
   emitOne(b, name, { kind: "rope", nRotate: table.nRotate, inverse }, [x, table.cos, table.sin, position]);
 
+/** A score per query and clamped distance, [B, T, H, 2 · reach + 1]. */
+export interface RelativeBias {
+  readonly reach: number; // P
+  readonly bias: ValueId;
+}
+
 /** @returns [z, lse] */
-export const attention = (b: GraphBuilder, name: string, q: ValueId, k: ValueId, v: ValueId, position: ValueId): readonly ValueId[] =>
-  emit(b, name, { kind: "attention" }, [q, k, v, position]);
+export const attention = (
+  b: GraphBuilder, name: string, q: ValueId, k: ValueId, v: ValueId, position: ValueId, mask: AttentionMask = CAUSAL, relative: RelativeBias | null = null,
+): readonly ValueId[] => relative === null
+  ? emit(b, name, { kind: "attention", mask }, [q, k, v, position])
+  : emit(b, name, { kind: "attention", mask, relative: relative.reach }, [q, k, v, position, relative.bias]);

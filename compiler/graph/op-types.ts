@@ -22,7 +22,7 @@ const RESULTS: { readonly [K in Kind]: Results<K> } = {
   expertMatmul: (op, [, w, selection]) => [appendAxis(selection!, w!, op.transposed ? 1 : 2)],
   expertOuter: (_, inputs) => (inputs.length === 3 ? null : bug("expertOuter takes x, y, selection")),
   attention: (_, [q]) => [q!, plain([...q!.shape.slice(0, 3), 1])],
-  attentionGrad: (_, [q, k, v]) => [q!, k!, v!],
+  attentionGrad: (op, [q, k, v, , , , , bias]) => (op.relative === undefined ? [q!, k!, v!] : [q!, k!, v!, bias!]),
   rope: (_, [x]) => [x!],
   cache: () => null,
   topK: (op, [x]) => [plain([...x!.shape.slice(0, -1), op.k], "u32")],
@@ -80,8 +80,9 @@ const CHECKS: { readonly [K in Kind]: Check<K> } = {
   matmul: (op, [a, b]) => checkMatmul(op, a!, b!),
   expertMatmul: (op, inputs) => checkExpertMatmul(op, inputs),
   expertOuter: (op, inputs, [out]) => checkExpertOuter(op, inputs, out!),
-  attention: (_, inputs) => checkAttention(inputs),
-  attentionGrad: (_, inputs) => checkAttention(inputs) ?? expect(sameType(inputs[0]!, inputs[6]!), "grad_z must be like q"),
+  attention: (op, inputs) => checkAttention(inputs) ?? checkBias(op.relative, inputs[0]!, inputs.slice(4)),
+  attentionGrad: (op, inputs) => checkAttention(inputs) ?? expect(sameType(inputs[0]!, inputs[6]!), "grad_z must be like q")
+    ?? checkBias(op.relative, inputs[0]!, inputs.slice(7)),
   rope: (op, [x, cos, sin]) => expect(op.nRotate % 2 === 0 && op.nRotate <= x!.shape.at(-1)!, "nRotate must be even and fit the head")
     ?? expect(cos!.shape[0]! >= x!.shape[1]! && sameType(cos!, sin!), "tables too short"),
   cache: (_, [x], [out]) => expect(out!.shape.length === 4 && out!.shape[1]! >= x!.shape[1]!, "capacity is smaller than a chunk")
@@ -152,9 +153,15 @@ function checkExpertOuter(op: OpOf<"expertOuter">, [x, y, selection]: readonly T
 }
 
 function checkAttention([q, k, v, position]: readonly TensorType[]): string | null {
-  const head = (t: TensorType): TensorType => withAxis(t, 1, 1, 1);
-  return expect(q!.shape.length === 4 && sameType(head(q!), head(k!)) && sameType(k!, v!), "q, k, v differ")
+  const channels = (t: TensorType): TensorType => withAxis(withAxis(t, 1, 1, 1), 2, 1, 1);
+  return expect(q!.shape.length === 4 && sameType(channels(q!), channels(k!)) && sameType(k!, v!), "q, k, v differ")
+    ?? expect(q!.shape[2]! % k!.shape[2]! === 0, "the heads of k do not divide those of q")
     ?? expect(sameType(position!, plain([1], "u32")), "position must be u32 [1]");
+}
+
+function checkBias(relative: number | undefined, q: TensorType, [bias]: readonly TensorType[]): string | null {
+  if (relative === undefined) return expect(bias === undefined, "has a bias without relative positions");
+  return expect(bias !== undefined && `${bias.shape}` === `${[...q.shape.slice(0, 3), 2 * relative + 1]}`, "bias must be [B, T, H, 2P + 1]");
 }
 
 function checkSameRows(x: TensorType, selection: TensorType): string | null {

@@ -12,30 +12,37 @@ export interface ImportedModel {
   readonly embedding: { readonly scale: number | "sqrt_d_model"; readonly normed: boolean };
   /** A norm in front of the output projection. */
   readonly headNorm: boolean;
+  readonly halting?: { readonly threshold: number; readonly weight: number };
 }
 
 export interface ImportedAttention {
   readonly nHeads: number;
   readonly dHead: number;
   readonly rope: { readonly fraction: number; readonly base: number };
-  readonly kind: { readonly gate: "none" | "sigmoid" } | ({ readonly nExperts: number; readonly on: readonly string[] } & ImportedRouting);
+  readonly kind: { readonly gate: "none" | "sigmoid" } | ({ readonly nExperts: number; readonly reach: number } & ImportedRouting) | ({ readonly nExperts: number; readonly on: readonly string[] } & ImportedRouting);
 }
 
 export interface ImportedRouting {
   readonly topK: number;
   readonly score: RouterSpec["score"];
   readonly weight: RouterSpec["weight"];
+  /** The router's outputs have biases. */
+  readonly hasBias?: boolean;
   readonly balance: ImportedBalance | null;
+  readonly hidden?: number;
+  readonly eps?: number;
 }
 
 export interface ImportedBalance {
+  /** The default is entropy. */
+  readonly kind?: "mutual_information";
   readonly weight: number;
   readonly scope: string; // "sequence, passes"
 }
 
 export type ImportedFeedForward = { readonly activation: Activation } & (
   | { readonly dFf: number }
-  | ({ readonly nExperts: number; readonly expertSize: number } & ImportedRouting)
+  | ({ readonly nExperts: number; readonly expertSize: number; readonly bias?: boolean } & ImportedRouting)
 );
 
 /** a, b, … z, or l0, l1, … where letters do not suffice. */

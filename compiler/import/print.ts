@@ -30,9 +30,10 @@ export function printSpec(model: ImportedModel, frame: Frame): string {
 const indent = (lines: readonly string[]): readonly string[] => lines.map((line) => `  ${line}`);
 
 /** Embedding and head, always in full: their defaults depend on the layers. */
-function embeddingLines({ embedding, headNorm }: ImportedModel): readonly string[] {
+function embeddingLines({ embedding, headNorm, halting }: ImportedModel): readonly string[] {
   const norm = embedding.normed ? "  norm layernorm { affine false }" : "  norm none";
-  return [`embedding { scale ${embedding.scale}${norm} }`, `head { norm ${headNorm ? "layernorm" : "none"} }`];
+  return [`embedding { scale ${embedding.scale}${norm} }`, `head { norm ${headNorm ? "layernorm" : "none"} }`,
+    ...(halting === undefined ? [] : [`halting act { threshold ${halting.threshold}  weight ${halting.weight} }`])];
 }
 
 function attentionLines({ nHeads, dHead, rope, kind }: ImportedAttention): readonly string[] {
@@ -40,15 +41,19 @@ function attentionLines({ nHeads, dHead, rope, kind }: ImportedAttention): reado
   // The rotated channels are rounded down to an even number; none are left of less than 2.
   const rotary = Math.floor(rope.fraction * dHead) < 2 ? "rope none" : `rope { fraction ${rope.fraction}  base ${rope.base} }`;
   if ("gate" in kind) return ["attention mha {", `  ${heads}  ${rotary}`, ...(kind.gate === "none" ? [] : ["  gate sigmoid"]), "}"];
+  if ("reach" in kind) {
+    const experts = `n_experts ${kind.nExperts}  expert_size ${nHeads * dHead}  d_head ${dHead}  top_k ${kind.topK}`;
+    return ["attention moa {", `  ${experts}`, `  rope none  positions relative { max ${kind.reach} }`, ...indent(routingLines(kind)), "}"];
+  }
   return ["attention switchhead {", `  ${heads}  ${rotary}`, `  n_experts ${kind.nExperts} on ${kind.on.join(", ")}  top_k ${kind.topK}`, ...indent(routingLines(kind)), "}"];
 }
 
 function feedForwardLines(ff: ImportedFeedForward): readonly string[] {
   if ("dFf" in ff) return ["feed_forward dense {", `  d_ff ${ff.dFf}  activation ${ff.activation}`, "}"];
-  return ["feed_forward moe {", `  n_experts ${ff.nExperts}  expert_size ${ff.expertSize}  top_k ${ff.topK}  activation ${ff.activation}`, ...indent(routingLines(ff)), "}"];
+  return ["feed_forward moe {", `  n_experts ${ff.nExperts}  expert_size ${ff.expertSize}  top_k ${ff.topK}  activation ${ff.activation}${ff.bias === true ? "  bias true" : ""}`, ...indent(routingLines(ff)), "}"];
 }
 
-const routingLines = ({ score, weight, balance }: ImportedRouting): readonly string[] => [
-  `router { score ${score}  weight ${weight} }`,
-  ...(balance === null ? [] : [`balance entropy { weight ${balance.weight}  scope ${balance.scope} }`]),
+const routingLines = ({ score, weight, hasBias, balance, hidden, eps }: ImportedRouting): readonly string[] => [
+  `router { score ${score}  weight ${weight}${hasBias === true ? "  bias true" : ""}${hidden === undefined ? "" : `  hidden ${hidden}`}${eps === undefined ? "" : `  eps ${eps}`} }`,
+  ...(balance === null ? [] : [balance.kind === undefined ? `balance entropy { weight ${balance.weight}  scope ${balance.scope} }` : `balance ${balance.kind} { weight ${balance.weight} }`]),
 ];

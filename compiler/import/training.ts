@@ -2,6 +2,7 @@
 import type { Activation } from "../ir/model-spec.ts";
 import type { ImportedAttention, ImportedBalance, ImportedFeedForward, ImportedModel } from "./model.ts";
 import { cyclicStack, layerNames } from "./model.ts";
+import { importSparse, SPARSE_VARIANTS } from "./sparse.ts";
 import { readOptions, real, refuse, translated, whole } from "./options.ts";
 import type { OptionRule, Options } from "./options.ts";
 
@@ -14,7 +15,7 @@ const RULES: Readonly<Record<string, OptionRule>> = {
   "transformer.head_projection_size": { used: null }, "transformer.ff_multiplier": { used: 2 }, "transformer.activation": { used: "relu" },
   "transformer.embedding_scale": { used: null }, "transformer.universal.group_size": { used: 1 }, "transformer.universal.group_type": { used: "abab" },
   "lm.trafo.norm_input": { used: false }, "lm.trafo.force_out_norm": { used: false }, "rope.rotate_fraction": { used: 0.5 }, "rope.base": { used: 10_000 },
-  "pkm.n_heads": { used: 1 }, "moe.n_experts": { used: 128 }, "moe.expert_size": { used: 128 }, "moe.selection_mode": { used: "sigmoid" },
+  "pkm.n_heads": { used: 1 }, "moe.n_experts": { used: 128 }, "moe.expert_size": { used: 128 }, "moe.selection_mode": { used: "sigmoid" }, "moe.sel_bias": { used: false },
   "moe.activation_after_topk": { used: false }, "moe.nonorm": { used: false }, "moe.perplexity_reg": { used: 0 }, "moe.perplexity_reg_mode": { used: "step" },
   "moe.att.enable": { used: false }, "moe.att.n_experts": { used: 4 }, "moe.att.k": { used: 2 }, "moe.att.selection_mode": { used: "sigmoid" },
   "moe.att.q_expert": { used: true }, "moe.att.k_expert": { used: true }, "moe.att.v_expert": { used: true }, "moe.att.o_expert": { used: true },
@@ -26,20 +27,22 @@ const RULES: Readonly<Record<string, OptionRule>> = {
   "reg": { only: 1, because: "a factor on all regularizers is not supported; multiply their own weights instead" },
   "lm.trafo.context_blocks": { only: 0, because: "attention to earlier blocks is not supported" },
   "lm.trafo.last_layer_context": off("attention to the last layer's earlier blocks is"), "lm.trafo.same_length": off("same-length attention is"),
-  "lm.trafo.xl_init": off("Transformer-XL initialization is"), "moe.bias": off("expert biases are"), "moe.sel_bias": off("router biases are"),
+  "lm.trafo.xl_init": off("Transformer-XL initialization is"), "moe.bias": { only: false, because: "an output bias that all experts share is not supported" },
   // Released under other names than what they do: see the training code's FullMoeRopeAttention call.
   "moe.att.norm_init": off("separate routers for queries and keys are"), "moe.att.separate_kq_sel": off("one router for source and destination is"),
   "moe.att.same_sel": off("another width of values is"),
 
-  "lm.trafo.same_length_eval": INERT, "lm.trafo.test_context_blocks": INERT, "moe.att.expert_size": INERT, "moe.att.v_size": INERT, "moe.dropout_factor": INERT,
+  "lm.trafo.same_length_eval": INERT, "lm.trafo.test_context_blocks": INERT, "moe.att.v_size": INERT, "moe.dropout_factor": INERT,
   "moe.init_scale": INERT, "moe.layer_std_constant": INERT, "moe.sync_distributed": INERT, "transformer.topk_value": INERT, "transformer.plot_head_details": INERT,
-  "transformer.act_loss": INERT, "moa.cvloss": INERT, "moa.miloss": INERT, "moa.switchloss": INERT, "moa.zloss": INERT,
-  "sut.drop_gate": INERT, "sut.max_relative_positions": INERT, "sut.sample_topk": INERT,
+  "moa.zloss": INERT,
+  // Read by the sparse variants only.
+  "moe.att.expert_size": { used: null }, "transformer.act_loss": { used: 0 }, "moa.cvloss": { used: 0 }, "moa.miloss": { used: 0 }, "moa.switchloss": { used: 0 },
+  "sut.drop_gate": { used: 0 }, "sut.max_relative_positions": { used: 64 }, "sut.sample_topk": { used: 0 },
 };
 
-const VARIANTS = ["preln_rope", "rope", "preln_rope_universal", "rope_universal", "preln_moe", "moe", "preln_moe_universal", "moe_universal"];
+const VARIANTS = ["preln_rope", "rope", "preln_rope_universal", "rope_universal", "preln_moe", "moe", "preln_moe_universal", "moe_universal", ...SPARSE_VARIANTS];
 const ACTIVATIONS: Readonly<Record<string, Activation>> = { relu: "relu", gelu: "gelu" };
-const SCOPES: Readonly<Record<string, string>> = { layers_time: "sequence, passes", time: "sequence, site", global: "batch, passes" };
+const SCOPES: Readonly<Record<string, string>> = { layers_time: "sequence, passes", time: "sequence, site", global: "batch, passes", step: "token, site" };
 
 export function importTraining(args: Readonly<Record<string, unknown>>): ImportedModel {
   const options = readOptions(args, RULES);
@@ -48,6 +51,7 @@ export function importTraining(args: Readonly<Record<string, unknown>>): Importe
   const depth = whole(options, "transformer.encoder_n_layers");
   const dModel = whole(options, "state_size");
   const preln = variant.startsWith("preln");
+  if (SPARSE_VARIANTS.includes(variant)) return importSparse(options, arrangement(options, variant, depth), dModel, embeddingScale(options, false));
   return {
     ...arrangement(options, variant, depth), dModel,
     placement: placement(options, preln),
@@ -112,16 +116,16 @@ function feedForward(options: Options, variant: string, dModel: number, depth: n
   const isShared = variant.endsWith("universal");
   const applications = isShared ? depth / whole(options, "transformer.universal.group_size") : 1;
   const sizes = { nExperts: whole(options, "moe.n_experts"), expertSize: whole(options, "moe.expert_size"), topK: whole(options, "pkm.n_heads") };
-  return { activation, ...sizes, ...router, balance: balance(options, "moe.perplexity_reg", "moe.perplexity_reg_mode", applications) };
+  return { activation, ...sizes, ...router, hasBias: options["moe.sel_bias"] === true, balance: balance(options, "moe.perplexity_reg", "moe.perplexity_reg_mode", applications) };
 }
 
 /**
  * @param sites applications whose separate terms the official code adds up, where the language averages them: feed-forward
- *              blocks under `time`. (Its attention averages them too.)
+ *              blocks under `time` and `step`. (Its attention averages them too.)
  */
 function balance(options: Options, weightOption: string, modeOption: string, sites: number): ImportedBalance | null {
   const weight = real(options, weightOption);
   if (weight === 0) return null;
   const scope = translated(options, modeOption, SCOPES);
-  return { weight: options[modeOption] === "time" ? weight * sites : weight, scope };
+  return { weight: scope.endsWith("site") ? weight * sites : weight, scope };
 }

@@ -72,13 +72,18 @@ export type Op =
   | { readonly kind: "expertOuter"; readonly heads: number }
   // ---- attention
   /**
-   * Inputs q [B, T, H, Dh], k, v [B, S, H, Dh], position u32 [1]. Causal softmax attention without further scaling: query t
-   * stands at position + t and sees keys 0 … position + t. Outputs z [B, T, H, Dh] and lse [B, T, H, 1], the
-   * logarithm of each softmax denominator.
+   * Inputs q [B, T, H, Dh], k, v [B, S, Hk, Dh], position u32 [1]. Softmax attention without further scaling: query t stands at
+   * position + t and sees the keys that `mask` lets it. Hk divides H; query head h reads key head ⌊h · Hk / H⌋. Outputs z [B, T, H, Dh]
+   * and lse [B, T, H, 1], the logarithm of each softmax denominator.
+   * With `relative` = P there is one more input, bias [B, T, H, 2P + 1]: the score of query position i and key position j is
+   * q · k + bias[clamp(j − i, −(P−1), P−1) + P].
    */
-  | { readonly kind: "attention" }
-  /** Inputs q, k, v, position, lse, delta [B, T, H, 1] = Σ z · grad_z, grad_z. Outputs grad_q, grad_k, grad_v. */
-  | { readonly kind: "attentionGrad" }
+  | { readonly kind: "attention"; readonly mask: AttentionMask; readonly relative?: number }
+  /**
+   * Inputs q, k, v, position (0), lse, delta [B, T, H, 1] = Σ z · grad_z, grad_z, and bias if `relative`. Outputs grad_q, grad_k,
+   * grad_v, and grad_bias if `relative`.
+   */
+  | { readonly kind: "attentionGrad"; readonly mask: AttentionMask; readonly relative?: number }
   /**
    * Inputs x [B, T, H, Dh], cos, sin [seqLen, nRotate/2], position u32 [1]. Rotates channel j with j + nRotate/2 by the angle of
    * position + t; `inverse` rotates backwards (the gradient).
@@ -102,6 +107,14 @@ export type Op =
 /** tokens, targets u32 [B, T]; position u32 [1]; last u32 [1, 1], the row of the chunk whose logits are wanted; loss_scale f32 [1], 1 / accumulate. */
 export type InputName = "tokens" | "targets" | "position" | "last" | "loss_scale";
 
+/** causal: no key after the query. window: only keys less than so many positions away, or null. A query always sees itself. */
+export interface AttentionMask {
+  readonly causal: boolean;
+  readonly window: number | null;
+}
+
+export const CAUSAL: AttentionMask = { causal: true, window: null };
+
 export interface Param {
   /** Name in specs and messages: "a.attention.q", "embedding". */
   readonly name: string;
@@ -109,6 +122,8 @@ export interface Param {
   /** Where the numbers live in a checkpoint: a contiguous, row-major part of an official tensor. */
   readonly official: { readonly tensor: string; readonly shape: readonly number[]; readonly start: number };
   readonly init: InitRule;
+  /** Not learned by descent: after each step w −= signRate · sign(gradient), outside the gradient norm. Its gradient is what the graph says. */
+  readonly signRate?: number;
 }
 
 export interface OpGraph {
@@ -119,6 +134,6 @@ export interface OpGraph {
   /** Values that somebody may want to read, by name: "loss", "ce_loss", "reg_loss", "logits", "token_loss" [B, T, 1],
    *  "embed_out", "layers.0" …, "sel.ffn.0", "sel.att_v.0", "sel.att_o.0" … (numbered by application). */
   readonly outputs: Readonly<Record<string, ValueId>>;
-  /** Filled by 4-grad: the gradient of a parameter is the sum of its contributions (one per use). */
+  /** Filled by 4-grad, save that of parameters with a signRate: the gradient of a parameter is the sum of its contributions (one per use). */
   readonly gradients: readonly { readonly param: number; readonly contributions: readonly ValueId[] }[];
 }

@@ -18,8 +18,23 @@ export interface ModelSpec {
   readonly schedule: readonly Site[];
   /** The stack in canonical syntax, for instance "(a, b) * 8" or "own(a) * 16". */
   readonly stack: string;
+  /** Tokens may stop before the last application of a layer; null where all go through the whole stack. */
+  readonly halting: HaltingSpec | null;
   readonly init: InitSpec;
   readonly train: TrainSpec;
+}
+
+/**
+ * Adaptive computation time (Graves 2016) as in Universal Transformers (Dehghani et al. 2019) and the Sparse Universal Transformer (Tan et
+ * al. 2023): in front of every application but the first, each token halts with a learned probability.
+ */
+export interface HaltingSpec {
+  readonly kind: "act";
+  readonly span: Span;
+  /** A token is skipped once it has halted with more than this probability. */
+  readonly threshold: number;
+  /** Factor of the mean expected depth in the loss. */
+  readonly weight: number;
 }
 
 export interface Site {
@@ -55,14 +70,17 @@ export interface NormSpec {
  * pre:  x + f(norm(x)), everything inside reads the norm.
  * post: norm(x + f(x)).
  * peri: x + f(x), only queries, keys and routers read norm(x) (Csordás et al. 2024, section 2.4).
+ * sandwich: x + norm_out(f(norm(x))), two norms per block (Ding et al. 2021, arXiv:2105.13290).
  */
-export type NormPlacement = "pre" | "post" | "peri";
+export type NormPlacement = "pre" | "post" | "peri" | "sandwich";
 
 export interface LayerSpec {
   readonly name: string; // "a"; copies made by own(): "a.0", "a.1", …
   readonly span: Span;
   readonly norm: NormSpec;
   readonly placement: NormPlacement;
+  /** Multiplies what a block adds to the residual stream. */
+  readonly residualScale: number;
   readonly attention: AttentionSpec;
   readonly feedForward: FeedForwardSpec;
 }
@@ -75,11 +93,24 @@ export interface RopeSpec {
   readonly base: number;
 }
 
+/** Learned scores by distance (Shaw et al. 2018): query · table[clamp(j − i)]. */
+export interface RelativeSpec {
+  /** P: distances are clamped to −(P−1) … P−1. */
+  readonly reach: number;
+}
+
 interface AttentionCommon {
   readonly span: Span;
   readonly nHeads: number; // H
   readonly dHead: number; // Dh
   readonly rope: RopeSpec | null;
+  readonly relative: RelativeSpec | null;
+  /** Norm of each head's queries and keys, over its channels, one set of weights for all heads; or null. */
+  readonly qkNorm: NormSpec | null;
+  /** Keys further away than this are not seen, or null; a window of 1 sees itself. */
+  readonly window: number | null;
+  /** false: every position sees all (encoder attention). Such a model cannot generate. */
+  readonly causal: boolean;
 }
 
 export type AttentionSpec =
@@ -87,6 +118,8 @@ export type AttentionSpec =
       readonly kind: "mha";
       /** "sigmoid": each head's output is multiplied by sigmoid(gate · normed x) before the output projection. */
       readonly gate: "none" | "sigmoid";
+      /** Query heads that share one head of keys and values; divides nHeads. */
+      readonly headsPerKey: number;
     })
   | (AttentionCommon & {
       readonly kind: "switchhead";
@@ -94,6 +127,14 @@ export type AttentionSpec =
       readonly topK: number; // K
       /** Projections that have experts; the others are ordinary linear maps. Never empty. */
       readonly on: readonly Projection[];
+      readonly router: RouterSpec;
+      readonly balance: BalanceSpec | null;
+    })
+  | (AttentionCommon & {
+      /** Mixture of attention heads (Zhang et al. 2022): each expert has nHeads heads of queries and an output; keys and values are shared. */
+      readonly kind: "moa";
+      readonly nExperts: number; // E
+      readonly topK: number; // K
       readonly router: RouterSpec;
       readonly balance: BalanceSpec | null;
     });
@@ -109,6 +150,8 @@ export type FeedForwardSpec =
       readonly dFf: number; // F
       readonly activation: Activation;
       readonly bias: boolean;
+      /** activation(gate · x) ⊙ (up · x) in place of activation(up · x). */
+      readonly glu: boolean;
     }
   | {
       readonly kind: "moe";
@@ -117,6 +160,12 @@ export type FeedForwardSpec =
       readonly expertSize: number; // F
       readonly topK: number; // K
       readonly activation: Activation;
+      /** As in a dense block, for each expert. */
+      readonly glu: boolean;
+      /** Each expert (and the shared block) has biases. */
+      readonly hasBias: boolean;
+      /** Width of a dense block beside the experts, in experts; 0 for none. */
+      readonly nShared: number;
       readonly router: RouterSpec;
       readonly balance: BalanceSpec | null;
     };
@@ -128,15 +177,32 @@ export interface RouterSpec {
   readonly score: "sigmoid" | "softmax"; // softmax is over all experts
   /** What multiplies an expert's output: its score, or its score divided by the sum over the chosen ones. */
   readonly weight: "score" | "renormalized";
+  /** Added to the sum that `renormalized` divides by. */
+  readonly sumEps: number;
+  /** Width of a tanh layer (with biases) in front of the scores, or null: the scores are linear. */
+  readonly hidden: number | null;
+  /** The logits have a bias per expert. */
+  readonly hasBias: boolean;
+  /** Weight of the mean square of log Σ exp of the logits (router z-loss); 0 for none. */
+  readonly zLoss: number;
 }
 
-/** −weight · mean over groups of H(mean routing distribution of the group). */
+/**
+ * A mean over groups of positions, P being the mean routing distribution of a group:
+ * entropy  −weight · H(P)
+ * load     weight · E · Σ f · P, f being the part of the group's choices that fell on each expert; a constant to the gradient.
+ * bias     no term: each expert has a number that is added to its score for the choice alone; after each step it moves by `weight`
+ *          towards an even load (over: batch, passes).
+ * mutual_information  −weight · (Σ ω Σ_e p log p + Σ_e P log P), P = Σ ω p, over all tokens and applications (over: batch, passes). ω is 1 over
+ *          rows times experts, or under halting a token's remaining weight over the sum of all. Both sums have one sign, as in the
+ *          released code of the Sparse Universal Transformer.
+ */
 export interface BalanceSpec {
-  readonly kind: "entropy";
+  readonly kind: "entropy" | "load" | "bias" | "mutual_information";
   readonly span: Span;
   readonly weight: number;
-  /** Positions averaged together: those of one sequence, or of the whole batch. */
-  readonly over: "sequence" | "batch";
+  /** Positions averaged together: those of one sequence, of the whole batch, or each alone. */
+  readonly over: "sequence" | "batch" | "token";
   /** true: all applications of the layer are averaged together ("passes"); false: each application by itself ("site"). */
   readonly passes: boolean;
 }

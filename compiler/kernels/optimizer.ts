@@ -99,6 +99,22 @@ let decayed = weight[i] * (1.0 - lr * update_words[4]);
 weight[i] = decayed - (lr / update_words[6]) * m / (sqrt(v) / sqrt(update_words[7]) + update_words[3]);`,
 });
 
+/** Sizes: n4. One invocation per vec4. A learning rate of 0 (a run that only measures) moves nothing. */
+export const signStepKernel = (rate: number): Kernel => kernelText({
+  name: "sign_step",
+  doc: ["w = w - rate sign(gradient); gradients become 0 (loss-free balancing, Wang et al. 2024)."],
+  sizes: ["n4"],
+  storage: [write("weight", "vec4f", "[n]"), write("grad", "vec4f", "[n]"), read("update_words", "f32", "[8] lr, …"), read("metrics", "f32", `[${METRICS_WORDS}]`)],
+  workgroupSize: WIDTH,
+  body: `
+let i = ${FLAT_INDEX} * ${WIDTH}u + lane;
+if (i >= sizes.n4) { return; }
+let g = grad[i];
+grad[i] = vec4f();
+if (metrics[3] > 0.0 || update_words[0] == 0.0) { return; }
+weight[i] = weight[i] - f32(${rate}) * sign(g);`,
+});
+
 /** Adds the losses of one micro-batch to the running sums. One invocation in all. */
 export const addLossesKernel = (): Kernel => kernelText({
   name: "add_losses",

@@ -62,8 +62,8 @@ function evaluateNode(graph: OpGraph, node: Node, inputs: readonly Tensor[], giv
     case "matmul": return [matmul(op, x, y, type).data];
     case "expertMatmul": return [expertMatmul(op, x, y, z, type).data];
     case "expertOuter": return [expertOuter(op, x, y, z, type).data];
-    case "attention": return attention(inputs, types).map((t) => t.data);
-    case "attentionGrad": return attentionGrad(inputs, types).map((t) => t.data);
+    case "attention": return attention(op, inputs, types).map((t) => t.data);
+    case "attentionGrad": return attentionGrad(op, inputs, types).map((t) => t.data);
     case "rope": return [rope(op.nRotate, op.inverse, inputs, type).data];
     case "cache": return [writeCache(op.name, x, y.data[0]!, count, given.states ?? {})];
     case "topK": return [topK(op.k, x, type).data];

@@ -12,6 +12,8 @@ export interface SafetensorsFile extends SafetensorsHeader {
   readFloats(name: string): Float32Array;
   /** Integer tensor as u32, row-major. UserError for other dtypes and for values outside 0 … 2³² − 1. */
   readIndices(name: string): Uint32Array;
+  /** Whole numbers that may be negative. UserError for one beyond 32 bits. */
+  readIntegers(name: string): Int32Array;
   /** The bytes as they are in the file. */
   readBytes(name: string): Uint8Array;
 }
@@ -40,6 +42,7 @@ export function readSafetensors(path: string): SafetensorsFile {
     readBytes,
     readFloats: (name) => toFloats(path, name, info(name).dtype, readBytes(name)),
     readIndices: (name) => toIndices(path, name, info(name).dtype, readBytes(name)),
+    readIntegers: (name) => toIntegers(path, name, info(name).dtype, readBytes(name)),
   };
 }
 
@@ -143,6 +146,14 @@ function toIndices(path: string, name: string, dtype: TensorDType, bytes: Uint8A
   const bad = values.find((value) => value < 0 || value > 0xffffffff);
   if (bad !== undefined) throw new UserError(`${path}: tensor "${name}" holds ${bad}, which is not an index`);
   return Uint32Array.from(values as ArrayLike<number>, Number);
+}
+
+function toIntegers(path: string, name: string, dtype: TensorDType, bytes: Uint8Array): Int32Array {
+  const values = integers(dtype, bytes);
+  if (values === null) throw new UserError(`${path}: tensor "${name}" is ${dtype}, an integer dtype is needed`);
+  const bad = values.find((value) => value < -0x80000000 || value > 0x7fffffff);
+  if (bad !== undefined) throw new UserError(`${path}: tensor "${name}" holds ${bad}, which has more than 32 bits`);
+  return Int32Array.from(values as ArrayLike<number>, Number);
 }
 
 type Integers = Pick<BigInt64Array | Int32Array, "length"> & { find(test: (value: number | bigint) => boolean): number | bigint | undefined };

@@ -18,6 +18,8 @@ export interface Golden {
   readonly applications: number;
   /** "sel.ffn", "sel.att_v", …: the routers whose choices are recorded. */
   readonly selections: readonly string[];
+  /** "act.block_out", …: what halting records of each application. */
+  readonly halting: readonly string[];
   readonly trainSteps: number;
 }
 
@@ -31,6 +33,7 @@ export function readGolden(folder: string): Golden {
     folder, config, weights, io, train, batch, context,
     applications: shapeOf(io, "layers", 4)[0]!,
     selections: [...io.tensors.keys()].filter((name) => name.startsWith("sel.")).sort(),
+    halting: [...io.tensors.keys()].filter((name) => name.startsWith("act.")).sort(),
     trainSteps: shapeOf(train, "tokens", 3)[0]!,
   };
 }
@@ -42,7 +45,7 @@ export function shapeOf(file: SafetensorsFile, name: string, rank: number): read
 }
 
 /** Row `index` of the first axis. */
-export function rowOf<T extends Float32Array | Uint32Array>(data: T, rows: number, index: number): T {
+export function rowOf<T extends Float32Array | Uint32Array | Int32Array>(data: T, rows: number, index: number): T {
   const size = data.length / rows;
   return data.subarray(index * size, (index + 1) * size) as T;
 }

@@ -22,9 +22,9 @@ export interface Quantity {
 export const BOUNDS = { tensors: 1e-4, gradients: 1e-4, losses: 1e-5, gradNorm: 1e-4, change: 5e-3, selections: 0 } as const;
 
 /** Outputs of "train" that must be readable. */
-export const keptOutputs = ({ applications, selections }: Golden): readonly string[] => {
+export const keptOutputs = ({ applications, selections, halting }: Golden): readonly string[] => {
   const each = (prefix: string): readonly string[] => Array.from({ length: applications }, (_, i) => `${prefix}.${i}`);
-  return ["logits", "ce_loss", "reg_loss", "embed_out", ...each("layers"), ...selections.flatMap(each)];
+  return ["logits", "ce_loss", "reg_loss", "embed_out", ...each("layers"), ...[...selections, ...halting].flatMap(each)];
 };
 
 interface Replay {
@@ -70,11 +70,14 @@ async function onePass({ golden, executor, params }: Replay): Promise<readonly Q
   };
   const layers: Deviation[] = [await tensor("embed_out", io.readFloats("embed_out"))];
   for (let i = 0; i < applications; i++) layers.push(await tensor(`layers.${i}`, rowOf(io.readFloats("layers"), applications, i)));
-  const selected = await selectionDeviations(golden, executor, (name) => io.readIndices(name), "");
+  const halted: Deviation[] = [];
+  for (const name of golden.halting) for (let i = 0; i < applications; i++) halted.push(await tensor(`${name}.${i}`, rowOf(io.readFloats(name), applications, i)));
+  const selected = await selectionDeviations(golden, executor, (name) => io.readIntegers(name), "");
   const losses = [await number("ce_loss"), await number("reg_loss")];
   return [
     quantity("logits", BOUNDS.tensors, [await tensor("logits", io.readFloats("logits"))]),
     quantity("layer outputs", BOUNDS.tensors, layers),
+    ...(halted.length === 0 ? [] : [quantity("halting", BOUNDS.tensors, halted)]),
     ...losses,
     ...(selected.length === 0 ? [] : [quantity("expert selections", BOUNDS.selections, selected)]),
     quantity("gradients", BOUNDS.gradients, await gradients(golden, executor, params)),
@@ -93,7 +96,7 @@ async function gradients({ io }: Golden, executor: Executor, params: readonly Pa
 }
 
 /** @param read the recorded choices of one router, [L, B, T, …, k] */
-async function selectionDeviations({ selections, applications, io }: Golden, executor: Executor, read: (name: string) => Uint32Array, note: string): Promise<readonly Deviation[]> {
+async function selectionDeviations({ selections, applications, io }: Golden, executor: Executor, read: (name: string) => Int32Array, note: string): Promise<readonly Deviation[]> {
   const result: Deviation[] = [];
   for (const name of selections) {
     const k = io.tensors.get(name)!.shape.at(-1)!;
@@ -134,7 +137,7 @@ async function training({ golden, executor, params, recipe }: Replay): Promise<r
     ce.push([note, relative(metrics.ceLoss, recorded("ce_loss")[step]!)]);
     reg.push([note, relative(metrics.regLoss, recorded("reg_loss")[step]!)]);
     norm.push([note, relative(metrics.gradNorm, recorded("grad_norm")[step]!)]);
-    selected.push(...(await selectionDeviations(golden, executor, (name) => rowOf(train.readIndices(name), trainSteps, step), ` in step ${step + 1}`)));
+    selected.push(...(await selectionDeviations(golden, executor, (name) => rowOf(train.readIntegers(name), trainSteps, step), ` in step ${step + 1}`)));
   }
   const final = await readOfficial(executor, params, "param");
   const change = final.map(({ name, data }): Deviation => [name, ofChange(data, recorded(`final.${name}`), golden.weights.readFloats(name))]);

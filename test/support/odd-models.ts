@@ -1,24 +1,37 @@
 /** Every option of a ModelSpec, at sizes that are multiples of nothing. */
 import { ACTIVATIONS } from "../../compiler/ir/model-spec.ts";
-import type { AttentionSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
-import { entropy, layer, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import { entropy, information, layer, load, loadBias, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
-const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 } };
+const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 }, relative: null, qkNorm: null, window: null, causal: true };
+type Dense = Extract<FeedForwardSpec, { kind: "dense" }>;
+type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
 
-export const mha = (gate: "none" | "sigmoid" = "none"): AttentionSpec => ({ ...HEADS, kind: "mha", gate });
+type Mha = Extract<AttentionSpec, { kind: "mha" }>;
+export const mha = (gate: "none" | "sigmoid" = "none"): Mha => ({ ...HEADS, kind: "mha", gate, headsPerKey: 1 });
 export const switchhead = (on: readonly Projection[], over: Partial<RouterSpec> = {}, balance = entropy(0.3)): AttentionSpec =>
   ({ ...HEADS, kind: "switchhead", nExperts: 5, topK: 2, on, router: router(over), balance });
-export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): FeedForwardSpec =>
-  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, router: router(over), balance });
-export const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): FeedForwardSpec => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias });
+export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): Moe =>
+  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, glu: false, hasBias: false, nShared: 0, router: router(over), balance });
+export const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): Dense => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias, glu: false });
 
 /** One layer applied twice. */
 export const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement, over: Partial<ModelSpec> = {}): ModelSpec =>
   model({ layers: [layer("a", attention, feedForward, placement)], schedule: scheduleOf([0, 0]), vocabSize: V, seqLen: T, dModel: D, ...over });
 
+const SPARSE: Partial<RouterSpec> = { score: "softmax", weight: "renormalized", sumEps: 1e-6, hidden: 11 };
+export const moa = (over: Partial<RouterSpec> = {}, balance: BalanceSpec | null = information(0.3)): AttentionSpec =>
+  ({ ...HEADS, kind: "moa", nHeads: 2, dHead: 8, rope: null, relative: { reach: 5 }, nExperts: 4, topK: 2, router: router({ ...SPARSE, ...over }), balance });
+
+/** One layer applied four times; about half of the tokens leave early. */
+const halting = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement): ModelSpec =>
+  twice(attention, feedForward, placement, { schedule: scheduleOf([0, 0, 0, 0]), halting: { kind: "act", span: SPAN, threshold: 0.7, weight: 0.3 } });
+
 const withNorm = (spec: ModelSpec, norm: ModelSpec["layers"][number]["norm"]): ModelSpec =>
   ({ ...spec, layers: spec.layers.map((l) => ({ ...l, norm })), head: { ...spec.head, norm } });
+
+const withResidual = (spec: ModelSpec, residualScale: number): ModelSpec => ({ ...spec, layers: spec.layers.map((l) => ({ ...l, residualScale })) });
 
 export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "MoEUT": twice(switchhead(["v", "o"]), moe(), "peri"),
@@ -44,8 +57,39 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "rmsnorm": withNorm(twice(mha(), dense("gelu_tanh"), "pre"), { kind: "rmsnorm", affine: true, eps: 1e-6 }),
   "norms without weights": withNorm(twice(mha(), dense("gelu"), "post"), { kind: "layernorm", affine: false, eps: 1e-5 }),
   "tied head, scaled and normalized embedding": twice(mha(), dense("relu2"), "pre", { embedding: { scale: 3, norm: NORM }, head: { norm: NORM, bias: false, tied: true } }),
+  "relative positions": twice({ ...mha(), relative: { reach: 4 } }, dense(), "pre"),
+  "relative positions of three distances, rotary too": twice({ ...switchhead(["v", "o"]), relative: { reach: 2 } }, moe(), "peri"),
+  "relative positions in a window, encoder": twice({ ...mha(), relative: { reach: 3 }, window: 5, causal: false, headsPerKey: 3 }, dense(), "pre"),
+  "mixture of heads": twice(moa(), moe({ ...SPARSE, hasBias: true }, information(0.2)), "post"),
+  "mixture of heads, one of four": twice({ ...moa({ score: "sigmoid" }, entropy(0.1)), topK: 1, relative: null, qkNorm: { kind: "rmsnorm", affine: true, eps: 1e-5 } } as AttentionSpec, moe(), "peri"),
+  "halting": halting(moa(), { ...moe(SPARSE, information(0.2)), hasBias: true }, "post"),
+  "halting, peri": halting(switchhead(["v", "o"]), moe(), "peri"),
+  "halting, pre": halting(mha(), dense(), "pre"),
+  "hidden routers": twice(switchhead(["q", "k", "v", "o"], { hidden: 11, hasBias: true }), moe({ hidden: 6, hasBias: true }), "peri"),
   "no positions": twice({ ...mha(), rope: null }, dense(), "pre"),
   "one expert, one head": twice({ ...HEADS, nHeads: 1, kind: "switchhead", nExperts: 1, topK: 1, on: ["v", "o"], router: router(), balance: entropy(0.1) }, { ...moe(), nExperts: 1, topK: 1 } as FeedForwardSpec, "peri"),
   "every expert chosen": twice(switchhead(["v", "o"]), { ...moe(), topK: 7 } as FeedForwardSpec, "peri"),
+  "gated dense": twice(mha(), { ...dense("silu"), glu: true }, "pre"),
+  "gated dense without biases": twice(mha(), { ...dense("gelu", false), glu: true }, "pre"),
+  "gated experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "silu"), glu: true, hasBias: true }, "peri"),
+  "experts with biases": twice(mha(), { ...moe(), hasBias: true }, "peri"),
+  "shared experts": twice(mha(), { ...moe(), nShared: 2 }, "pre"),
+  "gated shared experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "gelu_tanh"), glu: true, hasBias: true, nShared: 1 }, "peri"),
+  "router biases": twice(switchhead(["v", "o"], { hasBias: true }), moe({ hasBias: true, score: "softmax" }), "peri"),
+  "router z-loss": twice(switchhead(["q", "k", "v", "o"], { zLoss: 0.02 }), moe({ zLoss: 0.05 }, null), "peri"),
+  "load balance, top 1": twice(mha(), { ...moe({ score: "softmax" }, load(0.4)), topK: 1 }, "pre"),
+  "load balance of sequences and passes": twice(switchhead(["v", "o"], {}, load(0.3, { over: "sequence", passes: true })), moe({}, load(0.2, { passes: true })), "peri"),
+  "entropy of each token": twice(switchhead(["v", "o"], {}, entropy(0.3, { over: "token" })), moe({}, entropy(0.2, { over: "token", passes: false })), "peri"),
+  "balance by bias": twice(switchhead(["v", "o"], {}, loadBias(0.001)), moe({}, loadBias(0.01)), "peri"),
+  "balance by bias, softmax": twice(mha(), moe({ score: "softmax", weight: "renormalized" }, loadBias(0.01)), "pre"),
+  "grouped queries": twice({ ...mha(), nHeads: 4, headsPerKey: 2 }, dense(), "pre"),
+  "one head of keys, gated": twice({ ...mha("sigmoid"), headsPerKey: 3 }, dense(), "pre"),
+  "norm of queries and keys": twice({ ...mha(), qkNorm: { ...NORM, kind: "rmsnorm" } }, dense(), "pre"),
+  "norm of queries and keys, experts, a window": twice({ ...switchhead(["q", "k", "v", "o"]), qkNorm: NORM, window: 5 }, moe(), "peri"),
+  "norm without weights of queries and keys, no positions": twice({ ...mha(), qkNorm: { ...NORM, affine: false }, rope: null }, dense(), "pre"),
+  "encoder attention": twice({ ...mha(), causal: false }, dense(), "pre"),
+  "encoder attention with a window": twice({ ...switchhead(["v", "o"]), causal: false, window: 4 }, moe(), "peri"),
+  "sandwich, scaled residuals": withResidual(twice(switchhead(["v", "o"]), moe(), "sandwich"), 0.37),
+  "post, scaled residuals": withResidual(twice(mha(), dense(), "post"), 2.5),
   ...Object.fromEntries(ACTIVATIONS.map((activation) => [`experts with ${activation}`, twice(mha(), moe({}, entropy(0.2), activation), "peri")])),
 };

@@ -24,10 +24,15 @@ const anyNorm = fc.oneof(fc.constant("norm none"), norm("norm"));
 const router = block("router",
   maybe(field("input", fc.constantFrom("norm", "residual"))),
   maybe(field("score", fc.constantFrom("sigmoid", "softmax"))),
-  maybe(field("weight", fc.constantFrom("score", "renormalized"))));
+  maybe(field("weight", fc.constantFrom("score", "renormalized"))),
+  maybe(field("hidden", fc.constantFrom(0, 5))), maybe(field("eps", fc.constantFrom("0", "1e-6"))), maybe(field("bias", flag)), maybe(field("z_loss", fc.constantFrom("0", "0.001"))));
 
-const scope = fc.tuple(fc.constantFrom("sequence", "batch"), fc.constantFrom("passes", "site")).map((words) => words.join(", "));
-const balance = fc.oneof(fc.constant("balance none"), block("balance entropy", field("weight", fc.constantFrom("0.01", "1e-3", "0.5")), maybe(field("scope", scope))));
+// Not over the batch: the recipe may split it.
+const scope = (...over: string[]) => fc.tuple(fc.constantFrom(...over), fc.constantFrom("passes", "site")).map((words) => words.join(", "));
+const weight = field("weight", fc.constantFrom("0.01", "1e-3", "0.5"));
+const balance = fc.oneof(
+  fc.constant("balance none"), block("balance entropy", weight, maybe(field("scope", scope("sequence", "token")))),
+  block("balance load", weight, field("scope", scope("sequence"))), block("balance bias", maybe(field("rate", fc.constantFrom("0.001", "0.1")))));
 
 const rope = fc.oneof(
   fc.constant("rope none"), fc.constant(""),
@@ -37,22 +42,29 @@ const rope = fc.oneof(
 const experts = (max: number, write: (n: number) => string): fc.Arbitrary<string> =>
   between(1, max).chain((n) => between(1, Math.min(n, 4)).map((k) => `${write(n)}  top_k ${k}`));
 
-const heads = [field("n_heads", between(1, 3)), field("d_head", fc.constantFrom(4, 7, 8, 13)), rope] as const;
+const positions = maybe(fc.constantFrom("positions none", "positions relative { max 2 }", "positions relative { max 6 }"));
+const scores = [
+  rope, positions,
+  maybe(fc.oneof(fc.constant("qk_norm none"), norm("qk_norm"))), maybe(field("window", fc.constantFrom(0, 1, 5))), maybe(field("causal", flag)),
+] as const;
+const heads = [field("n_heads", between(1, 3)), field("d_head", fc.constantFrom(4, 7, 8, 13)), ...scores] as const;
 const projections = fc.subarray(["q", "k", "v", "o"], { minLength: 1 }).map((on) => on.join(", "));
 
 const attention = fc.oneof(
-  block("attention mha", ...heads, maybe(field("gate", fc.constantFrom("none", "sigmoid")))),
-  projections.chain((on) => block("attention switchhead", ...heads, experts(5, (n) => `n_experts ${n} on ${on}`), maybe(router), maybe(balance))));
+  block("attention mha", ...heads, maybe(fc.constant("n_kv_heads 1")), maybe(field("gate", fc.constantFrom("none", "sigmoid")))),
+  projections.chain((on) => block("attention switchhead", ...heads, experts(5, (n) => `n_experts ${n} on ${on}`), maybe(router), maybe(balance))),
+  fc.constantFrom("expert_size 8", "expert_size 24  d_head 12").chain((size) => block("attention moa", experts(5, (n) => `${size}  n_experts ${n}`), ...scores, maybe(router), maybe(balance))));
 
 const activation = maybe(field("activation", fc.constantFrom(...ACTIVATIONS)));
 
 const feedForward = fc.oneof(
-  block("feed_forward dense", field("d_ff", between(1, 40)), activation, maybe(field("bias", flag))),
-  block("feed_forward moe", experts(7, (n) => `n_experts ${n}`), field("expert_size", fc.constantFrom(1, 4, 9, 16)), activation, maybe(router), maybe(balance)));
+  block("feed_forward dense", field("d_ff", between(1, 40)), activation, maybe(field("glu", flag)), maybe(field("bias", flag))),
+  block("feed_forward moe", experts(7, (n) => `n_experts ${n}`), field("expert_size", fc.constantFrom(1, 4, 9, 16)), activation,
+    maybe(field("glu", flag)), maybe(field("bias", flag)), maybe(field("n_shared", fc.constantFrom(0, 2))), maybe(router), maybe(balance)));
 
 const layerNorm = (placement: string): fc.Arbitrary<string> => norm("norm").map((text) => text.replace(/norm (\w+)/, `norm $1 at ${placement}`));
 
-const layer = (name: string, placement: string): fc.Arbitrary<string> => block(`layer ${name}`, layerNorm(placement), attention, feedForward);
+const layer = (name: string, placement: string): fc.Arbitrary<string> => block(`layer ${name}`, layerNorm(placement), attention, feedForward, maybe(field("residual_scale", fc.constantFrom("1", "0.5"))));
 
 /** Uses every layer, at most a dozen deep. */
 function stack(names: readonly string[]): fc.Arbitrary<string> {
@@ -73,11 +85,12 @@ const train = block("train",
   maybe(field("grad_clip", fc.constantFrom("none", "0.25"))), field("steps", between(3, 20)));
 
 /** A file with one model `m` that has no errors (it may have warnings). */
-export const specText: fc.Arbitrary<string> = fc.tuple(between(1, 3), fc.constantFrom("peri", "pre", "post")).chain(([count, placement]) => {
+export const specText: fc.Arbitrary<string> = fc.tuple(between(1, 3), fc.constantFrom("peri", "pre", "post", "sandwich")).chain(([count, placement]) => {
   const names = ["a", "b", "c"].slice(0, count);
   return block("moeut 1\n\nmodel m",
     field("vocab_size", fc.constantFrom(5, 16, 53)), field("seq_len", fc.constantFrom(1, 3, 8, 19)), field("d_model", fc.constantFrom(4, 8, 16, 31, 37, 40)),
     maybe(block("embedding", maybe(field("scale", fc.constantFrom("1", "sqrt_d_model", "0.5"))), maybe(anyNorm))),
+    maybe(fc.constantFrom("halting none", "halting act { threshold 0.6 }")),
     maybe(block("head", maybe(field("bias", flag)), maybe(field("tied", flag)), maybe(anyNorm))),
     ...names.map((name) => layer(name, placement)), stack(names), train);
 });

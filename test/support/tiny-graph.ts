@@ -49,7 +49,8 @@ export function worstSlope(forward: OpGraph, params: Readonly<Record<string, Flo
     const moved = { ...params, [name]: params[name]!.map((x, i) => x + t * direction[i]!) };
     return evaluateGraph(lossOnly, { params: moved, inputs })[lossOnly.outputs["loss"]!]![0]!;
   };
-  const errors = graph.params.map(({ name }) => {
+  const learned = graph.params.filter((p) => p.signRate === undefined);
+  const errors = learned.map(({ name }) => {
     const random = createRandom(99, name);
     const direction = params[name]!.map((_, i) => random.normal(i));
     const measured = (lossAt(name, direction, step) - lossAt(name, direction, -step)) / (2 * step);

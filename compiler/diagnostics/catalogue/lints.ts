@@ -18,6 +18,18 @@ export const LINT_MESSAGES = {
     message: () => "with one expert there is nothing to balance",
     hint: () => "remove `balance`, or write more than one expert",
   }),
+  "lone-token-balance": warning<{ weight: number }>({
+    message: (p) => `the entropy of each token's own choice is pushed up (weight ${p.weight}): that blurs every decision and balances nothing`,
+    hint: () => "write `scope sequence`: then the mean over the sequence is to be even (Csordás et al. 2024, section 2.1)",
+  }),
+  "sees-target": warning<Record<never, never>>({
+    message: () => "with `causal false` a position sees the next token, which it is trained to predict",
+    hint: () => "the loss says nothing then; leave out `causal false` for a language model",
+  }),
+  "halting-collapse": warning<{ threshold: number }>({
+    message: (p) => `before training each token halts with probability 1/2, so with a threshold of ${p.threshold} all are skipped from the second application on and no gradient can bring them back`,
+    hint: () => "write a threshold above 0.5; the Sparse Universal Transformer has 0.999 (Graves 2016, section 2, on collapsing to one step)",
+  }),
   "every-expert-chosen": warning<{ topK: number }>({
     message: (p) => `top_k is ${p.topK} of ${plural(p.topK, "expert")}: every token visits all of them`,
     hint: () => "routing saves nothing then; choose a smaller top_k or more experts",

@@ -40,6 +40,18 @@ export const VALUE_MESSAGES = {
     message: (p) => `d_head is d_model / n_heads by default, but ${p.dModel} is not divisible by ${p.nHeads}`,
     hint: (p) => `write d_head: for instance \`d_head ${Math.max(1, Math.floor(p.dModel / p.nHeads))}\``,
   }),
+  "uneven-kv-heads": error<{ nHeads: number; nKvHeads: number }>({
+    message: (p) => `${plural(p.nHeads, "query head")} cannot share ${plural(p.nKvHeads, "head")} of keys and values evenly`,
+    hint: (p) => `choose an n_kv_heads that divides ${p.nHeads}`,
+  }),
+  "accumulated-balance": error<{ kind: string; accumulate: number }>({
+    message: (p) => `\`balance ${p.kind}\` over the batch sees only one of the ${p.accumulate} parts that \`accumulate\` splits it into: the model would learn something else`,
+    hint: () => "write `scope sequence`, or `accumulate 1` and a smaller batch",
+  }),
+  "uneven-expert": error<{ expertSize: number; dHead: number }>({
+    message: (p) => p.dHead % 4 === 0 ? `an expert of ${plural(p.expertSize, "channel")} is not a whole number of heads of ${p.dHead}` : `d_head is ${p.dHead}, but heads of \`attention moa\` are a multiple of 4 channels wide`,
+    hint: (p) => p.dHead % 4 === 0 ? `write a d_head that divides ${p.expertSize}` : `write \`d_head ${4 * Math.ceil(p.dHead / 4)}\``,
+  }),
   "uneven-batch": error<{ batch: number; accumulate: number }>({
     message: (p) => `a batch of ${p.batch} cannot be split into ${p.accumulate} equal parts`,
     hint: (p) => `choose an accumulate that divides ${p.batch}`,

@@ -1,0 +1,77 @@
+/**
+ * Adaptive computation time over the stack (Graves 2016, arXiv:1603.08983; Dehghani et al. 2019, arXiv:1807.03819), in the form of the Sparse
+ * Universal Transformer (Tan et al. 2023, arXiv:2310.07096). State of each token: N, the probability of not having halted; A, the
+ * output weighted by where it halted; D, the depth so weighted; h, the stream that the layers go on from. In front of application ℓ ≥ 1
+ *
+ *   p = N · g_stop(h)    N ← N · g_go(h)    A ← A + p·h    D ← D + (ℓ−1)·p    M = N where N ≥ θ, else 0
+ *   h ← layer(h), keys and values from the last mixed output, tokens with M = 0 skipped
+ *   output: A + M·h, but where M = 0 it stays as it was
+ */
+import { map, linear, sum, view } from "../graph/dsl.ts";
+import { add, constant, input, mul, neg, select, sigmoid, sub } from "../ir/expr.ts";
+import type { ValueId } from "../ir/graph.ts";
+import type { HaltingSpec } from "../ir/model-spec.ts";
+import { plain } from "../ir/tensor-type.ts";
+import { ACTIVATIONS } from "./activations.ts";
+import { applyLayer } from "./layer.ts";
+import { param, vector, within } from "./state.ts";
+import type { BuildState } from "./state.ts";
+
+interface Tokens {
+  readonly never: ValueId; // N [B, T, 1]
+  readonly mixed: ValueId; // A [B, T, D]
+  readonly depth: ValueId; // D [B, T, 1]
+}
+
+/** All applications: the last mixed output, [B, T, D]. */
+export function haltingTrunk(s: BuildState, spec: HaltingSpec, embedded: ValueId): ValueId {
+  const { layers, schedule } = s.model;
+  const column = plain([s.batch, s.positions, 1]);
+  const fill = (name: string, value: number): ValueId => map(s.b, name, constant(value), [], column);
+  let h = applyLayer(s, layers[schedule[0]!.layer]!, 0, embedded);
+  let out = h;
+  let tokens: Tokens = { never: fill("act.never_halt", 1), depth: fill("act.expected_depth", 0), mixed: map(s.b, "act.mixed", mul(constant(0), input(0)), [h]) };
+  keep(s, 0, h, out, tokens);
+  let penalty: ValueId | null = null;
+  for (let site = 1; site < schedule.length; site++) {
+    const layer = layers[schedule[site]!.layer]!;
+    const [from, source, before] = [h, out, tokens];
+    tokens = within(s, `${layer.name}.halting`, spec.span, () => halt(s, layer.name, site, from, before));
+    const weight = map(s.b, "act.weight", select("lt", input(0), constant(1 - spec.threshold), constant(0), input(0)), [tokens.never]);
+    const running = map(s.b, "act.running", select("eq", input(0), constant(0), constant(0), constant(1)), [weight]);
+    h = applyLayer(s, layer, site, from, { source, weight, running });
+    out = map(s.b, "act.out", select("eq", input(3), constant(0), input(0), add(input(1), mul(input(3), input(2)))), [source, tokens.mixed, h, weight]);
+    keep(s, site, h, out, tokens);
+    if (s.entry.kind === "train") penalty = addPonder(s, site, tokens.depth, weight, penalty);
+  }
+  if (penalty !== null) s.penalties.push(map(s.b, "act.loss", mul(constant(spec.weight / (s.batch * s.positions)), input(0)), [penalty]));
+  return out;
+}
+
+function keep(s: BuildState, site: number, h: ValueId, out: ValueId, { never, depth }: Tokens): void {
+  if (s.entry.kind === "step") return;
+  Object.assign(s.outputs, { [`layers.${site}`]: out, [`act.block_out.${site}`]: h, [`act.never_halt.${site}`]: never, [`act.expected_depth.${site}`]: depth });
+}
+
+/** One decision of every token: softmax over "go on" and "stop" of a small network of h. */
+function halt(s: BuildState, layer: string, site: number, h: ValueId, { never, mixed, depth }: Tokens): Tokens {
+  const name = `${layer}.halting`;
+  const up = linear(s.b, `${name}.hidden`, h, param(s, `${name}.hidden`));
+  const hidden = map(s.b, `${name}.hidden`, ACTIVATIONS.gelu(add(input(0), input(1))), [up, vector(s, `${name}.hidden.bias`, 3)]);
+  const row = (part: "go" | "stop"): ValueId => view(s.b, `${name}.${part}`, param(s, `${name}.${part}`), [1, 1, s.model.dModel]);
+  const product = map(s.b, `${name}.product`, mul(input(0), sub(input(2), input(1))), [hidden, row("go"), row("stop")]);
+  const logit = sum(s.b, `${name}.logit`, product, -1); // [B, T, 1], of "stop" against "go on"
+  const halted = map(s.b, "act.halted", mul(input(0), sigmoid(input(1))), [never, logit]);
+  return {
+    never: map(s.b, "act.never_halt", mul(input(0), sigmoid(neg(input(1)))), [never, logit]),
+    mixed: map(s.b, "act.mixed", add(input(0), mul(input(1), input(2))), [mixed, halted, h]),
+    depth: map(s.b, "act.expected_depth", add(input(0), mul(constant(site - 1), input(1))), [depth, halted]),
+  };
+}
+
+/** Σ over tokens of (D + M·ℓ), added to those of earlier applications, [1]. */
+function addPonder(s: BuildState, site: number, depth: ValueId, weight: ValueId, before: ValueId | null): ValueId {
+  const perToken = map(s.b, "act.ponder", add(input(0), mul(constant(site), input(1))), [depth, weight]);
+  const total = sum(s.b, "act.ponder", view(s.b, "act.ponder", perToken, [s.batch * s.positions]), 0);
+  return before === null ? total : map(s.b, "act.ponder", add(input(0), input(1)), [before, total]);
+}

@@ -1,0 +1,39 @@
+/** A recurrent model at another depth: the same weights, its repeated group applied more or fewer times. */
+import type { ModelSpec, Site } from "./ir/model-spec.ts";
+
+/** The part of a schedule that repeats: sites first … first + length · times − 1. */
+interface Recurrence {
+  readonly first: number;
+  readonly length: number;
+  readonly times: number;
+}
+
+/** How often the group is applied, or null where the model has none: nothing is repeated, or not as a group. */
+export const passesOf = (model: ModelSpec): number | null => recurrence(model)?.times ?? null;
+
+/** @returns the model with its group applied `passes` times, or what stands in the way */
+export function withPasses(model: ModelSpec, passes: number): ModelSpec | { readonly problem: string } {
+  const group = recurrence(model);
+  if (group === null) return { problem: `the stack of ${model.name}, ${model.stack}, has no group that is repeated as a whole` };
+  const order = model.schedule.map((site) => site.layer);
+  const end = group.first + group.length * group.times;
+  const inner = order.slice(group.first, group.first + group.length);
+  const repeated = Array.from({ length: passes }, () => inner).flat();
+  const schedule = numbered([...order.slice(0, group.first), ...repeated, ...order.slice(end)]);
+  if (model.halting !== null && schedule.length === 1) return { problem: `${model.name} halts in front of its second application, so it has no depth of 1` };
+  return { ...model, schedule };
+}
+
+/** From the first to the last use of any layer that is used again, if that is one run of a group without repetitions inside. */
+function recurrence({ schedule }: ModelSpec): Recurrence | null {
+  const order = schedule.map((site) => site.layer);
+  const again = order.map((layer) => order.filter((other) => other === layer).length > 1);
+  const first = again.indexOf(true);
+  if (first < 0) return null;
+  const core = order.slice(first, again.lastIndexOf(true) + 1);
+  const length = new Set(core).size;
+  return core.length % length === 0 && core.every((layer, i) => layer === core[i % length]) ? { first, length, times: core.length / length } : null;
+}
+
+const numbered = (order: readonly number[]): readonly Site[] =>
+  order.map((layer, i) => ({ layer, pass: order.slice(0, i).filter((other) => other === layer).length }));

@@ -1,0 +1,137 @@
+/**
+ * What differs between two resolved models, in the words of the language, and what each difference costs.
+ *
+ * Effects are those of applying the changes one after another, widths first and the stack last, so that they add up to the
+ * difference of the two models. Where a change alone would be no model (more chosen experts than there are), it waits for the
+ * one that makes it valid, and its effect is part of that one's.
+ */
+import { countMacs, countParams } from "../counts/index.ts";
+import { checkSource } from "../front.ts";
+import { specHash } from "../format/index.ts";
+import type { ModelSpec } from "../ir/model-spec.ts";
+import { applyChange, changesBetween, type FieldChange } from "./changes.ts";
+import { type ModelSettings, type Settings, settingsOf, textOf } from "./settings.ts";
+
+export { describeDiff } from "./words.ts";
+export type { FieldChange } from "./changes.ts";
+
+/** Parameters, parameters active for one token, multiply-accumulates per token (convention `moeut`). */
+export interface Counts {
+  readonly params: number;
+  readonly active: number;
+  readonly macs: number;
+}
+
+export interface Change extends FieldChange {
+  /** Layers it applies to; null for a field of the model, or the stack. */
+  readonly layers: readonly string[] | null;
+  /** What it adds to each count; null if it is part of the effect of a change further down. */
+  readonly effect: Counts | null;
+}
+
+export interface ModelDiff {
+  /** Both compute the same function of their weights. */
+  readonly same: boolean;
+  readonly hashes: readonly [string, string];
+  readonly before: Counts;
+  readonly after: Counts;
+  readonly changes: readonly Change[];
+  /** Not part of a model's identity. */
+  readonly training: readonly FieldChange[];
+}
+
+export function diffModels(a: ModelSpec, b: ModelSpec): ModelDiff {
+  const { start, goal } = align(settingsOf(a), settingsOf(b));
+  const hashes = [specHash(a), specHash(b)] as const;
+  const same = hashes[0] === hashes[1];
+  const [before, after] = [countsOf(a), countsOf(b)];
+  return { same, hashes, before, after, changes: same ? [] : withEffects(stepsBetween(start, goal), start, before), training: changesBetween(start.train, goal.train) };
+}
+
+const countsOf = (model: ModelSpec): Counts => {
+  const { total, active } = countParams(model);
+  return { params: total, active, macs: countMacs(model).perToken.moeut };
+};
+
+interface Aligned {
+  readonly start: ModelSettings;
+  readonly goal: ModelSettings;
+}
+
+/**
+ * Gives both the same layers. Layers that only one of them has are paired in order, names apart; what then has no partner is
+ * a layer that is no longer applied (it becomes as the others are, if those are all alike) or a new one (it was as the first is).
+ */
+function align(a: ModelSettings, b: ModelSettings): Aligned {
+  const only = (x: ModelSettings, y: ModelSettings): readonly string[] => Object.keys(x.layers).filter((name) => !(name in y.layers));
+  const [gone, come] = [only(a, b), only(b, a)];
+  const renamed = Object.fromEntries(come.slice(0, gone.length).map((name, i) => [name, gone[i]!]));
+  const called = (name: string): string => renamed[name] ?? name;
+  const stack = b.stack.replace(/\w+/g, (word) => (word === "own" ? word : called(word)));
+  const theirs = Object.fromEntries(Object.entries(b.layers).map(([name, settings]) => [called(name), settings]));
+  const names = [...new Set([...Object.keys(a.layers), ...Object.keys(theirs)])];
+  const alike = new Set(Object.values(theirs).map((settings) => JSON.stringify(settings))).size === 1;
+  const usual = alike ? Object.values(theirs)[0] : undefined;
+  const layersOf = (of: (name: string) => Settings): Readonly<Record<string, Settings>> => Object.fromEntries(names.map((name) => [name, of(name)]));
+  return {
+    start: { ...a, layers: layersOf((name) => a.layers[name] ?? Object.values(a.layers)[0]!) },
+    goal: { ...b, stack, layers: layersOf((name) => theirs[name] ?? usual ?? a.layers[name]!) },
+  };
+}
+
+interface Step {
+  readonly change: FieldChange & { readonly layers: readonly string[] | null };
+  readonly apply: (settings: ModelSettings) => ModelSettings;
+}
+
+function stepsBetween(start: ModelSettings, goal: ModelSettings): readonly Step[] {
+  const inModel = changesBetween(start.model, goal.model).map((change): Step =>
+    ({ change: { ...change, layers: null }, apply: (s) => ({ ...s, model: applyChange(s.model, goal.model, change.path.split(".")) }) }));
+  const inLayers = groupedChanges(start, goal).map((change): Step => ({
+    change,
+    apply: (s) => ({ ...s, layers: Object.fromEntries(Object.entries(s.layers).map(([name, settings]) =>
+      [name, change.layers.includes(name) ? applyChange(settings, goal.layers[name]!, change.path.split(".")) : settings])) }),
+  }));
+  const restack: Step = { change: { path: "stack", from: start.stack, to: goal.stack, details: [], layers: null }, apply: (s) => ({ ...s, stack: goal.stack }) };
+  return [...inModel, ...inLayers, ...(start.stack === goal.stack ? [] : [restack])];
+}
+
+/** The same change in several layers is one. */
+function groupedChanges(start: ModelSettings, goal: ModelSettings): readonly (FieldChange & { readonly layers: readonly string[] })[] {
+  const all = Object.keys(start.layers).flatMap((name) => changesBetween(start.layers[name]!, goal.layers[name]!).map((change) => ({ change, name })));
+  const key = (change: FieldChange): string => JSON.stringify(change);
+  const first = all.filter(({ change }, i) => all.findIndex((other) => key(other.change) === key(change)) === i);
+  return first.map(({ change }) => ({ ...change, layers: all.filter((other) => key(other.change) === key(change)).map(({ name }) => name) }));
+}
+
+function withEffects(steps: readonly Step[], start: ModelSettings, before: Counts): readonly Change[] {
+  const out: Change[] = [];
+  let [settings, counts, waiting] = [start, before, steps];
+  while (waiting.length > 0) {
+    const valid = shortestValid(waiting, settings);
+    valid.forEach(({ change }, i) => out.push({ ...change, effect: i === valid.length - 1 ? minus(valid.counts, counts) : null }));
+    settings = valid.reduce((s, { apply }) => apply(s), settings);
+    counts = valid.counts;
+    waiting = waiting.filter((step) => !valid.includes(step));
+  }
+  return out;
+}
+
+type Valid = readonly Step[] & { readonly counts: Counts };
+
+/** The first step that leads to a model by itself, or else the shortest run of steps from the first one that does. */
+function shortestValid(steps: readonly Step[], from: ModelSettings): Valid {
+  const runs = [...steps.map((step) => [step]), ...steps.map((_, i) => steps.slice(0, i + 1))];
+  for (const run of runs) {
+    const counts = countsOfText(run.reduce((s, { apply }) => apply(s), from));
+    if (counts !== null) return Object.assign(run, { counts });
+  }
+  throw new Error("bug: all changes together do not lead to a model");
+}
+
+function countsOfText(settings: ModelSettings): Counts | null {
+  const [model] = checkSource({ file: "", text: textOf(settings) }, { readFile: () => ({ problem: "" }) }).models;
+  return model === undefined ? null : countsOf(model);
+}
+
+const minus = (x: Counts, y: Counts): Counts => ({ params: x.params - y.params, active: x.active - y.active, macs: x.macs - y.macs });

@@ -1,0 +1,65 @@
+/** Where the parameters and the work of a model are, as bars of equal length. */
+import { attentionMacs, breakdown, countConventions, countMacs, feedForwardMacs } from "../counts/index.ts";
+import { count } from "../diff/words.ts";
+import type { ModelSpec } from "../ir/model-spec.ts";
+import { at, box, partClass, type Piece, text, widthOf } from "./svg.ts";
+
+interface Share {
+  readonly part: string;
+  readonly count: number;
+}
+
+const BAR = 24;
+
+export function drawShares(model: ModelSpec, width: number): Piece {
+  const { params, macs } = countConventions(model);
+  const bars = [
+    bar(`parameters ${count(params.unique)}: active for one token ${count(params.active)}, effective (every application its own) ${count(params.effective)}`, breakdown(model), width),
+    bar(`multiply-accumulates per token, forward: ${count(macs.forward.causal)} (${count(macs.forward.moeut)} as the MoEUT paper counts, without the head)`, macShares(model), width),
+  ];
+  let y = 0;
+  const drawn = bars.map((piece) => {
+    const placed = at(0, y, piece.svg);
+    y += piece.height + 16;
+    return placed;
+  });
+  return { svg: drawn.join(""), width, height: y - 16 };
+}
+
+/** Per token, with the head, over the pairs of positions that see each other. */
+function macShares(model: ModelSpec): readonly Share[] {
+  const { seqLen: T, dModel: D } = model;
+  const sum = (of: (layer: ModelSpec["layers"][number]) => number): number => model.schedule.reduce((total, site) => total + of(model.layers[site.layer]!), 0);
+  const attention = sum((layer) => attentionMacs(layer.attention, D, T, "full")) / T;
+  const feedForward = sum((layer) => feedForwardMacs(layer.feedForward, D));
+  const head = D * model.vocabSize;
+  const other = countMacs(model).perToken.full - attention - feedForward - head;
+  return [{ part: "attention", count: attention }, { part: "feed_forward", count: feedForward }, { part: "head", count: head }, { part: "halting", count: other }]
+    .filter((share) => share.count > 0.5).sort((a, b) => b.count - a.count);
+}
+
+function bar(title: string, shares: readonly Share[], width: number): Piece {
+  const total = shares.reduce((sum, share) => sum + share.count, 0);
+  let x = 0;
+  const segments = shares.map(({ part, count: n }) => {
+    const wide = (n / total) * width;
+    const svg = box(Math.min(x, width - 1), 20, Math.max(1, wide - 1), BAR, partClass(part), { rx: 2, "fill-opacity": 0.75 });
+    x += wide;
+    return svg;
+  });
+  const legend = drawLegend(shares, total, width);
+  return { svg: text(0, 12, title, { within: width }) + segments.join("") + at(0, 20 + BAR + 6, legend.svg), width, height: 26 + BAR + legend.height };
+}
+
+function drawLegend(shares: readonly Share[], total: number, width: number): Piece {
+  let [x, y] = [0, 0];
+  const drawn = shares.map(({ part, count: n }) => {
+    const words = `${part} ${count(n)}, ${((100 * n) / total).toFixed(1)} %`;
+    const wide = 16 + widthOf(words, 11) + 14;
+    if (x > 0 && x + wide > width) [x, y] = [0, y + 18];
+    const svg = box(x, y + 3, 10, 10, partClass(part), { rx: 2, "fill-opacity": 0.75 }) + text(x + 16, y + 12, words, { size: 11 });
+    x += wide;
+    return svg;
+  });
+  return { svg: drawn.join(""), width, height: y + 18 };
+}

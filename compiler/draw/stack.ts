@@ -1,0 +1,82 @@
+/** The stack: every application as a cell of a ribbon, and the way from tokens to logits with repetitions folded. */
+import type { ModelSpec, NormSpec } from "../ir/model-spec.ts";
+import { numberText } from "../ir/number-text.ts";
+import { baseName, type Cell, cellsOf, fold, type Run } from "./fold.ts";
+import { arrow, at, box, el, hue, line, type Piece, text } from "./svg.ts";
+
+/** Layers in the order of their first application, copies of one layer under one name. */
+export const layerNames = (model: ModelSpec): readonly string[] => [...new Set(model.layers.map((layer) => baseName(layer.name)))];
+
+/** Filled: weights that the cells of this colour share. Outlined: weights of its own. */
+export function cellBox(x: number, y: number, width: number, height: number, cell: Cell, names: readonly string[]): string {
+  const color = hue(names.indexOf(cell.layer));
+  return el("rect", { x, y, width, height, rx: 4, fill: color, stroke: color, "fill-opacity": cell.own ? 0 : 0.35, "stroke-width": 1.5, ...(cell.own ? { "stroke-dasharray": "4 2" } : {}) });
+}
+
+const RIBBON = { cell: 22, gap: 3, most: 160 };
+
+export function drawRibbon(model: ModelSpec, width: number): Piece {
+  const cells = cellsOf(model);
+  const names = layerNames(model);
+  const step = RIBBON.cell + RIBBON.gap;
+  const perRow = Math.floor(width / step);
+  const shown = cells.slice(0, RIBBON.most);
+  const rows = Math.ceil(shown.length / perRow);
+  const drawn = shown.map((cell, i) => {
+    const [x, y] = [(i % perRow) * step, Math.floor(i / perRow) * step];
+    return cellBox(x, y, RIBBON.cell, RIBBON.cell, cell, names) + text(x + RIBBON.cell / 2, y + 15, cell.layer, { size: 11, anchor: "middle", within: RIBBON.cell - 2 });
+  });
+  const more = cells.length > shown.length ? `; ${cells.length - shown.length} more applications follow` : "";
+  const shares = cells.some((cell) => !cell.own);
+  const owns = cells.some((cell) => cell.own);
+  const legend = [shares ? "same colour: same weights" : "", owns ? "dashed: weights of its own" : ""].filter((s) => s !== "").join(", ");
+  return { svg: drawn.join("") + text(0, rows * step + 12, `depth ${cells.length}, first applied first; ${legend}${more}`, { size: 11, kind: "dim", within: width }), width, height: rows * step + 18 };
+}
+
+const WIDE = 130;
+const TALL = 26;
+const STEP = TALL + 14;
+/** More cells than this in one pattern are shown as its ends. */
+const LONGEST = 12;
+
+interface Row {
+  readonly svg: string;
+  readonly height: number;
+}
+
+/** From tokens (top) to logits (bottom). */
+export function drawStack(model: ModelSpec): Piece {
+  const { vocabSize: V, dModel: D, embedding, head } = model;
+  const names = layerNames(model);
+  const scaled = embedding.scale === 1 ? "" : ` × ${embedding.scale === Math.sqrt(D) ? "√d" : embedding.scale}`;
+  const rows = [
+    block(`embedding${scaled}`, "embedding-block"), ...normRow(embedding.norm),
+    ...fold(cellsOf(model)).map((run) => runRow(run, names)),
+    ...normRow(head.norm), block(head.tied ? "head (tied)" : "head", "head-block"),
+  ];
+  let y = 40;
+  const drawn = rows.map(({ svg, height }) => {
+    const placed = arrow([WIDE / 2, y - 14], [WIDE / 2, y]) + at(0, y, svg);
+    y += height + 14;
+    return placed;
+  });
+  const ends = text(WIDE / 2, 20, `one of ${numberText(V)} tokens`, { anchor: "middle", kind: "dim", within: WIDE + 20 }) + arrow([WIDE / 2, y - 14], [WIDE / 2, y]) + text(WIDE / 2, y + 14, "logits", { anchor: "middle", kind: "dim" });
+  return { svg: ends + drawn.join(""), width: WIDE + 70, height: y + 22 };
+}
+
+const block = (label: string, kind: string): Row => ({ svg: box(0, 0, WIDE, TALL, kind) + text(WIDE / 2, 17, label, { anchor: "middle", within: WIDE - 10 }), height: TALL });
+
+const normRow = (norm: NormSpec | null): readonly Row[] => (norm === null ? [] : [block(norm.kind, "plain")]);
+
+function runRow({ cells, times }: Run, names: readonly string[]): Row {
+  const short = cells.length > LONGEST ? [...cells.slice(0, 5), null, ...cells.slice(-5)] : cells;
+  const drawn = short.map((cell, i) => {
+    const joint = i === 0 ? "" : arrow([WIDE / 2, i * STEP - 14], [WIDE / 2, i * STEP]);
+    if (cell === null) return joint + text(WIDE / 2, i * STEP + 17, `… ${cells.length - 10} more …`, { anchor: "middle", kind: "dim" });
+    const label = cell.own ? `${cell.layer}, own weights` : cell.layer;
+    return joint + cellBox(0, i * STEP, WIDE, TALL, cell, names) + text(WIDE / 2, i * STEP + 17, label, { anchor: "middle", within: WIDE - 10 });
+  });
+  const height = short.length * STEP - 14;
+  const bracket = times === 1 ? "" : line([WIDE + 8, 2], [WIDE + 15, 2], [WIDE + 15, height - 2], [WIDE + 8, height - 2]) + text(WIDE + 22, height / 2 + 5, `× ${times}`, { size: 14, within: 46 });
+  return { svg: drawn.join("") + bracket, height };
+}

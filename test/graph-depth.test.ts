@@ -1,0 +1,50 @@
+/** Recurrent models at other depths than they were trained with. */
+import { describe, expect, test } from "vitest";
+import { buildGraph, parametersOf } from "../compiler/3-graph/index.ts";
+import { passesOf, withPasses } from "../compiler/depth.ts";
+import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { evaluateGraph } from "../compiler/reference/index.ts";
+import { layer, model, scheduleOf } from "./support/models.ts";
+import { dense, mha, ODD_MODELS, T, V } from "./support/odd-models.ts";
+import { randomParams } from "./support/tiny-graph.ts";
+
+const stacked = (order: readonly number[]): ModelSpec => model({
+  layers: [...new Set(order)].map((index) => layer("pabc"[index]!, mha(), dense(), "pre")), schedule: scheduleOf(order), vocabSize: V, seqLen: T, dModel: 37,
+});
+const orderOf = (spec: ModelSpec | { readonly problem: string }): readonly number[] | string => ("problem" in spec ? spec.problem : spec.schedule.map((site) => site.layer));
+
+describe("passes", () => {
+  test.each([
+    ["a group", [0, 1, 0, 1], 3, [0, 1, 0, 1, 0, 1]],
+    ["a group less often", [0, 1, 0, 1, 0, 1], 1, [0, 1]],
+    ["prelude, core and coda", [0, 1, 2, 1, 2, 3], 4, [0, 1, 2, 1, 2, 1, 2, 1, 2, 3]],
+    ["one layer", [0, 0], 5, [0, 0, 0, 0, 0]],
+  ])("of %s", (_, order, passes, want) => {
+    const changed = withPasses(stacked(order), passes);
+    expect(orderOf(changed)).toEqual(want);
+    expect(passesOf(changed as ModelSpec) ?? 1).toBe(passes);
+    expect(parametersOf(changed as ModelSpec)).toEqual(parametersOf(stacked(order))); // the same checkpoint fits
+  });
+
+  test.each([["nothing repeated", [0, 1, 2]], ["two groups", [0, 0, 1, 1]], ["a layer inside twice", [0, 0, 1, 0, 0, 1]]])("not of %s", (_, order) => {
+    expect(passesOf(stacked(order))).toBeNull();
+    expect(orderOf(withPasses(stacked(order), 2))).toContain("no group");
+  });
+});
+
+test("three passes go on from what two passes leave", () => {
+  const spec = ODD_MODELS["MoEUT"]!;
+  const at = (passes: number): { readonly graph: ReturnType<typeof buildGraph>; readonly values: readonly Float64Array[] } => {
+    const graph = buildGraph(withPasses(spec, passes) as ModelSpec, { kind: "evaluate", batch: 1, seqLen: T });
+    const tokens = Array.from({ length: T }, (_, i) => (i * 31 + 7) % V);
+    return { graph, values: evaluateGraph(graph, { params: randomParams(graph, 5, 0.3), inputs: { tokens, targets: tokens } }) };
+  };
+  const [two, three] = [at(2), at(3)];
+  for (const site of [0, 1]) expect(three.values[three.graph.outputs[`layers.${site}`]!]).toEqual(two.values[two.graph.outputs[`layers.${site}`]!]);
+  expect(three.values[three.graph.outputs["logits"]!]).not.toEqual(two.values[two.graph.outputs["logits"]!]);
+});
+
+test("a model whose tokens halt needs a second application", () => {
+  expect(orderOf(withPasses(ODD_MODELS["halting"]!, 1))).toContain("no depth of 1");
+  expect(orderOf(withPasses(ODD_MODELS["halting"]!, 6))).toEqual([0, 0, 0, 0, 0, 0]);
+});

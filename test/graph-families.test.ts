@@ -1,0 +1,184 @@
+/** Blocks and loss terms beyond the paper, by hand in float64 from what the graph feeds them. */
+import { describe, expect, test } from "vitest";
+import { buildGraph } from "../compiler/3-graph/index.ts";
+import { addGradients } from "../compiler/4-grad/index.ts";
+import type { OpGraph } from "../compiler/ir/graph.ts";
+import type { FeedForwardSpec, ModelSpec } from "../compiler/ir/model-spec.ts";
+import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
+import { load, loadBias, router } from "./support/models.ts";
+import { D, dense, mha, moe, T, twice, V } from "./support/odd-models.ts";
+import { randomParams } from "./support/tiny-graph.ts";
+
+const B = 2;
+const inputs = {
+  tokens: Array.from({ length: B * T }, (_, i) => (i * 31 + 7) % V), targets: Array.from({ length: B * T }, (_, i) => (i * 17 + 3) % V), loss_scale: [1],
+};
+
+interface Run {
+  readonly graph: OpGraph;
+  readonly values: readonly ArrayLike<number>[];
+  readonly params: Readonly<Record<string, Float64Array>>;
+  /** What the values of this name hold, first application first. */
+  readonly all: (name: string) => readonly ArrayLike<number>[];
+}
+
+function run(spec: ModelSpec): Run {
+  const graph = buildGraph(spec, { kind: "train", batch: B, seqLen: T });
+  const params = randomParams(graph, 5, 0.3);
+  const values = evaluateGraph(graph, { params, inputs });
+  return { graph, values, params, all: (name) => graph.values.filter((v) => v.name === name).map((v) => values[v.id]!) };
+}
+
+const close = (got: ArrayLike<number>, want: ArrayLike<number>): void => {
+  expect(got.length).toBe(want.length);
+  for (let i = 0; i < want.length; i++) expect(got[i]).toBeCloseTo(want[i]!, 11);
+};
+const silu = (x: number): number => x / (1 + Math.exp(-x));
+const range = (n: number): readonly number[] => [...Array(n).keys()];
+const dot = (n: number, term: (i: number) => number): number => range(n).reduce((sum, i) => sum + term(i), 0);
+
+/** The last value of this name that is [B, T, D]: a block's output. */
+const outputOf = ({ graph, values }: Run, name: string): ArrayLike<number> =>
+  values[graph.values.findLast((v) => v.name === name && `${v.type.shape}` === `${[B, T, D]}`)!.id]!;
+
+/** What the last application's feed-forward block reads at placement pre. */
+const readOf = (r: Run): ArrayLike<number> => r.all("a.norm_feed_forward").at(-1)!;
+
+describe("feed-forward blocks", () => {
+  /** down · (silu(gate · x + b) ⊙ (up · x + b)) + b */
+  function gated(params: Run["params"], name: string, width: number, x: (i: number) => number): readonly number[] {
+    const p = (part: string): Float64Array => params[`${name}.${part}`]!;
+    const into = (part: string): readonly number[] => range(width).map((f) => p(`${part}.bias`)[f]! + dot(D, (i) => p(part)[f * D + i]! * x(i)));
+    const [up, gate] = [into("up"), into("gate")];
+    return range(D).map((d) => p("down.bias")[d]! + dot(width, (f) => p("down")[d * width + f]! * silu(gate[f]!) * up[f]!));
+  }
+
+  test("a gated dense block", () => {
+    const ff: FeedForwardSpec = { ...dense("silu"), glu: true };
+    const r = run(twice(mha(), ff, "pre"));
+    const x = readOf(r);
+    close(outputOf(r, "a.feed_forward.out"), range(B * T).flatMap((t) => gated(r.params, "a.feed_forward", ff.dFf, (i) => x[t * D + i]!)));
+  });
+
+  test("gated experts with biases, router biases, and shared experts", () => {
+    const ff = { ...moe({ hasBias: true }, null, "silu"), glu: true, hasBias: true, nShared: 2 };
+    const r = run(twice(mha(), ff, "pre"));
+    const [E, F, x] = [ff.nExperts, ff.expertSize, readOf(r)];
+    const p = (part: string): Float64Array => r.params[`a.feed_forward.${part}`]!;
+    const want = range(B * T).flatMap((t) => {
+      const at = (i: number): number => x[t * D + i]!;
+      const logits = range(E).map((e) => p("router.bias")[e]! + dot(D, (i) => p("router")[e * D + i]! * at(i)));
+      const chosen = [...range(E)].sort((a, b) => logits[b]! - logits[a]!).slice(0, ff.topK);
+      const shared = gated(r.params, "a.feed_forward.shared", 2 * F, at);
+      const experts = chosen.map((e) => {
+        const into = (part: string): readonly number[] => range(F).map((f) => p(`${part}.bias`)[e * F + f]! + dot(D, (i) => p(part)[(e * D + i) * F + f]! * at(i)));
+        const [up, gate] = [into("up"), into("gate")];
+        const g = 1 / (1 + Math.exp(-logits[e]!));
+        return range(D).map((d) => g * (p("down.bias")[e * D + d]! + dot(F, (f) => p("down")[(e * F + f) * D + d]! * silu(gate[f]!) * up[f]!)));
+      });
+      return range(D).map((d) => shared[d]! + experts.reduce((sum, out) => sum + out[d]!, 0));
+    });
+    close(outputOf(r, "a.feed_forward.out"), want);
+  });
+});
+
+describe("attention", () => {
+  test("grouped queries, normalized, in a window", () => {
+    const attention = { ...mha(), nHeads: 4, headsPerKey: 2, rope: null, window: 5, qkNorm: { kind: "rmsnorm", affine: true, eps: 1e-6 } } as const;
+    const r = run(twice(attention, dense(), "pre"));
+    const [H, C, x] = [4, attention.dHead, r.all("a.norm_attention").at(-1)!];
+    const p = (part: string): Float64Array => r.params[`a.attention.${part}`]!;
+    const project = (part: "q" | "k" | "v", row: number, head: number): readonly number[] =>
+      range(C).map((c) => dot(D, (i) => p(part)[(head * C + c) * D + i]! * x[row * D + i]!));
+    const normed = (part: "q" | "k", y: readonly number[]): readonly number[] => {
+      const size = Math.sqrt(dot(C, (c) => y[c]! ** 2) / C + 1e-6);
+      return y.map((v, c) => (v / size) * p(`${part}_norm.weight`)[c]!);
+    };
+    const want = range(B * T).flatMap((row) => {
+      const [first, t] = [row - (row % T), row % T];
+      const z = range(H).flatMap((h) => {
+        const q = normed("q", project("q", row, h));
+        const seen = range(T).filter((j) => j <= t && t - j < 5);
+        const weights = seen.map((j) => Math.exp(dot(C, (c) => q[c]! * normed("k", project("k", first + j, h >> 1))[c]!) / Math.sqrt(C)));
+        const total = weights.reduce((a, b) => a + b, 0);
+        const values = seen.map((j) => project("v", first + j, h >> 1));
+        return range(C).map((c) => dot(seen.length, (n) => (weights[n]! / total) * values[n]![c]!));
+      });
+      return range(D).map((d) => dot(H * C, (i) => p("o")[d * H * C + i]! * z[i]!));
+    });
+    close(outputOf(r, "a.attention.o"), want);
+  });
+});
+
+describe("loss terms", () => {
+  const regularizer = (r: Run): number => r.values[r.graph.outputs["reg_loss"]!]![0]!;
+  const logitsOf = (r: Run): readonly ArrayLike<number>[] => r.all("a.feed_forward.router.logits");
+  const softmax = (row: readonly number[]): readonly number[] => {
+    const total = row.reduce((sum, x) => sum + Math.exp(x), 0);
+    return row.map((x) => Math.exp(x) / total);
+  };
+  const rowsOf = (logits: ArrayLike<number>, E: number): readonly (readonly number[])[] => range(logits.length / E).map((i) => range(E).map((e) => logits[i * E + e]!));
+
+  test.each([
+    ["batch, site", load(0.3)], ["batch, passes", load(0.3, { passes: true })],
+    ["sequence, site", load(0.3, { over: "sequence" })], ["sequence, passes", load(0.3, { over: "sequence", passes: true })],
+  ])("load balance over %s", (_, balance) => {
+    const ff = moe({ score: "softmax" }, balance);
+    const r = run(twice(mha(), ff, "pre"));
+    const groups = new Map<string, (readonly number[])[]>();
+    logitsOf(r).forEach((logits, pass) => rowsOf(logits, ff.nExperts).forEach((row, i) => {
+      const key = `${balance.over === "sequence" ? Math.floor(i / T) : 0} ${balance.passes ? 0 : pass}`;
+      groups.set(key, [...(groups.get(key) ?? []), row]);
+    }));
+    const terms = [...groups.values()].map((rows) => {
+      const chosen = rows.map((row) => [...range(ff.nExperts)].sort((a, b) => row[b]! - row[a]!).slice(0, ff.topK));
+      const f = (e: number): number => chosen.filter((c) => c.includes(e)).length / (rows.length * ff.topK);
+      const P = (e: number): number => rows.reduce((sum, row) => sum + softmax(row)[e]!, 0) / rows.length;
+      return ff.nExperts * dot(ff.nExperts, (e) => f(e) * P(e));
+    });
+    expect(regularizer(r)).toBeCloseTo((0.3 * terms.reduce((a, b) => a + b, 0)) / terms.length, 12);
+  });
+
+  test("router z-loss", () => {
+    const ff = { ...moe({}, null), router: router({ zLoss: 0.4 }) };
+    const r = run(twice(mha(), ff, "pre"));
+    const squares = logitsOf(r).flatMap((logits) => rowsOf(logits, ff.nExperts).map((row) => Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) ** 2));
+    expect(regularizer(r)).toBeCloseTo((0.4 * squares.reduce((a, b) => a + b, 0)) / squares.length, 12);
+  });
+});
+
+test("balance by bias: the choice sees it, the weights do not", () => {
+  const spec = twice(mha(), moe({}, loadBias(0.01)), "pre");
+  const graph = addGradients(buildGraph(spec, { kind: "train", batch: B, seqLen: T }), "loss");
+  const params = randomParams(graph, 5, 0.3);
+  const values = evaluateGraph(graph, { params, inputs });
+  const named = (name: string): readonly ArrayLike<number>[] => graph.values.filter((v) => v.name === name).map((v) => values[v.id]!);
+  const bias = params["a.feed_forward.router.load_bias"]!;
+  const excess = range(7).map(() => (-2 * B * T * 3) / 7);
+  named("a.feed_forward.router.logits").forEach((logits, pass) => range(B * T).forEach((row) => {
+    const score = (e: number): number => 1 / (1 + Math.exp(-logits[row * 7 + e]!));
+    const chosen = [...range(7)].sort((a, b) => score(b) + bias[b]! - score(a) - bias[a]!).slice(0, 3);
+    chosen.forEach((e, j) => {
+      expect(named("a.feed_forward.router.selection")[pass]![row * 3 + j]).toBe(e);
+      expect(values[graph.nodes.filter((n) => graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates" && n.op.kind === "map")[pass]!.outputs[0]!]![row * 3 + j]).toBeCloseTo(score(e), 12);
+      excess[e]! += 1;
+    });
+  }));
+  close(gradientsOf(graph, values)["a.feed_forward.router.load_bias"]!, excess);
+});
+
+test("sandwich and scaled residuals", () => {
+  const spec = twice(mha(), dense("gelu", false), "sandwich");
+  const r = run({ ...spec, layers: spec.layers.map((l) => ({ ...l, residualScale: 0.37 })) });
+  const streams = r.all("a.residual"); // after attention and after the feed-forward block, of each application
+  const down = r.all("a.feed_forward.down").at(-1)!;
+  const weight = r.params["a.norm_feed_forward_out.weight"]!;
+  const bias = r.params["a.norm_feed_forward_out.bias"]!;
+  const want = range(B * T).flatMap((t) => {
+    const row = range(D).map((d) => down[t * D + d]!);
+    const mean = row.reduce((a, b) => a + b, 0) / D;
+    const deviation = Math.sqrt(row.reduce((sum, y) => sum + (y - mean) ** 2, 0) / D + 1e-5);
+    return row.map((y, d) => streams.at(-2)![t * D + d]! + 0.37 * (((y - mean) / deviation) * weight[d]! + bias[d]!));
+  });
+  close(streams.at(-1)!, want);
+});
