@@ -1,5 +1,5 @@
 /** Activations of feed-forward blocks, one row each. Gradients, reference and shader follow from the expression. */
-import { add, constant, erf, max, mul, sigmoid, tanh } from "../ir/expr.ts";
+import { add, constant, erf, exp, log, max, mul, neg, sigmoid, tanh } from "../ir/expr.ts";
 import type { Expr } from "../ir/expr.ts";
 import type { Activation } from "../ir/model-spec.ts";
 
@@ -13,4 +13,5 @@ export const ACTIVATIONS: Readonly<Record<Activation, (x: Expr) => Expr>> = {
   gelu: (x) => mul(half(x), add(constant(1), erf(mul(x, constant(Math.SQRT1_2))))), // Hendrycks and Gimpel 2016
   gelu_tanh: (x) => mul(half(x), add(constant(1), tanh(mul(constant(Math.sqrt(2 / Math.PI)), cubic(x))))),
   silu: (x) => mul(x, sigmoid(x)),
+  softplus: (x) => add(relu(x), log(add(constant(1), exp(neg(max(x, neg(x))))))), // log(1 + eˣ), without overflow
 };

@@ -140,7 +140,7 @@ export type AttentionSpec =
     });
 
 /** Names of the activations a spec may use; what each computes is in compiler/3-graph/activations.ts. */
-export const ACTIVATIONS = ["relu", "relu2", "gelu", "gelu_tanh", "silu"] as const;
+export const ACTIVATIONS = ["relu", "relu2", "gelu", "gelu_tanh", "silu", "softplus"] as const;
 export type Activation = (typeof ACTIVATIONS)[number];
 
 export type FeedForwardSpec =
