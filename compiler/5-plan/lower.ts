@@ -48,7 +48,7 @@ export function lowerStep(c: LowerContext, step: Step): readonly Launch[] {
   const fused = step.kind === "anchor" ? step.stores.map(name) : values.map(name);
   const shapes = step.kind === "anchor" ? lowerAnchor(c, step.node, step.stores) : step.kind === "rows" ? [lowerRows(c, step, read)] : lowerColumns(c, step.reduces.filter(c.isRead));
   const main = step.kind === "anchor" ? `${step.node.op.kind} ${name(step.node.outputs[0]!)}` : read.map(name).join(", ");
-  return shapes.map((s) => ({ ...s, label: main, fused, origin }));
+  return shapes.map((s) => (s.kernel.name.startsWith("route_") ? { ...s, label: `slots by expert for ${main}`, fused: [], origin } : { ...s, label: main, fused, origin }));
 }
 
 function bound(c: LowerContext, b: BoundNames): { refs: Ref[]; sizes: readonly number[] } {
