@@ -27,7 +27,7 @@ export function initializeParameters(executor: Executor, params: readonly ParamP
 }
 
 /** Reads one kind of state as official tensors, in the order in which their first parts occur. */
-export async function readOfficial(executor: Executor, params: readonly ParamPlan[], state: ParamState): Promise<readonly OfficialTensor[]> {
+export async function readOfficial(executor: Pick<Executor, "read">, params: readonly ParamPlan[], state: ParamState): Promise<readonly OfficialTensor[]> {
   const tensors = new Map<string, OfficialTensor>();
   for (const { name, official } of params) {
     const tensor = tensors.get(official.tensor) ?? { name: official.tensor, shape: official.shape, data: new Float32Array(product(official.shape)) };

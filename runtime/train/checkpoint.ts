@@ -41,7 +41,7 @@ const optimizerPath = (checkpoint: string): string => join(checkpoint, "optimize
 const statePath = (checkpoint: string): string => join(checkpoint, "state.json");
 
 /** Does nothing if the current checkpoint is of this step. */
-export async function saveCheckpoint(folder: string, executor: Executor, params: readonly ParamPlan[], state: CheckpointState): Promise<void> {
+export async function saveCheckpoint(folder: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], state: CheckpointState): Promise<void> {
   const name = nameOf(state.step);
   const checkpoint = join(folder, "checkpoints", name);
   if (currentCheckpoint(folder) === checkpoint) return;
@@ -52,7 +52,7 @@ export async function saveCheckpoint(folder: string, executor: Executor, params:
   removeOthers(folder, name);
 }
 
-async function saveTensors(path: string, executor: Executor, params: readonly ParamPlan[], states: readonly (readonly [ParamState, string])[]): Promise<void> {
+async function saveTensors(path: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], states: readonly (readonly [ParamState, string])[]): Promise<void> {
   const groups: TensorToWrite[] = [];
   for (const [state, prefix] of states) {
     const tensors = await readOfficial(executor, params, state);
