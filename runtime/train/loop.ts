@@ -6,7 +6,7 @@ import type { ParamPlan } from "../standalone/plan.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import { trainStep, writeBatch, type MicroBatch, type StepMetrics } from "../standalone/train-step.ts";
 import type { Executor } from "../standalone/types.ts";
-import { saveCheckpoint } from "./checkpoint.ts";
+import { currentCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { appendRecord, syncLog, type StepRecord } from "./log.ts";
 import { logPath, type RunInfo } from "./run-folder.ts";
 
@@ -91,7 +91,7 @@ async function divergence({ folder, executor, params, info }: TrainOptions, step
   const what = metrics.firstBad !== null ? `the gradient of ${params[metrics.firstBad]?.name ?? `parameter ${metrics.firstBad}`}` : "the loss";
   const origin = await firstBadTensor(executor, batches);
   return new Diverged(`training diverged in step ${step}: ${what} is not finite${origin === null ? "" : `; the first tensor that went bad is "${origin}"`} (learning rate ${info.recipe.optimizer.lr}). `
-    + `The last checkpoint in ${folder} is kept; try a lower lr, a longer warmup or a lower grad_clip in a new run`);
+    + `${currentCheckpoint(folder) === null ? "Nothing was saved yet" : `The last checkpoint in ${folder} is kept`}; try a lower lr, a longer warmup or a lower grad_clip in a new run`);
 }
 
 /** Runs the micro-batches again, launch by launch: the weights are as they were, because the update was skipped. */
