@@ -15,7 +15,7 @@ import { createProgress, recipeOf, type DataInfo, type Progress } from "../runti
 import { watchInterrupt } from "./interrupt.ts";
 import { bytes, grouped, say, table } from "./terminal.ts";
 import { requireComparable, variantOf } from "./variants.ts";
-import { version } from "./version.ts";
+import { VERSION } from "../runtime/package-root.ts";
 
 export interface ComparisonOptions {
   readonly title: string;
@@ -85,7 +85,7 @@ function writeResults(options: ComparisonOptions, variants: readonly Variant[], 
   const { batch, steps } = models[0]!.train;
   const seqLen = models[0]!.seqLen;
   const results = summarize({
-    out, title, variants, seeds, baseline, data, versions: { moeut: version(), node: process.versions.node },
+    out, title, variants, seeds, baseline, data, versions: { moeut: VERSION, node: process.versions.node },
     budget: { steps, batch, seq_len: seqLen, tokens: steps * batch * seqLen },
   });
   writeAtomic(join(out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);

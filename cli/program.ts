@@ -1,7 +1,7 @@
 /** The commands. Loads only the command that was asked for, so that help is quick. */
 import { Command, CommanderError } from "commander";
 import { exitStatusOf, messageOf } from "../runtime/errors.ts";
-import { version } from "./version.ts";
+import { VERSION } from "../runtime/package-root.ts";
 
 interface CommandModule {
   /** Adds arguments, options and the action. */
@@ -53,7 +53,7 @@ function wantedCommand(argv: readonly string[]): string | null {
 async function createProgram(wanted: string | null): Promise<Command> {
   const program = new Command("moeut")
     .description("Compiles declarative specs of mixture-of-experts Universal Transformers to WebGPU, trains and compares them.")
-    .version(version(), "-V, --version")
+    .version(VERSION, "-V, --version")
     .exitOverride()
     .showHelpAfterError("(add --help for a list of what there is)");
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
@@ -69,6 +69,6 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 || error.code === "commander.helpDisplayed" ? 0 : 1;
   const status = exitStatusOf(error);
   if (status < 3) console.error(`error: ${messageOf(error)}`);
-  else console.error(`This is a bug in moeut ${version()}. Please report it with the text below and, if you can, the spec.\n\n${error instanceof Error ? error.stack : String(error)}`);
+  else console.error(`This is a bug in moeut ${VERSION}. Please report it with the text below and, if you can, the spec.\n\n${error instanceof Error ? error.stack : String(error)}`);
   return status;
 }

@@ -8,7 +8,7 @@ import { UserError } from "../runtime/errors.ts";
 import { recipeOf, type DataInfo, type RunInfo } from "../runtime/train/index.ts";
 import { chooseModels, type Spec } from "./spec.ts";
 import { loadModel } from "./session.ts";
-import { version } from "./version.ts";
+import { VERSION } from "../runtime/package-root.ts";
 
 /** What a file offers to a comparison: its compare blocks if it has any, else all its models; or what --model names. */
 export function modelsToCompare(spec: Spec, names: readonly string[]): readonly ModelSpec[] {
@@ -49,5 +49,5 @@ export function variantOf(model: ModelSpec, data: DataInfo, handle: DeviceHandle
 
 export const runInfo = (model: ModelSpec, seed: number, data: DataInfo, adapter: RunInfo["adapter"]): RunInfo => ({
   format: 1, model: model.name, specHash: specHash(model), seed, data, recipe: recipeOf(model.train),
-  versions: { moeut: version(), node: process.versions.node }, adapter,
+  versions: { moeut: VERSION, node: process.versions.node }, adapter,
 });

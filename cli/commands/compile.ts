@@ -9,12 +9,11 @@ import type { SourceText } from "../../compiler/ir/source.ts";
 import { openDevice } from "../../runtime/adapter/index.ts";
 import { cannotRead, systemCode, UserError } from "../../runtime/errors.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
-import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
+import { PACKAGE_ROOT, VERSION } from "../../runtime/package-root.ts";
 import { addAdapterOption, addSpecOptions, type AdapterOption, type SpecOptions } from "../options.ts";
 import { profileOf } from "../session.ts";
 import { chooseModel, loadSpec, readSpecFile } from "../spec.ts";
 import { bytes, printJson } from "../terminal.ts";
-import { version } from "../version.ts";
 
 interface Options extends SpecOptions, AdapterOption {
   readonly out: string;
@@ -38,7 +37,7 @@ async function run(file: string, options: Options): Promise<void> {
   const { batch, accumulate } = model.train;
   const profile = await profileFor(options);
   const plan = compileModel(model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])], profile });
-  const files = emit({ model, plan, version: version(), runtime: runtimeSources(), sources: sourcesOf(plan) });
+  const files = emit({ model, plan, version: VERSION, runtime: runtimeSources(), sources: sourcesOf(plan) });
   for (const { path, text } of files) writeAtomic(join(options.out, path), text);
   const written = new Set(files.map((f) => f.path));
   for (const path of earlier) if (!written.has(path)) rmSync(join(options.out, path), { force: true });

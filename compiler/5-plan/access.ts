@@ -2,6 +2,7 @@
  * Access maps: which row of an operand belongs to which row of the element being computed, when leading axes broadcast.
  * Fusion trusts these and never element counts, since a broadcast operand may have as many elements as a dense one.
  */
+import { bug } from "../ir/tensor-type.ts";
 
 /** A row index as a chain of integer steps on `row`; at most div, then mod, then a scaled recombination. */
 export type RowAccess =
@@ -29,7 +30,7 @@ export function rowAccess(domain: readonly number[], operand: readonly number[])
     case "bk": return { kind: "mod", by: extent(1) };
     case "bkb": return { kind: "divMod", div: extent(2), mod: extent(1) };
     case "kbk": return { kind: "skip", inner: extent(2), middle: extent(1) };
-    default: throw new Error(`compiler bug: no access map for shape [${operand}] broadcast to [${domain}]`);
+    default: bug(`no access map for shape [${operand}] broadcast to [${domain}]`);
   }
 }
 

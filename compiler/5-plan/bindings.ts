@@ -1,5 +1,6 @@
 /** The bindings and sizes that a generated kernel collects while its text is written. */
 import type { ValueId } from "../ir/graph.ts";
+import { bug } from "../ir/tensor-type.ts";
 import type { Storage } from "../kernels/text.ts";
 
 export type Element = Storage["element"];
@@ -27,7 +28,7 @@ export function createBindings(fixedSizes: Readonly<Record<string, number>>, des
     const at = bound.findIndex((b) => b.value === value && (b.storage.element === element || b.storage.access === "read_write" || write));
     if (at >= 0) {
       const found = bound[at]!;
-      if (found.storage.element !== element) throw new Error(`compiler bug: value ${value} is written as ${found.storage.element} and used as ${element}`);
+      if (found.storage.element !== element) bug(`value ${value} is written as ${found.storage.element} and used as ${element}`);
       if (write && found.storage.access === "read") bound[at] = { value, storage: { ...found.storage, access: "read_write" } };
       return found.storage.name;
     }

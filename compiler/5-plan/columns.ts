@@ -4,10 +4,11 @@
  */
 import type { ValueId } from "../ir/graph.ts";
 import type { Kernel } from "../ir/plan.ts";
+import { elements } from "../ir/tensor-type.ts";
 import { FLAT_INDEX, flatGrid, kernelText, type Storage } from "../kernels/text.ts";
 import { createBindings, type BoundNames } from "./bindings.ts";
 import { createEmitter, emitValue, isVec4, masked, padsWithZero, type Place } from "./emit-value.ts";
-import { colsOf, isRowScalar, product, type Facts } from "./facts.ts";
+import { colsOf, isRowScalar, type Facts } from "./facts.ts";
 import { erfWgsl } from "./expr-wgsl.ts";
 
 const WIDTH = 64;
@@ -28,7 +29,7 @@ export function columnShapeOf(facts: Facts, reduce: ValueId): ColumnShape {
   const axis = node.op.kind === "reduce" ? node.op.axis : 0;
   const { physical, shape } = facts.type(node.inputs[0]!);
   const mid = shape[axis]!;
-  return { outer: product(physical.slice(0, axis)), mid, innerRows: product(physical.slice(axis + 1, -1)), cols: colsOf(facts.type(node.inputs[0]!)), chunks: Math.ceil(mid / CHUNK) };
+  return { outer: elements(physical.slice(0, axis)), mid, innerRows: elements(physical.slice(axis + 1, -1)), cols: colsOf(facts.type(node.inputs[0]!)), chunks: Math.ceil(mid / CHUNK) };
 }
 
 export interface ColumnLaunch {

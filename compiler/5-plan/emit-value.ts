@@ -4,6 +4,7 @@
  * provide loops.
  */
 import type { Node, ValueId } from "../ir/graph.ts";
+import { bug } from "../ir/tensor-type.ts";
 import { rowAccess, rowAccessWgsl } from "./access.ts";
 import type { Bindings } from "./bindings.ts";
 import { exprWgsl, keepsZero, type Lanes } from "./expr-wgsl.ts";
@@ -69,11 +70,11 @@ function compute(e: Emitter, value: ValueId, scalar: boolean, place: Place): str
   const node = e.facts.producer(value);
   if (node.op.kind === "map") return computeMap(e, node, value, scalar, place);
   if (node.op.kind === "reduce") return slotSum(e, node, scalar, place);
-  throw new Error(`compiler bug: ${node.op.kind} ${value} is needed in registers but is neither stored nor fusable`);
+  bug(`${node.op.kind} ${value} is needed in registers but is neither stored nor fusable`);
 }
 
 function computeMap(e: Emitter, node: Node, value: ValueId, scalar: boolean, place: Place): string {
-  if (node.op.kind !== "map") throw new Error("compiler bug: not a map");
+  if (node.op.kind !== "map") bug("not a map");
   const lanes = scalar ? "f32" : place.lanes;
   const lead = e.facts.type(value).shape.slice(0, -1);
   const inputs = node.inputs.map((input) => {

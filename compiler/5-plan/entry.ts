@@ -1,6 +1,7 @@
 /** One graph → its launches, with every tensor declared. */
 import type { Node, OpGraph, ValueId } from "../ir/graph.ts";
 import type { Profile } from "../ir/plan.ts";
+import { bug } from "../ir/tensor-type.ts";
 import { addToKernel, WIDTH } from "../kernels/gather.ts";
 import { addLossesKernel } from "../kernels/optimizer.ts";
 import { flatGrid } from "../kernels/text.ts";
@@ -34,7 +35,7 @@ export function planEntry(full: OpGraph, wanted: readonly string[], refs: RefTab
 
 function outputOf(graph: OpGraph, name: string): ValueId {
   const value = graph.outputs[name];
-  if (value === undefined) throw new Error(`compiler bug: ${graph.name} has no output "${name}"`);
+  if (value === undefined) bug(`${graph.name} has no output "${name}"`);
   return value;
 }
 

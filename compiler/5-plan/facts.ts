@@ -1,5 +1,6 @@
 /** Facts about a graph that fusion and lowering ask for again and again, computed once. */
 import type { Node, OpGraph, TensorType, ValueId } from "../ir/graph.ts";
+import { elements } from "../ir/tensor-type.ts";
 
 export interface Facts {
   readonly graph: OpGraph;
@@ -14,14 +15,13 @@ export interface Facts {
   readonly through: (value: ValueId) => ValueId;
 }
 
-export const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
 /** Rows of a tensor seen as a matrix whose columns are its last axis. */
-export const rowsOf = (type: TensorType): number => product(type.physical.slice(0, -1));
+export const rowsOf = (type: TensorType): number => elements(type.physical.slice(0, -1));
 /** Stored columns: the physical extent of the last axis. */
 export const colsOf = (type: TensorType): number => type.physical.at(-1) ?? 1;
 /** One number per row. */
 export const isRowScalar = (type: TensorType): boolean => (type.shape.at(-1) ?? 1) === 1;
-export const sizeOf = (type: TensorType): number => product(type.physical);
+export const sizeOf = (type: TensorType): number => elements(type.physical);
 
 export function gatherFacts(graph: OpGraph): Facts {
   const producers: Node[] = [];

@@ -7,8 +7,9 @@
  *   3. Row reductions and pointwise values over the same rows and columns share one kernel when they share loads.
  */
 import type { Node, ValueId } from "../ir/graph.ts";
+import { elements } from "../ir/tensor-type.ts";
 import { padsWithZero } from "./emit-value.ts";
-import { colsOf, isRowScalar, product, rowsOf, sizeOf, type Facts } from "./facts.ts";
+import { colsOf, isRowScalar, rowsOf, sizeOf, type Facts } from "./facts.ts";
 
 export type Step =
   /** A launch of its own; `stores` are values finished in its epilogue, besides its own outputs if those are read. */
@@ -266,7 +267,7 @@ export function epilogueColumns(facts: Facts, anchor: Node): number {
   const output = facts.type(anchor.outputs[0]!);
   if (anchor.op.kind !== "matmul") return colsOf(output);
   const rows = anchor.op.layout === "tn" ? facts.type(anchor.inputs[0]!).physical.slice(anchor.op.aSplit) : facts.type(anchor.inputs[0]!).physical.slice(0, anchor.op.aSplit);
-  return sizeOf(output) / product(rows);
+  return sizeOf(output) / elements(rows);
 }
 
 /** Rule 1, second half: values with several ingredients that more than one kernel would compute again. */

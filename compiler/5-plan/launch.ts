@@ -2,6 +2,7 @@
 import type { TensorType } from "../ir/graph.ts";
 import type { BufferKind, BufferPlan, Kernel } from "../ir/plan.ts";
 import type { Origin } from "../ir/source.ts";
+import { elements } from "../ir/tensor-type.ts";
 
 /** Name of a tensor in storage: "param/a.attention.q" and the like last forever, "v/…" and "s/…" live within one entry. */
 export type Ref = string;
@@ -36,4 +37,4 @@ export function declare(refs: RefTable, ref: Ref, bytes: number, kind: BufferKin
 }
 
 /** Bytes of a tensor in storage; bindings are at least one vec4. */
-export const bytesOf = (type: TensorType): number => Math.max(16, 4 * type.physical.reduce((a, b) => a * b, 1));
+export const bytesOf = (type: TensorType): number => Math.max(16, 4 * elements(type.physical));

@@ -1,6 +1,7 @@
 /** Steps → launches: one rule per operation. */
 import type { AttentionMask, Node, ValueId } from "../ir/graph.ts";
 import type { Kernel, Profile } from "../ir/plan.ts";
+import { bug, elements } from "../ir/tensor-type.ts";
 import { attentionGradBiasKernel, attentionGradKeysKernel, attentionGradQueriesKernel, attentionKernel, tileOf, vectorsPerLane } from "../kernels/attention.ts";
 import { expertMatmulKernel, expertOuterKernel } from "../kernels/expert.ts";
 import * as gather from "../kernels/gather.ts";
@@ -11,7 +12,7 @@ import { columnShapeOf, partialSumsLaunch, totalSumsKernel } from "./columns.ts"
 import { createBindings, type BoundNames } from "./bindings.ts";
 import { createEmitter, elementKey, emitValue, masked, padsWithZero, type Place } from "./emit-value.ts";
 import { erfWgsl } from "./expr-wgsl.ts";
-import { colsOf, isRowScalar, product, rowsOf, sizeOf, type Facts } from "./facts.ts";
+import { colsOf, isRowScalar, rowsOf, sizeOf, type Facts } from "./facts.ts";
 import { epilogueColumns, type Step } from "./fuse.ts";
 import type { Launch, Ref } from "./launch.ts";
 import { rowsLaunch } from "./rows.ts";
@@ -123,7 +124,7 @@ function lowerAnchor(c: LowerContext, node: Node, stores: readonly ValueId[]): r
       const target = { name: "table", element: "vec4f", access: "read_write", note: "[V, n], added to" } as const;
       return [...sorted.launches, shape(gather.scatterRowsKernel(target), [c.ref(first), sorted.order, sorted.ranges, c.ref(out)], [groups, n4], flat(groups * n4))];
     }
-    default: throw new Error(`compiler bug: no kernel for ${op.kind}`);
+    default: bug(`no kernel for ${op.kind}`);
   }
 }
 
@@ -144,7 +145,7 @@ function lowerAttentionGrad(c: LowerContext, node: Node): readonly Shape[] {
   const [q, k, v, , lse, delta, gradZ] = node.inputs as [ValueId, ValueId, ValueId, ValueId, ValueId, ValueId, ValueId];
   const bias = node.inputs[7];
   const [gradQ, gradK, gradV, gradBias] = node.outputs as [ValueId, ValueId, ValueId, ValueId | undefined];
-  if (node.op.kind !== "attentionGrad") throw new Error("compiler bug: not an attentionGrad");
+  if (node.op.kind !== "attentionGrad") bug("not an attentionGrad");
   const { heads, keyHeads, c4, sizes } = attentionSizes(c, node.op, q, k, bias);
   const perLane = vectorsPerLane(c.profile, c4);
   const extra = bias === undefined ? [] : [bias];
@@ -164,11 +165,11 @@ function lowerAttentionGrad(c: LowerContext, node: Node): readonly Shape[] {
 
 function lowerMatmul(c: LowerContext, node: Node, stores: readonly ValueId[]): Shape {
   const { op } = node;
-  if (op.kind !== "matmul") throw new Error("compiler bug: not a matmul");
+  if (op.kind !== "matmul") bug("not a matmul");
   const [a, b] = node.inputs.map(c.facts.type) as [ReturnType<Facts["type"]>, ReturnType<Facts["type"]>];
-  const aRows = product(a.physical.slice(0, op.aSplit));
-  const aCols = product(a.physical.slice(op.aSplit));
-  const n = product(op.layout === "nt" ? b.physical.slice(0, op.bSplit) : b.physical.slice(op.bSplit));
+  const aRows = elements(a.physical.slice(0, op.aSplit));
+  const aCols = elements(a.physical.slice(op.aSplit));
+  const n = elements(op.layout === "nt" ? b.physical.slice(0, op.bSplit) : b.physical.slice(op.bSplit));
   const [m, k] = op.layout === "tn" ? [aCols, aRows] : [aRows, aCols];
   const e = epilogueOf(c, node, stores, "n4");
   const { lanes, tileRows } = c.profile;
@@ -178,7 +179,7 @@ function lowerMatmul(c: LowerContext, node: Node, stores: readonly ValueId[]): S
 
 function lowerExpertMatmul(c: LowerContext, node: Node, stores: readonly ValueId[]): readonly Shape[] {
   const { op } = node;
-  if (op.kind !== "expertMatmul") throw new Error("compiler bug: not an expertMatmul");
+  if (op.kind !== "expertMatmul") bug("not an expertMatmul");
   const [a, w, selection] = node.inputs as [ValueId, ValueId, ValueId];
   const { facts, profile } = c;
   const [groups, inner, outer] = facts.type(w).physical as [number, number, number];
@@ -193,14 +194,14 @@ function lowerExpertMatmul(c: LowerContext, node: Node, stores: readonly ValueId
 
 function lowerExpertOuter(c: LowerContext, node: Node): readonly Shape[] {
   const { op } = node;
-  if (op.kind !== "expertOuter") throw new Error("compiler bug: not an expertOuter");
+  if (op.kind !== "expertOuter") bug("not an expertOuter");
   const [x, y, selection] = node.inputs as [ValueId, ValueId, ValueId];
   const out = node.outputs[0]!;
   const { facts, profile } = c;
   const [groups, m, n] = facts.type(out).physical as [number, number, number];
   const slots = sizeOf(facts.type(selection));
   const sorted = c.tables.sorted(selection, op.heads, groups, profile.tileRows);
-  if (!c.accumulates(out)) throw new Error("compiler bug: an expert's weight gradient is always added to its parameter's");
+  if (!c.accumulates(out)) bug("an expert's weight gradient is always added to its parameter's");
   const target = { name: "c", element: "vec4f", access: "read_write", note: "[experts, m, n], added to" } as const;
   const refs = [c.ref(x), c.ref(y), sorted.order, sorted.ranges, c.ref(out)];
   return [...sorted.launches, shape(expertOuterKernel(profile, target), refs, [m, n / 4, slots / rowsOf(facts.type(x)), slots / rowsOf(facts.type(y))],
@@ -240,7 +241,7 @@ function paddedText(c: LowerContext, e: ReturnType<typeof createEmitter>, node: 
   const type = c.facts.type(value);
   const logical = type.shape.at(-1)!;
   if (logical === colsOf(type) || padsWithZero({ ...e, isStored: (v) => e.isStored(v) || v === node.outputs[0] }, value)) return text;
-  if (colsOf(type) !== epilogueColumns(c.facts, node)) throw new Error("compiler bug: an epilogue over several padded axes must keep zeros");
+  if (colsOf(type) !== epilogueColumns(c.facts, node)) bug("an epilogue over several padded axes must keep zeros");
   return masked(text, "0.0", place, e.bindings.size(logical));
 }
 

@@ -1,5 +1,6 @@
 /** Which tensors share a buffer: a tensor's buffer is free again after the last launch that touches it. */
 import type { BufferKind, BufferPlan } from "../ir/plan.ts";
+import { bug } from "../ir/tensor-type.ts";
 import type { Launch, Ref, RefInfo, RefTable } from "./launch.ts";
 
 /** A buffer that several tensors use in turn; it is as large as the largest of them. */
@@ -40,7 +41,7 @@ function shareSlots(refs: RefTable, launches: readonly Launch[], slots: Slot[], 
     for (const ref of launch.refs) {
       if (bufferOf.has(ref)) continue;
       const info = refs.get(ref);
-      if (info === undefined) throw new Error(`compiler bug: tensor "${ref}" was never declared`);
+      if (info === undefined) bug(`tensor "${ref}" was never declared`);
       const slot = takeSlot(slots, free, info, firstSlot);
       bufferOf.set(ref, slots[slot]!.buffer);
     }

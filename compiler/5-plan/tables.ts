@@ -1,6 +1,7 @@
 /** Routing tables: slots sorted by expert, made once per selection and shared by everything that is routed by it. */
 import type { Node, ValueId } from "../ir/graph.ts";
 import type { Kernel } from "../ir/plan.ts";
+import { bug } from "../ir/tensor-type.ts";
 import * as routing from "../kernels/routing.ts";
 import { flatGrid } from "../kernels/text.ts";
 import { sizeOf, type Facts } from "./facts.ts";
@@ -37,7 +38,7 @@ export function createTables(facts: Facts, ref: (value: ValueId) => Ref, scratch
     const known = made.get(key);
     if (known !== undefined) return { ...known, launches: [] };
     const routed = facts.producer(base).op.kind === "topK";
-    if (routed && headsOf(facts, base) !== heads) throw new Error("compiler bug: one selection is used with different numbers of heads");
+    if (routed && headsOf(facts, base) !== heads) bug("one selection is used with different numbers of heads");
     const tables = sortLaunches(routed ? numbering(base).expert : ref(base), sizeOf(facts.type(base)), groups, tileRows, scratch);
     made.set(key, tables);
     return tables;

@@ -18,7 +18,8 @@ const fold1 = (op: UnaryOp, a: number): number | null => {
   }
 };
 
-const fold2: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
+/** Arithmetic of two numbers, for folding and for the float64 reference. */
+export const fold2: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,

@@ -23,16 +23,6 @@ export interface Epilogue {
   readonly note: string;
 }
 
-export const storeTo = (name: string, note: string, accumulate: boolean, columns4: string): Epilogue => ({
-  finish: `fn finish(row: u32, column: u32, value: vec4f) {
-  let at = row * ${columns4} + column;
-  ${name}[at] = ${accumulate ? `${name}[at] + ` : ""}value;
-}`,
-  storage: [{ name, element: "vec4f", access: "read_write", note: `${note}${accumulate ? ", added to" : ""}` }],
-  sizes: [],
-  note: accumulate ? "accumulating" : "",
-});
-
 /** Sizes: m rows, n4 and k4 in vec4s, k in words. */
 export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogue): Kernel {
   const rows = profile.tileRows;

@@ -1,5 +1,6 @@
 /** Expressions in float64. */
-import type { BinaryOp, Expr, UnaryOp } from "../ir/expr.ts";
+import { fold2 } from "../graph/simplify.ts";
+import type { Expr, UnaryOp } from "../ir/expr.ts";
 
 type Scalar = (inputs: readonly number[], col: number) => number;
 
@@ -12,15 +13,6 @@ const UNARY: Readonly<Record<UnaryOp, (a: number) => number>> = {
   tanh: Math.tanh,
   sigmoid: (a) => 1 / (1 + Math.exp(-a)),
   erf,
-};
-
-const BINARY: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-  div: (a, b) => a / b,
-  max: Math.max,
-  min: Math.min,
 };
 
 const COMPARE = {
@@ -41,7 +33,7 @@ export function compileExpr(e: Expr): Scalar {
       return (inputs, col) => (holds(x(inputs, col), y(inputs, col)) ? a(inputs, col) : b(inputs, col));
     }
     case "add": case "sub": case "mul": case "div": case "max": case "min": {
-      const [a, b, f] = [compileExpr(e.a), compileExpr(e.b), BINARY[e.op]];
+      const [a, b, f] = [compileExpr(e.a), compileExpr(e.b), fold2[e.op]];
       return (inputs, col) => f(a(inputs, col), b(inputs, col));
     }
     default: {

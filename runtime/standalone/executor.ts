@@ -1,5 +1,5 @@
 /** Runs a plan on a device. Everything is created here, once; a run only writes inputs, encodes dispatches and submits. */
-import { pack, unpack } from "./layout.ts";
+import { pack, product, unpack } from "./layout.ts";
 import { tableWords } from "./tables.ts";
 import type { Dispatch, KernelPlan, TensorPlan } from "./plan.ts";
 import type { Executor, HostArray } from "./types.ts";
@@ -224,7 +224,7 @@ function placesOf(plan: KernelPlan, names: readonly string[]): readonly Place[] 
   let offset = 0;
   return names.map((name) => {
     const tensor = plan.tensors[name] ?? missing(name, plan);
-    const bytes = 4 * tensor.physical.reduce((a, b) => a * b, 1);
+    const bytes = 4 * product(tensor.physical);
     offset += bytes;
     return { name, tensor, offset: offset - bytes, bytes };
   });

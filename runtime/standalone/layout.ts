@@ -4,7 +4,7 @@ import type { HostArray } from "./types.ts";
 
 type Layout = Pick<TensorPlan, "dtype" | "shape" | "physical">;
 
-const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
+export const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
 
 /** Throws if `data` does not have as many elements as the tensor. */
 export function pack(data: HostArray, tensor: Layout): HostArray {

@@ -1,5 +1,6 @@
 /** Parameters, and what the optimizer knows about them, between a device and the tensors of a checkpoint. */
 import { initialize } from "./initialize.ts";
+import { product } from "./layout.ts";
 import type { ParamPlan } from "./plan.ts";
 import type { Executor } from "./types.ts";
 
@@ -12,8 +13,6 @@ export interface OfficialTensor {
 
 /** What a parameter has on the device: its weights and Adam's two moments. */
 export type ParamState = "param" | "adam_m" | "adam_v";
-
-const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
 
 /** Weights as before training, and moments of zero where the plan has any. */
 export function initializeParameters(executor: Executor, params: readonly ParamPlan[], seed: number): void {
