@@ -8,10 +8,10 @@ interface Recurrence {
   readonly times: number;
 }
 
-/** How often the group is applied, or null where the model has none: nothing is repeated, or not as a group. */
+/** How often the core, or the group where none is marked, is applied, or null where the model has none: nothing is repeated, or not as a group. */
 export const passesOf = (model: ModelSpec): number | null => recurrence(model)?.times ?? null;
 
-/** @returns the model with its group applied `passes` times, or what stands in the way */
+/** @returns the model with its core or group applied `passes` times, or what stands in the way */
 export function withPasses(model: ModelSpec, passes: number): ModelSpec | { readonly problem: string } {
   const group = recurrence(model);
   if (group === null) return { problem: `the stack of ${model.name}, ${model.stack}, has no group that is repeated as a whole` };
@@ -20,13 +20,21 @@ export function withPasses(model: ModelSpec, passes: number): ModelSpec | { read
   const inner = order.slice(group.first, group.first + group.length);
   const repeated = Array.from({ length: passes }, () => inner).flat();
   const schedule = numbered([...order.slice(0, group.first), ...repeated, ...order.slice(end)]);
-  if (model.halting !== null && schedule.length === 1) return { problem: `${model.name} halts in front of its second application, so it has no depth of 1` };
-  return { ...model, schedule };
+  const { core, halting } = model;
+  const nPasses = core === null ? schedule.length : passes;
+  if (halting?.kind === "act" && nPasses === 1) return { problem: `${model.name} halts in front of its second ${core === null ? "application" : "pass"}, so it has no depth of 1` };
+  if (core?.passEmbedding?.kind === "learned" && passes > core.passes) return { problem: `${model.name} has learned vectors for ${core.passes} passes; \`pass_embedding sinusoidal\` has them for any number` };
+  return { ...model, schedule, core: core === null ? null : { ...core, passes } };
 }
 
-/** From the first to the last use of any layer that is used again, if that is one run of a group without repetitions inside. */
-function recurrence({ schedule }: ModelSpec): Recurrence | null {
+/** The core; without one, from the first to the last use of any layer that is used again. Only if that is one run of a group without repetitions inside. */
+function recurrence({ schedule, core: marked }: ModelSpec): Recurrence | null {
   const order = schedule.map((site) => site.layer);
+  if (marked !== null) {
+    const { first, length, passes } = marked;
+    const isShared = order.slice(first, first + length * passes).every((layer, i) => layer === order[first + (i % length)]);
+    return isShared ? { first, length, times: passes } : null;
+  }
   const again = order.map((layer) => order.filter((other) => other === layer).length > 1);
   const first = again.indexOf(true);
   if (first < 0) return null;

@@ -55,7 +55,8 @@ describe.each(Object.entries(ODD_MODELS))("%s", (_, spec) => {
     for (const start of [0, 7]) {
       const states: Record<string, Float64Array> = {};
       const run = (graph: typeof step, position: number, chunk: number, last: number): void => {
-        const inputs = { tokens: sequence.slice(position, position + chunk), position: [position], last: [last] };
+        const positions = Array.from({ length: chunk }, (_, i) => position + i);
+        const inputs = { tokens: sequence.slice(position, position + chunk), position: [position], positions, last: [last] };
         const got = evaluateGraph(graph, { params, inputs, states })[graph.outputs["logits"]!]!;
         got.forEach((x, i) => expect(Math.abs(x - want[(position + last) * V + i]!)).toBeLessThan(1e-10));
       };

@@ -205,9 +205,34 @@ export const TRAIN = kind("The training recipe. It is not part of a model's iden
 
 export const TRAIN_BLOCK = plainBlock(TRAIN);
 
-export const ACT = kind("Adaptive computation time: in front of every application of a layer but the first, a small network of each token says whether it goes on (Graves 2016, Dehghani et al. 2019, Tan et al. 2023).", {
+// ---- depth
+
+export const SINUSOIDAL = kind("sin(pass · base^(−2j/d_model)) and its cosine in turn (Dehghani et al. 2019, equations 4 and 5).", {
+  base: number({ default: 10_000, min: 1, max: 1e9, open: true, doc: "channels 2j and 2j + 1 turn by base^(−2j/d_model) per pass" }),
+  positions: flag({ default: false, doc: "the same of the token's position is added, in every pass (Dehghani et al. 2019)" }),
+});
+
+export const CORE = kind("How the recurrent core of a stack, `core(…)`, is entered. e is what reaches it, s is the state: what the pass before left.", {
+  inject: choice(["none", "add", "concat", "gate"], {
+    default: "none",
+    doc: "what the layers of a pass read. none: s; add: s + e (Yang et al. 2023, looped transformers); concat: a learned map of s and e side by side (Geiping et al. 2025); gate: g · s + (1 − g) · e, g a sigmoid of such a map (as highways, Srivastava et al. 2015)",
+  }),
+}, {
+  state: block("The state before the first pass.", "input", { input: kind("e itself.", {}), zero: kind("Zeros.", {}) }),
+  pass_embedding: block("A vector that tells the passes apart, added to what the layers of a pass read.", "none", {
+    none: kind("All passes look alike.", {}), learned: kind("A learned vector for each pass.", {}), sinusoidal: SINUSOIDAL,
+  }),
+});
+
+export const ACT = kind("Adaptive computation time in the form of the Sparse Universal Transformer: in front of every pass over the core but the first (of every application of a layer, without a core), a small network of each token says whether it goes on (Tan et al. 2023).", {
   threshold: number({ default: 0.999, min: 0, max: 1, open: true, doc: "a token that has halted with a greater probability is skipped from then on" }),
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the mean expected depth, added to the loss" }),
+});
+
+export const GRAVES = kind("Adaptive computation time as first published and as in the Universal Transformer: in every pass over the core (application of a layer, without a core) each token halts if its probabilities so far add up to the threshold (Graves 2016, Dehghani et al. 2019).", {
+  threshold: number({ default: 0.99, min: 0, max: 1, open: true, doc: "sum of halting probabilities at which a token halts; what is then left of 1 counts for its last pass" }),
+  weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the mean of passes plus remainder (the ponder cost), added to the loss" }),
+  bias: number({ default: 1, min: -100, max: 100, doc: "logit of the halting probability before training" }),
 });
 
 export const MODEL = kind("One model.", {
@@ -218,7 +243,8 @@ export const MODEL = kind("One model.", {
 }, {
   embedding: plainBlock(EMBEDDING),
   head: plainBlock(HEAD),
-  halting: block("Tokens may leave the stack before its end.", "none", { none: kind("Every token goes through the whole stack.", {}), act: ACT }),
+  core: plainBlock(CORE),
+  halting: block("Tokens may leave the core, or the stack, before its end.", "none", { none: kind("Every token goes through the whole stack.", {}), act: ACT, graves: GRAVES }),
   train: TRAIN_BLOCK,
 });
 

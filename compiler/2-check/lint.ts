@@ -2,6 +2,7 @@
 import { feedForwardReadsNorm } from "../counts/index.ts";
 import type { Reporter } from "../diagnostics/index.ts";
 import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import type { Span } from "../ir/source.ts";
 import type { ModelTree } from "./model.ts";
 import { child, own, placeOf } from "./settings.ts";
 import { layersIn } from "./stack.ts";
@@ -10,9 +11,17 @@ export function lint(model: ModelSpec, tree: ModelTree, report: Reporter): void 
   lintStack(model, tree, report);
   for (const layer of model.layers) lintLayer(layer, tree, report);
   lintPlacement(model, tree, report);
-  if (model.halting !== null && model.halting.threshold < 0.5) {
-    report.report("halting-collapse", placeOf(child(tree.root, "halting"), "threshold", model.halting.span), { threshold: model.halting.threshold });
-  }
+  lintDepth(model, tree, report);
+}
+
+function lintDepth({ core, halting }: ModelSpec, { root }: ModelTree, report: Reporter): void {
+  const { blocks, fields, span } = child(root, "core");
+  if (core === null && span !== null && Object.keys(blocks).length + Object.keys(fields).length > 0) report.report("idle-core", span, {});
+  if (halting === null) return;
+  const { threshold } = halting;
+  const place = (field: string): Span => placeOf(child(root, "halting"), field, halting.span);
+  if (halting.kind === "act" && threshold < 0.5) report.report("halting-collapse", place("threshold"), { threshold });
+  if (halting.kind === "graves" && 1 / (1 + Math.exp(-halting.bias)) > threshold) report.report("early-halting", place("bias"), { bias: halting.bias, threshold });
 }
 
 function lintStack(model: ModelSpec, tree: ModelTree, report: Reporter): void {

@@ -1,11 +1,12 @@
 /** The tree of settings of a whole model → ModelSpec. */
 import type { ExpectAst, MatchAst, StackAst } from "../ir/ast.ts";
-import type { EmbeddingSpec, HaltingSpec, HeadSpec, LayerSpec, ModelSpec, NormSpec, Site } from "../ir/model-spec.ts";
+import type { EmbeddingSpec, HeadSpec, LayerSpec, ModelSpec, NormSpec, Site } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
-import { ACT, EMBEDDING, HEAD, MODEL } from "./language.ts";
+import { buildCore, buildHalting } from "./core.ts";
+import { EMBEDDING, HEAD, MODEL } from "./language.ts";
 import { buildLayer, buildNorm } from "./layer.ts";
 import { type BuildContext, child, read, type Settings } from "./settings.ts";
-import { type Application, expandStack, printStack } from "./stack.ts";
+import { type Application, type Expanded, expandStack, printStack } from "./stack.ts";
 import { buildTrain } from "./train.ts";
 
 export interface LayerTree {
@@ -43,16 +44,17 @@ export function buildModel(tree: ModelTree, context: BuildContext): ModelSpec | 
   const built = tree.layers.map((l) => buildLayer(l.name, l.settings, { ...context, dModel, layerSpan: l.span }));
   if (sizes === null || train === null || applications === null || tree.broken) return null;
 
-  const { pools, schedule } = schedulePools(applications);
+  const { pools, schedule } = schedulePools(applications.applications);
   const layers = pools.map((p) => named(built[tree.layers.findIndex((l) => l.name === p.layer)] ?? null, p));
   if (!layers.every((layer) => layer !== null) || !wholeBatches(layers, train.accumulate, context)) return null;
   const embedding = buildEmbedding(child(tree.root, "embedding"), layers, sizes.d_model, context);
   const head = buildHead(child(tree.root, "head"), layers, context);
   const halting = buildHalting(child(tree.root, "halting"), tree.span, context);
-  if (embedding === null || head === null || halting === "broken") return null;
+  const core = buildCore(child(tree.root, "core"), applications.core, context);
+  if (embedding === null || head === null || halting === "broken" || core === "broken") return null;
   return {
     name: tree.name, span: tree.span, vocabSize: sizes.vocab_size, seqLen: sizes.seq_len, dModel: sizes.d_model,
-    embedding, head, layers, schedule, stack: stackText(tree), halting, init: { scheme: sizes.init }, train,
+    embedding, head, layers, schedule, stack: stackText(tree), core, halting, init: { scheme: sizes.init }, train,
   };
 }
 
@@ -73,13 +75,13 @@ const named = (spec: LayerSpec | null, { layer, copy }: Application): LayerSpec 
 const stackText = (tree: ModelTree): string =>
   tree.stack === null ? tree.layers.map((l) => l.name).join(", ") : printStack(tree.stack.sequence);
 
-function applied(tree: ModelTree, context: BuildContext): readonly Application[] | null {
+function applied(tree: ModelTree, context: BuildContext): Expanded | null {
   const names = tree.layers.map((l) => l.name);
   if (names.length === 0) {
     if (!tree.broken) context.report.report("no-layers", tree.nameSpan, { name: tree.name });
     return null;
   }
-  if (tree.stack === null) return names.map((layer) => ({ layer, copy: null }));
+  if (tree.stack === null) return { applications: names.map((layer) => ({ layer, copy: null })), core: null };
   return expandStack(tree.stack.sequence, names, tree.broken, context.report);
 }
 
@@ -99,13 +101,6 @@ function schedulePools(applications: readonly Application[]): { readonly pools: 
     return { layer, pass: uses[layer]!++ };
   });
   return { pools, schedule };
-}
-
-function buildHalting(settings: Settings, fallback: Span, context: BuildContext): HaltingSpec | null | "broken" {
-  if (settings.broken) return "broken";
-  if (settings.kind === null || settings.kind.name === "none") return null;
-  const fields = read(settings, ACT, context);
-  return fields === null ? "broken" : { kind: "act", span: settings.span ?? fallback, ...fields };
 }
 
 const allPost = (layers: readonly LayerSpec[]): boolean => layers.every((layer) => layer.placement === "post");

@@ -1,6 +1,7 @@
 /** The stack algebra: which layer's weights are used where in depth. */
 import { nearest, type Reporter } from "../diagnostics/index.ts";
 import type { RepeatAst, SequenceAst } from "../ir/ast.ts";
+import type { Span } from "../ir/source.ts";
 
 const MAX_DEPTH = 10_000;
 
@@ -10,16 +11,59 @@ export interface Application {
   readonly copy: number | null;
 }
 
+/** A stack unrolled. */
+export interface Expanded {
+  readonly applications: readonly Application[];
+  /** The applications inside `core(…)`; null where the stack has none. */
+  readonly core: CoreRange | null;
+}
+
+export interface CoreRange {
+  readonly span: Span;
+  readonly first: number;
+  /** Applications in one pass. */
+  readonly length: number;
+  readonly passes: number;
+}
+
+/** Words in front of parentheses. */
+export const STACK_FUNCTIONS = ["own", "core"];
+
 /**
  * Checks names and numbers, then unrolls. Null if something is wrong (reported).
  * @param uncertain the list of layers is known to be incomplete: names that are not in it are nobody's mistake
  */
-export function expandStack(sequence: SequenceAst, layers: readonly string[], uncertain: boolean, report: Reporter): readonly Application[] | null {
+export function expandStack(sequence: SequenceAst, layers: readonly string[], uncertain: boolean, report: Reporter): Expanded | null {
   const mark = report.all.length;
   const depth = checkSequence(sequence, uncertain ? [...layers, ...layersIn(sequence)] : layers, report);
+  checkCores(sequence, report);
   if (depth > MAX_DEPTH) report.report("stack-too-deep", sequence.span, { limit: MAX_DEPTH });
-  return depth > MAX_DEPTH || uncertain || report.hasErrors(mark) ? null : unroll(sequence, false, {});
+  if (depth > MAX_DEPTH || uncertain || report.hasErrors(mark)) return null;
+  const copies = {};
+  const parts = sequence.items.map((item) => ({ item, applications: unroll({ ...sequence, items: [item] }, false, copies) }));
+  return { applications: parts.flatMap((part) => part.applications), core: coreIn(parts) };
 }
+
+function coreIn(parts: readonly { readonly item: RepeatAst; readonly applications: readonly Application[] }[]): CoreRange | null {
+  const at = parts.findIndex(({ item }) => isCore(item));
+  if (at < 0) return null;
+  const { item, applications } = parts[at]!;
+  const first = parts.slice(0, at).reduce((sum, part) => sum + part.applications.length, 0);
+  const passes = item.times?.value ?? 1;
+  return { span: item.span, first, length: applications.length / passes, passes };
+}
+
+const isCore = ({ item }: RepeatAst): boolean => item.kind === "group" && item.function?.text === "core";
+
+/** One core at most, and not as a part of something that is repeated itself. */
+function checkCores(sequence: SequenceAst, report: Reporter): void {
+  const [, ...others] = sequence.items.filter(isCore);
+  const inner = sequence.items.flatMap(({ item }) => (item.kind === "group" ? coresIn(item.sequence) : []));
+  for (const { span } of [...others, ...inner]) report.report("misplaced-core", span, { nested: inner.some((core) => core.span === span) });
+}
+
+const coresIn = (sequence: SequenceAst): readonly RepeatAst[] =>
+  sequence.items.flatMap((repeat) => [...(isCore(repeat) ? [repeat] : []), ...(repeat.item.kind === "group" ? coresIn(repeat.item.sequence) : [])]);
 
 function checkSequence(sequence: SequenceAst, layers: readonly string[], report: Reporter): number {
   return sequence.items.reduce((depth, item) => depth + checkRepeat(item, layers, report), 0);
@@ -30,7 +74,7 @@ function checkRepeat({ item, times }: RepeatAst, layers: readonly string[], repo
   if (item.kind === "layer" && !layers.includes(item.name.text)) {
     report.report("unknown-layer", item.name.span, { name: item.name.text, nearest: nearest(item.name.text, layers), choices: layers });
   }
-  if (item.kind === "group" && item.function !== null && item.function.text !== "own") {
+  if (item.kind === "group" && item.function !== null && !STACK_FUNCTIONS.includes(item.function.text)) {
     report.report("unknown-stack-function", item.function.span, { name: item.function.text });
   }
   return (times?.value ?? 1) * (item.kind === "layer" ? 1 : checkSequence(item.sequence, layers, report));
@@ -39,7 +83,7 @@ function checkRepeat({ item, times }: RepeatAst, layers: readonly string[], repo
 function unroll(sequence: SequenceAst, owned: boolean, copies: Record<string, number>): Application[] {
   return sequence.items.flatMap(({ item, times }) => {
     const once = (): Application[] => {
-      if (item.kind === "group") return unroll(item.sequence, owned || item.function !== null, copies);
+      if (item.kind === "group") return unroll(item.sequence, owned || item.function?.text === "own", copies);
       const layer = item.name.text;
       if (!owned) return [{ layer, copy: null }];
       copies[layer] = (copies[layer] ?? -1) + 1;

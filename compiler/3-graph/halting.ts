@@ -1,10 +1,10 @@
 /**
- * Adaptive computation time over the stack (Graves 2016, arXiv:1603.08983; Dehghani et al. 2019, arXiv:1807.03819), in the form of the Sparse
- * Universal Transformer (Tan et al. 2023, arXiv:2310.07096). State of each token: N, the probability of not having halted; A, the
- * output weighted by where it halted; D, the depth so weighted; h, the stream that the layers go on from. In front of application ℓ ≥ 1
+ * Adaptive computation time over passes in the form of the Sparse Universal Transformer (Tan et al. 2023, arXiv:2310.07096), after
+ * Graves 2016 (arXiv:1603.08983). State of each token: N, the probability of not having halted; A, the output weighted by where it halted; D, the
+ * depth so weighted; h, the stream that the layers go on from. In front of pass ℓ ≥ 1
  *
  *   p = N · g_stop(h)    N ← N · g_go(h)    A ← A + p·h    D ← D + (ℓ−1)·p    M = N where N ≥ θ, else 0
- *   h ← layer(h), keys and values from the last mixed output, tokens with M = 0 skipped
+ *   h ← layers(h), keys and values of the first layer from the last mixed output, tokens with M = 0 skipped
  *   output: A + M·h, but where M = 0 it stays as it was
  */
 import { map, linear, sum, view } from "../graph/dsl.ts";
@@ -13,9 +13,10 @@ import type { ValueId } from "../ir/graph.ts";
 import type { HaltingSpec } from "../ir/model-spec.ts";
 import { plain } from "../ir/tensor-type.ts";
 import { ACTIVATIONS } from "./activations.ts";
-import { applyLayer } from "./layer.ts";
+import { firstLayer } from "./passes.ts";
 import { param, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
+import type { Passes } from "./trunk.ts";
 
 interface Tokens {
   readonly never: ValueId; // N [B, T, 1]
@@ -23,38 +24,38 @@ interface Tokens {
   readonly depth: ValueId; // D [B, T, 1]
 }
 
-/** All applications: the last mixed output, [B, T, D]. */
-export function haltingTrunk(s: BuildState, spec: HaltingSpec, embedded: ValueId): ValueId {
-  const { layers, schedule } = s.model;
+/** All passes: the last mixed output, [B, T, D]. */
+export function haltingPasses(s: BuildState, spec: HaltingSpec, { sites, start, enter, layers }: Passes): ValueId {
   const column = plain([s.batch, s.positions, 1]);
   const fill = (name: string, value: number): ValueId => map(s.b, name, constant(value), [], column);
-  let h = applyLayer(s, layers[schedule[0]!.layer]!, 0, embedded);
+  let h = layers(0, enter(0, start));
   let out = h;
   let tokens: Tokens = { never: fill("act.never_halt", 1), depth: fill("act.expected_depth", 0), mixed: map(s.b, "act.mixed", mul(constant(0), input(0)), [h]) };
-  keep(s, 0, h, out, tokens);
+  keep(s, sites[0]!, h, out, tokens);
   let penalty: ValueId | null = null;
-  for (let site = 1; site < schedule.length; site++) {
-    const layer = layers[schedule[site]!.layer]!;
-    const [from, source, before] = [h, out, tokens];
-    tokens = within(s, `${layer.name}.halting`, spec.span, () => halt(s, layer.name, site, from, before));
+  for (let pass = 1; pass < sites.length; pass++) {
+    const [from, last, before, decider] = [h, out, tokens, firstLayer(s.model, sites[pass]!).name];
+    tokens = within(s, `${decider}.halting`, spec.span, () => halt(s, decider, pass, from, before));
     const weight = map(s.b, "act.weight", select("lt", input(0), constant(1 - spec.threshold), constant(0), input(0)), [tokens.never]);
     const running = map(s.b, "act.running", select("eq", input(0), constant(0), constant(0), constant(1)), [weight]);
-    h = applyLayer(s, layer, site, from, { source, weight, running });
-    out = map(s.b, "act.out", select("eq", input(3), constant(0), input(0), add(input(1), mul(input(3), input(2)))), [source, tokens.mixed, h, weight]);
-    keep(s, site, h, out, tokens);
-    if (s.entry.kind === "train") penalty = addPonder(s, site, tokens.depth, weight, penalty);
+    h = layers(pass, enter(pass, from), { source: enter(pass, last), weight, running });
+    out = map(s.b, "act.out", select("eq", input(3), constant(0), input(0), add(input(1), mul(input(3), input(2)))), [last, tokens.mixed, h, weight]);
+    keep(s, sites[pass]!, h, out, tokens);
+    if (s.entry.kind === "train") penalty = addPonder(s, pass, tokens.depth, weight, penalty);
   }
   if (penalty !== null) s.penalties.push(map(s.b, "act.loss", mul(constant(spec.weight / (s.batch * s.positions)), input(0)), [penalty]));
   return out;
 }
 
-function keep(s: BuildState, site: number, h: ValueId, out: ValueId, { never, depth }: Tokens): void {
+/** What a pass leaves, under the number of its last application. */
+function keep(s: BuildState, sites: readonly number[], h: ValueId, out: ValueId, { never, depth }: Tokens): void {
   if (s.entry.kind === "step") return;
+  const site = sites.at(-1)!;
   Object.assign(s.outputs, { [`layers.${site}`]: out, [`act.block_out.${site}`]: h, [`act.never_halt.${site}`]: never, [`act.expected_depth.${site}`]: depth });
 }
 
 /** One decision of every token: softmax over "go on" and "stop" of a small network of h. */
-function halt(s: BuildState, layer: string, site: number, h: ValueId, { never, mixed, depth }: Tokens): Tokens {
+function halt(s: BuildState, layer: string, pass: number, h: ValueId, { never, mixed, depth }: Tokens): Tokens {
   const name = `${layer}.halting`;
   const up = linear(s.b, `${name}.hidden`, h, param(s, `${name}.hidden`));
   const hidden = map(s.b, `${name}.hidden`, ACTIVATIONS.gelu(add(input(0), input(1))), [up, vector(s, `${name}.hidden.bias`, 3)]);
@@ -65,13 +66,13 @@ function halt(s: BuildState, layer: string, site: number, h: ValueId, { never, m
   return {
     never: map(s.b, "act.never_halt", mul(input(0), sigmoid(neg(input(1)))), [never, logit]),
     mixed: map(s.b, "act.mixed", add(input(0), mul(input(1), input(2))), [mixed, halted, h]),
-    depth: map(s.b, "act.expected_depth", add(input(0), mul(constant(site - 1), input(1))), [depth, halted]),
+    depth: map(s.b, "act.expected_depth", add(input(0), mul(constant(pass - 1), input(1))), [depth, halted]),
   };
 }
 
-/** Σ over tokens of (D + M·ℓ), added to those of earlier applications, [1]. */
-function addPonder(s: BuildState, site: number, depth: ValueId, weight: ValueId, before: ValueId | null): ValueId {
-  const perToken = map(s.b, "act.ponder", add(input(0), mul(constant(site), input(1))), [depth, weight]);
+/** Σ over tokens of (D + M·ℓ), added to those of earlier passes, [1]. */
+function addPonder(s: BuildState, pass: number, depth: ValueId, weight: ValueId, before: ValueId | null): ValueId {
+  const perToken = map(s.b, "act.ponder", add(input(0), mul(constant(pass), input(1))), [depth, weight]);
   const total = sum(s.b, "act.ponder", view(s.b, "act.ponder", perToken, [s.batch * s.positions]), 0);
   return before === null ? total : map(s.b, "act.ponder", add(input(0), input(1)), [before, total]);
 }

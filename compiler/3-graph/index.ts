@@ -7,14 +7,13 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 import { plain } from "../ir/tensor-type.ts";
 import { balanceLoss } from "./balance.ts";
 import type { Entry } from "./entry.ts";
-import { haltingTrunk } from "./halting.ts";
 import { initRule } from "./init.ts";
-import { applyLayer } from "./layer.ts";
-import { embed, headLogits, lastRow, meanLoss, tokenLoss, trainLoss } from "./loss.ts";
+import { headLogits, lastRow, meanLoss, tokenLoss, trainLoss } from "./loss.ts";
 import { namingScheme, officialPlace } from "./naming.ts";
 import { parametersOf } from "./parameters.ts";
 import { within } from "./state.ts";
 import type { BuildState } from "./state.ts";
+import { trunk } from "./trunk.ts";
 
 export type { Entry } from "./entry.ts";
 export { namingScheme, officialPlace } from "./naming.ts";
@@ -56,19 +55,6 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
     sources: {}, balance: [], information: [], penalties: [], updates: {}, zLosses: {}, outputs: {},
   };
   return { state, params };
-}
-
-/** Embedding and all layers: the final residual stream, [B, T, D]. */
-function trunk(s: BuildState): ValueId {
-  const { model } = s;
-  let x = within(s, "embedding", model.span, () => embed(s));
-  if (s.entry.kind !== "step") s.outputs["embed_out"] = x;
-  if (model.halting !== null) return haltingTrunk(s, model.halting, x);
-  model.schedule.forEach((site, index) => {
-    x = applyLayer(s, model.layers[site.layer]!, index, x);
-    if (s.entry.kind !== "step") s.outputs[`layers.${index}`] = x;
-  });
-  return x;
 }
 
 function losses(s: BuildState, hidden: ValueId): void {

@@ -23,6 +23,7 @@ export function initRule(model: ModelSpec, p: ParameterSpec): InitRule {
   if (p.signRate !== null) return ZEROS;
   const layer = model.layers[p.layer]!;
   if (/^norm_|^attention\.[qk]_norm/.test(p.role)) return p.role.endsWith("weight") ? ONES : ZEROS;
+  if (model.halting?.kind === "graves" && p.role === "halting.stop.bias") return { kind: "constant", value: model.halting.bias };
   if (p.role.startsWith("halting.")) return p.role.startsWith("halting.hidden") ? uniform(1 / Math.sqrt(model.dModel)) : ZEROS;
   if (p.role === "attention.relative") return ZEROS;
   const hidden = routerOf(p.role, layer)?.hidden ?? null;
@@ -53,7 +54,10 @@ function modelRule(role: Role, dModel: number): InitRule {
     case "embedding": return normal(1 / Math.sqrt(dModel));
     case "head":
     case "head.bias": return uniform(1 / Math.sqrt(dModel));
-    default: return role.endsWith("weight") ? ONES : ZEROS; // norms
+    case "core.inject.state":
+    case "core.inject.input": return normal(Math.sqrt(1 / (2 * dModel))); // each is half of a map of 2D channels
+    case "core.inject.bias": return ZEROS;
+    default: return role.startsWith("core.pass_embedding.") ? normal(1 / Math.sqrt(dModel)) : role.endsWith("weight") ? ONES : ZEROS; // norms
   }
 }
 

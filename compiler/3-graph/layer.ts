@@ -13,9 +13,9 @@ import type { Skip } from "./router.ts";
 import { within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 
-/** Whom halting skips in an application, and the stream that keys and values come from. */
+/** Whom halting skips in an application, and the stream that keys and values come from: null if they come from its own. */
 export interface Halted extends Skip {
-  readonly source: ValueId; // [B, T, D]
+  readonly source: ValueId | null; // [B, T, D]
 }
 
 /** @param site position in depth @returns the residual stream after the layer, [B, T, D] */
@@ -34,7 +34,7 @@ function residual(s: BuildState, layer: LayerSpec, norm: "norm_attention" | "nor
     halted === null ? map(s.b, `${layer.name}.residual`, add(input(0), scaled), [x, y])
       : map(s.b, `${layer.name}.residual`, add(input(0), mul(input(2), scaled)), [x, y, halted.running]));
   const blockOf = (n: { readonly x: ValueId; readonly normed: ValueId }, ofSource: (y: ValueId) => typeof n): ValueId =>
-    block({ ...n, skip: halted === null ? null : { ...halted, source: norm === "norm_attention" ? ofSource(halted.source) : n } });
+    block({ ...n, skip: halted === null ? null : { ...halted, source: norm === "norm_attention" && halted.source !== null ? ofSource(halted.source) : n } });
   const both = (y: ValueId): { readonly x: ValueId; readonly normed: ValueId } => ({ x: y, normed: y });
   switch (layer.placement) {
     case "pre": return plus(blockOf(both(normed(x)), (y) => both(normed(y))));

@@ -53,7 +53,7 @@ function totalWeight(s: BuildState, { key, applications }: InformationTerm): Val
   const rows = elements(shape.slice(0, -1));
   const weights = applications.flatMap(({ weight }) => (weight === null ? [] : [sumRows(s, `${key}.weight`, weight)]));
   const plain = rows * (applications.length - weights.length);
-  const one = map(s.b, `${key}.total`, constant(s.model.halting === null ? plain * shape.at(-1)! : plain + 1e-12), [], { dtype: "f32", shape: [1, 1, 1], physical: [1, 1, 1] });
+  const one = map(s.b, `${key}.total`, constant(s.model.halting?.kind !== "act" ? plain * shape.at(-1)! : plain + 1e-12), [], { dtype: "f32", shape: [1, 1, 1], physical: [1, 1, 1] });
   return chain(s, `${key}.total`, [one, ...weights]);
 }
 

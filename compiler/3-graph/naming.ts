@@ -9,7 +9,8 @@
 import type { Param } from "../ir/graph.ts";
 import type { LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 import { bug, elements } from "../ir/tensor-type.ts";
-import { hasExperts, hasHalting, keyHeads } from "./parameters.ts";
+import { hasExperts, keyHeads } from "./parameters.ts";
+import { hasHalting } from "./passes.ts";
 import type { ParameterSpec, Role } from "./parameters.ts";
 
 export type NamingScheme = "clean" | "training";
@@ -20,7 +21,7 @@ export function namingScheme(model: ModelSpec): NamingScheme {
   const { embedding, head } = model;
   const frame = embedding.scale === 1 && embedding.norm === null && head.bias && !head.tied && head.norm !== null;
   const cyclic = model.schedule.every((site, i) => site.layer === i % model.layers.length);
-  return frame && cyclic && model.halting === null && model.layers.every(isCleanLayer) ? "clean" : "training";
+  return frame && cyclic && model.core === null && model.halting === null && model.layers.every(isCleanLayer) ? "clean" : "training";
 }
 
 function isCleanLayer(layer: LayerSpec): boolean {
@@ -42,10 +43,10 @@ export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: Paramet
   const merged = layer === null ? null : mergedPlace(layer, scheme, p, model.dModel);
   if (merged !== null) return merged;
   const prefix = p.layer === null ? "" : scheme === "clean" ? `transformer.layers.${p.layer}.` : `unique_layers.${p.layer}.`;
-  if (p.role === "halting.go" || p.role === "halting.stop") return { tensor: `${prefix}_gate.3.weight`, shape: [2, model.dModel], start: p.role === "halting.go" ? 0 : model.dModel };
+  if (p.role === "halting.go" || (p.role === "halting.stop" && model.halting?.kind === "act")) return { tensor: `${prefix}_gate.3.weight`, shape: [2, model.dModel], start: p.role === "halting.go" ? 0 : model.dModel };
   const tensor = scheme === "clean" ? cleanName(p.role) : trainingName(p.role, layer);
   // A layer whose tokens may halt lies inside the module that decides who does.
-  const inner = p.layer !== null && hasHalting(model, p.layer) && !p.role.startsWith("halting.") ? "mod." : "";
+  const inner = p.layer !== null && model.halting?.kind === "act" && hasHalting(model, p.layer) && !p.role.startsWith("halting.") ? "mod." : "";
   return { tensor: prefix + inner + tensor, shape: officialShape(layer, p), start: 0 };
 }
 
@@ -88,6 +89,7 @@ const TRAINING: Partial<Readonly<Record<Role, string>>> = {
   "embedding": "embedding.weight", "embedding.norm.weight": "embedding.norm.weight", "embedding.norm.bias": "embedding.norm.bias",
   "head": "output.weight", "head.bias": "output.bias", "head.norm.weight": "out_norm.weight", "head.norm.bias": "out_norm.bias",
   "attention.gate": "self_attn.selections.o", "feed_forward.router": "pkm.expert_sel",
+  "halting.stop": "halting.weight", "halting.stop.bias": "halting.bias",
   "halting.hidden": "_gate.0.weight", "halting.hidden.bias": "_gate.0.bias", "attention.relative": "self_attn.rel_pos_emb",
   "feed_forward.router.hidden": "pkm.expert_sel_hidden.weight", "feed_forward.router.hidden.bias": "pkm.expert_sel_hidden.bias",
   "attention.router_v.hidden": "self_attn.selections.v_hidden.weight", "attention.router_v.hidden.bias": "self_attn.selections.v_hidden.bias",
@@ -126,7 +128,7 @@ function trainingName(role: Role, layer: LayerSpec | null): string {
   if (role.endsWith(".load_bias")) return `${trainingName(role.slice(0, -".load_bias".length) as Role, layer)}_load_bias`;
   const fixed = (layer === null ? undefined : sparseName(role, layer)) ?? TRAINING[role];
   if (fixed !== undefined) return fixed;
-  if (layer === null) return bug(`no official name for ${role}`);
+  if (layer === null) return role.startsWith("core.") ? role : bug(`no official name for ${role}`);
   const block = role.slice(0, role.indexOf("."));
   const part = role.slice(block.length + 1);
   switch (block) {

@@ -5,6 +5,7 @@
 import type { TensorType } from "../ir/graph.ts";
 import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec } from "../ir/model-spec.ts";
 import { paddedAxes } from "../ir/tensor-type.ts";
+import { hasHalting } from "./passes.ts";
 
 /** What a parameter does in its layer (or in the model, for embedding and head). */
 export type Role =
@@ -14,7 +15,8 @@ export type Role =
   | `attention.${Projection}` | "attention.gate" | `attention.${"q" | "k"}_norm.${"weight" | "bias"}`
   | "attention.relative" | `attention.${"router_v" | "router_o" | "router"}${RouterPart}`
   | `feed_forward.${"" | "shared."}${"up" | "gate" | "down"}${"" | ".bias"}` | `feed_forward.router${RouterPart}`
-  | "halting.hidden" | "halting.hidden.bias" | "halting.go" | "halting.stop";
+  | "core.inject.state" | "core.inject.input" | "core.inject.bias" | `core.pass_embedding.${number}`
+  | "halting.hidden" | "halting.hidden.bias" | "halting.go" | "halting.stop" | "halting.stop.bias";
 
 /** The router's scores, and the layer in front of them if it has one. */
 type RouterPart = "" | ".bias" | ".hidden" | ".hidden.bias" | ".load_bias";
@@ -37,12 +39,12 @@ type Tensor = readonly [role: Role, shape: readonly number[], padded: readonly n
 
 /** All parameters, each once, in the order of use. */
 export function parametersOf(model: ModelSpec): readonly ParameterSpec[] {
-  const own = [...embeddingTensors(model), ...headTensors(model)].map(([role, shape, padded]): ParameterSpec =>
+  const front = [...embeddingTensors(model), ...coreTensors(model)];
+  const own = [...front, ...headTensors(model)].map(([role, shape, padded]): ParameterSpec =>
     ({ name: role, role, layer: null, type: paddedAxes(shape, padded), signRate: null }));
-  const nEmbedding = embeddingTensors(model).length;
   const layers = model.layers.flatMap((layer, index) => [...layerTensors(layer, model.dModel), ...haltingTensors(model, index)].map(([role, shape, padded]): ParameterSpec =>
     ({ name: `${layer.name}.${role}`, role, layer: index, type: paddedAxes(shape, padded), signRate: signRate(layer, role) })));
-  return [...own.slice(0, nEmbedding), ...layers, ...own.slice(nEmbedding)];
+  return [...own.slice(0, front.length), ...layers, ...own.slice(front.length)];
 }
 
 function signRate({ attention, feedForward }: LayerSpec, role: Role): number | null {
@@ -53,6 +55,15 @@ function signRate({ attention, feedForward }: LayerSpec, role: Role): number | n
 
 function embeddingTensors(model: ModelSpec): readonly Tensor[] {
   return [["embedding", [model.vocabSize, model.dModel], [0, 1]], ...normTensors("embedding.norm", model.embedding.norm, model.dModel)];
+}
+
+function coreTensors({ core, dModel }: ModelSpec): readonly Tensor[] {
+  if (core === null) return [];
+  const map = (role: Role): Tensor => [role, [dModel, dModel], [0, 1]];
+  const row = (role: Role): Tensor => [role, [dModel], [0]];
+  const maps = core.inject === "concat" || core.inject === "gate" ? [map("core.inject.state"), map("core.inject.input")] : [];
+  const embeddings = core.passEmbedding?.kind === "learned" ? Array.from({ length: core.passes }, (_, pass) => row(`core.pass_embedding.${pass}`)) : [];
+  return [...maps, ...(core.inject === "gate" ? [row("core.inject.bias")] : []), ...embeddings];
 }
 
 function headTensors(model: ModelSpec): readonly Tensor[] {
@@ -89,13 +100,10 @@ const layerTensors = (layer: LayerSpec, dModel: number): readonly Tensor[] => [
 export const hasExperts = (attention: AttentionSpec, projection: Projection): boolean =>
   attention.kind === "switchhead" ? attention.on.includes(projection) : attention.kind === "moa" && (projection === "q" || projection === "o");
 
-/** Layers that are applied behind the first application decide in front of it who halts. */
-export const hasHalting = (model: ModelSpec, layer: number): boolean =>
-  model.halting !== null && model.schedule.some((site, index) => index > 0 && site.layer === layer);
-
 function haltingTensors(model: ModelSpec, layer: number): readonly Tensor[] {
   if (!hasHalting(model, layer)) return [];
   const { dModel } = model;
+  if (model.halting!.kind === "graves") return [["halting.stop", [1, dModel], [0, 1]], ["halting.stop.bias", [1], [0]]];
   return [["halting.hidden", [dModel, dModel], [0, 1]], ["halting.hidden.bias", [dModel], [0]], ["halting.go", [1, dModel], [1]], ["halting.stop", [1, dModel], [1]]];
 }
 

@@ -1,7 +1,7 @@
 /** What the model builders share while one graph is being built. Local to one call of buildGraph. */
 import type { GraphBuilder } from "../graph/builder.ts";
 import { emitOne } from "../graph/builder.ts";
-import { view } from "../graph/dsl.ts";
+import { gatherRows, sinusoid, view } from "../graph/dsl.ts";
 import type { Rotary } from "../graph/dsl.ts";
 import type { InputName, ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, ModelSpec, RopeSpec } from "../ir/model-spec.ts";
@@ -71,6 +71,7 @@ const inputShape = (s: BuildState, name: InputName): readonly number[] => {
   switch (name) {
     case "tokens":
     case "targets": return [s.batch, s.positions];
+    case "positions": return [1, s.positions];
     case "last": return [1, 1];
     default: return [1];
   }
@@ -79,6 +80,14 @@ const inputShape = (s: BuildState, name: InputName): readonly number[] => {
 /** A tensor that the host writes; made on first use. */
 export function source(s: BuildState, name: InputName): ValueId {
   return (s.sources[name] ??= emitOne(s.b, name, { kind: "input", name }, [], plain(inputShape(s, name), name === "loss_scale" ? "f32" : "u32")));
+}
+
+/** A row of sines and cosines for each position processed, [1, T, D]. */
+export function positionRows(s: BuildState, base: number): ValueId {
+  const { dModel } = s.model;
+  const rows = s.entry.kind === "step" ? s.entry.capacity : s.positions;
+  const table = (s.sources[`sinusoid ${base}`] ??= sinusoid(s.b, "positions", { first: 0, base }, rows, dModel));
+  return s.entry.kind === "step" ? gatherRows(s.b, "positions", table, source(s, "positions")) : view(s.b, "positions", table, [1, rows, dModel]);
 }
 
 /** Rotary tables for all positions that the entry can reach. */

@@ -94,6 +94,10 @@ function storage(facts: Facts, graph: OpGraph, refs: RefTable, sums: ReadonlyMap
     case "input": return declare(refs, `input/${op.name}/${type.shape.join("x")}`, bytes, "inputs", true);
     case "cache": return declare(refs, `cache/${op.name}`, bytes, "caches", true);
     case "ropeTable": return declare(refs, `table/${op.fn}/${op.nRotate}/${op.base}`, bytes, "tables", true, { fn: op.fn, nRotate: op.nRotate, base: op.base });
+    case "sinusoid": {
+      const [rows, width] = [type.shape[0]!, type.shape[1]!];
+      return declare(refs, `table/sinusoid/${op.first}/${rows}/${op.base}`, bytes, "tables", true, { fn: "sinusoid", first: op.first, base: op.base, width, stride: type.physical[1]! });
+    }
     default: break;
   }
   const sum = sums.get(base);

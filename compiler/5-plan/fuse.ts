@@ -50,7 +50,7 @@ export const isRowReduce = (facts: Facts, value: ValueId): boolean => {
 const isContribution = (facts: Facts, value: ValueId): boolean =>
   facts.graph.gradients.some((g) => g.contributions.some((c) => facts.base(c) === value));
 
-const SOURCES: ReadonlySet<string> = new Set(["input", "param", "ropeTable"]);
+const SOURCES: ReadonlySet<string> = new Set(["input", "param", "ropeTable", "sinusoid"]);
 const EPILOGUES: ReadonlySet<string> = new Set(["matmul", "expertMatmul", "gatherRows"]);
 
 /** @param unfused stores every value with a kernel of its own: slow, and what fusion is tested against */

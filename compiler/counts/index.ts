@@ -4,7 +4,7 @@ import { countMacs } from "./macs.ts";
 import { countParams } from "./params.ts";
 
 export { countConventions, paperTrainingMacs, type Conventions } from "./conventions.ts";
-export { attentionMacs, countMacs, feedForwardMacs, type MacConvention, type MacCounts } from "./macs.ts";
+export { attentionMacs, countMacs, feedForwardMacs, injectionMacs, type MacConvention, type MacCounts } from "./macs.ts";
 export { countParams, feedForwardReadsNorm, type ParamCounts, type TensorCount } from "./params.ts";
 
 /** What `expect` and `match` can count. */

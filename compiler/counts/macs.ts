@@ -2,7 +2,8 @@
  * Multiply-accumulates of one forward pass over a sequence, by named conventions.
  *
  * moeut  as the authors of MoEUT count them: no head, no embedding, attention over the full T × T square, and the routers of
- *        several heads counted once. Keys and values that experts share are projected once; learned positions and halting are left out.
+ *        several heads counted once. Keys and values that experts share are projected once, and the maps of `inject` count; learned positions and halting
+ *        are left out.
  * full   everything that is multiplied: attention over the pairs that see each other (T·(T+1)/2 if causal), the routers of every head, gates, learned
  *        positions, halting, the head. Tokens that halt are counted as if they went on.
  */
@@ -23,11 +24,21 @@ export interface MacCounts {
 export function countMacs(model: ModelSpec, seqLen: number = model.seqLen): MacCounts {
   const layers = (convention: MacConvention): number =>
     model.schedule.reduce((sum, site) => sum + layerMacs(model.layers[site.layer]!, model.dModel, seqLen, convention), 0);
-  const moeut = layers("moeut");
-  const halting = model.halting === null ? 0 : (model.schedule.length - 1) * model.dModel * (model.dModel + 2);
-  const full = layers("full") + seqLen * (halting + model.dModel * model.vocabSize);
+  const injected = injectionMacs(model);
+  const moeut = layers("moeut") + seqLen * injected;
+  const full = layers("full") + seqLen * (haltingMacs(model) + injected + model.dModel * model.vocabSize);
   return { moeut, full, seqLen, perToken: { moeut: moeut / seqLen, full: full / seqLen } };
 }
+
+/** Per token: a decision in front of every pass (application, without a core); under `act` not of the first. */
+function haltingMacs({ halting, core, schedule, dModel }: ModelSpec): number {
+  const passes = core?.passes ?? schedule.length;
+  return halting === null ? 0 : halting.kind === "graves" ? passes * dModel : (passes - 1) * dModel * (dModel + 2);
+}
+
+/** Per token: what is injected is mapped once, the state in every pass. */
+export const injectionMacs = ({ core, dModel }: ModelSpec): number =>
+  core?.inject === "concat" || core?.inject === "gate" ? (core.passes + 1) * dModel * dModel : 0;
 
 function layerMacs(layer: LayerSpec, D: number, T: number, convention: MacConvention): number {
   return attentionMacs(layer.attention, D, T, convention) + T * feedForwardMacs(layer.feedForward, D);

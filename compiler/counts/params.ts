@@ -36,6 +36,7 @@ export function countParams(model: ModelSpec): ParamCounts {
   const tensors = [
     tensor("embedding", [V, D], { used: head.tied ? V : 1 }),
     ...normTensors("embedding.norm", embedding.norm, D),
+    ...coreTensors(model),
     ...model.layers.flatMap((layer, index) => [...layerTensors(layer, D), ...haltingTensors(model, index)]),
     ...normTensors("head.norm", head.norm, D),
     ...(head.tied ? [] : [tensor("head", [V, D])]),
@@ -66,10 +67,23 @@ function normTensors(name: string, norm: NormSpec | null, D: number): TensorCoun
   return norm.kind === "layernorm" ? [tensor(`${name}.weight`, [D]), tensor(`${name}.bias`, [D])] : [tensor(`${name}.weight`, [D])];
 }
 
-/** The network that lets tokens halt, in layers that are applied behind the first application. */
-function haltingTensors({ halting, schedule, layers, dModel: D }: ModelSpec, layer: number): TensorCount[] {
-  if (halting === null || !schedule.some((site, index) => index > 0 && site.layer === layer)) return [];
+/** Two maps of the state and of what is injected, and a vector for each pass. */
+function coreTensors({ core, dModel: D }: ModelSpec): TensorCount[] {
+  if (core === null) return [];
+  const maps = core.inject === "concat" || core.inject === "gate" ? [tensor("core.inject.state", [D, D]), tensor("core.inject.input", [D, D])] : [];
+  const bias = core.inject === "gate" ? [tensor("core.inject.bias", [D])] : [];
+  const learned = core.passEmbedding?.kind === "learned" ? Array.from({ length: core.passes }, (_, pass) => tensor(`core.pass_embedding.${pass}`, [D])) : [];
+  return [...maps, ...bias, ...learned];
+}
+
+/** What decides in front of a pass over the core, or of an application where there is none: all of them under `graves`, all but the first under `act`. */
+function haltingTensors({ halting, core, schedule, layers, dModel: D }: ModelSpec, layer: number): TensorCount[] {
+  if (halting === null) return [];
+  const [first, length, end] = core === null ? [0, 1, schedule.length] : [core.first, core.length, core.first + core.length * core.passes];
+  const decides = (site: number): boolean => site >= first && site < end && (site - first) % length === 0 && (site > first || halting.kind === "graves");
+  if (!schedule.some((site, index) => site.layer === layer && decides(index))) return [];
   const name = `${layers[layer]!.name}.halting`;
+  if (halting.kind === "graves") return [tensor(`${name}.stop`, [1, D]), tensor(`${name}.stop.bias`, [1])];
   return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
 }
 

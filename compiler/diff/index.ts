@@ -7,6 +7,7 @@
  */
 import { countMacs, countParams } from "../counts/index.ts";
 import { checkSource } from "../front.ts";
+import { STACK_FUNCTIONS } from "../2-check/stack.ts";
 import { specHash } from "../format/index.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import { applyChange, changesBetween, type FieldChange } from "./changes.ts";
@@ -67,7 +68,7 @@ function align(a: ModelSettings, b: ModelSettings): Aligned {
   const [gone, come] = [only(a, b), only(b, a)];
   const renamed = Object.fromEntries(come.slice(0, gone.length).map((name, i) => [name, gone[i]!]));
   const called = (name: string): string => renamed[name] ?? name;
-  const stack = b.stack.replace(/\w+/g, (word) => (word === "own" ? word : called(word)));
+  const stack = b.stack.replace(/\w+/g, (word) => (STACK_FUNCTIONS.includes(word) ? word : called(word)));
   const theirs = Object.fromEntries(Object.entries(b.layers).map(([name, settings]) => [called(name), settings]));
   const names = [...new Set([...Object.keys(a.layers), ...Object.keys(theirs)])];
   const alike = new Set(Object.values(theirs).map((settings) => JSON.stringify(settings))).size === 1;

@@ -1,5 +1,5 @@
 /** The schedule of a model as few rows: what repeats is shown once. */
-import type { ModelSpec } from "../ir/model-spec.ts";
+import type { CoreSpec, ModelSpec } from "../ir/model-spec.ts";
 
 /** One application: which layer, and whether its weights are its own (a copy made by `own`). */
 export interface Cell {
@@ -11,6 +11,8 @@ export interface Cell {
 export interface Run {
   readonly cells: readonly Cell[];
   readonly times: number;
+  /** Of a recurrent core: how its passes begin, in the words of the language. */
+  readonly core?: readonly string[];
 }
 
 export const baseName = (name: string): string => name.split(".")[0]!;
@@ -21,6 +23,19 @@ export const cellsOf = (model: ModelSpec): readonly Cell[] => model.schedule.map
 });
 
 const same = (x: Cell | undefined, y: Cell | undefined): boolean => x?.layer === y?.layer && x?.own === y?.own;
+
+/** The whole stack; a pass over its core stands for all. */
+export function runsOf(model: ModelSpec): readonly Run[] {
+  const cells = cellsOf(model);
+  const { core } = model;
+  if (core === null) return fold(cells);
+  const [from, to] = [core.first, core.first + core.length * core.passes];
+  return [...fold(cells.slice(0, from)), { cells: cells.slice(from, from + core.length), times: core.passes, core: entrance(core) }, ...fold(cells.slice(to))];
+}
+
+const entrance = ({ inject, state, passEmbedding }: CoreSpec): readonly string[] => [
+  ...(inject === "none" ? [] : [`inject ${inject}`]), ...(state.kind === "input" ? [] : [`state ${state.kind}`]), ...(passEmbedding === null ? [] : [`+ pass (${passEmbedding.kind})`]),
+];
 
 /** Shortest pattern that covers most from each place on; what repeats nothing is a run of one. */
 export function fold(cells: readonly Cell[]): readonly Run[] {

@@ -1,5 +1,5 @@
 /** Where the parameters and the work of a model are, as bars of equal length. */
-import { attentionMacs, breakdown, countConventions, countMacs, feedForwardMacs } from "../counts/index.ts";
+import { attentionMacs, breakdown, countConventions, countMacs, feedForwardMacs, injectionMacs } from "../counts/index.ts";
 import { count } from "../diff/words.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import { at, box, partClass, type Piece, text, widthOf } from "./svg.ts";
@@ -33,8 +33,9 @@ function macShares(model: ModelSpec): readonly Share[] {
   const attention = sum((layer) => attentionMacs(layer.attention, D, T, "full")) / T;
   const feedForward = sum((layer) => feedForwardMacs(layer.feedForward, D));
   const head = D * model.vocabSize;
-  const other = countMacs(model).perToken.full - attention - feedForward - head;
-  return [{ part: "attention", count: attention }, { part: "feed_forward", count: feedForward }, { part: "head", count: head }, { part: "halting", count: other }]
+  const injection = injectionMacs(model);
+  const other = countMacs(model).perToken.full - attention - feedForward - head - injection;
+  return [{ part: "attention", count: attention }, { part: "feed_forward", count: feedForward }, { part: "head", count: head }, { part: "core", count: injection }, { part: "halting", count: other }]
     .filter((share) => share.count > 0.5).sort((a, b) => b.count - a.count);
 }
 

@@ -1,7 +1,7 @@
 /** The stack: every application as a cell of a ribbon, and the way from tokens to logits with repetitions folded. */
 import type { ModelSpec, NormSpec } from "../ir/model-spec.ts";
 import { numberText } from "../ir/number-text.ts";
-import { baseName, type Cell, cellsOf, fold, type Run } from "./fold.ts";
+import { baseName, type Cell, cellsOf, type Run, runsOf } from "./fold.ts";
 import { arrow, at, box, el, hue, line, type Piece, text } from "./svg.ts";
 
 /** Layers in the order of their first application, copies of one layer under one name. */
@@ -51,7 +51,7 @@ export function drawStack(model: ModelSpec): Piece {
   const scaled = embedding.scale === 1 ? "" : ` × ${embedding.scale === Math.sqrt(D) ? "√d" : embedding.scale}`;
   const rows = [
     block(`embedding${scaled}`, "embedding-block"), ...normRow(embedding.norm),
-    ...fold(cellsOf(model)).map((run) => runRow(run, names)),
+    ...runsOf(model).map((run) => runRow(run, names)),
     ...normRow(head.norm), block(head.tied ? "head (tied)" : "head", "head-block"),
   ];
   let y = 40;
@@ -68,7 +68,8 @@ const block = (label: string, kind: string): Row => ({ svg: box(0, 0, WIDE, TALL
 
 const normRow = (norm: NormSpec | null): readonly Row[] => (norm === null ? [] : [block(norm.kind, "plain")]);
 
-function runRow({ cells, times }: Run, names: readonly string[]): Row {
+function runRow({ cells, times, core }: Run, names: readonly string[]): Row {
+  if (core !== undefined && core.length > 0) return coreRow({ cells, times }, core, names);
   const short = cells.length > LONGEST ? [...cells.slice(0, 5), null, ...cells.slice(-5)] : cells;
   const drawn = short.map((cell, i) => {
     const joint = i === 0 ? "" : arrow([WIDE / 2, i * STEP - 14], [WIDE / 2, i * STEP]);
@@ -77,6 +78,17 @@ function runRow({ cells, times }: Run, names: readonly string[]): Row {
     return joint + cellBox(0, i * STEP, WIDE, TALL, cell, names) + text(WIDE / 2, i * STEP + 17, label, { anchor: "middle", within: WIDE - 10 });
   });
   const height = short.length * STEP - 14;
-  const bracket = times === 1 ? "" : line([WIDE + 8, 2], [WIDE + 15, 2], [WIDE + 15, height - 2], [WIDE + 8, height - 2]) + text(WIDE + 22, height / 2 + 5, `× ${times}`, { size: 14, within: 46 });
-  return { svg: drawn.join("") + bracket, height };
+  return { svg: drawn.join("") + bracket(height, times), height };
 }
+
+/** A pass over the core, with what stands at its begin. */
+function coreRow(run: Run, entrance: readonly string[], names: readonly string[]): Row {
+  const boxes = entrance.map((label, i) => at(0, i * STEP, block(label, "plain").svg) + arrow([WIDE / 2, i * STEP + TALL], [WIDE / 2, (i + 1) * STEP]));
+  const inner = runRow({ ...run, times: 1 }, names);
+  const height = entrance.length * STEP + inner.height;
+  return { svg: boxes.join("") + at(0, entrance.length * STEP, inner.svg) + bracket(height, run.times), height };
+}
+
+/** Beside what is repeated. */
+const bracket = (height: number, times: number): string => times === 1 ? ""
+  : line([WIDE + 8, 2], [WIDE + 15, 2], [WIDE + 15, height - 2], [WIDE + 8, height - 2]) + text(WIDE + 22, height / 2 + 5, `× ${times}`, { size: 14, within: 46 });

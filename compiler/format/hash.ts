@@ -10,13 +10,17 @@ const NOT_IDENTITY = new Set(["span", "name", "stack", "train"]);
  */
 const LATER: Readonly<Record<string, unknown>> = {
   residualScale: 1, qkNorm: null, window: null, causal: true, headsPerKey: 1, glu: false, hasBias: false, nShared: 0, zLoss: 0, relative: null, hidden: null,
-  sumEps: 0, halting: null,
+  sumEps: 0, halting: null, core: null,
 };
 
 /** 16 hexadecimal digits (FNV-1a, 64 bits) of the resolved architecture; equal for models that compute the same function of their weights. */
 export function specHash(model: ModelSpec): string {
-  return fnv1a(canonicalJson(model));
+  return fnv1a(canonicalJson({ ...model, core: isPlainRepetition(model) ? null : model.core }));
 }
+
+/** A core that is entered like any group of layers and that no token leaves. */
+const isPlainRepetition = ({ core, halting }: ModelSpec): boolean =>
+  halting === null && core?.inject === "none" && core.state.kind === "input" && core.passEmbedding === null;
 
 /** JSON with sorted keys, without NOT_IDENTITY. */
 function canonicalJson(value: unknown): string {

@@ -1,5 +1,5 @@
 /** ModelSpec → text: every field written out, in the canonical layout. Parses back to the same ModelSpec (spans apart). */
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
 import { numberText } from "../ir/number-text.ts";
 
 export function printSpec(model: ModelSpec): string {
@@ -12,6 +12,7 @@ export function printSpec(model: ModelSpec): string {
     `  embedding { ${fields({ scale: scaleText(embedding.scale, model.dModel) })}  ${printNorm(embedding.norm)} }`,
     `  head { ${fields({ bias: head.bias, tied: head.tied })}  ${printNorm(head.norm)} }`,
     `  ${fields({ init: model.init.scheme })}  ${printHalting(model.halting)}`,
+    ...printCore(model.core),
     "",
     ...printLayers(model.layers),
     `  stack ${model.stack}`,
@@ -32,8 +33,18 @@ const scaleText = (scale: number, dModel: number): Shown => (scale === Math.sqrt
 const printNorm = (norm: NormSpec | null, name = "norm"): string =>
   norm === null ? `${name} none` : `${name} ${norm.kind} { ${fields({ eps: norm.eps, affine: norm.affine })} }`;
 
-const printHalting = (halting: HaltingSpec | null): string =>
-  halting === null ? "halting none" : `halting act { ${fields({ threshold: halting.threshold, weight: halting.weight })} }`;
+function printHalting(halting: HaltingSpec | null): string {
+  if (halting === null) return "halting none";
+  const { kind, threshold, weight } = halting;
+  return `halting ${kind} { ${fields({ threshold, weight, ...(kind === "graves" ? { bias: halting.bias } : {}) })} }`;
+}
+
+function printCore(core: CoreSpec | null): string[] {
+  if (core === null) return [];
+  const { inject, state, passEmbedding: embedding } = core;
+  const sinusoidal = embedding?.kind === "sinusoidal" ? ` { ${fields({ base: embedding.base, positions: embedding.positions })} }` : "";
+  return [`  core { ${fields({ inject })}  state ${state.kind}  pass_embedding ${embedding?.kind ?? "none"}${sinusoidal} }`];
+}
 
 /** Equal layers share a block, as in `layer a, b { … }`; copies made by `own` are the layer they are copies of. */
 function printLayers(layers: readonly LayerSpec[]): string[] {

@@ -2,7 +2,7 @@
 import type { Expr } from "../ir/expr.ts";
 import { CAUSAL } from "../ir/graph.ts";
 import type { AttentionMask, TensorType, ValueId } from "../ir/graph.ts";
-import { bug, showType, viewType } from "../ir/tensor-type.ts";
+import { bug, paddedAxes, showType, viewType } from "../ir/tensor-type.ts";
 import { emit, emitOne, typeOf } from "./builder.ts";
 import type { GraphBuilder } from "./builder.ts";
 
@@ -50,6 +50,10 @@ export const scatterLast = (b: GraphBuilder, name: string, y: ValueId, selection
 
 export const gatherRows = (b: GraphBuilder, name: string, table: ValueId, rows: ValueId): ValueId =>
   emitOne(b, name, { kind: "gatherRows" }, [table, rows]);
+
+/** Sines and cosines of rows first …, [rows, width]. */
+export const sinusoid = (b: GraphBuilder, name: string, of: { readonly first: number; readonly base: number }, rows: number, width: number): ValueId =>
+  emitOne(b, name, { kind: "sinusoid", ...of }, [], paddedAxes([rows, width], [1]));
 
 export interface Rotary {
   readonly cos: ValueId;

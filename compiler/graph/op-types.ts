@@ -15,6 +15,7 @@ const RESULTS: { readonly [K in Kind]: Results<K> } = {
   input: () => null,
   param: () => null,
   ropeTable: () => null,
+  sinusoid: () => null,
   map: (_, inputs) => (inputs.length === 0 ? null : [broadcastType(inputs)]),
   reduce: (op, [x]) => [withAxis(x!, op.axis, 1, 1)],
   view: () => null,
@@ -74,6 +75,7 @@ const CHECKS: { readonly [K in Kind]: Check<K> } = {
   input: (_, inputs, [out]) => expect(inputs.length === 0, "takes no inputs") ?? expect(sameType(out!, plain(out!.shape, out!.dtype)), "is padded"),
   param: (_, inputs, [out]) => expect(inputs.length === 0, "takes no inputs") ?? expect(out!.dtype === "f32", "must be f32"),
   ropeTable: (op, _, [out]) => expect(out!.shape.length === 2 && out!.shape[1] === op.nRotate / 2, "must be [positions, nRotate/2]"),
+  sinusoid: (_, inputs, [out]) => expect(inputs.length === 0 && out!.dtype === "f32" && out!.shape.length === 2, "is a table [N, D] without inputs"),
   map: (_, inputs, [out]) => checkMap(inputs, out!),
   reduce: (op, inputs) => expect(inputs.length === 1 && op.axis < inputs[0]!.shape.length, "axis out of range"),
   view: (_, [x], [out]) => checkView(x!, out!),
@@ -127,7 +129,8 @@ function checkMatmul(op: OpOf<"matmul">, a: TensorType, b: TensorType): string |
     `${t.shape.slice(...(rows ? [0, split] : [split]))}/${t.physical.slice(...(rows ? [0, split] : [split]))}`;
   const left = inner(a, op.aSplit, op.layout === "tn");
   const right = inner(b, op.bSplit, op.layout !== "nt");
-  return expect(left === right, `contracts ${left} with ${right}`);
+  const columns = op.layout === "nt" ? b.physical.slice(0, op.bSplit) : b.physical.slice(op.bSplit);
+  return expect(left === right, `contracts ${left} with ${right}`) ?? expect(elements(columns) % 4 === 0, "stores columns that are no whole number of vec4s");
 }
 
 const rowsOf = (t: TensorType): number => elements(t.shape.slice(0, -1));

@@ -48,6 +48,8 @@ export type Op =
   | { readonly kind: "param"; readonly param: number }
   /** Rotary tables [seqLen, nRotate/2]: cos or sin of position · base^(−2j/nRotate), made on the host in float64. */
   | { readonly kind: "ropeTable"; readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number }
+  /** [N, D]: row i holds sin((first + i) · base^(−2j/D)) in column 2j and its cosine in column 2j + 1, made like rotary tables. */
+  | { readonly kind: "sinusoid"; readonly first: number; readonly base: number }
   // ---- pointwise and row-wise: fused by rule
   /** Inputs have the rank of the output; axes of extent 1 broadcast (NumPy). u32 inputs read as numbers. */
   | { readonly kind: "map"; readonly expr: Expr }
@@ -104,8 +106,8 @@ export type Op =
   /** Inputs y [..., D], rows u32 [...]. Output [V, D]: sums of the y of equal row. */
   | { readonly kind: "scatterRows" };
 
-/** tokens, targets u32 [B, T]; position u32 [1]; last u32 [1, 1], the row of the chunk whose logits are wanted; loss_scale f32 [1], 1 / accumulate. */
-export type InputName = "tokens" | "targets" | "position" | "last" | "loss_scale";
+/** tokens, targets u32 [B, T]; position u32 [1]; positions u32 [1, T], those of a chunk; last u32 [1, 1], the row of the chunk whose logits are wanted; loss_scale f32 [1], 1 / accumulate. */
+export type InputName = "tokens" | "targets" | "position" | "positions" | "last" | "loss_scale";
 
 /** causal: no key after the query. window: only keys less than so many positions away, or null. A query always sees itself. */
 export interface AttentionMask {

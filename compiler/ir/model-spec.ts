@@ -18,22 +18,58 @@ export interface ModelSpec {
   readonly schedule: readonly Site[];
   /** The stack in canonical syntax, for instance "(a, b) * 8" or "own(a) * 16". */
   readonly stack: string;
-  /** Tokens may stop before the last application of a layer; null where all go through the whole stack. */
+  /** The part of the stack that is applied again and again; null where nothing is marked as one. */
+  readonly core: CoreSpec | null;
+  /** Tokens may stop before the last pass; null where all go through the whole stack. */
   readonly halting: HaltingSpec | null;
   readonly init: InitSpec;
   readonly train: TrainSpec;
 }
 
 /**
- * Adaptive computation time (Graves 2016) as in Universal Transformers (Dehghani et al. 2019) and the Sparse Universal Transformer (Tan et
- * al. 2023): in front of every application but the first, each token halts with a learned probability.
+ * A recurrent core, `core(a, b) * 8` in a stack: sites first … first + length · passes − 1. With e what enters it and s the state, which is
+ * what the pass before left, the layers of a pass read inject(s, e) + the embedding of the pass.
  */
-export interface HaltingSpec {
-  readonly kind: "act";
+export interface CoreSpec {
+  readonly span: Span;
+  readonly first: number;
+  /** Applications in one pass. */
+  readonly length: number;
+  readonly passes: number; // R
+  /** none: s. add: s + e. concat: S·s + I·e. gate: g ⊙ s + (1 − g) ⊙ e, g = sigmoid(S·s + I·e + b). */
+  readonly inject: "none" | "add" | "concat" | "gate";
+  /** The state before the first pass. */
+  readonly state: CoreState;
+  readonly passEmbedding: PassEmbeddingSpec | null;
+}
+
+export type CoreState =
+  /** e itself. */
+  | { readonly kind: "input" }
+  | { readonly kind: "zero" };
+
+export type PassEmbeddingSpec =
+  /** A vector for each pass. */
+  | { readonly kind: "learned" }
+  /** sin and cos of pass · base^(−2j/D), and with `positions` of position · base^(−2j/D) added. */
+  | { readonly kind: "sinusoidal"; readonly base: number; readonly positions: boolean };
+
+/**
+ * Adaptive computation time: tokens stop after a number of passes over the core (applications of layers, where there is no core) that
+ * each chooses for itself.
+ * act     as in the Sparse Universal Transformer (Tan et al. 2023): in front of every pass but the first a token halts with a probability.
+ * graves  as in the Universal Transformer (Graves 2016, Dehghani et al. 2019): a token halts once its probabilities add up to the threshold.
+ */
+export type HaltingSpec =
+  | (HaltingCommon & { readonly kind: "act" })
+  /** bias: of the halting probability's logit before training. */
+  | (HaltingCommon & { readonly kind: "graves"; readonly bias: number });
+
+interface HaltingCommon {
   readonly span: Span;
   /** A token is skipped once it has halted with more than this probability. */
   readonly threshold: number;
-  /** Factor of the mean expected depth in the loss. */
+  /** Factor of the mean depth in the loss. */
   readonly weight: number;
 }
 

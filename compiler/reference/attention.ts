@@ -134,3 +134,13 @@ export function ropeTable(fn: "cos" | "sin", nRotate: number, base: number, type
   }
   return out;
 }
+
+/** sin((first + i) · base^(−2j/D)) in columns 2j, its cosine in columns 2j + 1. */
+export function sinusoid(first: number, base: number, type: TensorType): Tensor {
+  const out = zeros(type);
+  const [rows, width] = type.shape as [number, number];
+  for (let i = 0; i < rows; i++) {
+    for (let c = 0; c < width; c++) out.data[i * width + c] = Math[c % 2 === 0 ? "sin" : "cos"]((first + i) * base ** (-(c - (c % 2)) / width));
+  }
+  return out;
+}

@@ -4,7 +4,7 @@
  */
 import type { InputName, Node, OpGraph } from "../ir/graph.ts";
 import { bug, elements, unreachable } from "../ir/tensor-type.ts";
-import { attention, attentionGrad, rope, ropeTable } from "./attention.ts";
+import { attention, attentionGrad, rope, ropeTable, sinusoid } from "./attention.ts";
 import { expertMatmul, expertOuter, matmul } from "./contractions.ts";
 import { gatherLast, gatherRows, map, reduce, scatterLast, scatterRows, topK } from "./rows.ts";
 import type { Tensor } from "./tensors.ts";
@@ -55,6 +55,7 @@ function evaluateNode(graph: OpGraph, node: Node, inputs: readonly Tensor[], giv
   switch (op.kind) {
     case "input": return [sourceData(op.name, given.inputs[op.name] ?? DEFAULTS[op.name], count)];
     case "param": return [sourceData(graph.params[op.param]!.name, given.params[graph.params[op.param]!.name], count)];
+    case "sinusoid": return [sinusoid(op.first, op.base, type).data];
     case "ropeTable": return [ropeTable(op.fn, op.nRotate, op.base, type).data];
     case "map": return [map(op.expr, inputs, type).data];
     case "reduce": return [reduce(op.how, op.axis, x, type).data];

@@ -2,6 +2,7 @@
 export type InitRule =
   | { readonly kind: "zeros" }
   | { readonly kind: "ones" }
+  | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "normal"; readonly std: number }
   /** Between −limit and limit. */
   | { readonly kind: "uniform"; readonly limit: number }

@@ -13,6 +13,7 @@ export function initialize(shape: readonly number[], rule: InitRule, seed: numbe
   const random = createRandom(seed, `init/${name}`);
   switch (rule.kind) {
     case "zeros": return new Float32Array(count);
+    case "constant": return new Float32Array(count).fill(rule.value);
     case "ones": return new Float32Array(count).fill(1);
     case "normal": return new Float32Array(count).map((_, i) => rule.std * random.normal(i));
     case "uniform": return new Float32Array(count).map((_, i) => rule.limit * (2 * random.uniform(i) - 1));

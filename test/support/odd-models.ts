@@ -1,6 +1,6 @@
 /** Every option of a ModelSpec, at sizes that are multiples of nothing. */
 import { ACTIVATIONS } from "../../compiler/ir/model-spec.ts";
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
 import { entropy, information, layer, load, loadBias, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
@@ -27,6 +27,18 @@ export const moa = (over: Partial<RouterSpec> = {}, balance: BalanceSpec | null 
 /** One layer applied four times; about half of the tokens leave early. */
 const halting = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement): ModelSpec =>
   twice(attention, feedForward, placement, { schedule: scheduleOf([0, 0, 0, 0]), halting: { kind: "act", span: SPAN, threshold: 0.7, weight: 0.3 } });
+
+/** A core of layers `order` applied three times, between a layer in front of it and one behind it. */
+export const cored = (over: Partial<CoreSpec>, halting: ModelSpec["halting"] = null, order: readonly number[] = [1]): ModelSpec => {
+  const layers = [layer("p", mha(), dense(), "pre"), layer("a", switchhead(["v", "o"]), moe(), "peri"), layer("b", mha(), dense("gelu"), "pre"), layer("c", mha(), dense("silu"), "pre")];
+  const schedule = scheduleOf([0, ...[1, 2, 3].flatMap(() => order), 3]);
+  const used = [...new Set(schedule.map((site) => site.layer))];
+  return model({
+    layers: used.map((i) => layers[i]!), schedule: schedule.map((site) => ({ ...site, layer: used.indexOf(site.layer) })), vocabSize: V, seqLen: T, dModel: D, halting,
+    core: { span: SPAN, first: 1, length: order.length, passes: 3, inject: "none", state: { kind: "input" }, passEmbedding: null, ...over },
+  });
+};
+export const graves = (threshold: number): ModelSpec["halting"] => ({ kind: "graves", span: SPAN, threshold, weight: 0.3, bias: 0.5 });
 
 const withNorm = (spec: ModelSpec, norm: ModelSpec["layers"][number]["norm"]): ModelSpec =>
   ({ ...spec, layers: spec.layers.map((l) => ({ ...l, norm })), head: { ...spec.head, norm } });
@@ -65,6 +77,12 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "halting": halting(moa(), { ...moe(SPARSE, information(0.2)), hasBias: true }, "post"),
   "halting, peri": halting(switchhead(["v", "o"]), moe(), "peri"),
   "halting, pre": halting(mha(), dense(), "pre"),
+  "halting by sums": twice(switchhead(["v", "o"]), moe(), "peri", { schedule: scheduleOf([0, 0, 0, 0]), halting: graves(0.8) }),
+  "core, injected by adding to zero": cored({ inject: "add", state: { kind: "zero" } }),
+  "core of two layers, injected by a map, learned passes": cored({ inject: "concat", passEmbedding: { kind: "learned" } }, null, [1, 2]),
+  "core, injected by a gate, sinusoidal passes and positions": cored({ inject: "gate", passEmbedding: { kind: "sinusoidal", base: 100, positions: true } }),
+  "core of two layers that tokens leave": cored({ inject: "concat", passEmbedding: { kind: "sinusoidal", base: 500, positions: false } }, { kind: "act", span: SPAN, threshold: 0.7, weight: 0.3 }, [1, 2]),
+  "core of two layers that tokens leave by sums": cored({ inject: "add", passEmbedding: { kind: "learned" } }, graves(0.8), [1, 2]),
   "hidden routers": twice(switchhead(["q", "k", "v", "o"], { hidden: 11, hasBias: true }), moe({ hidden: 6, hasBias: true }), "peri"),
   "no positions": twice({ ...mha(), rope: null }, dense(), "pre"),
   "one expert, one head": twice({ ...HEADS, nHeads: 1, kind: "switchhead", nExperts: 1, topK: 1, on: ["v", "o"], router: router(), balance: entropy(0.1) }, { ...moe(), nExperts: 1, topK: 1 } as FeedForwardSpec, "peri"),

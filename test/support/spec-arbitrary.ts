@@ -66,12 +66,17 @@ const layerNorm = (placement: string): fc.Arbitrary<string> => norm("norm").map(
 
 const layer = (name: string, placement: string): fc.Arbitrary<string> => block(`layer ${name}`, layerNorm(placement), attention, feedForward, maybe(field("residual_scale", fc.constantFrom("1", "0.5"))));
 
+const core = fc.constantFrom("none", "learned", "sinusoidal { base 50  positions true }").chain((embedding) => fc.constantFrom(
+  "core { }", `core { inject add  pass_embedding ${embedding} }`, `core { inject concat  state zero  pass_embedding ${embedding} }`, `core { inject gate  state zero }`, `core { pass_embedding ${embedding} }`));
+
 /** Uses every layer, at most a dozen deep. */
 function stack(names: readonly string[]): fc.Arbitrary<string> {
   const group = names.join(", ");
   return fc.tuple(between(1, 3), fc.constantFrom("", "own")).chain(([n, own]) => fc.constantFrom(
     `stack ${own}(${group}) * ${n}`,
     `stack ${names.map((name) => `${name} * ${n}`).join(", ")}`,
+    `stack core(${own}(${group})) * ${n}`,
+    `stack ${names[0]}, core(${names.at(-1)}, ${names[0]}) * ${n}, ${group}`,
     `stack (${own}(${names[0]}), ${group}) * ${n}`,
     `stack ${group}`,
     "",
@@ -90,7 +95,7 @@ export const specText: fc.Arbitrary<string> = fc.tuple(between(1, 3), fc.constan
   return block("moeut 1\n\nmodel m",
     field("vocab_size", fc.constantFrom(5, 16, 53)), field("seq_len", fc.constantFrom(1, 3, 8, 19)), field("d_model", fc.constantFrom(4, 8, 16, 31, 37, 40)),
     maybe(block("embedding", maybe(field("scale", fc.constantFrom("1", "sqrt_d_model", "0.5"))), maybe(anyNorm))),
-    maybe(fc.constantFrom("halting none", "halting act { threshold 0.6 }")),
+    maybe(fc.constantFrom("halting none", "halting act { threshold 0.6 }", "halting graves { threshold 0.8  bias 0.5 }")), maybe(core),
     maybe(block("head", maybe(field("bias", flag)), maybe(field("tied", flag)), maybe(anyNorm))),
     ...names.map((name) => layer(name, placement)), stack(names), train);
 });

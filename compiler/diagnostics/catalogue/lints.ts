@@ -30,6 +30,14 @@ export const LINT_MESSAGES = {
     message: (p) => `before training each token halts with probability 1/2, so with a threshold of ${p.threshold} all are skipped from the second application on and no gradient can bring them back`,
     hint: () => "write a threshold above 0.5; the Sparse Universal Transformer has 0.999 (Graves 2016, section 2, on collapsing to one step)",
   }),
+  "early-halting": warning<{ bias: number; threshold: number }>({
+    message: (p) => `before training each token halts with probability sigmoid(${p.bias}), which is more than the threshold ${p.threshold}: all halt in the first pass, and no gradient reaches the others`,
+    hint: () => "write a smaller bias (Graves 2016, section 2, on collapsing to one step; the Universal Transformer has 1)",
+  }),
+  "idle-core": warning<Record<never, never>>({
+    message: () => "the stack has no `core(…)`, so what `core { … }` says is not used",
+    hint: () => "write for instance `stack core(a, b) * 8`, or remove the block",
+  }),
   "every-expert-chosen": warning<{ topK: number }>({
     message: (p) => `top_k is ${p.topK} of ${plural(p.topK, "expert")}: every token visits all of them`,
     hint: () => "routing saves nothing then; choose a smaller top_k or more experts",

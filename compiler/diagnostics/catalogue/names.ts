@@ -33,7 +33,11 @@ export const NAME_MESSAGES = {
   }),
   "unknown-stack-function": error<{ name: string }>({
     message: (p) => `\`${p.name}(…)\` means nothing in a stack`,
-    hint: () => "`own(…)` gives every application inside its own weights; plain parentheses only group",
+    hint: () => "`own(…)` gives every application inside its own weights, `core(…)` marks the recurrent core; plain parentheses only group",
+  }),
+  "misplaced-core": error<{ nested: boolean }>({
+    message: (p) => (p.nested ? "`core(…)` stands inside another group" : "this is the second `core(…)` of the stack"),
+    hint: (p) => (p.nested ? "a core is a part of the stack by itself: `stack p, core(a, b) * 8, c`" : "a stack has one core; parts without one repeat with plain parentheses"),
   }),
   "duplicate-field": error<{ name: string }>({
     message: (p) => `\`${p.name}\` is set twice`,

@@ -52,6 +52,10 @@ export const VALUE_MESSAGES = {
     message: (p) => p.dHead % 4 === 0 ? `an expert of ${plural(p.expertSize, "channel")} is not a whole number of heads of ${p.dHead}` : `d_head is ${p.dHead}, but heads of \`attention moa\` are a multiple of 4 channels wide`,
     hint: (p) => p.dHead % 4 === 0 ? `write a d_head that divides ${p.expertSize}` : `write \`d_head ${4 * Math.ceil(p.dHead / 4)}\``,
   }),
+  "core-without-input": error<{ state: string }>({
+    message: (p) => `the core begins with \`state ${p.state}\` and injects nothing: no token ever reaches its layers`,
+    hint: () => "write `inject add` or another way to inject, or `state input`",
+  }),
   "uneven-batch": error<{ batch: number; accumulate: number }>({
     message: (p) => `a batch of ${p.batch} cannot be split into ${p.accumulate} equal parts`,
     hint: (p) => `choose an accumulate that divides ${p.batch}`,

@@ -1,0 +1,43 @@
+/** What is said about depth: how a recurrent core is entered, and when tokens leave it. */
+import type { CoreSpec, CoreState, HaltingSpec, PassEmbeddingSpec } from "../ir/model-spec.ts";
+import type { Span } from "../ir/source.ts";
+import { ACT, CORE, GRAVES, SINUSOIDAL } from "./language.ts";
+import { type BuildContext, child, kindName, own, read, type Settings } from "./settings.ts";
+import type { CoreRange } from "./stack.ts";
+
+/** @param range null where the stack has no core; then what its block says means nothing (see lint.ts) */
+export function buildCore(settings: Settings, range: CoreRange | null, context: BuildContext): CoreSpec | null | "broken" {
+  const fields = read(settings, CORE, context);
+  const state = child(settings, "state");
+  const passEmbedding = buildPassEmbedding(child(settings, "pass_embedding"), context);
+  if (fields === null || state.broken || passEmbedding === "broken") return "broken";
+  if (range === null) return null;
+  const kind = kindName(state, CORE.blocks["state"]!) as CoreState["kind"];
+  if (kind !== "input" && fields.inject === "none") {
+    const written = own(settings.fields, "inject");
+    context.report.report("core-without-input", state.kind?.span ?? range.span, { state: kind }, written === undefined ? [] : [{ span: written.span, note: "nothing is injected here" }]);
+    return "broken";
+  }
+  return { ...range, inject: fields.inject, state: { kind }, passEmbedding };
+}
+
+function buildPassEmbedding(settings: Settings, context: BuildContext): PassEmbeddingSpec | null | "broken" {
+  if (settings.broken) return "broken";
+  const kind = kindName(settings, CORE.blocks["pass_embedding"]!);
+  if (kind === "none") return null;
+  if (kind === "learned") return { kind };
+  const fields = read(settings, SINUSOIDAL, context);
+  return fields === null ? "broken" : { kind: "sinusoidal", ...fields };
+}
+
+export function buildHalting(settings: Settings, fallback: Span, context: BuildContext): HaltingSpec | null | "broken" {
+  if (settings.broken) return "broken";
+  const span = settings.span ?? fallback;
+  if (settings.kind === null || settings.kind.name === "none") return null;
+  if (settings.kind.name === "graves") {
+    const fields = read(settings, GRAVES, context);
+    return fields === null ? "broken" : { kind: "graves", span, ...fields };
+  }
+  const fields = read(settings, ACT, context);
+  return fields === null ? "broken" : { kind: "act", span, ...fields };
+}

@@ -1,0 +1,51 @@
+/** From tokens to the final residual stream: what stands in front of the core, its passes, what stands behind it. */
+import type { ValueId } from "../ir/graph.ts";
+import { openCore } from "./core.ts";
+import { gravesPasses } from "./graves.ts";
+import { haltingPasses } from "./halting.ts";
+import { applyLayer } from "./layer.ts";
+import type { Halted } from "./layer.ts";
+import { embed } from "./loss.ts";
+import { passSites } from "./passes.ts";
+import { within } from "./state.ts";
+import type { BuildState } from "./state.ts";
+
+/** The passes of a model as those who count them see them. */
+export interface Passes {
+  /** Positions in depth of each pass. */
+  readonly sites: readonly (readonly number[])[];
+  /** The state before the first pass, [B, T, D]. */
+  readonly start: ValueId;
+  /** What the layers of a pass read of a state. */
+  readonly enter: (pass: number, state: ValueId) => ValueId;
+  /** The layers of a pass: the next state. */
+  readonly layers: (pass: number, x: ValueId, halted?: Halted | null) => ValueId;
+}
+
+/** @returns [B, T, D] */
+export function trunk(s: BuildState): ValueId {
+  const { schedule, core, halting, span } = s.model;
+  const embedded = within(s, "embedding", span, () => embed(s));
+  if (s.entry.kind !== "step") s.outputs["embed_out"] = embedded;
+  const sites = passSites(s.model);
+  const [first, end] = [sites[0]![0]!, sites.at(-1)!.at(-1)! + 1];
+  const passes: Passes = {
+    sites, ...openCore(s, core, applySites(s, range(0, first), embedded)),
+    layers: (pass, x, halted = null) => applySites(s, sites[pass]!, x, halted),
+  };
+  const state = halting === null ? everyPass(passes) : halting.kind === "act" ? haltingPasses(s, halting, passes) : gravesPasses(s, halting, passes);
+  return applySites(s, range(end, schedule.length), state);
+}
+
+const everyPass = ({ sites, start, enter, layers }: Passes): ValueId => sites.reduce((state, _, pass) => layers(pass, enter(pass, state)), start);
+
+/** Applications one after the other. Only in the first do keys and values come from elsewhere. */
+function applySites(s: BuildState, sites: readonly number[], x: ValueId, halted: Halted | null = null): ValueId {
+  return sites.reduce((stream, site, i) => {
+    const out = applyLayer(s, s.model.layers[s.model.schedule[site]!.layer]!, site, stream, halted === null || i === 0 ? halted : { ...halted, source: null });
+    if (s.entry.kind !== "step") s.outputs[`layers.${site}`] = out;
+    return out;
+  }, x);
+}
+
+const range = (from: number, to: number): readonly number[] => Array.from({ length: to - from }, (_, i) => from + i);
