@@ -1,12 +1,13 @@
 /** What the model builders share while one graph is being built. Local to one call of buildGraph. */
 import type { GraphBuilder } from "../graph/builder.ts";
 import { emitOne } from "../graph/builder.ts";
-import { view } from "../graph/dsl.ts";
+import { random, view } from "../graph/dsl.ts";
 import type { Rotary } from "../graph/dsl.ts";
-import type { InputName, ValueId } from "../ir/graph.ts";
+import type { Distribution, InputName, ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, ModelSpec, RopeSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
-import { bug, plain } from "../ir/tensor-type.ts";
+import { bug, channels, plain } from "../ir/tensor-type.ts";
+import { fnv1a } from "../../runtime/standalone/random.ts";
 import type { Entry } from "./entry.ts";
 
 /** One router's balance objective: the routing distributions of its layer's applications, as they come. */
@@ -72,6 +73,7 @@ const inputShape = (s: BuildState, name: InputName): readonly number[] => {
     case "tokens":
     case "targets": return [s.batch, s.positions];
     case "last": return [1, 1];
+    case "noise": return [4];
     default: return [1];
   }
 };
@@ -80,6 +82,13 @@ const inputShape = (s: BuildState, name: InputName): readonly number[] => {
 export function source(s: BuildState, name: InputName): ValueId {
   return (s.sources[name] ??= emitOne(s.b, name, { kind: "input", name }, [], plain(inputShape(s, name), name === "loss_scale" ? "f32" : "u32")));
 }
+
+/**
+ * Random numbers of one application, [B, T, …]. The graphs of all entries have the same ones: their stream follows from name and site.
+ * @param name of what they are for, "a.feed_forward.router.expert_dropout"
+ */
+export const randomNumbers = (s: BuildState, name: string, site: number, distribution: Distribution, shape: readonly number[]): ValueId =>
+  random(s.b, `${name}.random`, distribution, fnv1a(`${name} ${site}`), source(s, "noise"), source(s, "position"), channels(shape));
 
 /** Rotary tables for all positions that the entry can reach. */
 export function rotary(s: BuildState, spec: RopeSpec): Rotary {

@@ -23,6 +23,7 @@ export const RULES: { readonly [K in Kind]: Rule<K> } = {
   input: noInputs,
   param: noInputs,
   ropeTable: noInputs,
+  random: () => [null, null],
   map: mapRule,
   // The sum's gradient is that of each term. A maximum is only ever subtracted for range, where its gradient cancels.
   reduce: (_b, { op }, [grad]) => [op.how === "sum" ? grad! : null],
