@@ -171,7 +171,7 @@ class SpecParser extends CstParser {
     this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.repeat) });
   });
 
-  /** repeat : ( NAME group? | group ) ( "*" NUMBER )?          NAME is a layer, or own in front of a group */
+  /** repeat : ( NAME group? | group ) ( "*" NUMBER )?          NAME is a layer, or own or core in front of a group */
   readonly repeat = this.RULE("repeat", () => {
     this.OR([
       {

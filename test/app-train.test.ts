@@ -210,7 +210,7 @@ test("a step over an executor: losses are means over micro-batches", async () =>
   const executor = createBigram({ vocabSize: 4, batch: 1, seqLen: 2 });
   initializeParameters(executor, bigramParams(4).map((p) => ({ ...p, init: { kind: "zeros" } as const })), 0);
   const batch = { tokens: Uint32Array.of(0, 1), targets: Uint32Array.of(1, 2) };
-  const metrics = await trainStep(executor, RECIPE, 0, [batch, batch]);
+  const metrics = await trainStep(executor, RECIPE, 0, [batch, batch], 0);
   expect(metrics.ceLoss).toBeCloseTo(Math.log(4), 6);
   expect(metrics.firstBad).toBeNull();
 });

@@ -90,7 +90,7 @@ async function checkSteps(executor: Executor, golden: Golden, graph: OpGraph, st
   const want = { ce: golden.train.readFloats("ce_loss"), reg: golden.train.readFloats("reg_loss"), norm: golden.train.readFloats("grad_norm") };
   for (let step = 0; step < 10; step++) {
     const part = (all: Uint32Array): Uint32Array => all.slice(step * batch * context, (step + 1) * batch * context);
-    const { ceLoss, regLoss, gradNorm, firstBad } = await trainStep(executor, recipe, step, [{ tokens: part(tokens), targets: part(targets) }]);
+    const { ceLoss, regLoss, gradNorm, firstBad } = await trainStep(executor, recipe, step, [{ tokens: part(tokens), targets: part(targets) }], 0);
     expect(firstBad).toBeNull();
     expect(deviation([ceLoss], [want.ce[step]!]), `cross-entropy of step ${step}`).toBeLessThan(BOUND.loss);
     expect(deviation([regLoss], [want.reg[step]!]), `reg loss of step ${step}`).toBeLessThan(BOUND.loss);

@@ -1,7 +1,7 @@
 /** Kernels by the table: shapes that catch something, against float64, within the bounds that rounding allows. */
 import { describe, expect, test } from "vitest";
 import { emitOne } from "../compiler/graph/builder.ts";
-import { attention, expertMatmul, gatherLast, gatherRows, matmul, rope, sum, topK, type Layout } from "../compiler/graph/dsl.ts";
+import { attention, expertMatmul, gatherLast, gatherRows, matmul, random, rope, sum, topK, type Layout } from "../compiler/graph/dsl.ts";
 import type { OpGraph, ValueId } from "../compiler/ir/graph.ts";
 import { channels, paddedAxes, plain } from "../compiler/ir/tensor-type.ts";
 import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
@@ -168,6 +168,26 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
       const [a, b] = [Array.from(got["selection"]!), Array.from(want["selection"]!)];
       expect([...a.slice(0, 3), ...a.slice(6)]).toEqual([...b.slice(0, 3), ...b.slice(6)]);
       for (const index of a) expect(index).toBeLessThan(6);
+    });
+  });
+
+  describe("random numbers", () => {
+    const RANDOMS = [
+      { why: "one number", shape: [1, 1, 1], noise: [0, 0, 0, 0], position: 0 },
+      { why: "a column of its own, stored as it is", shape: [3, 5, 1], noise: [1, 2, 4, 1], position: 0, type: plain },
+      { why: "odd columns, behind a cache", shape: [2, 19, 37], noise: [0xa4093822, 0x299f31d0, 3, 1], position: 11 },
+      { why: "the same for all sequences", shape: [3, 7, 6], noise: [5, 0xffffffff, 0xffffffff, 0], position: 0 },
+      { why: "heads, more rows than a workgroup", shape: [2, 33, 3, 5], noise: [0xdeadbeef, 7, 0x13198a2e, 1], position: 0x85a308d3 },
+    ];
+    const graphOf = (distribution: "uniform" | "normal", shape: readonly number[], type = channels): OpGraph =>
+      probeGraph((b) => ({ drawn: random(b, "drawn", distribution, 0x83707344, b.input("noise", [4]), b.input("position", [1]), type(shape)) }));
+
+    test.each(RANDOMS)("$why: [$shape]", async ({ shape, noise, position, type }) => {
+      const inputs = { noise, position: [position] };
+      const uniform = await runBoth(run, graphOf("uniform", shape, type), inputs);
+      expect(Array.from(uniform.got["drawn"]!)).toEqual(Array.from(uniform.want["drawn"]!));
+      const normal = await runBoth(run, graphOf("normal", shape, type), inputs);
+      expectWithin(normal.got["drawn"]!, normal.want["drawn"]!, () => 2 ** -8, "normal");
     });
   });
 

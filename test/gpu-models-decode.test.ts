@@ -13,7 +13,7 @@ const BOUND = 1e-4;
 const text = Array.from({ length: T }, (_, i) => (i * 31 + 7) % V);
 
 const CASES = [
-  ...["MoEUT", "experts on all projections", "head gates", "no positions"].map((name) => ({ kind: MAIN, name })),
+  ...["MoEUT", "experts on all projections", "head gates", "no positions", "core, injected by a gate, sinusoidal passes and positions", "core from noise", "core of two layers that tokens leave by sums"].map((name) => ({ kind: MAIN, name })),
   ...OTHERS.map((kind) => ({ kind, name: "MoEUT" })),
 ];
 

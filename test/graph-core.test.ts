@@ -17,6 +17,7 @@ interface Run {
   readonly graph: OpGraph;
   readonly params: Readonly<Record<string, Float64Array>>;
   readonly output: (name: string) => Float64Array;
+  readonly named: (name: string) => Float64Array;
   /** The input of every layer's attention norm at placement pre or peri: what the layer reads, first application first. */
   readonly read: readonly Float64Array[];
 }
@@ -26,7 +27,7 @@ function run(spec: ModelSpec): Run {
   const params = randomParams(graph, 5, 0.3);
   const values = evaluateGraph(graph, { params, inputs: { tokens, targets: tokens, loss_scale: [1] } });
   const sums = graph.nodes.filter((node) => /^\w+\.norm_attention\.sum$/.test(graph.values[node.outputs[0]!]!.name));
-  return { graph, params, output: (name) => values[graph.outputs[name]!]!, read: sums.map((node) => values[node.inputs[0]!]!) };
+  return { graph, params, output: (name) => values[graph.outputs[name]!]!, named: (name) => values[graph.values.findIndex((v) => v.name === name)]!, read: sums.map((node) => values[node.inputs[0]!]!) };
 }
 
 function close(got: ArrayLike<number>, want: (i: number) => number): void {
@@ -50,6 +51,7 @@ const wave = (at: number, base: number, channel: number): number => (channel % 2
 const CASES: readonly (readonly [string, Partial<CoreSpec>, Want])[] = [
   ["none", {}, (_r, _pass, s, _e, i) => s[i]!],
   ["add", { inject: "add", state: { kind: "zero" } }, (_r, _pass, s, e, i) => s[i]! + e[i]!],
+  ["concat, from noise", { inject: "concat", state: { kind: "normal", std: 0.5 } }, (r, _pass, s, e, i) => mapped(r.params["core.inject.state"]!, s, i) + mapped(r.params["core.inject.input"]!, e, i)],
   ["concat", { inject: "concat" }, (r, _pass, s, e, i) => mapped(r.params["core.inject.state"]!, s, i) + mapped(r.params["core.inject.input"]!, e, i)],
   ["gate", { inject: "gate" }, (r, _pass, s, e, i) => gate(r, s, e, i) * s[i]! + (1 - gate(r, s, e, i)) * e[i]!],
   ["learned passes", { passEmbedding: { kind: "learned" } }, (r, pass, s, _e, i) => s[i]! + r.params[`core.pass_embedding.${pass}`]![i % D]!],
@@ -58,6 +60,14 @@ const CASES: readonly (readonly [string, Partial<CoreSpec>, Want])[] = [
     (_r, pass, s, _e, i) => s[i]! + wave(pass, 50, i % D) + wave(Math.floor(i / D) % T, 50, i % D)],
 ];
 
+test("states before the first pass", () => {
+  expect(run(cored({ inject: "add", state: { kind: "zero" } })).named("core.state").every((x) => x === 0)).toBe(true);
+  const noise = run(cored({ inject: "add", state: { kind: "normal", std: 0.5 } })).named("core.state");
+  const mean = noise.reduce((a, b) => a + b, 0) / noise.length;
+  expect(Math.abs(mean)).toBeLessThan(4 * 0.5 / Math.sqrt(noise.length));
+  expect(Math.abs(Math.hypot(...noise) / Math.sqrt(noise.length) - 0.5)).toBeLessThan(4 * 0.5 / Math.sqrt(2 * noise.length));
+});
+
 describe.each([["one layer", [1]], ["two layers", [1, 2]]])("a core of %s", (_, order) => {
   test.each(CASES)("entered by %s", (_name, over, want) => {
     const spec = cored(over, null, order);
@@ -65,7 +75,7 @@ describe.each([["one layer", [1]], ["two layers", [1, 2]]])("a core of %s", (_, 
     const e = r.output("layers.0");
     const n = order.length;
     range(PASSES).forEach((pass) => {
-      const initial = over.state?.kind === "zero" ? new Float64Array(e.length) : e;
+      const initial = over.state === undefined ? e : r.named("core.state");
       const state = pass === 0 ? initial : r.output(`layers.${pass * n}`); // site 0 is the layer in front
       close(r.read[1 + pass * n]!, (i) => want(r, pass, state, e, i));
     });

@@ -1,24 +1,31 @@
 /** What is said about depth: how a recurrent core is entered, and when tokens leave it. */
 import type { CoreSpec, CoreState, HaltingSpec, PassEmbeddingSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
-import { ACT, CORE, GRAVES, SINUSOIDAL } from "./language.ts";
+import { ACT, CORE, GRAVES, NORMAL, SINUSOIDAL } from "./language.ts";
 import { type BuildContext, child, kindName, own, read, type Settings } from "./settings.ts";
 import type { CoreRange } from "./stack.ts";
 
 /** @param range null where the stack has no core; then what its block says means nothing (see lint.ts) */
 export function buildCore(settings: Settings, range: CoreRange | null, context: BuildContext): CoreSpec | null | "broken" {
   const fields = read(settings, CORE, context);
-  const state = child(settings, "state");
+  const state = buildState(child(settings, "state"), context);
   const passEmbedding = buildPassEmbedding(child(settings, "pass_embedding"), context);
-  if (fields === null || state.broken || passEmbedding === "broken") return "broken";
+  if (fields === null || state === "broken" || passEmbedding === "broken") return "broken";
   if (range === null) return null;
-  const kind = kindName(state, CORE.blocks["state"]!) as CoreState["kind"];
-  if (kind !== "input" && fields.inject === "none") {
+  if (state.kind !== "input" && fields.inject === "none") {
     const written = own(settings.fields, "inject");
-    context.report.report("core-without-input", state.kind?.span ?? range.span, { state: kind }, written === undefined ? [] : [{ span: written.span, note: "nothing is injected here" }]);
+    context.report.report("core-without-input", child(settings, "state").kind?.span ?? range.span, { state: state.kind }, written === undefined ? [] : [{ span: written.span, note: "nothing is injected here" }]);
     return "broken";
   }
-  return { ...range, inject: fields.inject, state: { kind }, passEmbedding };
+  return { ...range, inject: fields.inject, state, passEmbedding };
+}
+
+function buildState(settings: Settings, context: BuildContext): CoreState | "broken" {
+  if (settings.broken) return "broken";
+  const kind = kindName(settings, CORE.blocks["state"]!) as CoreState["kind"];
+  if (kind !== "normal") return { kind };
+  const fields = read(settings, NORMAL, context);
+  return fields === null ? "broken" : { kind, std: fields.std };
 }
 
 function buildPassEmbedding(settings: Settings, context: BuildContext): PassEmbeddingSpec | null | "broken" {

@@ -212,13 +212,17 @@ export const SINUSOIDAL = kind("sin(pass · base^(−2j/d_model)) and its cosine
   positions: flag({ default: false, doc: "the same of the token's position is added, in every pass (Dehghani et al. 2019)" }),
 });
 
+export const NORMAL = kind("Normal random numbers of mean 0, new ones in each step of training and the same for each position outside it (Geiping et al. 2025).", {
+  std: number({ default: 0.63, min: 0, max: 1_000, open: true, doc: "standard deviation" }),
+});
+
 export const CORE = kind("How the recurrent core of a stack, `core(…)`, is entered. e is what reaches it, s is the state: what the pass before left.", {
   inject: choice(["none", "add", "concat", "gate"], {
     default: "none",
     doc: "what the layers of a pass read. none: s; add: s + e (Yang et al. 2023, looped transformers); concat: a learned map of s and e side by side (Geiping et al. 2025); gate: g · s + (1 − g) · e, g a sigmoid of such a map (as highways, Srivastava et al. 2015)",
   }),
 }, {
-  state: block("The state before the first pass.", "input", { input: kind("e itself.", {}), zero: kind("Zeros.", {}) }),
+  state: block("The state before the first pass.", "input", { input: kind("e itself.", {}), zero: kind("Zeros.", {}), normal: NORMAL }),
   pass_embedding: block("A vector that tells the passes apart, added to what the layers of a pass read.", "none", {
     none: kind("All passes look alike.", {}), learned: kind("A learned vector for each pass.", {}), sinusoidal: SINUSOIDAL,
   }),

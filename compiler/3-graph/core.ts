@@ -8,14 +8,14 @@
  *
  * plus the embedding of the pass. I·e is the same in every pass and is computed once.
  */
-import { typeOf } from "../graph/builder.ts";
+import { shapeOf, typeOf } from "../graph/builder.ts";
 import { linear, map, sinusoid, view } from "../graph/dsl.ts";
 import { add, constant, input, mul, sigmoid, sub } from "../ir/expr.ts";
 import type { Expr } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
-import type { CoreSpec, PassEmbeddingSpec } from "../ir/model-spec.ts";
+import type { CoreSpec, CoreState, PassEmbeddingSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
-import { param, positionRows, vector, within } from "./state.ts";
+import { param, positionRows, randomNumbers, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 
 export interface Core {
@@ -31,10 +31,19 @@ export function openCore(s: BuildState, core: CoreSpec | null, e: ValueId): Core
   return within(s, "core", core.span, () => {
     const mapped = core.inject === "concat" || core.inject === "gate" ? linear(s.b, "core.inject.input", e, param(s, "core.inject.input")) : e;
     return {
-      start: core.state.kind === "input" ? e : map(s.b, "core.state", constant(0), [], typeOf(s.b, e)),
+      start: startOf(s, core.state, e),
       enter: (pass, state) => within(s, "core", core.span, () => embedPass(s, core.passEmbedding, pass, inject(s, core, state, e, mapped))),
     };
   });
+}
+
+function startOf(s: BuildState, state: CoreState, e: ValueId): ValueId {
+  switch (state.kind) {
+    case "input": return e;
+    case "zero": return map(s.b, "core.state", constant(0), [], typeOf(s.b, e));
+    case "normal": return map(s.b, "core.state", mul(constant(state.std), input(0)), [randomNumbers(s, "core.state", 0, "normal", shapeOf(s.b, e))]);
+    default: return unreachable(state);
+  }
 }
 
 /** @param mapped I·e, or e where nothing is mapped */

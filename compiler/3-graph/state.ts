@@ -1,12 +1,13 @@
 /** What the model builders share while one graph is being built. Local to one call of buildGraph. */
 import type { GraphBuilder } from "../graph/builder.ts";
 import { emitOne } from "../graph/builder.ts";
-import { gatherRows, sinusoid, view } from "../graph/dsl.ts";
+import { gatherRows, random, sinusoid, view } from "../graph/dsl.ts";
 import type { Rotary } from "../graph/dsl.ts";
-import type { InputName, ValueId } from "../ir/graph.ts";
+import type { Distribution, InputName, ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, ModelSpec, RopeSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
-import { bug, plain } from "../ir/tensor-type.ts";
+import { bug, channels, plain } from "../ir/tensor-type.ts";
+import { fnv1a } from "../../runtime/standalone/random.ts";
 import type { Entry } from "./entry.ts";
 
 /** One router's balance objective: the routing distributions of its layer's applications, as they come. */
@@ -73,6 +74,7 @@ const inputShape = (s: BuildState, name: InputName): readonly number[] => {
     case "targets": return [s.batch, s.positions];
     case "positions": return [1, s.positions];
     case "last": return [1, 1];
+    case "noise": return [4];
     default: return [1];
   }
 };
@@ -89,6 +91,12 @@ export function positionRows(s: BuildState, base: number): ValueId {
   const table = (s.sources[`sinusoid ${base}`] ??= sinusoid(s.b, "positions", { first: 0, base }, rows, dModel));
   return s.entry.kind === "step" ? gatherRows(s.b, "positions", table, source(s, "positions")) : view(s.b, "positions", table, [1, rows, dModel]);
 }
+/**
+ * Random numbers of one application, [B, T, …]. The graphs of all entries have the same ones: their stream follows from name and site.
+ * @param name of what they are for, "a.feed_forward.router.expert_dropout"
+ */
+export const randomNumbers = (s: BuildState, name: string, site: number, distribution: Distribution, shape: readonly number[]): ValueId =>
+  random(s.b, `${name}.random`, distribution, fnv1a(`${name} ${site}`), source(s, "noise"), source(s, "position"), channels(shape));
 
 /** Rotary tables for all positions that the entry can reach. */
 export function rotary(s: BuildState, spec: RopeSpec): Rotary {

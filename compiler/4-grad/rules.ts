@@ -24,6 +24,7 @@ export const RULES: { readonly [K in Kind]: Rule<K> } = {
   param: noInputs,
   ropeTable: noInputs,
   sinusoid: noInputs,
+  random: () => [null, null],
   map: mapRule,
   // The sum's gradient is that of each term. A maximum is only ever subtracted for range, where its gradient cancels.
   reduce: (_b, { op }, [grad]) => [op.how === "sum" ? grad! : null],

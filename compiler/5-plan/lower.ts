@@ -7,6 +7,7 @@ import { expertMatmulKernel, expertOuterKernel } from "../kernels/expert.ts";
 import * as gather from "../kernels/gather.ts";
 import { matmulKernel, type Epilogue } from "../kernels/matmul.ts";
 import { flatGrid } from "../kernels/text.ts";
+import { randomKernel } from "../kernels/random.ts";
 import { topKKernel } from "../kernels/routing.ts";
 import { columnShapeOf, partialSumsLaunch, totalSumsKernel } from "./columns.ts";
 import { createBindings, type BoundNames } from "./bindings.ts";
@@ -94,6 +95,13 @@ function lowerAnchor(c: LowerContext, node: Node, stores: readonly ValueId[]): r
         [Math.ceil(type(first).shape[1]! / tileOf(perLane)), type(first).shape[0]! * heads, 1])];
     }
     case "attentionGrad": return lowerAttentionGrad(c, node);
+    case "random": {
+      const t = type(out);
+      const columns = t.shape.at(-1)!;
+      const blocks = Math.ceil(columns / 4);
+      return [shape(randomKernel(op.distribution), [...inputs, out].map(c.ref),
+        [rowsOf(t), elements(t.shape.slice(2, -1)), t.shape[1]!, columns, colsOf(t), blocks, op.stream], flat(rowsOf(t) * blocks))];
+    }
     case "rope": {
       const x = type(first);
       return [shape(gather.ropeKernel(), [...inputs, out].map(c.ref), [rowsOf(x), x.shape[2]!, x.shape[1]!, colsOf(x), op.nRotate / 2, op.inverse ? 0 : 1], flat(sizeOf(x)))];

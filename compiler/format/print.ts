@@ -43,7 +43,8 @@ function printCore(core: CoreSpec | null): string[] {
   if (core === null) return [];
   const { inject, state, passEmbedding: embedding } = core;
   const sinusoidal = embedding?.kind === "sinusoidal" ? ` { ${fields({ base: embedding.base, positions: embedding.positions })} }` : "";
-  return [`  core { ${fields({ inject })}  state ${state.kind}  pass_embedding ${embedding?.kind ?? "none"}${sinusoidal} }`];
+  const std = state.kind === "normal" ? ` { ${fields({ std: state.std })} }` : "";
+  return [`  core { ${fields({ inject })}  state ${state.kind}${std}  pass_embedding ${embedding?.kind ?? "none"}${sinusoidal} }`];
 }
 
 /** Equal layers share a block, as in `layer a, b { … }`; copies made by `own` are the layer they are copies of. */

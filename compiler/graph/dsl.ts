@@ -1,7 +1,7 @@
 /** One short function per operation: what model builders and gradient rules are written in. */
 import type { Expr } from "../ir/expr.ts";
 import { CAUSAL } from "../ir/graph.ts";
-import type { AttentionMask, TensorType, ValueId } from "../ir/graph.ts";
+import type { AttentionMask, Distribution, TensorType, ValueId } from "../ir/graph.ts";
 import { bug, paddedAxes, showType, viewType } from "../ir/tensor-type.ts";
 import { emit, emitOne, typeOf } from "./builder.ts";
 import type { GraphBuilder } from "./builder.ts";
@@ -54,6 +54,9 @@ export const gatherRows = (b: GraphBuilder, name: string, table: ValueId, rows: 
 /** Sines and cosines of rows first …, [rows, width]. */
 export const sinusoid = (b: GraphBuilder, name: string, of: { readonly first: number; readonly base: number }, rows: number, width: number): ValueId =>
   emitOne(b, name, { kind: "sinusoid", ...of }, [], paddedAxes([rows, width], [1]));
+/** @param stream another one for other numbers @param type [B, T, …], the last axis padded or not */
+export const random = (b: GraphBuilder, name: string, distribution: Distribution, stream: number, noise: ValueId, position: ValueId, type: TensorType): ValueId =>
+  emitOne(b, name, { kind: "random", distribution, stream }, [noise, position], type);
 
 export interface Rotary {
   readonly cos: ValueId;

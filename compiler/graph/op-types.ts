@@ -3,7 +3,7 @@
  * `checkOp` is the one authority; `resultTypes` derives the outputs where the inputs determine them.
  */
 import type { Op, TensorType } from "../ir/graph.ts";
-import { bug, elements, plain, sameType, showType, viewType } from "../ir/tensor-type.ts";
+import { bug, channels, elements, plain, sameType, showType, viewType } from "../ir/tensor-type.ts";
 
 type Kind = Op["kind"];
 type OpOf<K extends Kind> = Extract<Op, { kind: K }>;
@@ -16,6 +16,7 @@ const RESULTS: { readonly [K in Kind]: Results<K> } = {
   param: () => null,
   ropeTable: () => null,
   sinusoid: () => null,
+  random: () => null,
   map: (_, inputs) => (inputs.length === 0 ? null : [broadcastType(inputs)]),
   reduce: (op, [x]) => [withAxis(x!, op.axis, 1, 1)],
   view: () => null,
@@ -76,6 +77,8 @@ const CHECKS: { readonly [K in Kind]: Check<K> } = {
   param: (_, inputs, [out]) => expect(inputs.length === 0, "takes no inputs") ?? expect(out!.dtype === "f32", "must be f32"),
   ropeTable: (op, _, [out]) => expect(out!.shape.length === 2 && out!.shape[1] === op.nRotate / 2, "must be [positions, nRotate/2]"),
   sinusoid: (_, inputs, [out]) => expect(inputs.length === 0 && out!.dtype === "f32" && out!.shape.length === 2, "is a table [N, D] without inputs"),
+  random: (_, [noise, position], [out]) => expect(sameType(noise!, plain([4], "u32")) && sameType(position!, plain([1], "u32")), "takes noise u32 [4] and position u32 [1]")
+    ?? expect(out!.shape.length > 2 && [plain, channels].some((type) => sameType(out!, type(out!.shape))), "gives f32 [B, T, …], its last axis padded to a multiple of 4 or not at all"),
   map: (_, inputs, [out]) => checkMap(inputs, out!),
   reduce: (op, inputs) => expect(inputs.length === 1 && op.axis < inputs[0]!.shape.length, "axis out of range"),
   view: (_, [x], [out]) => checkView(x!, out!),

@@ -41,7 +41,7 @@ export interface Node {
 }
 
 export type Op =
-  // ---- sources: no inputs, one output
+  // ---- sources: one output, no inputs but what the host writes
   /** Written by the host before each run. */
   | { readonly kind: "input"; readonly name: InputName }
   /** index into OpGraph.params */
@@ -50,6 +50,15 @@ export type Op =
   | { readonly kind: "ropeTable"; readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number }
   /** [N, D]: row i holds sin((first + i) · base^(−2j/D)) in column 2j and its cosine in column 2j + 1, made like rotary tables. */
   | { readonly kind: "sinusoid"; readonly first: number; readonly base: number }
+  /**
+   * Inputs noise u32 [4], position u32 [1]; output f32 [B, T, …]. Philox4x32-10 with the key noise[0..1]: element c of row r of a token (rows being
+   * the axes between T and the last, together) is word c mod 4 of the counter (r · ⌈columns / 4⌉ + ⌊c / 4⌋, position + t, sequence, stream), sequence
+   * being noise[2] + b where noise[3] is 1, and 0 where it is 0. So a number depends neither on how a batch is cut nor on padding, and without
+   * noise[3] on its position alone.
+   * uniform  the upper 24 bits of the word · 2⁻²⁴, in [0, 1)
+   * normal   mean 0, standard deviation 1: √(−2 ln(1 − u)) · cos and sin of 2π(v − ½), of the uniform numbers of words 0 and 1, and 2 and 3
+   */
+  | { readonly kind: "random"; readonly distribution: Distribution; readonly stream: number }
   // ---- pointwise and row-wise: fused by rule
   /** Inputs have the rank of the output; axes of extent 1 broadcast (NumPy). u32 inputs read as numbers. */
   | { readonly kind: "map"; readonly expr: Expr }
@@ -106,8 +115,13 @@ export type Op =
   /** Inputs y [..., D], rows u32 [...]. Output [V, D]: sums of the y of equal row. */
   | { readonly kind: "scatterRows" };
 
-/** tokens, targets u32 [B, T]; position u32 [1]; positions u32 [1, T], those of a chunk; last u32 [1, 1], the row of the chunk whose logits are wanted; loss_scale f32 [1], 1 / accumulate. */
-export type InputName = "tokens" | "targets" | "position" | "positions" | "last" | "loss_scale";
+/**
+ * tokens, targets u32 [B, T]; position u32 [1]; positions u32 [1, T], those of a chunk; last u32 [1, 1], the row of the chunk whose logits are
+ * wanted; loss_scale f32 [1], 1 / accumulate; noise u32 [4], see `random`.
+ */
+export type InputName = "tokens" | "targets" | "position" | "positions" | "last" | "loss_scale" | "noise";
+
+export type Distribution = "uniform" | "normal";
 
 /** causal: no key after the query. window: only keys less than so many positions away, or null. A query always sees itself. */
 export interface AttentionMask {

@@ -46,7 +46,9 @@ export interface CoreSpec {
 export type CoreState =
   /** e itself. */
   | { readonly kind: "input" }
-  | { readonly kind: "zero" };
+  | { readonly kind: "zero" }
+  /** Normal numbers of mean 0; outside training those of a position are always the same. */
+  | { readonly kind: "normal"; readonly std: number };
 
 export type PassEmbeddingSpec =
   /** A vector for each pass. */

@@ -6,13 +6,14 @@ import type { InputName, Node, OpGraph } from "../ir/graph.ts";
 import { bug, elements, unreachable } from "../ir/tensor-type.ts";
 import { attention, attentionGrad, rope, ropeTable, sinusoid } from "./attention.ts";
 import { expertMatmul, expertOuter, matmul } from "./contractions.ts";
+import { random } from "./random.ts";
 import { gatherLast, gatherRows, map, reduce, scatterLast, scatterRows, topK } from "./rows.ts";
 import type { Tensor } from "./tensors.ts";
 
 export interface ReferenceInputs {
   /** By parameter name, logical and row-major. */
   readonly params: Readonly<Record<string, ArrayLike<number>>>;
-  /** `position` defaults to 0, `loss_scale` to 1. */
+  /** `position` and `noise` default to 0, `loss_scale` to 1. */
   readonly inputs: Partial<Readonly<Record<InputName, ArrayLike<number>>>>;
   /** Caches by name, [1, capacity, H, Dh]; changed in place. Missing ones are added as zeros. */
   readonly states?: Record<string, Float64Array>;
@@ -38,7 +39,7 @@ export function gradientsOf(graph: OpGraph, values: readonly Float64Array[]): Re
   }));
 }
 
-const DEFAULTS: Partial<Readonly<Record<InputName, readonly number[]>>> = { position: [0], loss_scale: [1] };
+const DEFAULTS: Partial<Readonly<Record<InputName, readonly number[]>>> = { position: [0], loss_scale: [1], noise: [0, 0, 0, 0] };
 
 function sourceData(name: string, data: ArrayLike<number> | undefined, count: number): Float64Array {
   if (data === undefined) bug(`the reference was not given "${name}"`);
@@ -57,6 +58,7 @@ function evaluateNode(graph: OpGraph, node: Node, inputs: readonly Tensor[], giv
     case "param": return [sourceData(graph.params[op.param]!.name, given.params[graph.params[op.param]!.name], count)];
     case "sinusoid": return [sinusoid(op.first, op.base, type).data];
     case "ropeTable": return [ropeTable(op.fn, op.nRotate, op.base, type).data];
+    case "random": return [random(op, x, y, type).data];
     case "map": return [map(op.expr, inputs, type).data];
     case "reduce": return [reduce(op.how, op.axis, x, type).data];
     case "view": return [x.data];

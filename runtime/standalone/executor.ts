@@ -34,6 +34,7 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
   };
   return {
     entries: Object.keys(plan.entries),
+    has: (name) => Object.hasOwn(plan.tensors, name),
     shape: (name) => tensor(name).shape,
     write: (name, data) => device.queue.writeBuffer(buffers[tensor(name).buffer]!, 0, pack(data, tensor(name)) as Uint32Array<ArrayBuffer>),
     read: async (name) => (await readBack([name], device.createCommandEncoder()))[name]!,

@@ -1,4 +1,5 @@
 /** Text as tokens: a prompt is read in chunks into the caches, then one token follows the other. */
+import { NO_NOISE, writeNoise } from "./noise.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Executor } from "./types.ts";
 
@@ -46,6 +47,8 @@ export async function prefill(executor: Executor, tokens: readonly number[], seq
     executor.write("prefill/tokens", Uint32Array.from({ length: chunk }, (_, i) => part[i] ?? 0));
     executor.write("prefill/position", Uint32Array.of(start));
     executor.write("prefill/last", Uint32Array.of(part.length - 1));
+    writePositions(executor, "prefill", start, chunk);
+    writeNoise(executor, "prefill", NO_NOISE);
     logits = (await executor.run(["prefill"], ["prefill/logits"]))["prefill/logits"]!;
   }
   return logits;
@@ -56,5 +59,12 @@ export async function decode(executor: Executor, token: number, position: number
   executor.write("decode/tokens", Uint32Array.of(token));
   executor.write("decode/position", Uint32Array.of(position));
   executor.write("decode/last", Uint32Array.of(0));
+  writePositions(executor, "decode", position, 1);
+  writeNoise(executor, "decode", NO_NOISE);
   return (await executor.run(["decode"], ["decode/logits"]))["decode/logits"]!;
+}
+
+/** Plans of models whose layers are told positions have an input for those of a chunk. */
+function writePositions(executor: Executor, entry: "prefill" | "decode", first: number, count: number): void {
+  if (executor.has(`${entry}/positions`)) executor.write(`${entry}/positions`, Uint32Array.from({ length: count }, (_, i) => first + i));
 }

@@ -14,8 +14,13 @@ import type { Executor } from "./types.ts";
 export interface Model<Name extends string> {
   /** Weights as before training; Adam's moments become 0. */
   initialize(seed: number): void;
-  /** One optimizer step. @param step counted from 0 @param batches the micro-batches of the step, as many as the recipe accumulates */
-  trainStep(step: number, batches: readonly MicroBatch[], recipe?: Recipe): Promise<StepMetrics>;
+  /**
+   * One optimizer step.
+   * @param step counted from 0
+   * @param batches the micro-batches of the step, as many as the recipe accumulates
+   * @param options a recipe other than the spec's; the seed of what is random in a step, 0 if none is given
+   */
+  trainStep(step: number, batches: readonly MicroBatch[], options?: { readonly recipe?: Recipe; readonly seed?: number }): Promise<StepMetrics>;
   /** Cross-entropy of each target in nats, [B, T]. */
   forward(batch: MicroBatch): Promise<Float32Array>;
   /** Continues a prompt of at least one token; where the context is full, its older half is dropped. */
@@ -50,10 +55,10 @@ export async function createModel<Name extends string>(device: GPUDevice, plan: 
   return {
     executor,
     initialize: (seed) => initializeParameters(executor, params, seed),
-    trainStep: async (step, batches, own = recipe) => {
+    trainStep: async (step, batches, { recipe: own = recipe, seed = 0 } = {}) => {
       if (batches.length === 0) throw new RangeError("a step needs at least one micro-batch");
       for (const batch of batches) checkBatch(batch, vocabSize);
-      return trainStep(executor, own, step, batches);
+      return trainStep(executor, own, step, batches, seed);
     },
     forward: async (batch) => {
       checkBatch(batch, vocabSize);

@@ -70,9 +70,12 @@ function multiplyHigh(a: number, b: number): number {
   return aHigh * bHigh + (middle >>> 16) + (carry >>> 16);
 }
 
-/** Two 32-bit FNV-1a hashes of a name, the second over its reverse. */
-function hash(name: string): readonly [number, number] {
-  const fnv = (text: readonly string[]): number => text.reduce((h, c) => Math.imul(h ^ c.charCodeAt(0), 0x01000193) >>> 0, 0x811c9dc5);
-  const units = name.split("");
-  return [fnv(units), fnv(units.toReversed())];
+/** Two hashes of a name, the second of its reverse. */
+const hash = (name: string): readonly [number, number] => [fnv1a(name), fnv1a(name.split("").reverse().join(""))];
+
+/** 32-bit FNV-1a hash of a text's code units. */
+export function fnv1a(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  return h;
 }

@@ -1,4 +1,5 @@
 /** One optimizer step over an executor. */
+import { NO_NOISE, stepNoise, writeNoise } from "./noise.ts";
 import { learningRate, updateWords, type Recipe } from "./schedule.ts";
 import { METRICS, type Executor } from "./types.ts";
 
@@ -23,24 +24,32 @@ export interface StepMetrics {
  * Forward and backward passes of all micro-batches, then the update.
  * @param step counted from 0
  * @param batches as many as the recipe accumulates, each of the size the plan was made for
+ * @param seed of what is random in a step
  */
-export async function trainStep(executor: Executor, recipe: Recipe, step: number, batches: readonly MicroBatch[]): Promise<StepMetrics> {
+export async function trainStep(executor: Executor, recipe: Recipe, step: number, batches: readonly MicroBatch[], seed: number): Promise<StepMetrics> {
   executor.write("update", updateWords(recipe, step));
   executor.write("train/loss_scale", Float32Array.of(1 / batches.length));
-  for (const batch of batches.slice(0, -1)) {
-    writeBatch(executor, "train", batch);
+  for (const index of batches.slice(0, -1).keys()) {
+    writeMicroBatch(executor, batches, index, seed, step);
     await executor.run(["train"]);
   }
-  writeBatch(executor, "train", batches.at(-1)!);
+  writeMicroBatch(executor, batches, batches.length - 1, seed, step);
   const { metrics } = await executor.run(["train", "update"], ["metrics"]);
   return readMetrics(metrics!, learningRate(recipe, step));
 }
 
+/** Writes the inputs of "train" for one of a step's micro-batches. */
+export function writeMicroBatch(executor: Executor, batches: readonly MicroBatch[], index: number, seed: number, step: number): void {
+  const sequences = executor.shape("train/tokens")[0]!;
+  writeBatch(executor, "train", batches[index]!, stepNoise(seed, step, index * sequences));
+}
+
 /** Writes the inputs of "train" or "evaluate". Entries share input buffers of one shape, so all are written, the position too. */
-export function writeBatch(executor: Executor, entry: "train" | "evaluate", batch: MicroBatch): void {
+export function writeBatch(executor: Executor, entry: "train" | "evaluate", batch: MicroBatch, noise: Uint32Array = NO_NOISE): void {
   executor.write(`${entry}/tokens`, batch.tokens);
   executor.write(`${entry}/targets`, batch.targets);
   executor.write(`${entry}/position`, Uint32Array.of(0));
+  writeNoise(executor, entry, noise);
 }
 
 function readMetrics(words: ArrayLike<number>, rate: number): StepMetrics {

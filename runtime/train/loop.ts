@@ -4,7 +4,7 @@ import { UserError } from "../errors.ts";
 import { evaluate } from "../evaluate/index.ts";
 import type { ParamPlan } from "../standalone/plan.ts";
 import type { Recipe } from "../standalone/schedule.ts";
-import { trainStep, writeBatch, type MicroBatch, type StepMetrics } from "../standalone/train-step.ts";
+import { trainStep, writeMicroBatch, type MicroBatch, type StepMetrics } from "../standalone/train-step.ts";
 import type { Executor } from "../standalone/types.ts";
 import { currentCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { appendRecord, syncLog, type StepRecord } from "./log.ts";
@@ -64,12 +64,12 @@ export async function train(options: TrainOptions, hooks: TrainHooks = {}): Prom
 
 /** @param step counted from 0 */
 async function oneStep(options: TrainOptions, step: number): Promise<StepRecord> {
-  const { executor, data, info: { recipe } } = options;
+  const { executor, data, info: { recipe, seed } } = options;
   const started = performance.now();
   const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
-  const metrics = await trainStep(executor, recipe, step, batches);
+  const metrics = await trainStep(executor, recipe, step, batches, seed);
   const seconds = (performance.now() - started) / 1000;
-  if (!isFinite(metrics)) throw await divergence(options, step + 1, metrics, batches);
+  if (!isFinite(metrics)) throw await divergence(options, step, metrics, batches);
   const record = recordOf(step + 1, metrics, recipe, batches[0]!.tokens.length, seconds);
   const isDue = options.evalEvery > 0 && ((step + 1) % options.evalEvery === 0 || step + 1 === recipe.steps);
   return isDue ? { ...record, validation_loss: await validate(options) } : record;
@@ -87,17 +87,18 @@ async function validate({ executor, data, evalTokens }: TrainOptions): Promise<n
 /** A GPU's numbers are tested here again, because shader compilers may assume that NaN does not occur. */
 const isFinite = ({ ceLoss, regLoss, gradNorm, firstBad }: StepMetrics): boolean => firstBad === null && [ceLoss, regLoss, gradNorm].every(Number.isFinite);
 
+/** @param step counted from 0 */
 async function divergence({ folder, executor, params, info }: TrainOptions, step: number, metrics: StepMetrics, batches: readonly MicroBatch[]): Promise<Diverged> {
   const what = metrics.firstBad !== null ? `the gradient of ${params[metrics.firstBad]?.name ?? `parameter ${metrics.firstBad}`}` : "the loss";
-  const origin = await firstBadTensor(executor, batches);
-  return new Diverged(`training diverged in step ${step}: ${what} is not finite${origin === null ? "" : `; the first tensor that went bad is "${origin}"`} (learning rate ${info.recipe.optimizer.lr}). `
+  const origin = await firstBadTensor(executor, batches, info.seed, step);
+  return new Diverged(`training diverged in step ${step + 1}: ${what} is not finite${origin === null ? "" : `; the first tensor that went bad is "${origin}"`} (learning rate ${info.recipe.optimizer.lr}). `
     + `${currentCheckpoint(folder) === null ? "Nothing was saved yet" : `The last checkpoint in ${folder} is kept`}; try a lower lr, a longer warmup or a lower grad_clip in a new run`);
 }
 
 /** Runs the micro-batches again, launch by launch: the weights are as they were, because the update was skipped. */
-async function firstBadTensor(executor: Executor, batches: readonly MicroBatch[]): Promise<string | null> {
-  for (const batch of batches) {
-    writeBatch(executor, "train", batch);
+async function firstBadTensor(executor: Executor, batches: readonly MicroBatch[], seed: number, step: number): Promise<string | null> {
+  for (const index of batches.keys()) {
+    writeMicroBatch(executor, batches, index, seed, step);
     const label = await executor.firstNonFinite("train");
     if (label !== null) return label;
   }

@@ -132,7 +132,7 @@ async function training({ golden, executor, params, recipe }: Replay): Promise<r
   const [ce, reg, norm, selected]: [Deviation[], Deviation[], Deviation[], Deviation[]] = [[], [], [], []];
   for (let step = 0; step < trainSteps; step++) {
     const batch = { tokens: rowOf(train.readIndices("tokens"), trainSteps, step), targets: rowOf(train.readIndices("targets"), trainSteps, step) };
-    const metrics = await trainStep(executor, recipe, step, [batch]);
+    const metrics = await trainStep(executor, recipe, step, [batch], 0);
     const note = `step ${step + 1}`;
     ce.push([note, relative(metrics.ceLoss, recorded("ce_loss")[step]!)]);
     reg.push([note, relative(metrics.regLoss, recorded("reg_loss")[step]!)]);

@@ -109,6 +109,7 @@ export function createBigram({ vocabSize: V, batch, seqLen, chunk = 4, breakAt =
   return {
     cache,
     entries: Object.keys(entries),
+    has: (name) => Object.hasOwn(shapes, name),
     shape: (name) => shapes[name] ?? fail(name),
     write: (name, data) => {
       if (data.length !== sizeOf(name)) fail(`${name} of ${data.length} elements`);

@@ -81,6 +81,7 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "core, injected by adding to zero": cored({ inject: "add", state: { kind: "zero" } }),
   "core of two layers, injected by a map, learned passes": cored({ inject: "concat", passEmbedding: { kind: "learned" } }, null, [1, 2]),
   "core, injected by a gate, sinusoidal passes and positions": cored({ inject: "gate", passEmbedding: { kind: "sinusoidal", base: 100, positions: true } }),
+  "core from noise": cored({ inject: "concat", state: { kind: "normal", std: 0.7 } }),
   "core of two layers that tokens leave": cored({ inject: "concat", passEmbedding: { kind: "sinusoidal", base: 500, positions: false } }, { kind: "act", span: SPAN, threshold: 0.7, weight: 0.3 }, [1, 2]),
   "core of two layers that tokens leave by sums": cored({ inject: "add", passEmbedding: { kind: "learned" } }, graves(0.8), [1, 2]),
   "hidden routers": twice(switchhead(["q", "k", "v", "o"], { hidden: 11, hasBias: true }), moe({ hidden: 6, hasBias: true }), "peri"),

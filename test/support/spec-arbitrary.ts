@@ -67,7 +67,7 @@ const layerNorm = (placement: string): fc.Arbitrary<string> => norm("norm").map(
 const layer = (name: string, placement: string): fc.Arbitrary<string> => block(`layer ${name}`, layerNorm(placement), attention, feedForward, maybe(field("residual_scale", fc.constantFrom("1", "0.5"))));
 
 const core = fc.constantFrom("none", "learned", "sinusoidal { base 50  positions true }").chain((embedding) => fc.constantFrom(
-  "core { }", `core { inject add  pass_embedding ${embedding} }`, `core { inject concat  state zero  pass_embedding ${embedding} }`, `core { inject gate  state zero }`, `core { pass_embedding ${embedding} }`));
+  "core { }", "core { inject concat  state normal { std 0.2 } }", `core { inject add  pass_embedding ${embedding} }`, `core { inject concat  state zero  pass_embedding ${embedding} }`, `core { inject gate  state zero }`, `core { pass_embedding ${embedding} }`));
 
 /** Uses every layer, at most a dozen deep. */
 function stack(names: readonly string[]): fc.Arbitrary<string> {
