@@ -22,15 +22,15 @@ export interface CompileOptions {
   readonly unfused?: boolean;
 }
 
-/** What every user of an entry wants to read. */
-const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = { train: [], update: [], evaluate: ["token_loss"], prefill: ["logits"], decode: ["logits"] };
+/** What every user of an entry wants to read, where the model has it. */
+const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = { train: [], update: [], evaluate: ["token_loss", "passes"], prefill: ["logits"], decode: ["logits"] };
 const PREFILL_CHUNK = 32;
 
 export function compileModel(model: ModelSpec, options: CompileOptions): KernelPlan {
-  const graphs = options.entries.filter((name) => name !== "update").map((name): EntryRequest => ({
-    graph: graphOf(model, name, options),
-    outputs: [...OUTPUTS[name], ...(options.keep?.[name] ?? [])],
-  }));
+  const graphs = options.entries.filter((name) => name !== "update").map((name): EntryRequest => {
+    const graph = graphOf(model, name, options);
+    return { graph, outputs: [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])] };
+  });
   return planKernels(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false });
 }
 

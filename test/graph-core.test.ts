@@ -120,6 +120,7 @@ test.each([["one layer", [1], 0.9], ["two layers", [1, 2], 0.9], ["one layer, ha
     const r = run(spec);
     const want = byHand(r, halting, order.length);
     close(r.read[1 + PASSES * order.length]!, (i) => want.out[i]!);
+    expect(Array.from(r.output("passes"))).toEqual(want.depths);
     expect(r.output("reg_loss")[0]).toBeCloseTo(halting.weight * want.cost, 11);
     if (threshold === 0.9) expect(new Set(want.depths).size).toBeGreaterThan(1); // tokens differ
     if (threshold === 0.01) expect(new Set(want.depths)).toEqual(new Set([1]));

@@ -74,7 +74,7 @@ function countdown(total: number): (sequences: number) => void {
   };
 }
 
-function print({ loss, perplexity, bitsPerByte, tokens }: Evaluation, about: Readonly<Record<string, unknown>>, json: boolean): void {
-  if (json) printJson({ ...about, tokens, loss, perplexity, bits_per_byte: bitsPerByte });
-  else process.stdout.write(`${about["passes"] === undefined ? "" : `passes         ${String(about["passes"])}\n`}loss           ${loss.toFixed(4)} nats per token\nperplexity     ${perplexity.toFixed(3)}\nbits per byte  ${bitsPerByte.toFixed(4)}\n(${grouped(tokens)} tokens${about["held_out"] === true ? " held out from training" : ""})\n`);
+function print({ loss, perplexity, bitsPerByte, tokens, passes }: Evaluation, about: Readonly<Record<string, unknown>>, json: boolean): void {
+  if (json) printJson({ ...about, tokens, loss, perplexity, bits_per_byte: bitsPerByte, ...(passes === null ? {} : { mean_passes: passes }) });
+  else process.stdout.write(`${about["passes"] === undefined ? "" : `passes         ${String(about["passes"])}\n`}loss           ${loss.toFixed(4)} nats per token\nperplexity     ${perplexity.toFixed(3)}\nbits per byte  ${bitsPerByte.toFixed(4)}\n${passes === null ? "" : `passes taken   ${passes.toFixed(2)} on average before a token halts\n`}(${grouped(tokens)} tokens${about["held_out"] === true ? " held out from training" : ""})\n`);
 }

@@ -26,13 +26,14 @@ interface Tokens {
   /** 1 until a token has halted. */
   readonly running: ValueId;
   readonly total: ValueId; // P
-  readonly cost: ValueId; // N + R
+  readonly passes: ValueId; // N
+  readonly rest: ValueId; // R
 }
 
 /** @returns the outputs, [B, T, D] */
 export function gravesPasses(s: BuildState, spec: Graves, { sites, start, enter, layers }: Passes): ValueId {
   const fill = (name: string, value: number): ValueId => map(s.b, name, constant(value), [], plain([s.batch, s.positions, 1]));
-  let tokens: Tokens = { running: fill("act.running", 1), total: fill("act.total", 0), cost: fill("act.cost", 0) };
+  let tokens: Tokens = { running: fill("act.running", 1), total: fill("act.total", 0), passes: fill("passes", 0), rest: fill("act.rest", 0) };
   let [state, out] = [start, null as ValueId | null];
   sites.forEach((pass, index) => {
     const read = enter(index, state);
@@ -43,7 +44,8 @@ export function gravesPasses(s: BuildState, spec: Graves, { sites, start, enter,
     out = mix(s, weight, state, out);
     if (s.entry.kind !== "step") s.outputs[`act.weight.${pass.at(-1)!}`] = weight;
   });
-  if (s.entry.kind === "train") s.penalties.push(meanCost(s, spec, tokens.cost));
+  s.outputs["passes"] = tokens.passes;
+  if (s.entry.kind === "train") s.penalties.push(meanCost(s, spec, tokens));
   return out!;
 }
 
@@ -53,22 +55,24 @@ const mix = (s: BuildState, weight: ValueId, state: ValueId, out: ValueId | null
   : map(s.b, "act.out", add(mul(input(0), input(1)), mul(sub(constant(1), input(0)), input(2))), [weight, state, out]);
 
 /** One decision of every token. */
-function halt(s: BuildState, { threshold }: Graves, layer: string, x: ValueId, { running, total, cost }: Tokens): Tokens & { readonly weight: ValueId } {
+function halt(s: BuildState, { threshold }: Graves, layer: string, x: ValueId, { running, total, passes, rest }: Tokens): Tokens & { readonly weight: ValueId } {
   const name = `${layer}.halting`;
   const logit = linear(s.b, `${name}.logit`, x, param(s, `${name}.stop`));
   const p = map(s.b, "act.p", sigmoid(add(input(0), input(1))), [logit, vector(s, `${name}.stop.bias`, 3)], plain([s.batch, s.positions, 1]));
   const goesOn = map(s.b, "act.running", mul(input(0), select("le", add(input(1), input(2)), constant(threshold), constant(1), constant(0))), [running, total, p]);
-  const rest = sub(constant(1), input(1));
-  const weight = map(s.b, "act.weight", mul(input(0), select("eq", input(3), constant(0), rest, input(2))), [running, total, p, goesOn]);
+  const left = sub(constant(1), input(1));
+  const weight = map(s.b, "act.weight", mul(input(0), select("eq", input(3), constant(0), left, input(2))), [running, total, p, goesOn]);
   return {
     weight, running: goesOn,
     total: map(s.b, "act.total", add(input(0), mul(input(1), input(2))), [total, p, goesOn]),
-    cost: map(s.b, "act.cost", add(input(0), mul(input(1), add(constant(1), select("eq", input(2), constant(0), sub(constant(1), input(3)), constant(0))))), [cost, running, goesOn, total]),
+    passes: map(s.b, "passes", add(input(0), input(1)), [passes, running]),
+    rest: map(s.b, "act.rest", add(input(2), mul(sub(input(0), input(3)), left)), [running, total, rest, goesOn]),
   };
 }
 
 /** weight · mean over tokens, [1] */
-function meanCost(s: BuildState, { weight }: Graves, cost: ValueId): ValueId {
+function meanCost(s: BuildState, { weight }: Graves, { passes, rest }: Tokens): ValueId {
   const count = s.batch * s.positions;
+  const cost = map(s.b, "act.cost", add(input(0), input(1)), [passes, rest]);
   return map(s.b, "act.loss", mul(constant(weight / count), input(0)), [sum(s.b, "act.cost", view(s.b, "act.cost", cost, [count]), 0)]);
 }

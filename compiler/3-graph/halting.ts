@@ -32,7 +32,7 @@ export function haltingPasses(s: BuildState, spec: HaltingSpec, { sites, start, 
   let out = h;
   let tokens: Tokens = { never: fill("act.never_halt", 1), depth: fill("act.expected_depth", 0), mixed: map(s.b, "act.mixed", mul(constant(0), input(0)), [h]) };
   keep(s, sites[0]!, h, out, tokens);
-  let penalty: ValueId | null = null;
+  let [penalty, taken] = [null as ValueId | null, fill("passes", 1)];
   for (let pass = 1; pass < sites.length; pass++) {
     const [from, last, before, decider] = [h, out, tokens, firstLayer(s.model, sites[pass]!).name];
     tokens = within(s, `${decider}.halting`, spec.span, () => halt(s, decider, pass, from, before));
@@ -41,8 +41,10 @@ export function haltingPasses(s: BuildState, spec: HaltingSpec, { sites, start, 
     h = layers(pass, enter(pass, from), { source: enter(pass, last), weight, running });
     out = map(s.b, "act.out", select("eq", input(3), constant(0), input(0), add(input(1), mul(input(3), input(2)))), [last, tokens.mixed, h, weight]);
     keep(s, sites[pass]!, h, out, tokens);
+    taken = map(s.b, "passes", add(input(0), input(1)), [taken, running]);
     if (s.entry.kind === "train") penalty = addPonder(s, pass, tokens.depth, weight, penalty);
   }
+  s.outputs["passes"] = taken;
   if (penalty !== null) s.penalties.push(map(s.b, "act.loss", mul(constant(spec.weight / (s.batch * s.positions)), input(0)), [penalty]));
   return out;
 }

@@ -1,7 +1,7 @@
 /** Loss of a model on held-out data. */
 import type { ValidationBatch } from "../data/index.ts";
 import { writeBatch } from "../standalone/train-step.ts";
-import type { Executor } from "../standalone/types.ts";
+import type { Executor, HostArray } from "../standalone/types.ts";
 
 export interface Evaluation {
   /** Mean cross-entropy in nats per token. */
@@ -12,19 +12,25 @@ export interface Evaluation {
   readonly tokens: number;
   /** Mean loss of each sequence, in the order of the data. */
   readonly sequences: readonly number[];
+  /** Mean number of passes that a token takes before it halts; null for models without halting. */
+  readonly passes: number | null;
 }
 
 /** Runs the "evaluate" entry over batches of the size it was planned for; rows that pad the last one do not count. */
 export async function evaluate(executor: Executor, batches: Iterable<ValidationBatch>, bytesPerToken: number, onBatch: (sequences: number) => void = () => {}): Promise<Evaluation> {
   const seqLen = executor.shape("evaluate/tokens")[1]!;
   const sequences: number[] = [];
+  const passes: number[] = [];
+  const outputs = ["evaluate/token_loss", "evaluate/passes"].filter((name) => executor.has(name));
+  const means = (values: HostArray, rows: number): readonly number[] => Array.from({ length: rows }, (_, row) => mean(values.subarray(row * seqLen, (row + 1) * seqLen)));
   for (const batch of batches) {
     writeBatch(executor, "evaluate", batch);
-    const losses = (await executor.run(["evaluate"], ["evaluate/token_loss"]))["evaluate/token_loss"]!;
-    for (let row = 0; row < batch.rows; row++) sequences.push(mean(losses.subarray(row * seqLen, (row + 1) * seqLen)));
+    const { "evaluate/token_loss": losses, "evaluate/passes": taken } = await executor.run(["evaluate"], outputs);
+    sequences.push(...means(losses!, batch.rows));
+    if (taken !== undefined) passes.push(...means(taken, batch.rows));
     onBatch(sequences.length);
   }
-  return summary(sequences, seqLen, bytesPerToken);
+  return { ...summary(sequences, seqLen, bytesPerToken), passes: passes.length === 0 ? null : mean(passes) };
 }
 
 /** Sums in float64, whatever the array holds. */
@@ -34,7 +40,7 @@ function mean(values: ArrayLike<number>): number {
   return sum / values.length;
 }
 
-function summary(sequences: readonly number[], seqLen: number, bytesPerToken: number): Evaluation {
+function summary(sequences: readonly number[], seqLen: number, bytesPerToken: number): Omit<Evaluation, "passes"> {
   const loss = mean(sequences);
   return { loss, perplexity: Math.exp(loss), bitsPerByte: loss / Math.LN2 / bytesPerToken, tokens: sequences.length * seqLen, sequences };
 }
