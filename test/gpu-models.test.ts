@@ -30,7 +30,7 @@ const CASES: readonly Case[] = [
   { why: "exchange through workgroup memory, as where there are no subgroups", kind: MAIN, profile: "portable", models: VARIED },
   { why: "a team per row, as on GPUs", kind: MAIN, profile: "team", models: VARIED },
   ...OTHERS.flatMap((kind): readonly Case[] => [
-    { why: "another driver", kind, profile: "own", models: ["MoEUT", "softmax over the chosen"] },
+    { why: "another driver", kind, profile: "own", models: ["MoEUT", "softmax over the chosen", "dropout of experts"] },
     { why: "another driver, a team per row", kind, profile: "team", models: ["MoEUT"] },
   ]),
 ];
