@@ -187,7 +187,7 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
       const uniform = await runBoth(run, graphOf("uniform", shape, type), inputs);
       expect(Array.from(uniform.got["drawn"]!)).toEqual(Array.from(uniform.want["drawn"]!));
       const normal = await runBoth(run, graphOf("normal", shape, type), inputs);
-      expectWithin(normal.got["drawn"]!, normal.want["drawn"]!, () => 2 ** -8, "normal");
+      expectWithin(normal.got["drawn"]!, normal.want["drawn"]!, () => 2 ** -17, "normal");
     });
   });
 

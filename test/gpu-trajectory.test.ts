@@ -49,6 +49,12 @@ async function follow(executor: Executor, plan: KernelPlan, nSteps: number, part
   return { steps, weights: await weightsOf(executor, plan) };
 }
 
+/** Every kind of random choice in training. */
+const RANDOM = model({
+  layers: [layer("a", switchhead(["v", "o"], { expertDropout: 0.2, inputDropout: 0.1 }), moe({ expertDropout: 0.1, sampled: 1 }), "peri")],
+  schedule: scheduleOf([0, 0]), vocabSize: V, seqLen: T, dModel: 37,
+});
+
 async function weightsOf(executor: Executor, plan: KernelPlan): Promise<Record<string, Float32Array>> {
   const read = await executor.run([], plan.params.map((p) => `param/${p.name}`));
   return Object.fromEntries(plan.params.map((p) => [p.name, read[`param/${p.name}`] as Float32Array]));
@@ -79,6 +85,15 @@ describe.each(ADAPTERS)("on %s", (kind) => {
     await withModel(await deviceOf(kind), spec(), ENTRIES, async (executor, plan) => {
       const first = await follow(executor, plan, 3);
       expect(await follow(executor, plan, 3)).toEqual(first);
+    });
+  });
+
+  test("what is random follows from the seed and the step", async () => {
+    await withModel(await deviceOf(kind), RANDOM, ENTRIES, async (executor, plan) => {
+      const first = await follow(executor, plan, 3);
+      expect(await follow(executor, plan, 3)).toEqual(first);
+      const other = await follow(executor, plan, 3, 1, SEED + 1);
+      expect(other.steps[0]!.ceLoss).not.toBe(first.steps[0]!.ceLoss);
     });
   });
 
@@ -128,4 +143,28 @@ test(`micro-batches add up to the large batch on ${MAIN}`, async () => {
   for (const parts of [2, 4]) {
     expectClose(await withModel(handle, spec(), { ...ENTRIES, batch: RECIPE.batch / parts }, (executor, plan) => follow(executor, plan, 5, parts)), whole);
   }
+});
+
+test(`micro-batches make the random choices of the large batch on ${MAIN}`, async () => {
+  const handle = await deviceOf(MAIN);
+  const whole = await withModel(handle, RANDOM, ENTRIES, (executor, plan) => follow(executor, plan, 5));
+  for (const parts of [2, 4]) {
+    expectClose(await withModel(handle, RANDOM, { ...ENTRIES, batch: RECIPE.batch / parts }, (executor, plan) => follow(executor, plan, 5, parts)), whole);
+  }
+});
+
+test("the same step twice draws the same, the next step draws anew; evaluation draws nothing", async () => {
+  const options = { ...ENTRIES, entries: ["train", "update", "evaluate"], keep: { train: ["sel.ffn.0"] } } as const satisfies CompileOptions;
+  await withModel(await deviceOf(MAIN), RANDOM, options, async (executor, plan) => {
+    initializeParameters(executor, plan.params, 1);
+    const frozen = { ...RECIPE, optimizer: { ...RECIPE.optimizer, lr: 0 } };
+    const chosen = async (step: number): Promise<string> => {
+      await trainStep(executor, frozen, step, [batchOf(0, 0, RECIPE.batch)], SEED);
+      return (await executor.read("train/sel.ffn.0")).join();
+    };
+    const first = await chosen(0);
+    expect(await chosen(0)).toBe(first);
+    expect(await chosen(1)).not.toBe(first);
+    expect([executor.has("train/noise"), executor.has("evaluate/noise")]).toEqual([true, false]);
+  });
 });

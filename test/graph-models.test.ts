@@ -7,7 +7,7 @@ import { validateGraph } from "../compiler/graph/validate.ts";
 import { elements } from "../compiler/ir/tensor-type.ts";
 import { evaluateGraph } from "../compiler/reference/index.ts";
 import { entropy } from "./support/models.ts";
-import { mha, moe, ODD_MODELS, T, twice, V } from "./support/odd-models.ts";
+import { mha, moe, NOISE, ODD_MODELS, T, twice, V } from "./support/odd-models.ts";
 import { randomParams, worstSlope } from "./support/tiny-graph.ts";
 
 const B = 2;
@@ -26,12 +26,12 @@ describe.each(Object.entries(ODD_MODELS))("%s", (_, spec) => {
   });
 
   test("gradients agree with finite differences", () => {
-    const worst = worstSlope(train, params, { tokens, targets, loss_scale: [0.5] }, 1e-6);
+    const worst = worstSlope(train, params, { tokens, targets, loss_scale: [0.5], noise: NOISE }, 1e-6);
     expect(worst.error, worst.param).toBeLessThan(1e-6);
   });
 
   test("the loss is the sum of its parts, scaled", () => {
-    const values = evaluateGraph(train, { params, inputs: { tokens, targets, loss_scale: [0.25] } });
+    const values = evaluateGraph(train, { params, inputs: { tokens, targets, loss_scale: [0.25], noise: NOISE } });
     const [loss, ce, reg] = ["loss", "ce_loss", "reg_loss"].map((name) => values[train.outputs[name]!]![0]!) as [number, number, number];
     expect(loss).toBeCloseTo(0.25 * (ce + reg), 12);
     const perToken = values[train.outputs["token_loss"]!]!;

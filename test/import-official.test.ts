@@ -120,6 +120,24 @@ test("router biases", () => {
   expect(model.layers[0]!.feedForward).toMatchObject({ router: { hasBias: true } });
 });
 
+test("dropout of routers: attention's experts as the feed-forward block's unless it has its own", () => {
+  const clean = compiled({ ...CLEAN, args: { ...CLEAN.args, ff_expert_dropout: 0.05, att_expert_dropout: 0.1 } }).model.layers[0]!;
+  expect(clean).toMatchObject({ attention: { router: { expertDropout: 0.1, inputDropout: 0 } }, feedForward: { router: { expertDropout: 0.05, inputDropout: 0 } } });
+  const shared = compiled(training({ "moe.att.enable": true, "moe.drop_expert": 0.05, "moe.selection_dropout": 0.2, "moe.att.selection_dropout": 0.3 })).model.layers[0]!;
+  expect(shared).toMatchObject({ attention: { router: { expertDropout: 0.05, inputDropout: 0.3 } }, feedForward: { router: { expertDropout: 0.05, inputDropout: 0.2 } } });
+  const own = compiled(training({ "moe.att.enable": true, "moe.drop_expert": 0.05, "moe.att.drop_expert": 0 })).model.layers[0]!;
+  expect(own).toMatchObject({ attention: { router: { expertDropout: 0 } }, feedForward: { router: { expertDropout: 0.05 } } });
+});
+
+const SPARSE = {
+  "transformer.variant": "sut_universal", "transformer.head_projection_size": 16, "moe.att.expert_size": 32, "moe.att.n_experts": 4, "moe.att.k": 2, "pkm.n_heads": 3,
+};
+
+test("a sparse universal transformer draws experts in both parts", () => {
+  const { attention, feedForward } = compiled(training({ ...SPARSE, "sut.sample_topk": 1 })).model.layers[0]!;
+  expect([attention, feedForward]).toMatchObject([{ kind: "moa", topK: 2, router: { sampled: 1 } }, { topK: 3, router: { sampled: 1 } }]);
+});
+
 test("many layers, all their own", () => {
   const { model } = compiled(training({ "transformer.variant": "preln_moe", "transformer.encoder_n_layers": 30 }));
   expect(model.layers.length).toBe(30);
@@ -140,7 +158,11 @@ test.each<[string, unknown, string]>([
   ["text for a number", { ...CLEAN, args: { ...CLEAN.args, ff_k: "4" } }, 'option ff_k is "4"; it must be a number'],
   ["too few layers", { ...CLEAN, args: { ...CLEAN.args, n_layers: 1 } }, "option n_layers is smaller than group_size"],
   ["other optimizer", { ...CLEAN, training: { optimizer: "SGD" } }, 'training.optimizer is "SGD"; only AdamW is supported'],
-  ["sparse universal transformer with sampled experts", training({ "transformer.variant": "sut_universal", "sut.sample_topk": 1 }), "option sut.sample_topk is 1: it is not supported"],
+  ["more experts drawn than used", training({ ...SPARSE, "sut.sample_topk": 3 }), "option sut.sample_topk is 3; it must be a whole number from 0 to 2, the experts of a token"],
+  ["all experts dropped", training({ "moe.drop_expert": 1 }), "option moe.drop_expert is 1; it must be a number from 0 to below 1"],
+  ["dropout that is not read", training({ "moe.att.expert_dropout": 0.1 }), "option moe.att.expert_dropout is 0.1: the training code does not read it; what it reads is moe.att.drop_expert"],
+  ["dropout in front of the routers' norm", training({ "moe.nonorm": true, "moe.att.enable": true, "moe.selection_dropout": 0.1 }),
+    "option moe.selection_dropout under moe.nonorm acts in front of the norm that routers read: it is not supported; set it to 0"],
   ["expert biases", training({ "moe.bias": true }), "option moe.bias is true: an output bias that all experts share is not supported"],
   ["scope of the entropy", training({ "moe.perplexity_reg": 1, "moe.perplexity_reg_mode": "batch" }), 'option moe.perplexity_reg_mode is "batch"; what can be imported is layers_time, time, global, step'],
   ["order of the chosen", training({ "moe.activation_after_topk": true, "moe.perplexity_reg": 1 }), "option moe.activation_after_topk with moe.perplexity_reg regularizes the chosen logits by their unspecified order; set moe.perplexity_reg to 0"],

@@ -25,7 +25,7 @@ export function define(command: Command): void {
   addAdapterOption(addSpecOptions(addDataOption(command.argument("[file]", "a spec"), true)))
     .requiredOption("--out <folder>", "the run folder: log and checkpoints")
     .option("--steps <n>", "optimizer steps (default: as the spec says)", whole(1))
-    .option("--seed <n>", "for initial weights and data order", whole(0), 0)
+    .option("--seed <n>", "for initial weights, data order, and what is random in a step", whole(0), 0)
     .option("--resume", "continue the run in the folder")
     .option("--eval-tokens <n>", "held-out tokens per evaluation, at most (default: four batches)", whole(1))
     .option("--json", "print the result as one JSON document")

@@ -7,8 +7,8 @@ import { numberText } from "../ir/number-text.ts";
 export type FieldType =
   /** Whole number in min … max. */
   | { readonly type: "int"; readonly min: number; readonly max: number }
-  /** Number in min … max, above min if `open`; or one of `words`. */
-  | { readonly type: "number"; readonly min: number; readonly max: number; readonly open: boolean; readonly words: readonly string[] }
+  /** Number in min … max, above min if `open`, below max if `below`; or one of `words`. */
+  | { readonly type: "number"; readonly min: number; readonly max: number; readonly open: boolean; readonly below: boolean; readonly words: readonly string[] }
   | { readonly type: "flag" }
   | { readonly type: "choice"; readonly choices: readonly string[] }
   /** One or more of the choices, none twice; kept in the order of the choices. */
@@ -72,10 +72,10 @@ const show = (value: unknown): string =>
 export const int = <D extends number | null>(row: Row<D> & { readonly min?: number; readonly max: number }): Field<number | D> =>
   field<number | D>({ type: "int", min: row.min ?? 1, max: row.max }, row);
 
-type Words<W extends string> = { readonly min: number; readonly max: number; readonly open?: boolean; readonly words?: readonly W[] };
+type Words<W extends string> = { readonly min: number; readonly max: number; readonly open?: boolean; readonly below?: boolean; readonly words?: readonly W[] };
 
 export const number = <D extends number | string | null, W extends string = never>(row: Row<D> & Words<W>): Field<number | W | D> =>
-  field<number | W | D>({ type: "number", min: row.min, max: row.max, open: row.open ?? false, words: row.words ?? [] }, row);
+  field<number | W | D>({ type: "number", min: row.min, max: row.max, open: row.open ?? false, below: row.below ?? false, words: row.words ?? [] }, row);
 
 export const flag = (row: Row<boolean>): Field<boolean> => field({ type: "flag" }, row);
 

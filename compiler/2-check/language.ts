@@ -29,6 +29,9 @@ export const ROUTER = kind("How tokens choose experts: each score is one row of 
   hidden: int({ default: 0, min: 0, max: WIDE, unit: "channels", doc: "width of a tanh layer with biases in front of the scores (Tan et al. 2023); 0: none, the scores are linear" }),
   eps: number({ default: 0, min: 0, max: 1, doc: "added to the sum that `weight renormalized` divides by" }),
   z_loss: number({ default: 0, min: 0, max: 1e6, doc: "factor of the mean square of log Σ exp of the router's outputs, added to the loss (Zoph et al. 2022); 0: none" }),
+  expert_dropout: number({ default: 0, min: 0, max: 1, below: true, doc: "in training, the probability with which each token (and head) leaves an expert out of its choice (Csordás et al. 2023, σ-MoE)" }),
+  input_dropout: number({ default: 0, min: 0, max: 1, below: true, doc: "in training, the probability with which a channel of the router's input is 0; the others are divided by 1 − input_dropout" }),
+  sampled: int({ default: 0, min: 0, max: WIDE, unit: "experts", doc: "in training, so many of the top_k are drawn at random in proportion to their scores, the others being the greatest (Tan et al. 2023)" }),
 });
 
 export const ENTROPY = kind("Minus the entropy of the mean routing distribution, added to the loss: spreads the load (Csordás et al. 2024).", {

@@ -161,6 +161,7 @@ function buildRouted(
   const nExperts = fields.n_experts;
   const topK = fields.top_k ?? Math.min(usualTopK, nExperts);
   if (topK > nExperts) return reportTopK(settings, topK, nExperts, context);
+  if (router.sampled > topK) return reportSampled(settings, router.sampled, topK, context);
   return { topK, router, balance };
 }
 
@@ -172,12 +173,18 @@ function reportTopK(settings: Settings, topK: number, nExperts: number, { report
   return null;
 }
 
+function reportSampled(settings: Settings, sampled: number, topK: number, { report, layerSpan }: LayerContext): null {
+  const label = { span: own(settings.fields, "top_k")?.span ?? settings.span ?? layerSpan, note: `each token uses ${plural(topK, "expert")}` };
+  report.report("sampled-exceeds-top-k", placeOf(child(settings, "router"), "sampled", layerSpan), { sampled, topK }, [label]);
+  return null;
+}
+
 function buildRouter(settings: Settings, around: Settings, context: LayerContext): RouterSpec | null {
   const fields = read(settings, ROUTER, context);
   if (fields === null) return null;
-  const { input, score, weight, bias: hasBias, z_loss: zLoss, eps: sumEps } = fields;
+  const { input, score, weight, bias: hasBias, z_loss: zLoss, eps: sumEps, expert_dropout: expertDropout, input_dropout: inputDropout, sampled } = fields;
   const hidden = fields.hidden === 0 ? null : fields.hidden;
-  return { span: settings.span ?? around.span ?? context.layerSpan, input, score, weight, sumEps, hidden, hasBias, zLoss };
+  return { span: settings.span ?? around.span ?? context.layerSpan, input, score, weight, sumEps, hidden, hasBias, zLoss, expertDropout, inputDropout, sampled };
 }
 
 function buildBalance(settings: Settings, context: LayerContext): BalanceSpec | null | "broken" {

@@ -23,7 +23,10 @@ export function expected(type: FieldType): string {
 export function range(type: FieldType): string {
   switch (type.type) {
     case "int": return `from ${grouped(type.min)} to ${grouped(type.max)}`;
-    case "number": return type.open ? `greater than ${plain(type.min)} and at most ${plain(type.max)}` : `from ${plain(type.min)} to ${plain(type.max)}`;
+    case "number": {
+      const end = `${type.below ? "below " : type.open ? "at most " : ""}${plain(type.max)}`;
+      return type.open ? `greater than ${plain(type.min)} and ${end}` : `from ${plain(type.min)} to ${end}`;
+    }
     case "numbers": return `from ${plain(type.min)} to below ${plain(type.max)}`;
     default: return "";
   }
@@ -57,7 +60,7 @@ type Of<T extends FieldType["type"]> = Extract<FieldType, { readonly type: T }>;
 
 function inRange(name: string, type: Of<"int"> | Of<"number"> | Of<"numbers">, value: Extract<ValueAst, { kind: "number" }>, report: Reporter): number | null {
   const low = type.type === "number" && type.open ? value.value > type.min : value.value >= type.min;
-  const high = type.type === "numbers" ? value.value < type.max : value.value <= type.max;
+  const high = type.type === "numbers" || (type.type === "number" && type.below) ? value.value < type.max : value.value <= type.max;
   if (low && high) return value.value;
   report.report("out-of-range", value.span, { name, value: value.text, range: range(type) });
   return null;

@@ -10,7 +10,7 @@ import { normalize } from "./norm.ts";
 import { hasExperts, hasRouter } from "./parameters.ts";
 import { mixtureOfHeads } from "./moa.ts";
 import { relativeBias } from "./relative.ts";
-import { reported, route, routerLogits } from "./router.ts";
+import { reported, route } from "./router.ts";
 import type { Routing } from "./router.ts";
 import { param, rotary, source } from "./state.ts";
 import type { BuildState } from "./state.ts";
@@ -48,8 +48,7 @@ function routeBoth(s: BuildState, name: string, spec: AttentionSpec, inputs: Blo
     const from = side === "v" ? sourceOf(inputs) : inputs;
     const routed = spec.router.input === "norm" ? from.normed : from.x;
     const router = `${name}.router_${side}`;
-    const logits = routerLogits(s, router, routed, spec.router); // [B, T, H, E]
-    const routing = route(s, router, logits, spec.topK, spec.router, spec.balance, inputs.skip);
+    const routing = route(s, { name: router, site, skip: inputs.skip }, routed, spec); // [B, T, H, K]
     s.outputs[`sel.att_${side}.${site}`] = reported(s, router, routing.selection, inputs.skip);
     routes[side] = routing;
   }

@@ -25,7 +25,7 @@ export function recordBalance(s: BuildState, key: string, spec: BalanceSpec, dis
 }
 
 /** 1 where an expert was chosen, 0 elsewhere; like the distribution. */
-function chosenOnes(s: BuildState, key: string, distribution: ValueId, selection: ValueId): ValueId {
+export function chosenOnes(s: BuildState, key: string, distribution: ValueId, selection: ValueId): ValueId {
   const ones = map(s.b, `${key}.ones`, constant(1), [], plain(shapeOf(s.b, selection)));
   return scatterLast(s.b, `${key}.chosen_ones`, ones, selection, typeOf(s.b, distribution));
 }

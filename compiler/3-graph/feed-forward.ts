@@ -7,7 +7,7 @@ import type { ValueId } from "../ir/graph.ts";
 import type { FeedForwardSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 import { ACTIVATIONS } from "./activations.ts";
-import { reported, route, routerLogits } from "./router.ts";
+import { reported, route } from "./router.ts";
 import type { Skip } from "./router.ts";
 import { param, vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
@@ -62,8 +62,7 @@ function hiddenUnits(s: BuildState, name: string, activation: Moe["activation"],
 /** Σ over chosen experts of gate · expert(x), the routing gate multiplying the hidden row, which is the narrow side; and the shared block. */
 function moeBlock(s: BuildState, name: string, ff: Moe, { x, normed, skip }: BlockInputs, site: number): ValueId {
   const routed = ff.router.input === "norm" ? normed : x;
-  const logits = routerLogits(s, `${name}.router`, routed, ff.router); // [B, T, E]
-  const { selection, gates } = route(s, `${name}.router`, logits, ff.topK, ff.router, ff.balance, skip);
+  const { selection, gates } = route(s, { name: `${name}.router`, site, skip }, routed, ff);
   s.outputs[`sel.ffn.${site}`] = reported(s, `${name}.router`, selection, skip);
   const bias = (part: string): ValueId | null => (ff.hasBias ? gatherRows(s.b, `${name}.${part}.bias`, param(s, `${name}.${part}.bias`), selection) : null);
   const parts = (ff.glu ? ["up", "gate"] : ["up"]).map((part): Part =>

@@ -10,7 +10,7 @@ import type { AttentionSpec } from "../ir/model-spec.ts";
 import { cached, turn } from "./attention.ts";
 import type { BlockInputs } from "./feed-forward.ts";
 import { relativeBias } from "./relative.ts";
-import { reported, route, routerLogits } from "./router.ts";
+import { reported, route } from "./router.ts";
 import { param, source } from "./state.ts";
 import type { BuildState } from "./state.ts";
 
@@ -21,7 +21,7 @@ export function mixtureOfHeads(s: BuildState, name: string, spec: Moa, inputs: B
   const { nHeads, dHead, topK, router } = spec;
   const { batch, positions } = s;
   const routed = router.input === "norm" ? inputs.normed : inputs.x;
-  const routing = route(s, `${name}.router`, routerLogits(s, `${name}.router`, routed, router), topK, router, spec.balance, inputs.skip);
+  const routing = route(s, { name: `${name}.router`, site, skip: inputs.skip }, routed, spec);
   s.outputs[`sel.att.${site}`] = reported(s, `${name}.router`, routing.selection, inputs.skip);
   const slots = expertMatmul(s.b, `${name}.q`, inputs.normed, param(s, `${name}.q`), routing.selection, 1); // [B, T, K, H·Dh]
   const at = { s, name, spec, inputs, site };

@@ -1,11 +1,14 @@
 /** Routing: logits → chosen experts and their gates. */
 import { shapeOf } from "../graph/builder.ts";
-import { gatherLast, linear, map, sum, topK, view } from "../graph/dsl.ts";
+import { gatherLast, linear, map, sum, view } from "../graph/dsl.ts";
 import { add, constant, div, input, select, sigmoid, tanh } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, RouterSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 import { recordBalance, recordLoad, recordZLoss } from "./balance.ts";
+import { choose } from "./choice.ts";
+import type { Score } from "./choice.ts";
+import { dropInput } from "./dropout.ts";
 import { recordInformation } from "./mutual-information.ts";
 import { softmax } from "./softmax.ts";
 import { param, vector } from "./state.ts";
@@ -24,8 +27,24 @@ export interface Routing {
   readonly gates: ValueId; // [..., K]
 }
 
+/** One application of a router. */
+export interface RouterSite {
+  /** Layer and router, "a.feed_forward.router": all applications of the layer share one balance term of that name. */
+  readonly name: string;
+  /** Position in depth. */
+  readonly site: number;
+  readonly skip: Skip | null;
+}
+
+/** What every part of a layer with experts says of its routers. */
+interface Routed {
+  readonly topK: number; // K
+  readonly router: RouterSpec;
+  readonly balance: BalanceSpec | null;
+}
+
 /** One row of weights per expert times x [B, T, D] (or a tanh layer of it), plus a bias: [B, T, E] or [B, T, H, E]. */
-export function routerLogits(s: BuildState, name: string, x: ValueId, router: RouterSpec): ValueId {
+function routerLogits(s: BuildState, { name }: RouterSite, x: ValueId, router: RouterSpec): ValueId {
   const logits = linear(s.b, `${name}.logits`, router.hidden === null ? x : hiddenLayer(s, name, x), param(s, name));
   if (!router.hasBias) return logits;
   const table = param(s, `${name}.bias`); // [E] or [H, E]
@@ -49,15 +68,16 @@ export function reported(s: BuildState, name: string, selection: ValueId, skip: 
 /**
  * Chooses the greatest logits, which is choosing the greatest scores: both scores grow with the logit. Only the chosen
  * logits pass through a sigmoid. Under `balance bias` the greatest sums of score and bias are chosen.
- * @param name layer and router, "a.feed_forward.router": all applications of the layer share one balance term of that name
- * @param logits [B, T, E] or [B, T, H, E]
+ * @param x what the router reads, [B, T, D]
  */
-export function route(s: BuildState, name: string, logits: ValueId, k: number, router: RouterSpec, balance: BalanceSpec | null, skip: Skip | null): Routing {
+export function route(s: BuildState, at: RouterSite, x: ValueId, { topK, router, balance }: Routed): Routing {
+  const { name, skip } = at;
+  const logits = routerLogits(s, at, dropInput(s, at, x, router.inputDropout), router);
   const isTrain = s.entry.kind === "train";
   const byBias = balance?.kind === "bias";
   const distribution = router.score === "softmax" || (isTrain && balance !== null && !byBias) ? softmax(s.b, `${name}.distribution`, logits) : null;
   const ranked = byBias ? biasedScores(s, name, logits, distribution) : logits;
-  const selection = topK(s.b, `${name}.selection`, ranked, k);
+  const selection = choose(s, at, ranked, scoreOf(router, logits, distribution), topK, router);
   if (isTrain && balance?.kind === "mutual_information") recordInformation(s, name, balance.weight, { logits, distribution: distribution!, weight: skip?.weight ?? null });
   else if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
   else if (isTrain && balance !== null) recordBalance(s, name, balance, distribution!, selection);
@@ -65,6 +85,9 @@ export function route(s: BuildState, name: string, logits: ValueId, k: number, r
   const gates = chosenScores(s, name, logits, distribution, selection, router);
   return { selection, gates: router.weight === "renormalized" ? renormalize(s, name, gates, router.sumEps) : gates };
 }
+
+const scoreOf = (router: RouterSpec, logits: ValueId, distribution: ValueId | null): Score =>
+  router.score === "sigmoid" ? { of: logits, expr: sigmoid(input(0)) } : { of: distribution!, expr: input(0) };
 
 function biasedScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null): ValueId {
   const table = param(s, `${name}.load_bias`); // [E] or [H, E]

@@ -91,6 +91,7 @@ export function positionRows(s: BuildState, base: number): ValueId {
   const table = (s.sources[`sinusoid ${base}`] ??= sinusoid(s.b, "positions", { first: 0, base }, rows, dModel));
   return s.entry.kind === "step" ? gatherRows(s.b, "positions", table, source(s, "positions")) : view(s.b, "positions", table, [1, rows, dModel]);
 }
+
 /**
  * Random numbers of one application, [B, T, …]. The graphs of all entries have the same ones: their stream follows from name and site.
  * @param name of what they are for, "a.feed_forward.router.expert_dropout"

@@ -78,7 +78,7 @@ model.loadWeights(weights);   // the bytes of weights.safetensors of a checkpoin
 for await (const token of model.generate(prompt, { maxTokens: 100, temperature: 0.8, topP: 0.95, seed: 1 })) show(token);
 \`\`\`
 
-\`model.initialize(seed)\` and \`model.trainStep(step, batches)\` train, \`model.forward(batch)\` gives the loss of each token, \`model.saveWeights()\` the bytes of a
+\`model.initialize(seed)\` and \`model.trainStep(step, batches, { seed })\` train, \`model.forward(batch)\` gives the loss of each token, \`model.saveWeights()\` the bytes of a
 safetensors file. The same seed and data give the same bits on the same adapter, here and with moeut.
 
 The device needs ${subgroups}, and the limits in \`DEVICE\`. All buffers together take ${megabytes(total)}: ${Object.entries(byKind).filter(([, n]) => n > 0).map(([kind, n]) => `${kind} ${megabytes(n)}`).join(", ")}.

@@ -118,7 +118,10 @@ function printFeedForward(ff: FeedForwardSpec): string[] {
   ];
 }
 
-const printRouter = (router: RouterSpec): string => `router { ${fields({ input: router.input, score: router.score, weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0, eps: router.sumEps, z_loss: router.zLoss })} }`;
+const printRouter = (router: RouterSpec): string => `router { ${fields({
+  input: router.input, score: router.score, weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0, eps: router.sumEps, z_loss: router.zLoss,
+  expert_dropout: router.expertDropout, input_dropout: router.inputDropout, sampled: router.sampled,
+})} }`;
 
 const printBalance = (balance: BalanceSpec | null): string =>
   balance === null ? "balance none" : balance.kind === "bias" ? `balance bias { ${fields({ rate: balance.weight })} }` : balance.kind === "mutual_information" ? `balance ${balance.kind} { ${fields({ weight: balance.weight })} }` : `balance ${balance.kind} { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;

@@ -1,16 +1,14 @@
 /** Constructor arguments of MoEUTLM, github.com/RobertCsordas/moeut. */
 import type { ImportedAttention, ImportedModel, ImportedRouting } from "./model.ts";
 import { cyclicStack, layerNames } from "./model.ts";
-import { readOptions, real, refuse, whole } from "./options.ts";
+import { readOptions, real, refuse, share, whole } from "./options.ts";
 import type { OptionRule, Options } from "./options.ts";
-
-const NO_DROPOUT: OptionRule = { only: 0, because: "dropout is not supported" };
 
 const RULES: Readonly<Record<string, OptionRule>> = {
   d_model: { used: null }, n_layers: { used: null }, n_heads: { used: null }, n_tokens: { used: null },
   ff_n_experts: { used: null }, att_n_experts: { used: null }, d_head: { used: null }, group_size: { used: 2 },
   ff_k: { used: 8 }, att_k: { used: 2 }, ff_expert_size: { used: 128 }, entropy_reg: { used: 0.01 }, att_entropy_reg: { used: 0.001 },
-  dropout: NO_DROPOUT, ff_expert_dropout: NO_DROPOUT, att_expert_dropout: NO_DROPOUT,
+  ff_expert_dropout: { used: 0 }, att_expert_dropout: { used: 0 }, dropout: { only: 0, because: "dropout is not supported" },
 };
 
 export const isClean = (args: Readonly<Record<string, unknown>>): boolean => "d_model" in args;
@@ -24,7 +22,7 @@ export function importClean(args: Readonly<Record<string, unknown>>): ImportedMo
   return {
     dModel, layers, stack: cyclicStack(layers, repeats), placement: "peri",
     attention: attention(options, dModel),
-    feedForward: { activation: "relu", nExperts: whole(options, "ff_n_experts"), expertSize: whole(options, "ff_expert_size"), ...routing(options, "ff_k", "entropy_reg") },
+    feedForward: { activation: "relu", nExperts: whole(options, "ff_n_experts"), expertSize: whole(options, "ff_expert_size"), ...routing(options, "ff") },
     embedding: { scale: 1, normed: false },
     headNorm: true,
   };
@@ -37,11 +35,11 @@ function attention(options: Options, dModel: number): ImportedAttention {
     nHeads,
     dHead: options["d_head"] === null ? Math.floor(dModel / nHeads) : whole(options, "d_head"),
     rope: { fraction: 0.5, base: 10_000 },
-    kind: nExperts === 1 ? { gate: "sigmoid" } : { nExperts, on: ["v", "o"], ...routing(options, "att_k", "att_entropy_reg") },
+    kind: nExperts === 1 ? { gate: "sigmoid" } : { nExperts, on: ["v", "o"], ...routing(options, "att") },
   };
 }
 
-function routing(options: Options, k: string, regularizer: string): ImportedRouting {
-  const weight = real(options, regularizer);
-  return { topK: whole(options, k), score: "sigmoid", weight: "score", balance: weight === 0 ? null : { weight, scope: "sequence, passes" } };
+function routing(options: Options, part: "ff" | "att"): ImportedRouting {
+  const weight = real(options, part === "ff" ? "entropy_reg" : "att_entropy_reg");
+  return { topK: whole(options, `${part}_k`), score: "sigmoid", weight: "score", expertDropout: share(options, `${part}_expert_dropout`), balance: weight === 0 ? null : { weight, scope: "sequence, passes" } };
 }

@@ -31,6 +31,9 @@ export interface ImportedRouting {
   readonly balance: ImportedBalance | null;
   readonly hidden?: number;
   readonly eps?: number;
+  readonly expertDropout?: number;
+  readonly inputDropout?: number;
+  readonly sampled?: number;
 }
 
 export interface ImportedBalance {

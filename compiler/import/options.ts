@@ -45,6 +45,12 @@ export function real(options: Options, name: string): number {
   return typeof value === "number" && Number.isFinite(value) ? value : refuse(`option ${name} is ${JSON.stringify(value)}; it must be a number`);
 }
 
+/** A probability of leaving something out. */
+export function share(options: Options, name: string): number {
+  const value = real(options, name);
+  return value >= 0 && value < 1 ? value : refuse(`option ${name} is ${value}; it must be a number from 0 to below 1`);
+}
+
 /** A choice, translated. */
 export function translated<T>(options: Options, name: string, table: Readonly<Record<string, T>>): T {
   const value = String(options[name]);

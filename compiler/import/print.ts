@@ -53,7 +53,11 @@ function feedForwardLines(ff: ImportedFeedForward): readonly string[] {
   return ["feed_forward moe {", `  n_experts ${ff.nExperts}  expert_size ${ff.expertSize}  top_k ${ff.topK}  activation ${ff.activation}${ff.bias === true ? "  bias true" : ""}`, ...indent(routingLines(ff)), "}"];
 }
 
-const routingLines = ({ score, weight, hasBias, balance, hidden, eps }: ImportedRouting): readonly string[] => [
-  `router { score ${score}  weight ${weight}${hasBias === true ? "  bias true" : ""}${hidden === undefined ? "" : `  hidden ${hidden}`}${eps === undefined ? "" : `  eps ${eps}`} }`,
+const routingLines = ({ score, weight, hasBias, balance, hidden, eps, expertDropout = 0, inputDropout = 0, sampled = 0 }: ImportedRouting): readonly string[] => [
+  `router { score ${score}  weight ${weight}${hasBias === true ? "  bias true" : ""}${hidden === undefined ? "" : `  hidden ${hidden}`}${eps === undefined ? "" : `  eps ${eps}`}${
+    unlessZero({ expert_dropout: expertDropout, input_dropout: inputDropout, sampled })} }`,
   ...(balance === null ? [] : [balance.kind === undefined ? `balance entropy { weight ${balance.weight}  scope ${balance.scope} }` : `balance ${balance.kind} { weight ${balance.weight} }`]),
 ];
+
+const unlessZero = (fields: Readonly<Record<string, number>>): string =>
+  Object.entries(fields).map(([name, value]) => (value === 0 ? "" : `  ${name} ${value}`)).join("");

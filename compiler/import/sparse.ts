@@ -9,7 +9,7 @@ export const SPARSE_VARIANTS: readonly string[] = ["sut_universal", "actsut_univ
 const THRESHOLD = 0.999;
 /** Added to the sum of the chosen gates. */
 const GATE_EPS = 1e-6;
-const ABSENT = ["moa.cvloss", "moa.switchloss", "sut.drop_gate", "sut.sample_topk"];
+const ABSENT = ["moa.cvloss", "moa.switchloss", "sut.drop_gate"];
 
 export function importSparse(options: Options, order: Pick<ImportedModel, "layers" | "stack">, dModel: number, scale: ImportedModel["embedding"]["scale"]): ImportedModel {
   for (const name of ABSENT) if (real(options, name) !== 0) refuse(`option ${name} is ${String(options[name])}: it is not supported`);
@@ -31,5 +31,7 @@ export function importSparse(options: Options, order: Pick<ImportedModel, "layer
 
 function routing(options: Options, topK: number, dModel: number): ImportedRouting {
   const weight = real(options, "moa.miloss");
-  return { topK, score: "softmax", weight: "renormalized", hidden: dModel, eps: GATE_EPS, balance: weight === 0 ? null : { kind: "mutual_information", weight, scope: "" } };
+  const sampled = real(options, "sut.sample_topk");
+  if (!Number.isInteger(sampled) || sampled < 0 || sampled > topK) refuse(`option sut.sample_topk is ${sampled}; it must be a whole number from 0 to ${topK}, the experts of a token`);
+  return { topK, score: "softmax", weight: "renormalized", hidden: dModel, eps: GATE_EPS, sampled, balance: weight === 0 ? null : { kind: "mutual_information", weight, scope: "" } };
 }

@@ -1,9 +1,9 @@
 /** Command-line options of github.com/RobertCsordas/moeut_training_code. */
 import type { Activation } from "../ir/model-spec.ts";
-import type { ImportedAttention, ImportedBalance, ImportedFeedForward, ImportedModel } from "./model.ts";
+import type { ImportedAttention, ImportedBalance, ImportedFeedForward, ImportedModel, ImportedRouting } from "./model.ts";
 import { cyclicStack, layerNames } from "./model.ts";
 import { importSparse, SPARSE_VARIANTS } from "./sparse.ts";
-import { readOptions, real, refuse, translated, whole } from "./options.ts";
+import { readOptions, real, refuse, share, translated, whole } from "./options.ts";
 import type { OptionRule, Options } from "./options.ts";
 
 const INERT: OptionRule = { inert: true };
@@ -20,9 +20,10 @@ const RULES: Readonly<Record<string, OptionRule>> = {
   "moe.att.enable": { used: false }, "moe.att.n_experts": { used: 4 }, "moe.att.k": { used: 2 }, "moe.att.selection_mode": { used: "sigmoid" },
   "moe.att.q_expert": { used: true }, "moe.att.k_expert": { used: true }, "moe.att.v_expert": { used: true }, "moe.att.o_expert": { used: true },
   "moe.att.perplexity_reg": { used: null }, "moe.att.perplexity_reg_mode": { used: null },
+  "moe.drop_expert": { used: 0 }, "moe.selection_dropout": { used: 0 }, "moe.att.drop_expert": { used: null }, "moe.att.selection_dropout": { used: 0 },
 
-  "dropout": noDropout, "transformer.attention_dropout": noDropout, "transformer.p_drop_layer": noDropout, "moe.drop_expert": noDropout, "moe.selection_dropout": noDropout,
-  "moe.att.dropout": noDropout, "moe.att.drop_expert": noDropout, "moe.att.expert_dropout": noDropout, "moe.att.selection_dropout": noDropout,
+  "dropout": noDropout, "transformer.attention_dropout": noDropout, "transformer.p_drop_layer": noDropout, "moe.att.dropout": noDropout,
+  "moe.att.expert_dropout": { only: 0, because: "the training code does not read it; what it reads is moe.att.drop_expert" },
   "embedding_size": { only: null, because: "an embedding of another width is not supported" },
   "reg": { only: 1, because: "a factor on all regularizers is not supported; multiply their own weights instead" },
   "lm.trafo.context_blocks": { only: 0, because: "attention to earlier blocks is not supported" },
@@ -96,8 +97,11 @@ function attention(options: Options, variant: string, dModel: number): ImportedA
   const router = translated(options, "moe.att.selection_mode", {
     sigmoid: { score: "sigmoid", weight: "score" }, softmax: { score: "softmax", weight: "renormalized" },
   } as const);
-  return { nHeads, dHead, rope, kind: { nExperts: whole(options, "moe.att.n_experts"), on, topK: whole(options, "moe.att.k"), ...router, balance: attentionBalance(options) } };
+  return { nHeads, dHead, rope, kind: { nExperts: whole(options, "moe.att.n_experts"), on, topK: whole(options, "moe.att.k"), ...router, ...attentionDropout(options), balance: attentionBalance(options) } };
 }
+
+const attentionDropout = (options: Options): Pick<ImportedRouting, "expertDropout" | "inputDropout"> =>
+  ({ expertDropout: share(options, options["moe.att.drop_expert"] === null ? "moe.drop_expert" : "moe.att.drop_expert"), inputDropout: share(options, "moe.att.selection_dropout") });
 
 const attentionBalance = (options: Options): ImportedBalance | null =>
   balance(options, options["moe.att.perplexity_reg"] === null ? "moe.perplexity_reg" : "moe.att.perplexity_reg",
@@ -116,7 +120,13 @@ function feedForward(options: Options, variant: string, dModel: number, depth: n
   const isShared = variant.endsWith("universal");
   const applications = isShared ? depth / whole(options, "transformer.universal.group_size") : 1;
   const sizes = { nExperts: whole(options, "moe.n_experts"), expertSize: whole(options, "moe.expert_size"), topK: whole(options, "pkm.n_heads") };
-  return { activation, ...sizes, ...router, hasBias: options["moe.sel_bias"] === true, balance: balance(options, "moe.perplexity_reg", "moe.perplexity_reg_mode", applications) };
+  return { activation, ...sizes, ...router, ...feedForwardDropout(options), hasBias: options["moe.sel_bias"] === true, balance: balance(options, "moe.perplexity_reg", "moe.perplexity_reg_mode", applications) };
+}
+
+function feedForwardDropout(options: Options): Pick<ImportedRouting, "expertDropout" | "inputDropout"> {
+  const inputDropout = share(options, "moe.selection_dropout");
+  if (inputDropout > 0 && options["moe.nonorm"] === true) refuse("option moe.selection_dropout under moe.nonorm acts in front of the norm that routers read: it is not supported; set it to 0");
+  return { expertDropout: share(options, "moe.drop_expert"), inputDropout };
 }
 
 /**

@@ -223,6 +223,12 @@ export interface RouterSpec {
   readonly hasBias: boolean;
   /** Weight of the mean square of log Σ exp of the logits (router z-loss); 0 for none. */
   readonly zLoss: number;
+  /** In training, the probability with which each token (and head) leaves an expert out of its choice. */
+  readonly expertDropout: number;
+  /** In training, the probability with which a channel of what the router reads is 0. */
+  readonly inputDropout: number;
+  /** In training, so many of the topK are not the next greatest but drawn in proportion to their scores. */
+  readonly sampled: number;
 }
 
 /**

@@ -25,22 +25,42 @@ fn philox(counter: vec4u, key: vec2u) -> vec4u {
 }
 fn fractions(words: vec4u) -> vec4f { return vec4f(words >> vec4u(8u)) * ${2 ** -24}; } // in [0, 1), exact`;
 
-const NUMBERS: Readonly<Record<Distribution, string>> = {
-  uniform: "fn numbers_of(words: vec4u) -> vec4f { return fractions(words); }",
-  normal: `
+/** Σ cᵢ xⁱ */
+const horner = (x: string, coefficients: readonly number[]): string =>
+  coefficients.slice(0, -1).reduceRight((rest, c) => `(${c} + ${x} * ${rest})`, `${coefficients.at(-1)!}`);
+
+/** WGSL promises log and cos to 2⁻²¹ and 2⁻¹¹ only, and adapters differ: where that shows, series of their own take their place. */
+const NORMAL = `
+fn minus_log_of_rest(u: vec2f) -> vec2f { // −ln(1 − u): up to a half 2 artanh s, s = u / (2 − u)
+  let s = u / (2.0 - u);
+  let s2 = s * s;
+  let series = 2.0 * s * ${horner("s2", [1, 1 / 3, 1 / 5, 1 / 7, 1 / 9, 1 / 11])};
+  return select(-log(1.0 - u), series, u < vec2f(0.5));
+}
 fn numbers_of(words: vec4u) -> vec4f {
   let f = fractions(words);
-  let radius = sqrt(max(vec2f(), -2.0 * log(1.0 - f.xz))); // 1 − f is in (0, 1]
-  let angle = ${Math.fround(2 * Math.PI)} * (f.yw - 0.5); // in [−π, π), where cos and sin are exact to 2⁻¹¹
-  let x = radius * cos(angle);
-  let y = radius * sin(angle);
+  let radius = sqrt(2.0 * minus_log_of_rest(f.xz));
+  let turns = f.yw - 0.5;
+  let quarter = round(4.0 * turns); // −2 … 2
+  let t = ${2 * Math.PI} * (turns - 0.25 * quarter); // the difference is exact, its angle at most π/4
+  let t2 = t * t;
+  let c = ${horner("t2", [1, -1 / 2, 1 / 24, -1 / 720, 1 / 40320])};
+  let s = t * ${horner("t2", [1, -1 / 6, 1 / 120, -1 / 5040, 1 / 362880])};
+  let odd = abs(quarter) == vec2f(1.0);
+  let flip = 1.0 - abs(quarter);
+  let x = radius * select(flip * c, -quarter * s, odd);
+  let y = radius * select(flip * s, quarter * c, odd);
   return vec4f(x.x, y.x, x.y, y.y);
-}`,
+}`;
+
+const NUMBERS: Readonly<Record<Distribution, string>> = {
+  uniform: "fn numbers_of(words: vec4u) -> vec4f { return fractions(words); }",
+  normal: NORMAL,
 };
 
 /**
  * Sizes: rows, rows_per_token, positions, columns, stride (stored columns), blocks (of four columns), stream. One invocation per block.
- * Error: none for uniform; for normal that of WGSL's log, cos and sin, times the radius.
+ * Error: none for uniform; for normal a few roundings of the radius, which is at most 5.8: below 2⁻¹⁷.
  */
 export const randomKernel = (distribution: Distribution): Kernel => kernelText({
   name: `random_${distribution}`,

@@ -7,7 +7,7 @@ import { bug } from "../../compiler/ir/tensor-type.ts";
 export const SPAN = { file: "test", start: 0, end: 0 };
 export const NORM = { kind: "layernorm", affine: true, eps: 1e-5 } as const;
 
-export const router = (over: Partial<RouterSpec> = {}): RouterSpec => ({ span: SPAN, input: "norm", score: "sigmoid", weight: "score", sumEps: 0, hidden: null, hasBias: false, zLoss: 0, ...over });
+export const router = (over: Partial<RouterSpec> = {}): RouterSpec => ({ span: SPAN, input: "norm", score: "sigmoid", weight: "score", sumEps: 0, hidden: null, hasBias: false, zLoss: 0, expertDropout: 0, inputDropout: 0, sampled: 0, ...over });
 
 export const entropy = (weight: number, over: Partial<BalanceSpec> = {}): BalanceSpec | null =>
   weight === 0 ? null : { kind: "entropy", span: SPAN, weight, over: "sequence", passes: true, ...over };

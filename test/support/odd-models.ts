@@ -4,6 +4,8 @@ import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, 
 import { entropy, information, layer, load, loadBias, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
+/** For graphs with random numbers: a key, and the second micro-batch of three sequences. */
+export const NOISE = [0xa4093822, 0x299f31d0, 3, 1];
 const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 }, relative: null, qkNorm: null, window: null, causal: true };
 type Dense = Extract<FeedForwardSpec, { kind: "dense" }>;
 type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
@@ -96,6 +98,11 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "gated shared experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "gelu_tanh"), glu: true, hasBias: true, nShared: 1 }, "peri"),
   "router biases": twice(switchhead(["v", "o"], { hasBias: true }), moe({ hasBias: true, score: "softmax" }), "peri"),
   "router z-loss": twice(switchhead(["q", "k", "v", "o"], { zLoss: 0.02 }), moe({ zLoss: 0.05 }, null), "peri"),
+  "dropout of experts": twice(switchhead(["q", "k", "v", "o"], { expertDropout: 0.2 }), moe({ expertDropout: 0.3, zLoss: 0.05 }), "peri"),
+  "dropout of routers' inputs": twice(switchhead(["v", "o"], { inputDropout: 0.1, hidden: 11 }), moe({ inputDropout: 0.4, input: "residual" }), "peri"),
+  "dropout and balance by bias": twice(mha(), moe({ expertDropout: 0.3, inputDropout: 0.2, score: "softmax" }, loadBias(0.01)), "pre"),
+  "experts drawn": twice(switchhead(["v", "o"], { sampled: 1 }), moe({ sampled: 3, score: "softmax", expertDropout: 0.1 }), "peri"),
+  "halting, dropout, experts drawn": halting(moa({ sampled: 1, inputDropout: 0.1 }), { ...moe({ ...SPARSE, sampled: 2, expertDropout: 0.1 }, information(0.2)), hasBias: true }, "post"),
   "load balance, top 1": twice(mha(), { ...moe({ score: "softmax" }, load(0.4)), topK: 1 }, "pre"),
   "load balance of sequences and passes": twice(switchhead(["v", "o"], {}, load(0.3, { over: "sequence", passes: true })), moe({}, load(0.2, { passes: true })), "peri"),
   "entropy of each token": twice(switchhead(["v", "o"], {}, entropy(0.3, { over: "token" })), moe({}, entropy(0.2, { over: "token", passes: false })), "peri"),

@@ -25,7 +25,8 @@ const router = block("router",
   maybe(field("input", fc.constantFrom("norm", "residual"))),
   maybe(field("score", fc.constantFrom("sigmoid", "softmax"))),
   maybe(field("weight", fc.constantFrom("score", "renormalized"))),
-  maybe(field("hidden", fc.constantFrom(0, 5))), maybe(field("eps", fc.constantFrom("0", "1e-6"))), maybe(field("bias", flag)), maybe(field("z_loss", fc.constantFrom("0", "0.001"))));
+  maybe(field("hidden", fc.constantFrom(0, 5))), maybe(field("eps", fc.constantFrom("0", "1e-6"))), maybe(field("bias", flag)), maybe(field("z_loss", fc.constantFrom("0", "0.001"))),
+  maybe(field("expert_dropout", fc.constantFrom("0", "0.3"))), maybe(field("input_dropout", fc.constantFrom("0", "0.25"))), maybe(field("sampled", fc.constantFrom(0, 1))));
 
 // Not over the batch: the recipe may split it.
 const scope = (...over: string[]) => fc.tuple(fc.constantFrom(...over), fc.constantFrom("passes", "site")).map((words) => words.join(", "));

@@ -36,6 +36,10 @@ export const VALUE_MESSAGES = {
     message: (p) => `top_k is ${p.topK}, but this layer has only ${plural(p.nExperts, "expert")}`,
     hint: (p) => `each token visits top_k different experts; choose a value from 1 to ${p.nExperts}`,
   }),
+  "sampled-exceeds-top-k": error<{ sampled: number; topK: number }>({
+    message: (p) => `${plural(p.sampled, "expert")} cannot be drawn of the ${p.topK} that a token uses`,
+    hint: (p) => `choose a \`sampled\` from 0 to ${p.topK}`,
+  }),
   "uneven-heads": error<{ dModel: number; nHeads: number }>({
     message: (p) => `d_head is d_model / n_heads by default, but ${p.dModel} is not divisible by ${p.nHeads}`,
     hint: (p) => `write d_head: for instance \`d_head ${Math.max(1, Math.floor(p.dModel / p.nHeads))}\``,
