@@ -5,7 +5,7 @@ import { addGradients } from "../compiler/4-grad/index.ts";
 import type { OpGraph } from "../compiler/ir/graph.ts";
 import type { FeedForwardSpec, ModelSpec } from "../compiler/ir/model-spec.ts";
 import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
-import { load, loadBias, router } from "./support/models.ts";
+import { load, router } from "./support/models.ts";
 import { D, dense, mha, moe, T, twice, V } from "./support/odd-models.ts";
 import { randomParams } from "./support/tiny-graph.ts";
 
@@ -147,24 +147,42 @@ describe("loss terms", () => {
   });
 });
 
-test("balance by bias: the choice sees it, the weights do not", () => {
-  const spec = twice(mha(), moe({}, loadBias(0.01)), "pre");
+describe.each([["alone", null], ["and by a loss", load(0.3, { over: "sequence" })]])("balance by bias %s", (_, balance) => {
+  const spec = twice(mha(), moe({ loadBiasRate: 0.01 }, balance), "pre");
   const graph = addGradients(buildGraph(spec, { kind: "train", batch: B, seqLen: T }), "loss");
   const params = randomParams(graph, 5, 0.3);
   const values = evaluateGraph(graph, { params, inputs });
   const named = (name: string): readonly ArrayLike<number>[] => graph.values.filter((v) => v.name === name).map((v) => values[v.id]!);
-  const bias = params["a.feed_forward.router.load_bias"]!;
-  const excess = range(7).map(() => (-2 * B * T * 3) / 7);
-  named("a.feed_forward.router.logits").forEach((logits, pass) => range(B * T).forEach((row) => {
-    const score = (e: number): number => 1 / (1 + Math.exp(-logits[row * 7 + e]!));
-    const chosen = [...range(7)].sort((a, b) => score(b) + bias[b]! - score(a) - bias[a]!).slice(0, 3);
-    chosen.forEach((e, j) => {
-      expect(named("a.feed_forward.router.selection")[pass]![row * 3 + j]).toBe(e);
-      expect(values[graph.nodes.filter((n) => graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates" && n.op.kind === "map")[pass]!.outputs[0]!]![row * 3 + j]).toBeCloseTo(score(e), 12);
-      excess[e]! += 1;
+  const [E, K, bias] = [7, 3, params["a.feed_forward.router.load_bias"]!];
+  const score = (logits: ArrayLike<number>, row: number, e: number): number => 1 / (1 + Math.exp(-logits[row * E + e]!));
+  /** Of each application and token, best first. */
+  const chosen = named("a.feed_forward.router.logits").map((logits) => range(B * T).map((row) =>
+    [...range(E)].sort((a, b) => score(logits, row, b) + bias[b]! - score(logits, row, a) - bias[a]!).slice(0, K)));
+
+  test("the choice sees the biases, the weights do not", () => {
+    const gates = graph.nodes.filter((n) => graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates" && n.op.kind === "map").map((n) => values[n.outputs[0]!]!);
+    named("a.feed_forward.router.logits").forEach((logits, pass) => {
+      close(named("a.feed_forward.router.selection")[pass]!, chosen[pass]!.flat());
+      close(gates[pass]!, chosen[pass]!.flatMap((experts, row) => experts.map((e) => score(logits, row, e))));
     });
-  }));
-  close(gradientsOf(graph, values)["a.feed_forward.router.load_bias"]!, excess);
+  });
+
+  test("what moves them is each expert's excess over the mean of all", () => {
+    const excess = range(E).map((e) => chosen.flat(2).filter((other) => other === e).length - (2 * B * T * K) / E);
+    close(gradientsOf(graph, values)["a.feed_forward.router.load_bias"]!, excess);
+  });
+
+  test("a loss counts the choices that were made, and takes the probabilities without biases", () => {
+    const terms = named("a.feed_forward.router.logits").flatMap((logits, pass) => range(B).map((sequence) => {
+      const rows = range(T).map((t) => sequence * T + t);
+      const total = (row: number): number => dot(E, (e) => Math.exp(logits[row * E + e]!));
+      const f = (e: number): number => rows.filter((row) => chosen[pass]![row]!.includes(e)).length / (T * K);
+      const P = (e: number): number => rows.reduce((sum, row) => sum + Math.exp(logits[row * E + e]!) / total(row), 0) / T;
+      return E * dot(E, (e) => f(e) * P(e));
+    }));
+    const mean = terms.reduce((a, b) => a + b, 0) / terms.length;
+    expect(values[graph.outputs["reg_loss"]!]![0]).toBeCloseTo(balance === null ? 0 : 0.3 * mean, 12);
+  });
 });
 
 test("sandwich and scaled residuals", () => {

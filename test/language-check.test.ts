@@ -219,6 +219,22 @@ describe("compare", () => {
   });
 });
 
+describe("balance by bias", () => {
+  const ff = (balance: string, train = "") => `model m { layer a { feed_forward moe { ${balance} } }  ${train} }`;
+  const balancing = (balance: string): unknown => {
+    const { feedForward } = model(ff(balance)).layers[0]!;
+    return feedForward.kind === "moe" && [feedForward.balance?.kind ?? null, feedForward.router.loadBiasRate];
+  };
+
+  test.each([
+    ["balance none", [null, null]], ["balance bias {}", [null, 0.001]], ["balance bias { rate 0 }", [null, 0]], ["balance load {}", ["load", null]],
+    ["balance load { bias_rate 0.1 }", ["load", 0.1]], ["balance entropy { bias_rate 0.1 }", ["entropy", 0.1]], ["balance mutual_information { bias_rate 0.1 }", ["mutual_information", 0.1]],
+  ])("%s", (text, want) => expect(balancing(text)).toEqual(want));
+
+  test.each([["balance bias {}", []], ["balance load { scope sequence  bias_rate 0.1 }", []], ["balance load { bias_rate 0.1 }", ["accumulated-balance"]]])(
+    "%s, in parts of a batch", (text, want) => expect(codes(ff(text, "train { batch 4  accumulate 2 }"))).toEqual(want));
+});
+
 describe("format", () => {
   test("settles line ends, tabs and blank lines", () => {
     const text = "\uFEFFmoeut 1\r\n\r\n\r\nmodel m{\r\n\tlayer a{attention mha{n_heads 4 d_head 8}} // a\r\n\r\n}";

@@ -31,12 +31,17 @@ export const ROUTER = kind("How tokens choose experts: each score is one row of 
   z_loss: number({ default: 0, min: 0, max: 1e6, doc: "factor of the mean square of log Σ exp of the router's outputs, added to the loss (Zoph et al. 2022); 0: none" }),
 });
 
+const BIAS_RATE = {
+  bias_rate: number({ default: 0, min: 0, max: 1e3, doc: "above 0: also balance by biases, as `balance bias` does, which move by so much (DeepSeek-V3 does both); 0: no biases" }),
+};
+
 export const ENTROPY = kind("Minus the entropy of the mean routing distribution, added to the loss: spreads the load (Csordás et al. 2024).", {
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term" }),
   scope: groups([["sequence", "batch", "token"], ["passes", "site"]], {
     default: ["sequence", "passes"],
     doc: "what is averaged before the entropy is taken: positions of one sequence, of the batch, or nothing (each token's own entropy); all passes over the layer together, or each site alone",
   }),
+  ...BIAS_RATE,
 });
 
 export const LOAD = kind("E · Σ f · P over the experts, f the part of all choices that fell on one and P its mean probability, added to the loss (Fedus et al. 2022, Switch).", {
@@ -45,6 +50,7 @@ export const LOAD = kind("E · Σ f · P over the experts, f the part of all cho
     default: ["batch", "site"],
     doc: "over what f and P are taken: the batch or each sequence; each site alone, or all passes over the layer together",
   }),
+  ...BIAS_RATE,
 });
 
 export const BIAS = kind("Balance without a loss: a number per expert is added to its score for the choice alone, and moves by `rate` towards an even load after each step (Wang et al. 2024).", {
@@ -53,6 +59,7 @@ export const BIAS = kind("Balance without a loss: a number per expert is added t
 
 export const MUTUAL_INFORMATION = kind("Routers are to be sure of each token and even over all of them: the term of the Sparse Universal Transformer, as released (Tan et al. 2023).", {
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term, which is taken over the batch and all passes" }),
+  ...BIAS_RATE,
 });
 
 const BALANCE_BLOCK = block("Load balancing term.", "none", { none: kind("No term.", {}), entropy: ENTROPY, load: LOAD, bias: BIAS, mutual_information: MUTUAL_INFORMATION });

@@ -156,12 +156,12 @@ function buildRouted(
   context: LayerContext,
 ): Routed | null {
   const router = buildRouter(child(settings, "router"), settings, context);
-  const balance = buildBalance(child(settings, "balance"), context);
-  if (fields === null || router === null || balance === "broken") return null;
+  const balancing = buildBalancing(child(settings, "balance"), context);
+  if (fields === null || router === null || balancing === null) return null;
   const nExperts = fields.n_experts;
   const topK = fields.top_k ?? Math.min(usualTopK, nExperts);
   if (topK > nExperts) return reportTopK(settings, topK, nExperts, context);
-  return { topK, router, balance };
+  return { topK, router: { ...router, loadBiasRate: balancing.loadBiasRate }, balance: balancing.term };
 }
 
 function reportTopK(settings: Settings, topK: number, nExperts: number, { report, layerSpan }: LayerContext): null {
@@ -172,7 +172,7 @@ function reportTopK(settings: Settings, topK: number, nExperts: number, { report
   return null;
 }
 
-function buildRouter(settings: Settings, around: Settings, context: LayerContext): RouterSpec | null {
+function buildRouter(settings: Settings, around: Settings, context: LayerContext): Omit<RouterSpec, "loadBiasRate"> | null {
   const fields = read(settings, ROUTER, context);
   if (fields === null) return null;
   const { input, score, weight, bias: hasBias, z_loss: zLoss, eps: sumEps } = fields;
@@ -180,23 +180,40 @@ function buildRouter(settings: Settings, around: Settings, context: LayerContext
   return { span: settings.span ?? around.span ?? context.layerSpan, input, score, weight, sumEps, hidden, hasBias, zLoss };
 }
 
-function buildBalance(settings: Settings, context: LayerContext): BalanceSpec | null | "broken" {
-  if (settings.broken) return "broken";
-  if (settings.kind === null || settings.kind.name === "none") return null;
-  const kind = settings.kind.name as BalanceSpec["kind"];
-  if (kind === "mutual_information") return buildInformation(settings, context);
-  if (kind === "bias") {
-    const bias = read(settings, BIAS, context);
-    return bias === null ? "broken" : { kind, span: settings.span ?? context.layerSpan, weight: bias.rate, over: "batch", passes: true };
-  }
-  const fields = kind === "load" ? read(settings, LOAD, context) : read(settings, ENTROPY, context);
-  if (fields === null) return "broken";
-  const [over, passes] = fields.scope;
-  return { kind, span: settings.span ?? context.layerSpan, weight: fields.weight, over, passes: passes === "passes" };
+/** What `balance` says: a term of the loss, biases that move towards an even load, both or neither. */
+interface Balancing {
+  readonly term: BalanceSpec | null;
+  readonly loadBiasRate: number | null;
 }
 
-function buildInformation(settings: Settings, context: LayerContext): BalanceSpec | "broken" {
-  const fields = read(settings, MUTUAL_INFORMATION, context);
-  if (fields === null) return "broken";
-  return { kind: "mutual_information", span: settings.span ?? context.layerSpan, weight: fields.weight, over: "batch", passes: true };
+function buildBalancing(settings: Settings, context: LayerContext): Balancing | null {
+  if (settings.broken) return null;
+  if (settings.kind === null || settings.kind.name === "none") return { term: null, loadBiasRate: null };
+  const kind = settings.kind.name as BalanceSpec["kind"] | "bias";
+  if (kind === "bias") {
+    const bias = read(settings, BIAS, context);
+    return bias === null ? null : { term: null, loadBiasRate: bias.rate };
+  }
+  const fields = readTerm(kind, settings, context);
+  if (fields === null) return null;
+  const [over, passes] = fields.scope;
+  const term = { kind, span: settings.span ?? context.layerSpan, weight: fields.weight, over, passes: passes === "passes" };
+  return { term, loadBiasRate: fields.bias_rate === 0 ? null : fields.bias_rate };
+}
+
+interface TermFields {
+  readonly weight: number;
+  readonly scope: readonly [BalanceSpec["over"], "passes" | "site"];
+  readonly bias_rate: number;
+}
+
+function readTerm(kind: BalanceSpec["kind"], settings: Settings, context: LayerContext): TermFields | null {
+  switch (kind) {
+    case "entropy": return read(settings, ENTROPY, context);
+    case "load": return read(settings, LOAD, context);
+    case "mutual_information": {
+      const fields = read(settings, MUTUAL_INFORMATION, context);
+      return fields === null ? null : { ...fields, scope: ["batch", "passes"] };
+    }
+  }
 }

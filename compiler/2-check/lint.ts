@@ -51,8 +51,9 @@ function lintLayer(layer: LayerSpec, tree: ModelTree, report: Reporter): void {
 function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedForwardSpec, tree: ModelTree, report: Reporter): void {
   if (spec.kind !== "moe" && spec.kind !== "switchhead" && spec.kind !== "moa") return;
   const block = child(tree.layers.find((l) => l.name === layer.name.split(".")[0])!.settings, part);
-  if (spec.nExperts === 1 && spec.balance !== null) report.report("idle-balance", spec.balance.span, { nExperts: 1 });
-  if (spec.balance !== null && "over" in spec.balance && spec.balance.over === "token") report.report("lone-token-balance", spec.balance.span, { weight: spec.balance.weight });
+  const balance = child(block, "balance").span;
+  if (spec.nExperts === 1 && balance !== null && (spec.balance !== null || spec.router.loadBiasRate !== null)) report.report("idle-balance", balance, { nExperts: 1 });
+  if (spec.balance?.over === "token") report.report("lone-token-balance", spec.balance.span, { weight: spec.balance.weight });
   if (spec.nExperts > 1 && spec.topK === spec.nExperts) report.report("every-expert-chosen", placeOf(block, "top_k", spec.span), { topK: spec.topK });
   if (spec.topK === 1 && spec.router.weight === "renormalized") report.report("constant-gate", placeOf(child(block, "router"), "weight", spec.span), {});
 }

@@ -31,11 +31,10 @@ function isCleanLayer(layer: LayerSpec): boolean {
     && isCleanRouter(feedForward.router) && (attention.kind === "mha" ? attention.headsPerKey === 1 : isCleanRouter(attention.router));
   return plain && layer.placement === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
     && feedForward.kind === "moe" && feedForward.router.score === "sigmoid" && feedForward.router.weight === "score"
-    && feedForward.balance?.kind !== "bias" && (!("balance" in attention) || attention.balance?.kind !== "bias")
     && (attention.kind === "mha" ? attention.gate === "sigmoid" : experts === "vo" && attention.router.score === "sigmoid");
 }
 
-const isCleanRouter = ({ hasBias, hidden }: RouterSpec): boolean => !hasBias && hidden === null;
+const isCleanRouter = ({ hasBias, hidden, loadBiasRate }: RouterSpec): boolean => !hasBias && hidden === null && loadBiasRate === null;
 
 /** The official place of a parameter. */
 export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: ParameterSpec): Place {

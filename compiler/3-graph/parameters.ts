@@ -50,7 +50,7 @@ export function parametersOf(model: ModelSpec): readonly ParameterSpec[] {
 function signRate({ attention, feedForward }: LayerSpec, role: Role): number | null {
   if (!role.endsWith(".load_bias")) return null;
   const part = role.startsWith("attention.") ? attention : feedForward;
-  return "balance" in part ? part.balance?.weight ?? null : null;
+  return "router" in part ? part.router.loadBiasRate : null;
 }
 
 function embeddingTensors(model: ModelSpec): readonly Tensor[] {
@@ -108,10 +108,10 @@ function haltingTensors(model: ModelSpec, layer: number): readonly Tensor[] {
 }
 
 /** @param heads axes in front of the experts */
-function routerTensors(role: `attention.${"router_v" | "router_o" | "router"}` | "feed_forward.router", heads: readonly number[], { nExperts, router: { hidden, hasBias }, balance }: Routed, dModel: number): readonly Tensor[] {
+function routerTensors(role: `attention.${"router_v" | "router_o" | "router"}` | "feed_forward.router", heads: readonly number[], { nExperts, router: { hidden, hasBias, loadBiasRate } }: Routed, dModel: number): readonly Tensor[] {
   const bias: readonly Tensor[] = hasBias ? [[`${role}.bias`, [...heads, nExperts], [heads.length]]] : [];
   const layer: readonly Tensor[] = hidden === null ? [] : [[`${role}.hidden`, [hidden, dModel], [0, 1]], [`${role}.hidden.bias`, [hidden], [0]]];
-  const loadBias: readonly Tensor[] = balance?.kind === "bias" ? [[`${role}.load_bias`, [...heads, nExperts], [heads.length]]] : [];
+  const loadBias: readonly Tensor[] = loadBiasRate !== null ? [[`${role}.load_bias`, [...heads, nExperts], [heads.length]]] : [];
   return [...layer, [role, [...heads, nExperts, hidden ?? dModel], [heads.length, heads.length + 1]], ...bias, ...loadBias];
 }
 

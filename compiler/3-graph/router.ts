@@ -48,29 +48,30 @@ export function reported(s: BuildState, name: string, selection: ValueId, skip: 
 
 /**
  * Chooses the greatest logits, which is choosing the greatest scores: both scores grow with the logit. Only the chosen
- * logits pass through a sigmoid. Under `balance bias` the greatest sums of score and bias are chosen.
+ * logits pass through a sigmoid. Where balance is by bias the greatest sums of score and bias are chosen.
  * @param name layer and router, "a.feed_forward.router": all applications of the layer share one balance term of that name
  * @param logits [B, T, E] or [B, T, H, E]
  */
 export function route(s: BuildState, name: string, logits: ValueId, k: number, router: RouterSpec, balance: BalanceSpec | null, skip: Skip | null): Routing {
   const isTrain = s.entry.kind === "train";
-  const byBias = balance?.kind === "bias";
-  const distribution = router.score === "softmax" || (isTrain && balance !== null && !byBias) ? softmax(s.b, `${name}.distribution`, logits) : null;
-  const ranked = byBias ? biasedScores(s, name, logits, distribution) : logits;
+  const byBias = router.loadBiasRate !== null;
+  const distribution = router.score === "softmax" || (isTrain && balance !== null) ? softmax(s.b, `${name}.distribution`, logits) : null;
+  const ranked = byBias ? biasedScores(s, name, logits, distribution, router) : logits;
   const selection = topK(s.b, `${name}.selection`, ranked, k);
   if (isTrain && balance?.kind === "mutual_information") recordInformation(s, name, balance.weight, { logits, distribution: distribution!, weight: skip?.weight ?? null });
-  else if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
   else if (isTrain && balance !== null) recordBalance(s, name, balance, distribution!, selection);
+  if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
   if (isTrain && router.zLoss > 0) recordZLoss(s, name, router.zLoss, logits);
   const gates = chosenScores(s, name, logits, distribution, selection, router);
   return { selection, gates: router.weight === "renormalized" ? renormalize(s, name, gates, router.sumEps) : gates };
 }
 
-function biasedScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null): ValueId {
+function biasedScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null, router: RouterSpec): ValueId {
   const table = param(s, `${name}.load_bias`); // [E] or [H, E]
   const bias = view(s.b, `${name}.load_bias`, table, [1, 1, ...shapeOf(s.b, table)]);
-  const score = distribution === null ? sigmoid(input(0)) : input(0);
-  return map(s.b, `${name}.ranked`, add(score, input(1)), [distribution ?? logits, bias]);
+  return router.score === "sigmoid"
+    ? map(s.b, `${name}.ranked`, add(sigmoid(input(0)), input(1)), [logits, bias])
+    : map(s.b, `${name}.ranked`, add(input(0), input(1)), [distribution!, bias]);
 }
 
 function chosenScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null, selection: ValueId, router: RouterSpec): ValueId {

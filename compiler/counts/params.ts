@@ -87,11 +87,11 @@ function haltingTensors({ halting, core, schedule, layers, dModel: D }: ModelSpe
   return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
 }
 
-function routerTensors(name: string, outputs: number, { router: { hidden, hasBias }, balance }: Routed, D: number): TensorCount[] {
+function routerTensors(name: string, outputs: number, { router: { hidden, hasBias, loadBiasRate } }: Routed, D: number): TensorCount[] {
   return [
     ...(hidden === null ? [] : [tensor(`${name}.hidden`, [hidden, D]), tensor(`${name}.hidden.bias`, [hidden])]),
     tensor(name, [outputs, hidden ?? D]), ...(hasBias ? [tensor(`${name}.bias`, [outputs])] : []),
-    ...(balance?.kind === "bias" ? [tensor(`${name}.load_bias`, [outputs])] : []),
+    ...(loadBiasRate !== null ? [tensor(`${name}.load_bias`, [outputs])] : []),
   ];
 }
 

@@ -35,13 +35,13 @@ export function attentionPart(attention: AttentionSpec): Part {
     const gate = attention.gate === "none" ? "" : ", gate";
     return { title: "attention mha", facts, combs: [], router: null, reads: { norm: `q, k${gate}`, residual: "v", all: `q, k, v${gate}` } };
   }
-  const { nExperts: n, topK: k, router, balance } = attention;
+  const { nExperts: n, topK: k, router } = attention;
   const routed = routing(router);
-  if (attention.kind === "moa") return { title: "attention moa", facts: [...facts, ...balancing(balance)], combs: [{ label: "q, o", n, k }], router: routed, reads: { norm: "q, k, router", residual: "v", all: "q, k, v, router" } };
+  if (attention.kind === "moa") return { title: "attention moa", facts: [...facts, ...balancing(attention)], combs: [{ label: "q, o", n, k }], router: routed, reads: { norm: "q, k, router", residual: "v", all: "q, k, v, router" } };
   const combs = attention.on.map((p) => ({ label: p, n, k }));
   const onNorm = router.input === "norm";
   return {
-    title: "attention switchhead", facts: [...facts, "experts per head", ...balancing(balance)], combs, router: routed,
+    title: "attention switchhead", facts: [...facts, "experts per head", ...balancing(attention)], combs, router: routed,
     reads: { norm: onNorm ? "q, k, routers" : "q, k", residual: onNorm ? "v" : "v, routers", all: "q, k, v, routers" },
   };
 }
@@ -52,7 +52,7 @@ export function feedForwardPart(ff: FeedForwardSpec): Part {
   const { nExperts: n, topK: k, expertSize, nShared, router } = ff;
   const onNorm = router.input === "norm";
   return {
-    title: "feed_forward moe", facts: [`experts of ${expertSize}`, ...activation, ...(ff.hasBias ? ["biases"] : []), ...(nShared === 0 ? [] : [`${nShared} more for every token`]), ...balancing(ff.balance)],
+    title: "feed_forward moe", facts: [`experts of ${expertSize}`, ...activation, ...(ff.hasBias ? ["biases"] : []), ...(nShared === 0 ? [] : [`${nShared} more for every token`]), ...balancing(ff)],
     combs: [{ label: "", n, k }], router: routing(router),
     reads: { norm: onNorm ? "router" : null, residual: onNorm ? "experts" : "experts, router", all: "experts, router" },
   };
@@ -60,4 +60,7 @@ export function feedForwardPart(ff: FeedForwardSpec): Part {
 
 const routing = (router: RouterSpec): string => [`router ${router.score}`, ...(router.weight === "score" ? [] : ["renormalized"])].join(" · ");
 
-const balancing = (balance: BalanceSpec | null): readonly string[] => (balance === null ? [] : [`balance ${balance.kind}`]);
+function balancing({ balance, router }: { readonly balance: BalanceSpec | null; readonly router: RouterSpec }): readonly string[] {
+  const ways = [...(balance === null ? [] : [balance.kind]), ...(router.loadBiasRate === null ? [] : ["bias"])];
+  return ways.length === 0 ? [] : [`balance ${ways.join(" and ")}`];
+}

@@ -1,5 +1,5 @@
 /** A model's identity: its architecture, whatever it is called and however it is trained. */
-import type { ModelSpec } from "../ir/model-spec.ts";
+import type { ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 
 /** Facts about the text, or names that could be any other. */
 const NOT_IDENTITY = new Set(["span", "name", "stack", "train"]);
@@ -10,8 +10,20 @@ const NOT_IDENTITY = new Set(["span", "name", "stack", "train"]);
  */
 const LATER: Readonly<Record<string, unknown>> = {
   residualScale: 1, qkNorm: null, window: null, causal: true, headsPerKey: 1, glu: false, hasBias: false, nShared: 0, zLoss: 0, relative: null, hidden: null,
-  sumEps: 0, halting: null, core: null,
+  sumEps: 0, halting: null, core: null, loadBiasRate: null,
 };
+
+/**
+ * Facts that are written otherwise in an identity than in a ModelSpec, since they were so when the first models had them. Biases without a
+ * loss term are a kind of balance.
+ */
+function asIdentity(value: object): object {
+  if ("router" in value && "balance" in value && value.balance === null) {
+    const { loadBiasRate, ...router } = value.router as RouterSpec;
+    if (loadBiasRate !== null) return { ...value, router, balance: { kind: "bias", weight: loadBiasRate, over: "batch", passes: true } };
+  }
+  return value;
+}
 
 /** 16 hexadecimal digits (FNV-1a, 64 bits) of the resolved architecture; equal for models that compute the same function of their weights. */
 export function specHash(model: ModelSpec): string {
@@ -26,7 +38,7 @@ const isPlainRepetition = ({ core, halting }: ModelSpec): boolean =>
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (value === null || typeof value !== "object") return JSON.stringify(value);
-  const entries = Object.entries(value).filter(([key, inner]) => !NOT_IDENTITY.has(key) && !(Object.hasOwn(LATER, key) && LATER[key] === inner)).sort(([x], [y]) => (x < y ? -1 : 1));
+  const entries = Object.entries(asIdentity(value)).filter(([key, inner]) => !NOT_IDENTITY.has(key) && !(Object.hasOwn(LATER, key) && LATER[key] === inner)).sort(([x], [y]) => (x < y ? -1 : 1));
   return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`).join(",")}}`;
 }
 

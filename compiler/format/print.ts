@@ -80,7 +80,7 @@ function printAttention(attention: AttentionSpec): string[] {
       "    attention moa {",
       `      ${fields({ n_experts: attention.nExperts, expert_size: nHeads * dHead, d_head: dHead, top_k: attention.topK })}`,
       `      ${positions}`, `      ${scores}`,
-      `      ${printRouter(attention.router)}  ${printBalance(attention.balance)}`,
+      `      ${printRouter(attention.router)}  ${printBalancing(attention)}`,
       "    }",
     ];
   }
@@ -89,7 +89,7 @@ function printAttention(attention: AttentionSpec): string[] {
     `      ${heads}`,
     `      ${scores}`,
     `      n_experts ${attention.nExperts} on ${attention.on.join(", ")}  ${fields({ top_k: attention.topK })}`,
-    `      ${printRouter(attention.router)}  ${printBalance(attention.balance)}`,
+    `      ${printRouter(attention.router)}  ${printBalancing(attention)}`,
     "    }",
   ];
 }
@@ -113,15 +113,18 @@ function printFeedForward(ff: FeedForwardSpec): string[] {
     "    feed_forward moe {",
     `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: ff.activation })}`,
     `      ${fields({ glu: ff.glu, bias: ff.hasBias, n_shared: ff.nShared })}`,
-    `      ${printRouter(ff.router)}  ${printBalance(ff.balance)}`,
+    `      ${printRouter(ff.router)}  ${printBalancing(ff)}`,
     "    }",
   ];
 }
 
 const printRouter = (router: RouterSpec): string => `router { ${fields({ input: router.input, score: router.score, weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0, eps: router.sumEps, z_loss: router.zLoss })} }`;
 
-const printBalance = (balance: BalanceSpec | null): string =>
-  balance === null ? "balance none" : balance.kind === "bias" ? `balance bias { ${fields({ rate: balance.weight })} }` : balance.kind === "mutual_information" ? `balance ${balance.kind} { ${fields({ weight: balance.weight })} }` : `balance ${balance.kind} { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;
+function printBalancing({ balance, router: { loadBiasRate } }: { readonly balance: BalanceSpec | null; readonly router: RouterSpec }): string {
+  if (balance === null) return loadBiasRate === null ? "balance none" : `balance bias { ${fields({ rate: loadBiasRate })} }`;
+  const scope = balance.kind === "mutual_information" ? "" : `  scope ${balance.over}, ${balance.passes ? "passes" : "site"}`;
+  return `balance ${balance.kind} { ${fields({ weight: balance.weight })}${scope}  ${fields({ bias_rate: loadBiasRate ?? 0 })} }`;
+}
 
 function printTrain(train: TrainSpec): string[] {
   const { optimizer: o, schedule: s } = train;

@@ -223,20 +223,23 @@ export interface RouterSpec {
   readonly hasBias: boolean;
   /** Weight of the mean square of log Σ exp of the logits (router z-loss); 0 for none. */
   readonly zLoss: number;
+  /**
+   * Balance by bias (Wang et al. 2024, arXiv:2408.15664): each expert has a number that is added to its score for the choice alone; after each
+   * step it moves by this rate towards an even load, counted over the batch and all passes. Null: no such numbers.
+   */
+  readonly loadBiasRate: number | null;
 }
 
 /**
- * A mean over groups of positions, P being the mean routing distribution of a group:
+ * A term of the loss: a mean over groups of positions, P being the mean routing distribution of a group:
  * entropy  −weight · H(P)
  * load     weight · E · Σ f · P, f being the part of the group's choices that fell on each expert; a constant to the gradient.
- * bias     no term: each expert has a number that is added to its score for the choice alone; after each step it moves by `weight`
- *          towards an even load (over: batch, passes).
  * mutual_information  −weight · (Σ ω Σ_e p log p + Σ_e P log P), P = Σ ω p, over all tokens and applications (over: batch, passes). ω is 1 over
  *          rows times experts, or under halting a token's remaining weight over the sum of all. Both sums have one sign, as in the
  *          released code of the Sparse Universal Transformer.
  */
 export interface BalanceSpec {
-  readonly kind: "entropy" | "load" | "bias" | "mutual_information";
+  readonly kind: "entropy" | "load" | "mutual_information";
   readonly span: Span;
   readonly weight: number;
   /** Positions averaged together: those of one sequence, of the whole batch, or each alone. */

@@ -7,7 +7,7 @@ import { bug } from "../../compiler/ir/tensor-type.ts";
 export const SPAN = { file: "test", start: 0, end: 0 };
 export const NORM = { kind: "layernorm", affine: true, eps: 1e-5 } as const;
 
-export const router = (over: Partial<RouterSpec> = {}): RouterSpec => ({ span: SPAN, input: "norm", score: "sigmoid", weight: "score", sumEps: 0, hidden: null, hasBias: false, zLoss: 0, ...over });
+export const router = (over: Partial<RouterSpec> = {}): RouterSpec => ({ span: SPAN, input: "norm", score: "sigmoid", weight: "score", sumEps: 0, hidden: null, hasBias: false, zLoss: 0, loadBiasRate: null, ...over });
 
 export const entropy = (weight: number, over: Partial<BalanceSpec> = {}): BalanceSpec | null =>
   weight === 0 ? null : { kind: "entropy", span: SPAN, weight, over: "sequence", passes: true, ...over };
@@ -15,8 +15,6 @@ export const entropy = (weight: number, over: Partial<BalanceSpec> = {}): Balanc
 export const information = (weight: number): BalanceSpec => ({ kind: "mutual_information", span: SPAN, weight, over: "batch", passes: true });
 
 export const load = (weight: number, over: Partial<BalanceSpec> = {}): BalanceSpec => ({ kind: "load", span: SPAN, weight, over: "batch", passes: false, ...over });
-
-export const loadBias = (rate: number): BalanceSpec => ({ kind: "bias", span: SPAN, weight: rate, over: "batch", passes: true });
 
 const TRAIN: ModelSpec["train"] = {
   optimizer: { kind: "adamw", lr: 2.5e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 },

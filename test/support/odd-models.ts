@@ -1,7 +1,7 @@
 /** Every option of a ModelSpec, at sizes that are multiples of nothing. */
 import { ACTIVATIONS } from "../../compiler/ir/model-spec.ts";
 import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
-import { entropy, information, layer, load, loadBias, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
+import { entropy, information, layer, load, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
 const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 }, relative: null, qkNorm: null, window: null, causal: true };
@@ -99,8 +99,10 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "load balance, top 1": twice(mha(), { ...moe({ score: "softmax" }, load(0.4)), topK: 1 }, "pre"),
   "load balance of sequences and passes": twice(switchhead(["v", "o"], {}, load(0.3, { over: "sequence", passes: true })), moe({}, load(0.2, { passes: true })), "peri"),
   "entropy of each token": twice(switchhead(["v", "o"], {}, entropy(0.3, { over: "token" })), moe({}, entropy(0.2, { over: "token", passes: false })), "peri"),
-  "balance by bias": twice(switchhead(["v", "o"], {}, loadBias(0.001)), moe({}, loadBias(0.01)), "peri"),
-  "balance by bias, softmax": twice(mha(), moe({ score: "softmax", weight: "renormalized" }, loadBias(0.01)), "pre"),
+  "balance by bias": twice(switchhead(["v", "o"], { loadBiasRate: 0.001 }, null), moe({ loadBiasRate: 0.01 }, null), "peri"),
+  "balance by bias, softmax": twice(mha(), moe({ score: "softmax", weight: "renormalized", loadBiasRate: 0.01 }, null), "pre"),
+  "balance by bias and loss": twice(switchhead(["v", "o"], { loadBiasRate: 0.001 }), moe({ loadBiasRate: 0.01, weight: "renormalized" }, load(0.2, { over: "sequence" })), "peri"),
+  "balance by bias and mutual information, softmax": twice(moa({ loadBiasRate: 0.001 }), moe({ ...SPARSE, loadBiasRate: 0.01 }, information(0.2)), "pre"),
   "grouped queries": twice({ ...mha(), nHeads: 4, headsPerKey: 2 }, dense(), "pre"),
   "one head of keys, gated": twice({ ...mha("sigmoid"), headsPerKey: 3 }, dense(), "pre"),
   "norm of queries and keys": twice({ ...mha(), qkNorm: { ...NORM, kind: "rmsnorm" } }, dense(), "pre"),

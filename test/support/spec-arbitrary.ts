@@ -30,9 +30,10 @@ const router = block("router",
 // Not over the batch: the recipe may split it.
 const scope = (...over: string[]) => fc.tuple(fc.constantFrom(...over), fc.constantFrom("passes", "site")).map((words) => words.join(", "));
 const weight = field("weight", fc.constantFrom("0.01", "1e-3", "0.5"));
+const biasRate = maybe(field("bias_rate", fc.constantFrom("0", "0.001")));
 const balance = fc.oneof(
-  fc.constant("balance none"), block("balance entropy", weight, maybe(field("scope", scope("sequence", "token")))),
-  block("balance load", weight, field("scope", scope("sequence"))), block("balance bias", maybe(field("rate", fc.constantFrom("0.001", "0.1")))));
+  fc.constant("balance none"), block("balance entropy", weight, maybe(field("scope", scope("sequence", "token"))), biasRate),
+  block("balance load", weight, field("scope", scope("sequence")), biasRate), block("balance bias", maybe(field("rate", fc.constantFrom("0.001", "0.1")))));
 
 const rope = fc.oneof(
   fc.constant("rope none"), fc.constant(""),
