@@ -110,6 +110,41 @@ describe("attention", () => {
   });
 });
 
+test("values alone read the norm, and the router its own: queries, keys and experts read the stream", () => {
+  const r = run(twice({ ...mha(), rope: null }, moe(), ["v"]));
+  const [H, C, ff] = [3, mha().dHead, moe()];
+  const [stream, middle] = r.all("a.residual").slice(1, 3); // in front of the second application, and between its blocks
+  const p = (part: string): Float64Array => r.params[`a.${part}`]!;
+  const bare = (x: ArrayLike<number>, row: number): readonly number[] => range(D).map((i) => x[row * D + i]!);
+  const normed = (norm: string, x: ArrayLike<number>, row: number): readonly number[] => {
+    const [y, mean] = [bare(x, row), dot(D, (i) => x[row * D + i]!) / D];
+    const deviation = Math.sqrt(dot(D, (i) => (y[i]! - mean) ** 2) / D + 1e-5);
+    return y.map((v, i) => ((v - mean) / deviation) * p(`${norm}.weight`)[i]! + p(`${norm}.bias`)[i]!);
+  };
+  const project = (part: string, x: readonly number[], h: number): readonly number[] => range(C).map((c) => dot(D, (i) => p(`attention.${part}`)[(h * C + c) * D + i]! * x[i]!));
+  const heads = (part: string, x: (row: number) => readonly number[]) => range(B * T).map((row) => range(H).map((h) => project(part, x(row), h)));
+  const streamAt = (row: number): readonly number[] => bare(stream!, row);
+  const [q, k, v] = [heads("q", streamAt), heads("k", streamAt), heads("v", (row) => normed("norm_attention", stream!, row))];
+  close(outputOf(r, "a.attention.o"), range(B * T).flatMap((row) => {
+    const [first, t] = [row - (row % T), row % T];
+    const z = range(H).flatMap((h) => {
+      const weights = range(t + 1).map((j) => Math.exp(dot(C, (c) => q[row]![h]![c]! * k[first + j]![h]![c]!) / Math.sqrt(C)));
+      return range(C).map((c) => dot(t + 1, (j) => weights[j]! * v[first + j]![h]![c]!) / dot(t + 1, (j) => weights[j]!));
+    });
+    return range(D).map((d) => dot(H * C, (i) => p("attention.o")[d * H * C + i]! * z[i]!));
+  }));
+  close(outputOf(r, "a.feed_forward.out"), range(B * T).flatMap((row) => {
+    const [x, y] = [bare(middle!, row), normed("norm_feed_forward", middle!, row)];
+    const logits = range(ff.nExperts).map((e) => dot(D, (i) => p("feed_forward.router")[e * D + i]! * y[i]!));
+    const chosen = [...range(ff.nExperts)].sort((a, b) => logits[b]! - logits[a]!).slice(0, ff.topK);
+    return range(D).map((d) => dot(ff.topK, (n) => {
+      const e = chosen[n]!;
+      const hidden = range(ff.expertSize).map((f) => Math.max(0, dot(D, (i) => p("feed_forward.up")[(e * D + i) * ff.expertSize + f]! * x[i]!)));
+      return dot(ff.expertSize, (f) => hidden[f]! * p("feed_forward.down")[(e * ff.expertSize + f) * D + d]!) / (1 + Math.exp(-logits[e]!));
+    }));
+  }));
+});
+
 describe("loss terms", () => {
   const regularizer = (r: Run): number => r.values[r.graph.outputs["reg_loss"]!]![0]!;
   const logitsOf = (r: Run): readonly ArrayLike<number>[] => r.all("a.feed_forward.router.logits");

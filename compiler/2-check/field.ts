@@ -32,6 +32,8 @@ export interface Field<T> {
   readonly doc: string;
   /** Written as a clause of this field or block: `n_experts 8 on v, o`, `norm layernorm at pre`. */
   readonly clauseOf: string | null;
+  /** A field that says the same in another way: one of the two can be written, and it replaces what is inherited of the other. */
+  readonly rival: string | null;
   readonly value?: T;
 }
 
@@ -60,10 +62,11 @@ interface Row<D> {
   readonly unit?: string;
   readonly shown?: string;
   readonly clauseOf?: string;
+  readonly rival?: string;
 }
 
 const field = <T>(type: FieldType, row: Row<T>): Field<T> => ({
-  type, default: row.default, shown: row.shown ?? show(row.default), unit: row.unit ?? "", doc: row.doc, clauseOf: row.clauseOf ?? null,
+  type, default: row.default, shown: row.shown ?? show(row.default), unit: row.unit ?? "", doc: row.doc, clauseOf: row.clauseOf ?? null, rival: row.rival ?? null,
 });
 
 const show = (value: unknown): string =>
@@ -82,7 +85,8 @@ export const flag = (row: Row<boolean>): Field<boolean> => field({ type: "flag" 
 export const choice = <C extends string, D extends C | null>(choices: readonly C[], row: Row<D>): Field<C | D> =>
   field<C | D>({ type: "choice", choices }, row);
 
-export const set = <C extends string>(choices: readonly C[], row: Row<readonly NoInfer<C>[]>): Field<readonly C[]> => field({ type: "set", choices }, row);
+export const set = <C extends string, D extends readonly NoInfer<C>[] | null>(choices: readonly C[], row: Row<D>): Field<readonly C[] | D> =>
+  field<readonly C[] | D>({ type: "set", choices }, row);
 
 export const groups = <A extends string, B extends string>(
   of: readonly [readonly A[], readonly B[]],

@@ -2,7 +2,7 @@
  * The language: every field of every block with its type, default, unit, range and meaning. The checker, "did you mean",
  * the printer and docs/language.md all read this table and nothing else; a new field is a row here.
  */
-import { ACTIVATIONS } from "../ir/model-spec.ts";
+import { ACTIVATIONS, NORM_READERS } from "../ir/model-spec.ts";
 import { block, choice, flag, groups, int, kind, modelName, number, numbers, plainBlock, set } from "./field.ts";
 
 const WIDE = 1_048_576;
@@ -22,7 +22,7 @@ export const ROPE = kind("Rotary positions on the first channels of each head, p
 const ROPE_BLOCK = block("Rotary positions (`rope none`: no positions at all).", "rotary", { rotary: ROPE, none: kind("No position information.", {}) });
 
 export const ROUTER = kind("How tokens choose experts: each score is one row of weights times the router's input.", {
-  input: choice(["norm", "residual"], { default: "norm", doc: "what the router reads: the layer's norm of the residual stream, or what the experts read" }),
+  input: choice(["norm", "residual"], { default: "norm", doc: "what the router reads: the layer's norm of the residual stream, or what the experts read (in attention: what values read)" }),
   score: choice(["sigmoid", "softmax"], { default: "sigmoid", doc: "squashes the router's outputs; softmax is over all experts" }),
   weight: choice(["score", "renormalized"], { default: "score", doc: "what multiplies an expert's output: its score, or its score over the sum of the chosen ones" }),
   bias: flag({ default: false, doc: "a learned number per expert is added to the router's outputs" }),
@@ -136,8 +136,12 @@ const FEED_FORWARD_BLOCK = block("Feed-forward part.", "dense", { dense: DENSE, 
 
 const LAYER_NORM_FIELDS = {
   at: choice(["peri", "pre", "post", "sandwich"], {
-    default: null, shown: "peri with feed_forward moe, pre with dense", clauseOf: "norm",
+    default: null, shown: "peri with feed_forward moe, pre with dense", clauseOf: "norm", rival: "on",
     doc: "peri: x + f(x), only queries, keys and routers read the norm; pre: x + f(norm(x)); post: norm(x + f(x)); sandwich: x + norm(f(norm(x)))",
+  }),
+  on: set(NORM_READERS, {
+    default: null, shown: "as `at` says", clauseOf: "norm", rival: "at",
+    doc: "in place of `at`: x + f(x), and what of the layer reads the norm, one by one: queries, keys, values, experts or dense block; `on q, k` is peri, all four are pre",
   }),
   ...NORM_FIELDS,
 };

@@ -2,6 +2,7 @@
 import { plural } from "../diagnostics/entry.ts";
 import type { Span } from "../ir/source.ts";
 import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RelativeSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
+import { PRESETS } from "../ir/norm-placement.ts";
 import { BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
 import { type BuildContext, child, kindName, own, placeOf, read, type Settings } from "./settings.ts";
 
@@ -18,7 +19,7 @@ export function buildLayer(name: string, settings: Settings, context: LayerConte
   const feedForward = buildFeedForward(child(settings, "feed_forward"), context);
   if (fields === null || norm === null || attention === null || feedForward === null) return null;
   // A dense block has no router: at peri it would read the bare residual stream.
-  const placement = norm.placement ?? (feedForward.kind === "moe" ? "peri" : "pre");
+  const placement = norm.placement ?? PRESETS[feedForward.kind === "moe" ? "peri" : "pre"];
   return { name, span: context.layerSpan, norm: norm.norm, placement, residualScale: fields.residual_scale, attention, feedForward };
 }
 
@@ -26,7 +27,8 @@ function buildLayerNorm(settings: Settings, context: BuildContext): { readonly n
   const fields = read(settings, LAYER_NORM, context);
   if (fields === null) return null;
   const kind = kindName(settings, LAYER.blocks["norm"]!) as NormSpec["kind"];
-  return { norm: { kind, affine: fields.affine, eps: fields.eps }, placement: fields.at };
+  const placement = fields.on === null ? fields.at === null ? null : PRESETS[fields.at] : { stands: "before", readers: fields.on } as const;
+  return { norm: { kind, affine: fields.affine, eps: fields.eps }, placement };
 }
 
 /** A norm that may be `none`; `fallback` where the block says nothing of its kind. */

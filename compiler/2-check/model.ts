@@ -103,7 +103,7 @@ function schedulePools(applications: readonly Application[]): { readonly pools: 
   return { pools, schedule };
 }
 
-const allPost = (layers: readonly LayerSpec[]): boolean => layers.every((layer) => layer.placement === "post");
+const allPost = (layers: readonly LayerSpec[]): boolean => layers.every((layer) => layer.placement.stands === "after");
 
 function buildEmbedding(settings: Settings, layers: readonly LayerSpec[], dModel: number, context: BuildContext): EmbeddingSpec | null {
   const fields = read(settings, EMBEDDING, context);

@@ -8,27 +8,18 @@ import type { FeedForwardSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 import { ACTIVATIONS } from "./activations.ts";
 import { reported, route, routerLogits } from "./router.ts";
-import type { Skip } from "./router.ts";
 import { param, vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
+import { readBy, readByRouter } from "./streams.ts";
+import type { BlockInputs } from "./streams.ts";
 
 type Dense = Extract<FeedForwardSpec, { kind: "dense" }>;
 type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
 
-/** What one application of a block reads, [B, T, D] each. */
-export interface BlockInputs {
-  /** What experts and values read. */
-  readonly x: ValueId;
-  /** What queries and keys read, and routers that read the norm. */
-  readonly normed: ValueId;
-  /** Under halting, behind the first application: whom the block skips, and what keys and values read in place of the two above. */
-  readonly skip: (Skip & { readonly source: { readonly x: ValueId; readonly normed: ValueId } }) | null;
-}
-
 /** @returns what is added to the residual stream, [B, T, D] */
 export function feedForward(s: BuildState, name: string, ff: FeedForwardSpec, inputs: BlockInputs, site: number): ValueId {
   switch (ff.kind) {
-    case "dense": return denseBlock(s, name, ff, inputs.x);
+    case "dense": return denseBlock(s, name, ff, readBy(inputs, "feed_forward"));
     case "moe": return moeBlock(s, name, ff, inputs, site);
     default: return unreachable(ff);
   }
@@ -60,11 +51,12 @@ function hiddenUnits(s: BuildState, name: string, activation: Moe["activation"],
 }
 
 /** Σ over chosen experts of gate · expert(x), the routing gate multiplying the hidden row, which is the narrow side; and the shared block. */
-function moeBlock(s: BuildState, name: string, ff: Moe, { x, normed, skip }: BlockInputs, site: number): ValueId {
-  const routed = ff.router.input === "norm" ? normed : x;
+function moeBlock(s: BuildState, name: string, ff: Moe, inputs: BlockInputs, site: number): ValueId {
+  const x = readBy(inputs, "feed_forward");
+  const routed = readByRouter(inputs, inputs.own, ff.router, "feed_forward");
   const logits = routerLogits(s, `${name}.router`, routed, ff.router); // [B, T, E]
-  const { selection, gates } = route(s, `${name}.router`, logits, ff.topK, ff.router, ff.balance, skip);
-  s.outputs[`sel.ffn.${site}`] = reported(s, `${name}.router`, selection, skip);
+  const { selection, gates } = route(s, `${name}.router`, logits, ff.topK, ff.router, ff.balance, inputs.skip);
+  s.outputs[`sel.ffn.${site}`] = reported(s, `${name}.router`, selection, inputs.skip);
   const bias = (part: string): ValueId | null => (ff.hasBias ? gatherRows(s.b, `${name}.${part}.bias`, param(s, `${name}.${part}.bias`), selection) : null);
   const parts = (ff.glu ? ["up", "gate"] : ["up"]).map((part): Part =>
     ({ value: expertMatmul(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`), selection, 1), bias: bias(part) })); // [B, T, K, F]

@@ -81,17 +81,21 @@ function normTensors(name: "embedding.norm" | "head.norm" | "attention.q_norm" |
   return norm.kind === "rmsnorm" ? [weight] : [weight, [`${name}.bias`, [dModel], [0]]];
 }
 
-/** Under peri only routers read the norm of the feed-forward block; without one it does not exist. */
-export const feedForwardReadsNorm = ({ placement, feedForward }: LayerSpec): boolean =>
-  placement !== "peri" || (feedForward.kind === "moe" && feedForward.router.input === "norm");
+/** A norm in front of a block that nothing reads does not exist. Routers may read it, and the gates of heads do. */
+export function hasNorm({ placement: { stands, readers }, attention, feedForward }: LayerSpec, part: "attention" | "feed_forward"): boolean {
+  const block = part === "attention" ? attention : feedForward;
+  const isRouted = "router" in block && block.router.input === "norm";
+  const isGated = block.kind === "mha" && block.gate === "sigmoid";
+  return stands === "after" || isRouted || isGated || readers.some((reader) => (reader === "feed_forward") === (part === "feed_forward"));
+}
 
-const outNorm = (layer: LayerSpec): NormSpec | null => (layer.placement === "sandwich" ? layer.norm : null);
+const outNorm = (layer: LayerSpec): NormSpec | null => (layer.placement.stands === "around" ? layer.norm : null);
 
 const layerTensors = (layer: LayerSpec, dModel: number): readonly Tensor[] => [
-  ...normTensors("norm_attention", layer.norm, dModel),
+  ...normTensors("norm_attention", hasNorm(layer, "attention") ? layer.norm : null, dModel),
   ...attentionTensors(layer.attention, dModel),
   ...normTensors("norm_attention_out", outNorm(layer), dModel),
-  ...normTensors("norm_feed_forward", feedForwardReadsNorm(layer) ? layer.norm : null, dModel),
+  ...normTensors("norm_feed_forward", hasNorm(layer, "feed_forward") ? layer.norm : null, dModel),
   ...feedForwardTensors(layer.feedForward, dModel),
   ...normTensors("norm_feed_forward_out", outNorm(layer), dModel),
 ];

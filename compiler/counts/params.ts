@@ -48,19 +48,25 @@ export function countParams(model: ModelSpec): ParamCounts {
 
 function layerTensors(layer: LayerSpec, D: number): TensorCount[] {
   const { name } = layer;
+  const out = layer.placement.stands === "around" ? layer.norm : null;
   return [
-    ...normTensors(`${name}.norm_attention`, layer.norm, D),
+    ...normTensors(`${name}.norm_attention`, attentionHasNorm(layer) ? layer.norm : null, D),
     ...attentionTensors(`${name}.attention`, layer.attention, D),
-    ...normTensors(`${name}.norm_attention_out`, layer.placement === "sandwich" ? layer.norm : null, D),
-    ...normTensors(`${name}.norm_feed_forward`, feedForwardReadsNorm(layer) ? layer.norm : null, D),
+    ...normTensors(`${name}.norm_attention_out`, out, D),
+    ...normTensors(`${name}.norm_feed_forward`, feedForwardHasNorm(layer) ? layer.norm : null, D),
     ...feedForwardTensors(`${name}.feed_forward`, layer.feedForward, D),
-    ...normTensors(`${name}.norm_feed_forward_out`, layer.placement === "sandwich" ? layer.norm : null, D),
+    ...normTensors(`${name}.norm_feed_forward_out`, out, D),
   ];
 }
 
-/** At peri only routers read the norm; where there is none, the norm does not exist. */
-export const feedForwardReadsNorm = ({ placement, feedForward }: LayerSpec): boolean =>
-  placement !== "peri" || (feedForward.kind === "moe" && feedForward.router.input === "norm");
+/** Norms after the sum always exist, those in front of a block where q, k, v, a gate or a router reads them. */
+export const attentionHasNorm = ({ placement: { stands, readers }, attention }: LayerSpec): boolean =>
+  stands === "after" || readers.some((reader) => reader !== "feed_forward")
+  || (attention.kind === "mha" ? attention.gate === "sigmoid" : attention.router.input === "norm");
+
+/** The same for the experts or the dense block, and the router. */
+export const feedForwardHasNorm = ({ placement: { stands, readers }, feedForward }: LayerSpec): boolean =>
+  stands === "after" || readers.includes("feed_forward") || (feedForward.kind === "moe" && feedForward.router.input === "norm");
 
 function normTensors(name: string, norm: NormSpec | null, D: number): TensorCount[] {
   if (norm === null || !norm.affine) return [];

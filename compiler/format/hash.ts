@@ -1,5 +1,6 @@
 /** A model's identity: its architecture, whatever it is called and however it is trained. */
-import type { ModelSpec, RouterSpec } from "../ir/model-spec.ts";
+import type { ModelSpec, NormPlacement, RouterSpec } from "../ir/model-spec.ts";
+import { presetOf } from "../ir/norm-placement.ts";
 
 /** Facts about the text, or names that could be any other. */
 const NOT_IDENTITY = new Set(["span", "name", "stack", "train"]);
@@ -15,9 +16,13 @@ const LATER: Readonly<Record<string, unknown>> = {
 
 /**
  * Facts that are written otherwise in an identity than in a ModelSpec, since they were so when the first models had them. Biases without a
- * loss term are a kind of balance.
+ * loss term are a kind of balance, and a placement is the word for it, or else what reads the norm.
  */
 function asIdentity(value: object): object {
+  if ("placement" in value) {
+    const placement = value.placement as NormPlacement;
+    return { ...value, placement: presetOf(placement) ?? placement.readers };
+  }
   if ("router" in value && "balance" in value && value.balance === null) {
     const { loadBiasRate, ...router } = value.router as RouterSpec;
     if (loadBiasRate !== null) return { ...value, router, balance: { kind: "bias", weight: loadBiasRate, over: "batch", passes: true } };

@@ -1,5 +1,6 @@
 /** ModelSpec → text: every field written out, in the canonical layout. Parses back to the same ModelSpec (spans apart). */
 import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
+import { placementText } from "../ir/norm-placement.ts";
 import { numberText } from "../ir/number-text.ts";
 
 export function printSpec(model: ModelSpec): string {
@@ -61,7 +62,7 @@ function printLayers(layers: readonly LayerSpec[]): string[] {
 function printLayer({ norm, placement, residualScale, attention, feedForward }: LayerSpec): string[] {
   return [
     `    ${fields({ residual_scale: residualScale })}`,
-    `    norm ${norm.kind} at ${placement} { ${fields({ eps: norm.eps, affine: norm.affine })} }`,
+    `    norm ${norm.kind} ${placementText(placement)} { ${fields({ eps: norm.eps, affine: norm.affine })} }`,
     ...printAttention(attention),
     ...printFeedForward(feedForward),
   ];

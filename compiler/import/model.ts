@@ -1,12 +1,12 @@
 /** An official configuration in the words of the spec language: what `printSpec` prints. All layers are alike. */
-import type { Activation, NormPlacement, RouterSpec } from "../ir/model-spec.ts";
+import type { Activation, NormPreset, RouterSpec } from "../ir/model-spec.ts";
 
 export interface ImportedModel {
   readonly dModel: number;
   /** Names of the layers; with `own`, one layer of which every site has a copy. */
   readonly layers: readonly string[];
   readonly stack: string;
-  readonly placement: NormPlacement;
+  readonly placement: NormPreset;
   readonly attention: ImportedAttention;
   readonly feedForward: ImportedFeedForward;
   readonly embedding: { readonly scale: number | "sqrt_d_model"; readonly normed: boolean };

@@ -110,7 +110,19 @@ export interface NormSpec {
  * peri: x + f(x), only queries, keys and routers read norm(x) (Csordás et al. 2024, section 2.4).
  * sandwich: x + norm_out(f(norm(x))), two norms per block (Ding et al. 2021, arXiv:2105.13290).
  */
-export type NormPlacement = "pre" | "post" | "peri" | "sandwich";
+export type NormPreset = "peri" | "pre" | "post" | "sandwich";
+
+/** What may read the norm in front of its block: queries, keys, values; experts or the dense block. */
+export const NORM_READERS = ["q", "k", "v", "feed_forward"] as const;
+export type NormReader = (typeof NORM_READERS)[number];
+
+/** Where a layer's norms stand and who reads them; ir/norm-placement.ts has the presets. */
+export interface NormPlacement {
+  /** In front of each block; around it, in front and behind; or after the sum of block and residual. */
+  readonly stands: "before" | "around" | "after";
+  /** In the order of NORM_READERS; what is not among them reads the residual stream. All if norms stand around blocks, none if after them. */
+  readonly readers: readonly NormReader[];
+}
 
 export interface LayerSpec {
   readonly name: string; // "a"; copies made by own(): "a.0", "a.1", …
@@ -210,7 +222,7 @@ export type FeedForwardSpec =
 
 export interface RouterSpec {
   readonly span: Span;
-  /** What the router reads: the layer's norm of the residual stream, or what the experts read. */
+  /** What the router reads: the layer's norm of the residual stream, or what the experts read (in attention: what values read). */
   readonly input: "norm" | "residual";
   readonly score: "sigmoid" | "softmax"; // softmax is over all experts
   /** What multiplies an expert's output: its score, or its score divided by the sum over the chosen ones. */

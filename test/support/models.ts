@@ -1,7 +1,8 @@
 /** Small ModelSpecs for tests. */
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormPlacement, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormPlacement, NormPreset, NormReader, RouterSpec } from "../../compiler/ir/model-spec.ts";
 import { checkSource } from "../../compiler/front.ts";
 import { importOfficial } from "../../compiler/import/index.ts";
+import { PRESETS } from "../../compiler/ir/norm-placement.ts";
 import { bug } from "../../compiler/ir/tensor-type.ts";
 
 export const SPAN = { file: "test", start: 0, end: 0 };
@@ -22,8 +23,13 @@ const TRAIN: ModelSpec["train"] = {
   gradClip: 0.25, batch: 2, accumulate: 1, steps: 10, evalEvery: 0, checkpointEvery: 0,
 };
 
-export const layer = (name: string, attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement): LayerSpec =>
-  ({ name, span: SPAN, norm: NORM, placement, residualScale: 1, attention, feedForward });
+/** The word behind `norm … at`, or those behind `on`. */
+export type Placed = NormPreset | readonly NormReader[];
+
+const placementOf = (placed: Placed): NormPlacement => (typeof placed === "string" ? PRESETS[placed] : { stands: "before", readers: placed });
+
+export const layer = (name: string, attention: AttentionSpec, feedForward: FeedForwardSpec, placed: Placed): LayerSpec =>
+  ({ name, span: SPAN, norm: NORM, placement: placementOf(placed), residualScale: 1, attention, feedForward });
 
 export function model(over: Partial<ModelSpec> & Pick<ModelSpec, "layers" | "schedule" | "vocabSize" | "seqLen" | "dModel">): ModelSpec {
   return {

@@ -1,7 +1,7 @@
 /** Every option of a ModelSpec, at sizes that are multiples of nothing. */
 import { ACTIVATIONS } from "../../compiler/ir/model-spec.ts";
-import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
-import { entropy, information, layer, load, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
+import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import { entropy, information, layer, load, model, NORM, router, scheduleOf, SPAN, type Placed } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
 const HEADS = { span: SPAN, nHeads: 3, dHead: 13, rope: { nRotate: 6, base: 10000 }, relative: null, qkNorm: null, window: null, causal: true };
@@ -17,16 +17,16 @@ export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), acti
 export const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): Dense => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias, glu: false });
 
 /** One layer applied twice. */
-export const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement, over: Partial<ModelSpec> = {}): ModelSpec =>
-  model({ layers: [layer("a", attention, feedForward, placement)], schedule: scheduleOf([0, 0]), vocabSize: V, seqLen: T, dModel: D, ...over });
+export const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placed: Placed, over: Partial<ModelSpec> = {}): ModelSpec =>
+  model({ layers: [layer("a", attention, feedForward, placed)], schedule: scheduleOf([0, 0]), vocabSize: V, seqLen: T, dModel: D, ...over });
 
 const SPARSE: Partial<RouterSpec> = { score: "softmax", weight: "renormalized", sumEps: 1e-6, hidden: 11 };
 export const moa = (over: Partial<RouterSpec> = {}, balance: BalanceSpec | null = information(0.3)): AttentionSpec =>
   ({ ...HEADS, kind: "moa", nHeads: 2, dHead: 8, rope: null, relative: { reach: 5 }, nExperts: 4, topK: 2, router: router({ ...SPARSE, ...over }), balance });
 
 /** One layer applied four times; about half of the tokens leave early. */
-const halting = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement): ModelSpec =>
-  twice(attention, feedForward, placement, { schedule: scheduleOf([0, 0, 0, 0]), halting: { kind: "act", span: SPAN, threshold: 0.7, weight: 0.3 } });
+const halting = (attention: AttentionSpec, feedForward: FeedForwardSpec, placed: Placed): ModelSpec =>
+  twice(attention, feedForward, placed, { schedule: scheduleOf([0, 0, 0, 0]), halting: { kind: "act", span: SPAN, threshold: 0.7, weight: 0.3 } });
 
 /** A core of layers `order` applied three times, between a layer in front of it and one behind it. */
 export const cored = (over: Partial<CoreSpec>, halting: ModelSpec["halting"] = null, order: readonly number[] = [1]): ModelSpec => {
@@ -51,6 +51,14 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
     layers: [layer("a", switchhead(["v", "o"]), moe(), "peri"), layer("b", mha(), dense(), "peri")], schedule: scheduleOf([0, 0, 1, 1]), vocabSize: V, seqLen: T, dModel: D,
   }),
   "pre": twice(switchhead(["v", "o"]), moe(), "pre"),
+  "norm on v and experts": twice(switchhead(["v", "o"]), moe(), ["v", "feed_forward"]),
+  "norm on q, dense": twice(mha(), dense(), ["q"]),
+  "norm on k and v, experts everywhere": twice(switchhead(["q", "k", "v", "o"]), moe(), ["k", "v"]),
+  "norm on the dense block alone": twice(mha(), dense(), ["feed_forward"]),
+  "norm on v, routers as values and experts": twice(switchhead(["v", "o"], { input: "residual" }), moe({ input: "residual" }), ["v"]),
+  "norm on k, mixture of heads": twice(moa({ input: "residual" }), moe(), ["k"]),
+  "norm on q, halting": halting(mha(), dense(), ["q"]),
+  "norm on v and experts, halting": halting(switchhead(["k", "o"]), moe(), ["v", "feed_forward"]),
   "post": twice(switchhead(["v", "o"]), moe(), "post", { embedding: { scale: Math.sqrt(D), norm: { ...NORM, affine: false } }, head: { norm: null, bias: true, tied: false } }),
   "experts on all projections": twice(switchhead(["q", "k", "v", "o"]), moe(), "peri"),
   "experts on q": twice(switchhead(["q"]), moe(), "peri"),
