@@ -45,12 +45,12 @@ const outputOf = ({ graph, values }: Run, name: string): ArrayLike<number> =>
 const readOf = (r: Run): ArrayLike<number> => r.all("a.norm_feed_forward").at(-1)!;
 
 describe("feed-forward blocks", () => {
-  /** down · (silu(gate · x + b) ⊙ (up · x + b)) + b */
+  /** down · (silu(gate · x + b) ⊙ (up · x + b)) + b, the last b only where there is one */
   function gated(params: Run["params"], name: string, width: number, x: (i: number) => number): readonly number[] {
     const p = (part: string): Float64Array => params[`${name}.${part}`]!;
     const into = (part: string): readonly number[] => range(width).map((f) => p(`${part}.bias`)[f]! + dot(D, (i) => p(part)[f * D + i]! * x(i)));
     const [up, gate] = [into("up"), into("gate")];
-    return range(D).map((d) => p("down.bias")[d]! + dot(width, (f) => p("down")[d * width + f]! * silu(gate[f]!) * up[f]!));
+    return range(D).map((d) => (params[`${name}.down.bias`]?.[d] ?? 0) + dot(width, (f) => p("down")[d * width + f]! * silu(gate[f]!) * up[f]!));
   }
 
   test("a gated dense block", () => {
@@ -60,8 +60,8 @@ describe("feed-forward blocks", () => {
     close(outputOf(r, "a.feed_forward.out"), range(B * T).flatMap((t) => gated(r.params, "a.feed_forward", ff.dFf, (i) => x[t * D + i]!)));
   });
 
-  test("gated experts with biases, router biases, and shared experts", () => {
-    const ff = { ...moe({ hasBias: true }, null, "silu"), glu: true, hasBias: true, nShared: 2 };
+  test.each([true, "shared_output"] as const)("gated experts with biases (%s), router biases, and shared experts", (bias) => {
+    const ff = { ...moe({ hasBias: true }, null, "silu"), glu: true, bias, nShared: 2 };
     const r = run(twice(mha(), ff, "pre"));
     const [E, F, x] = [ff.nExperts, ff.expertSize, readOf(r)];
     const p = (part: string): Float64Array => r.params[`a.feed_forward.${part}`]!;
@@ -74,9 +74,9 @@ describe("feed-forward blocks", () => {
         const into = (part: string): readonly number[] => range(F).map((f) => p(`${part}.bias`)[e * F + f]! + dot(D, (i) => p(part)[(e * D + i) * F + f]! * at(i)));
         const [up, gate] = [into("up"), into("gate")];
         const g = 1 / (1 + Math.exp(-logits[e]!));
-        return range(D).map((d) => g * (p("down.bias")[e * D + d]! + dot(F, (f) => p("down")[(e * F + f) * D + d]! * silu(gate[f]!) * up[f]!)));
+        return range(D).map((d) => g * ((bias === true ? p("down.bias")[e * D + d]! : 0) + dot(F, (f) => p("down")[(e * F + f) * D + d]! * silu(gate[f]!) * up[f]!)));
       });
-      return range(D).map((d) => shared[d]! + experts.reduce((sum, out) => sum + out[d]!, 0));
+      return range(D).map((d) => (bias === true ? 0 : p("down.bias")[d]!) + shared[d]! + experts.reduce((sum, out) => sum + out[d]!, 0));
     });
     close(outputOf(r, "a.feed_forward.out"), want);
   });

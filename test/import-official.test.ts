@@ -120,6 +120,14 @@ test("router biases", () => {
   expect(model.layers[0]!.feedForward).toMatchObject({ router: { hasBias: true } });
 });
 
+test("experts with biases in front of their activation, and one of the output", () => {
+  const { model } = compiled(training({ "moe.bias": true }));
+  expect(model.layers[0]!.feedForward).toMatchObject({ bias: "shared_output" });
+  const biases = buildGraph(model, { kind: "evaluate", batch: 1, seqLen: 4 }).params.filter((p) => /^a\.feed_forward\..*bias$/.test(p.name));
+  expect(biases.map(({ official, init }) => [official.tensor, official.shape, init.kind])).toEqual([
+    ["unique_layers.0.pkm.bias", [8, 16], "zeros"], ["unique_layers.0.pkm.o_bias", [32], "zeros"]]);
+});
+
 test("many layers, all their own", () => {
   const { model } = compiled(training({ "transformer.variant": "preln_moe", "transformer.encoder_n_layers": 30 }));
   expect(model.layers.length).toBe(30);
@@ -141,7 +149,6 @@ test.each<[string, unknown, string]>([
   ["too few layers", { ...CLEAN, args: { ...CLEAN.args, n_layers: 1 } }, "option n_layers is smaller than group_size"],
   ["other optimizer", { ...CLEAN, training: { optimizer: "SGD" } }, 'training.optimizer is "SGD"; only AdamW is supported'],
   ["sparse universal transformer with sampled experts", training({ "transformer.variant": "sut_universal", "sut.sample_topk": 1 }), "option sut.sample_topk is 1: it is not supported"],
-  ["expert biases", training({ "moe.bias": true }), "option moe.bias is true: an output bias that all experts share is not supported"],
   ["scope of the entropy", training({ "moe.perplexity_reg": 1, "moe.perplexity_reg_mode": "batch" }), 'option moe.perplexity_reg_mode is "batch"; what can be imported is layers_time, time, global, step'],
   ["order of the chosen", training({ "moe.activation_after_topk": true, "moe.perplexity_reg": 1 }), "option moe.activation_after_topk with moe.perplexity_reg regularizes the chosen logits by their unspecified order; set moe.perplexity_reg to 0"],
   ["peri without experts in attention", training({ "moe.nonorm": true }), "option moe.nonorm needs a preln variant and moe.att.enable"],

@@ -96,6 +96,12 @@ describe("inheritance", () => {
     });
   });
 
+  test("`bias true` and `false` are kept, `shared_output` is not", () => {
+    const dense = (bias: string): unknown =>
+      models(`model m { layer a { feed_forward moe { bias ${bias} } } }\nmodel d from m { layer a { feed_forward dense {} } }`)["d"]!.layers[0]!.feedForward;
+    expect([dense("false"), dense("true"), dense("shared_output")]).toMatchObject([{ bias: false }, { bias: true }, { bias: true }]);
+  });
+
   test("rope comes back after rope none", () => {
     const { c } = models("model m { layer a { attention mha { rope none } } }\nmodel c from m { layer a { attention { rope { base 7 } } } }");
     expect(c!.layers[0]!.attention.rope).toEqual({ nRotate: 16, base: 7 });

@@ -157,13 +157,16 @@ function applyKind(settings: Settings, block: Block, entry: EntryAst, path: stri
 function changeKind(settings: Settings, block: Block, kind: { readonly name: string; readonly span: Span }): Settings {
   const from = kindOf(settings, block);
   const to = block.kinds[kind.name]!;
-  const fields = Object.entries(settings.fields).filter(([name]) => same(own(from.fields, name), own(to.fields, name)));
+  const fields = Object.entries(settings.fields).filter(([name, setting]) => fits(setting, own(from.fields, name), own(to.fields, name)));
   const blocks = Object.entries(settings.blocks).filter(([name]) => own(to.blocks, name) === own(from.blocks, name));
   return { ...settings, kind, fields: Object.fromEntries(fields), blocks: Object.fromEntries(blocks) };
 }
 
-const same = (a: Field<unknown> | undefined, b: Field<unknown> | undefined): boolean =>
-  a !== undefined && b !== undefined && JSON.stringify(a.type) === JSON.stringify(b.type);
+/** Both kinds have the field, of one type; of flags that have other words, `true` and `false` are kept. */
+function fits({ value }: Setting, from: Field<unknown> | undefined, to: Field<unknown> | undefined): boolean {
+  if (from === undefined || to === undefined) return false;
+  return JSON.stringify(from.type) === JSON.stringify(to.type) || (to.type.type === "flag" && typeof value === "boolean");
+}
 
 const oneOfKinds = (kinds: readonly string[]): string => `one of ${kinds.map((k) => `\`${k}\``).join(", ")}`;
 

@@ -9,7 +9,8 @@ export type FieldType =
   | { readonly type: "int"; readonly min: number; readonly max: number }
   /** Number in min … max, above min if `open`; or one of `words`. */
   | { readonly type: "number"; readonly min: number; readonly max: number; readonly open: boolean; readonly words: readonly string[] }
-  | { readonly type: "flag" }
+  /** `true`, `false`, or one of `words`. */
+  | { readonly type: "flag"; readonly words: readonly string[] }
   | { readonly type: "choice"; readonly choices: readonly string[] }
   /** One or more of the choices, none twice; kept in the order of the choices. */
   | { readonly type: "set"; readonly choices: readonly string[] }
@@ -80,7 +81,8 @@ type Words<W extends string> = { readonly min: number; readonly max: number; rea
 export const number = <D extends number | string | null, W extends string = never>(row: Row<D> & Words<W>): Field<number | W | D> =>
   field<number | W | D>({ type: "number", min: row.min, max: row.max, open: row.open ?? false, words: row.words ?? [] }, row);
 
-export const flag = (row: Row<boolean>): Field<boolean> => field({ type: "flag" }, row);
+export const flag = <W extends string = never>(row: Row<boolean> & { readonly words?: readonly W[] }): Field<boolean | W> =>
+  field<boolean | W>({ type: "flag", words: row.words ?? [] }, row);
 
 export const choice = <C extends string, D extends C | null>(choices: readonly C[], row: Row<D>): Field<C | D> =>
   field<C | D>({ type: "choice", choices }, row);

@@ -126,7 +126,10 @@ export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed
   top_k: int({ default: null, shown: "4, at most n_experts", max: WIDE, unit: "experts", doc: "experts each token visits" }),
   activation: ACTIVATION,
   glu: GLU,
-  bias: flag({ default: false, doc: "every expert has biases" }),
+  bias: flag({
+    default: false, words: ["shared_output"],
+    doc: "true: every expert has biases in all maps; shared_output: in front of its activation, and one bias is added to the sum of all outputs (`moe.bias` of the released training code)",
+  }),
   n_shared: int({ default: 0, min: 0, max: WIDE, unit: "experts", doc: "experts that every token visits, beside the routed ones: one dense block of n_shared · expert_size channels (Dai et al. 2024, DeepSeekMoE)" }),
 }, ROUTED);
 

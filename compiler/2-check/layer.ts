@@ -140,8 +140,8 @@ function buildFeedForward(settings: Settings, context: LayerContext): FeedForwar
   const fields = read(settings, MOE, context);
   const routed = buildRouted(settings, fields, 4, context);
   if (fields === null || routed === null) return null;
-  const { n_experts: nExperts, expert_size: expertSize, activation, glu, bias: hasBias, n_shared: nShared } = fields;
-  return { kind: "moe", span, nExperts, expertSize, activation, glu, hasBias, nShared, ...routed };
+  const { n_experts: nExperts, expert_size: expertSize, activation, glu, bias, n_shared: nShared } = fields;
+  return { kind: "moe", span, nExperts, expertSize, activation, glu, bias, nShared, ...routed };
 }
 
 interface Routed {

@@ -28,7 +28,7 @@ export function namingScheme(model: ModelSpec): NamingScheme {
 function isCleanLayer(layer: LayerSpec): boolean {
   const { attention, feedForward } = layer;
   const experts = (["q", "k", "v", "o"] as const).filter((p) => hasExperts(attention, p)).join("");
-  const plain = attention.qkNorm === null && attention.relative === null && feedForward.kind === "moe" && !feedForward.glu && !feedForward.hasBias && feedForward.nShared === 0
+  const plain = attention.qkNorm === null && attention.relative === null && feedForward.kind === "moe" && !feedForward.glu && feedForward.bias === false && feedForward.nShared === 0
     && isCleanRouter(feedForward.router) && (attention.kind === "mha" ? attention.headsPerKey === 1 : isCleanRouter(attention.router));
   return plain && presetOf(layer.placement) === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
     && feedForward.kind === "moe" && feedForward.router.score === "sigmoid" && feedForward.router.weight === "score"

@@ -167,23 +167,24 @@ function projectionTensors(attention: Exclude<AttentionSpec, { kind: "moa" }>, d
 
 function feedForwardTensors(ff: FeedForwardSpec, dModel: number): readonly Tensor[] {
   if (ff.kind === "dense") return denseTensors("feed_forward.", ff.dFf, ff.glu, ff.bias, dModel);
-  const { nExperts, expertSize, glu, hasBias } = ff;
+  const { nExperts, expertSize, glu } = ff;
   const wide = (role: Role): Tensor => [role, [nExperts, dModel, expertSize], [1, 2]];
-  const bias = (role: Role, width: number): readonly Tensor[] => (hasBias ? [[role, [nExperts, width], [1]]] : []);
+  const bias = (role: Role, width: number): readonly Tensor[] => (ff.bias === false ? [] : [[role, [nExperts, width], [1]]]);
+  const outputBias: readonly Tensor[] = ff.bias === "shared_output" ? [["feed_forward.down.bias", [dModel], [0]]] : bias("feed_forward.down.bias", dModel);
   return [
     ...routerTensors("feed_forward.router", [], ff, dModel),
     wide("feed_forward.up"), ...bias("feed_forward.up.bias", expertSize),
     ...(glu ? [wide("feed_forward.gate"), ...bias("feed_forward.gate.bias", expertSize)] : []),
-    ["feed_forward.down", [nExperts, expertSize, dModel], [1, 2]], ...bias("feed_forward.down.bias", dModel),
-    ...(ff.nShared === 0 ? [] : denseTensors("feed_forward.shared.", ff.nShared * expertSize, glu, hasBias, dModel)),
+    ["feed_forward.down", [nExperts, expertSize, dModel], [1, 2]], ...outputBias,
+    ...(ff.nShared === 0 ? [] : denseTensors("feed_forward.shared.", ff.nShared * expertSize, glu, ff.bias, dModel)),
   ];
 }
 
-function denseTensors(prefix: "feed_forward." | "feed_forward.shared.", width: number, glu: boolean, bias: boolean, dModel: number): readonly Tensor[] {
+function denseTensors(prefix: "feed_forward." | "feed_forward.shared.", width: number, glu: boolean, bias: boolean | "shared_output", dModel: number): readonly Tensor[] {
   const into = (glu ? ["up", "gate"] : ["up"]) as readonly ("up" | "gate")[];
   return [
     ...into.map((part): Tensor => [`${prefix}${part}`, [width, dModel], [0, 1]]),
     [`${prefix}down`, [dModel, width], [0, 1]],
-    ...(bias ? [...into.map((part): Tensor => [`${prefix}${part}.bias`, [width], [0]]), [`${prefix}down.bias`, [dModel], [0]] as Tensor] : []),
+    ...(bias === false ? [] : into.map((part): Tensor => [`${prefix}${part}.bias`, [width], [0]])), ...(bias === true ? [[`${prefix}down.bias`, [dModel], [0]] as Tensor] : []),
   ];
 }

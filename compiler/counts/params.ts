@@ -135,19 +135,21 @@ export function routerNames(on: readonly string[]): readonly ("v" | "o")[] {
 
 function feedForwardTensors(name: string, ff: FeedForwardSpec, D: number): TensorCount[] {
   if (ff.kind === "dense") return denseTensors(name, ff.dFf, ff.glu, ff.bias, D);
-  const { nExperts: E, expertSize: F, topK, glu, hasBias, nShared } = ff;
+  const { nExperts: E, expertSize: F, topK, glu, bias, nShared } = ff;
   const into = glu ? ["up", "gate"] : ["up"];
-  const biases = hasBias ? [...into.map((p) => tensor(`${name}.${p}.bias`, [E, F], { used: topK })), tensor(`${name}.down.bias`, [E, D], { used: topK })] : [];
+  const outputBias = bias === "shared_output" ? tensor(`${name}.down.bias`, [D]) : tensor(`${name}.down.bias`, [E, D], { used: topK });
+  const biases = bias === false ? [] : [...into.map((p) => tensor(`${name}.${p}.bias`, [E, F], { used: topK })), outputBias];
   return [
     ...into.map((p) => tensor(`${name}.${p}`, [E, D, F], { used: topK })),
     tensor(`${name}.down`, [E, F, D], { used: topK }), ...biases,
     ...routerTensors(`${name}.router`, E, ff, D),
-    ...(nShared === 0 ? [] : denseTensors(`${name}.shared`, nShared * F, glu, hasBias, D)),
+    ...(nShared === 0 ? [] : denseTensors(`${name}.shared`, nShared * F, glu, bias, D)),
   ];
 }
 
-function denseTensors(name: string, F: number, glu: boolean, bias: boolean, D: number): TensorCount[] {
+/** With `shared_output` the bias of the output belongs to the block around it. */
+function denseTensors(name: string, F: number, glu: boolean, bias: boolean | "shared_output", D: number): TensorCount[] {
   const into = glu ? ["up", "gate"] : ["up"];
-  const biases = bias ? [...into.map((p) => tensor(`${name}.${p}.bias`, [F])), tensor(`${name}.down.bias`, [D])] : [];
+  const biases = [...(bias === false ? [] : into.map((p) => tensor(`${name}.${p}.bias`, [F]))), ...(bias === true ? [tensor(`${name}.down.bias`, [D])] : [])];
   return [...into.map((p) => tensor(`${name}.${p}`, [F, D])), tensor(`${name}.down`, [D, F]), ...biases];
 }

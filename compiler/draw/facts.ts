@@ -49,7 +49,7 @@ export function feedForwardPart({ feedForward: ff, placement }: LayerSpec): Part
   if (ff.kind === "dense") return { title: "feed_forward dense", facts: [`width ${ff.dFf}`, ...activation, ff.bias ? "biases" : "no biases"], combs: [], router: null, reads: reads(placement, { input: "feed_forward" }) };
   const { nExperts: n, topK: k, expertSize, nShared, router } = ff;
   return {
-    title: "feed_forward moe", facts: [`experts of ${expertSize}`, ...activation, ...(ff.hasBias ? ["biases"] : []), ...(nShared === 0 ? [] : [`${nShared} more for every token`]), ...balancing(ff)],
+    title: "feed_forward moe", facts: [`experts of ${expertSize}`, ...activation, ...(ff.bias === false ? [] : [ff.bias === true ? "biases" : "biases, one of the output"]), ...(nShared === 0 ? [] : [`${nShared} more for every token`]), ...balancing(ff)],
     combs: [{ label: "", n, k }], router: routing(router),
     reads: reads(placement, { experts: "feed_forward", router: readerOf(router, "feed_forward") }),
   };

@@ -1,5 +1,5 @@
 /** A model's identity: its architecture, whatever it is called and however it is trained. */
-import type { ModelSpec, NormPlacement, RouterSpec } from "../ir/model-spec.ts";
+import type { BalanceSpec, ModelSpec, NormPlacement, RouterSpec } from "../ir/model-spec.ts";
 import { presetOf } from "../ir/norm-placement.ts";
 
 /** Facts about the text, or names that could be any other. */
@@ -16,18 +16,27 @@ const LATER: Readonly<Record<string, unknown>> = {
 
 /**
  * Facts that are written otherwise in an identity than in a ModelSpec, since they were so when the first models had them. Biases without a
- * loss term are a kind of balance, and a placement is the word for it, or else what reads the norm.
+ * loss term are a kind of balance, a placement is the word for it, or else what reads the norm, and the biases of experts have another name.
  */
 function asIdentity(value: object): object {
   if ("placement" in value) {
     const placement = value.placement as NormPlacement;
     return { ...value, placement: presetOf(placement) ?? placement.readers };
   }
-  if ("router" in value && "balance" in value && value.balance === null) {
-    const { loadBiasRate, ...router } = value.router as RouterSpec;
-    if (loadBiasRate !== null) return { ...value, router, balance: { kind: "bias", weight: loadBiasRate, over: "batch", passes: true } };
-  }
-  return value;
+  return "router" in value ? routedIdentity(value as Routed) : value;
+}
+
+/** Anything with experts. */
+interface Routed {
+  readonly router: RouterSpec;
+  readonly balance: BalanceSpec | null;
+  readonly bias?: boolean | string;
+}
+
+function routedIdentity({ bias, ...value }: Routed): object {
+  const { loadBiasRate, ...router } = value.router;
+  const balance = { kind: "bias", weight: loadBiasRate, over: "batch", passes: true };
+  return { ...value, hasBias: bias ?? false, ...(value.balance === null && loadBiasRate !== null ? { router, balance } : {}) };
 }
 
 /** 16 hexadecimal digits (FNV-1a, 64 bits) of the resolved architecture; equal for models that compute the same function of their weights. */

@@ -113,7 +113,7 @@ function printFeedForward(ff: FeedForwardSpec): string[] {
   return [
     "    feed_forward moe {",
     `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: ff.activation })}`,
-    `      ${fields({ glu: ff.glu, bias: ff.hasBias, n_shared: ff.nShared })}`,
+    `      ${fields({ glu: ff.glu, bias: ff.bias, n_shared: ff.nShared })}`,
     `      ${printRouter(ff.router)}  ${printBalancing(ff)}`,
     "    }",
   ];

@@ -1,5 +1,7 @@
 /** An official configuration in the words of the spec language: what `printSpec` prints. All layers are alike. */
-import type { Activation, NormPreset, RouterSpec } from "../ir/model-spec.ts";
+import type { Activation, FeedForwardSpec, NormPreset, RouterSpec } from "../ir/model-spec.ts";
+
+type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
 
 export interface ImportedModel {
   readonly dModel: number;
@@ -42,7 +44,7 @@ export interface ImportedBalance {
 
 export type ImportedFeedForward = { readonly activation: Activation } & (
   | { readonly dFf: number }
-  | ({ readonly nExperts: number; readonly expertSize: number; readonly bias?: boolean } & ImportedRouting)
+  | ({ readonly nExperts: number; readonly expertSize: number; readonly bias: Moe["bias"] } & ImportedRouting)
 );
 
 /** a, b, … z, or l0, l1, … where letters do not suffice. */

@@ -212,8 +212,11 @@ export type FeedForwardSpec =
       readonly activation: Activation;
       /** As in a dense block, for each expert. */
       readonly glu: boolean;
-      /** Each expert (and the shared block) has biases. */
-      readonly hasBias: boolean;
+      /**
+       * Each expert (and the shared block) has biases in all maps; or in front of its activation, and the sum of all outputs has one bias, which no
+       * gate multiplies.
+       */
+      readonly bias: boolean | "shared_output";
       /** Width of a dense block beside the experts, in experts; 0 for none. */
       readonly nShared: number;
       readonly router: RouterSpec;

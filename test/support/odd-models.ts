@@ -13,7 +13,7 @@ export const mha = (gate: "none" | "sigmoid" = "none"): Mha => ({ ...HEADS, kind
 export const switchhead = (on: readonly Projection[], over: Partial<RouterSpec> = {}, balance = entropy(0.3)): AttentionSpec =>
   ({ ...HEADS, kind: "switchhead", nExperts: 5, topK: 2, on, router: router(over), balance });
 export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): Moe =>
-  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, glu: false, hasBias: false, nShared: 0, router: router(over), balance });
+  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, glu: false, bias: false, nShared: 0, router: router(over), balance });
 export const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): Dense => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias, glu: false });
 
 /** One layer applied twice. */
@@ -56,7 +56,8 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "norm on k and v, experts everywhere": twice(switchhead(["q", "k", "v", "o"]), moe(), ["k", "v"]),
   "norm on the dense block alone": twice(mha(), dense(), ["feed_forward"]),
   "norm on v, routers as values and experts": twice(switchhead(["v", "o"], { input: "residual" }), moe({ input: "residual" }), ["v"]),
-  "norm on k, mixture of heads": twice(moa({ input: "residual" }), moe(), ["k"]),
+  // Rotary positions: without any, what a bias adds to all keys is nothing to the softmax.
+  "norm on k, mixture of heads": twice({ ...moa({ input: "residual" }), rope: { nRotate: 4, base: 10000 } }, moe(), ["k"]),
   "norm on q, halting": halting(mha(), dense(), ["q"]),
   "norm on v and experts, halting": halting(switchhead(["k", "o"]), moe(), ["v", "feed_forward"]),
   "post": twice(switchhead(["v", "o"]), moe(), "post", { embedding: { scale: Math.sqrt(D), norm: { ...NORM, affine: false } }, head: { norm: null, bias: true, tied: false } }),
@@ -82,7 +83,7 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "relative positions in a window, encoder": twice({ ...mha(), relative: { reach: 3 }, window: 5, causal: false, headsPerKey: 3 }, dense(), "pre"),
   "mixture of heads": twice(moa(), moe({ ...SPARSE, hasBias: true }, information(0.2)), "post"),
   "mixture of heads, one of four": twice({ ...moa({ score: "sigmoid" }, entropy(0.1)), topK: 1, relative: null, qkNorm: { kind: "rmsnorm", affine: true, eps: 1e-5 } } as AttentionSpec, moe(), "peri"),
-  "halting": halting(moa(), { ...moe(SPARSE, information(0.2)), hasBias: true }, "post"),
+  "halting": halting(moa(), { ...moe(SPARSE, information(0.2)), bias: true }, "post"),
   "halting, peri": halting(switchhead(["v", "o"]), moe(), "peri"),
   "halting, pre": halting(mha(), dense(), "pre"),
   "halting by sums": twice(switchhead(["v", "o"]), moe(), "peri", { schedule: scheduleOf([0, 0, 0, 0]), halting: graves(0.8) }),
@@ -98,10 +99,12 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "every expert chosen": twice(switchhead(["v", "o"]), { ...moe(), topK: 7 } as FeedForwardSpec, "peri"),
   "gated dense": twice(mha(), { ...dense("silu"), glu: true }, "pre"),
   "gated dense without biases": twice(mha(), { ...dense("gelu", false), glu: true }, "pre"),
-  "gated experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "silu"), glu: true, hasBias: true }, "peri"),
-  "experts with biases": twice(mha(), { ...moe(), hasBias: true }, "peri"),
+  "gated experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "silu"), glu: true, bias: true }, "peri"),
+  "experts with biases": twice(mha(), { ...moe(), bias: true }, "peri"),
   "shared experts": twice(mha(), { ...moe(), nShared: 2 }, "pre"),
-  "gated shared experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "gelu_tanh"), glu: true, hasBias: true, nShared: 1 }, "peri"),
+  "gated shared experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "gelu_tanh"), glu: true, bias: true, nShared: 1 }, "peri"),
+  "experts that share a bias of the output": twice(mha(), { ...moe(), bias: "shared_output" }, "peri"),
+  "gated shared experts that share a bias of the output": twice(mha(), { ...moe({}, null, "silu"), glu: true, bias: "shared_output", nShared: 2 }, "pre"),
   "router biases": twice(switchhead(["v", "o"], { hasBias: true }), moe({ hasBias: true, score: "softmax" }), "peri"),
   "router z-loss": twice(switchhead(["q", "k", "v", "o"], { zLoss: 0.02 }), moe({ zLoss: 0.05 }, null), "peri"),
   "load balance, top 1": twice(mha(), { ...moe({ score: "softmax" }, load(0.4)), topK: 1 }, "pre"),

@@ -61,7 +61,7 @@ const activation = maybe(field("activation", fc.constantFrom(...ACTIVATIONS)));
 const feedForward = fc.oneof(
   block("feed_forward dense", field("d_ff", between(1, 40)), activation, maybe(field("glu", flag)), maybe(field("bias", flag))),
   block("feed_forward moe", experts(7, (n) => `n_experts ${n}`), field("expert_size", fc.constantFrom(1, 4, 9, 16)), activation,
-    maybe(field("glu", flag)), maybe(field("bias", flag)), maybe(field("n_shared", fc.constantFrom(0, 2))), maybe(router), maybe(balance)));
+    maybe(field("glu", flag)), maybe(field("bias", fc.constantFrom(true, false, "shared_output"))), maybe(field("n_shared", fc.constantFrom(0, 2))), maybe(router), maybe(balance)));
 
 const layerNorm = (placement: string): fc.Arbitrary<string> => norm("norm").map((text) => text.replace(/norm (\w+)/, `norm $1 ${placement}`));
 
