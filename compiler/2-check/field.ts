@@ -30,6 +30,7 @@ export interface Field<T> {
   /** The default as docs show it. */
   readonly shown: string;
   readonly unit: string;
+  /** `[@glu]` in it cites a row of sources.ts. */
   readonly doc: string;
   /** Written as a clause of this field or block: `n_experts 8 on v, o`, `norm layernorm at pre`. */
   readonly clauseOf: string | null;
@@ -44,6 +45,8 @@ export type Blocks = Readonly<Record<string, Block>>;
 /** What stands inside the braces of one kind of block. */
 export interface Kind<F extends Fields = Fields> {
   readonly doc: string;
+  /** Such blocks as specs have them, each on a line; together they have every field. */
+  readonly examples: readonly string[];
   readonly fields: F;
   readonly blocks: Blocks;
 }
@@ -108,5 +111,8 @@ export const block = (doc: string, defaultKind: string | null, kinds: Readonly<R
 export const plainBlock = (kind: Kind): Block => ({ doc: kind.doc, kinds: { "": kind }, defaultKind: "", shown: "" });
 
 /** F is not constrained in the parameter: a constraint would be a contextual type and widen the choices of each field to string. */
-export const kind = <F>(doc: string, fields: F, blocks: Blocks = {}): F extends Fields ? Kind<F> : never =>
-  ({ doc, fields, blocks }) as unknown as F extends Fields ? Kind<F> : never;
+export const kind = <F>(doc: string, examples: readonly string[], fields: F, blocks: Blocks = {}): F extends Fields ? Kind<F> : never =>
+  ({ doc, examples, fields, blocks }) as unknown as F extends Fields ? Kind<F> : never;
+
+/** A kind that says all by its name. */
+export const nothing = (doc: string): Kind => kind(doc, [], {});
