@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Block, Field, Kind } from "../compiler/2-check/field.ts";
 import { COMPARE, LAYER, MODEL } from "../compiler/2-check/language.ts";
+import { SOURCES } from "../compiler/2-check/sources.ts";
 import { expected, range } from "../compiler/2-check/value.ts";
 
 export const LANGUAGE_DOC = new URL("../docs/language.md", import.meta.url);
@@ -25,7 +26,7 @@ function kindSection(title: string, kind: Kind, shown = new Set<string>()): stri
   const table = ["| | value | default | |", "|---|---|---|---|", ...rows].join("\n");
   if (shown.has(title + table)) return [];
   shown.add(title + table);
-  return [`### ${title}`, kind.doc, table, ...Object.entries(kind.blocks).flatMap(([name, block]) => blockSections(name, block, shown))];
+  return [`### ${title}`, cited(kind.doc), `\`\`\`moeut\n${kind.examples.join("\n")}\n\`\`\``, table, ...Object.entries(kind.blocks).flatMap(([name, block]) => blockSections(name, block, shown))];
 }
 
 function blockSections(name: string, block: Block, shown: Set<string>): string[] {
@@ -35,7 +36,7 @@ function blockSections(name: string, block: Block, shown: Set<string>): string[]
   return first.flatMap(([, kind]) => {
     const same = kinds.filter(([, other]) => alike(kind, other));
     const doc = same.map(([word, k]) => (same.length === 1 ? k.doc : `\`${word}\`: ${k.doc}`)).join(" ");
-    return kindSection(same.map(([word]) => `${name} ${word}`.trim()).join(", "), { ...kind, doc }, shown);
+    return kindSection(same.map(([word]) => `${name} ${word}`.trim()).join(", "), { ...kind, doc, examples: same.flatMap(([, k]) => k.examples) }, shown);
   });
 }
 
@@ -44,13 +45,24 @@ const isEmpty = (kind: Kind): boolean => Object.keys(kind.fields).length + Objec
 function fieldRow(name: string, field: Field<unknown>): string {
   const bounds = range(field.type);
   const value = [expected(field.type), bounds === "" ? "" : `, ${bounds}`, field.unit === "" ? "" : ` (${field.unit})`].join("");
-  return row(field.clauseOf === null ? `\`${name}\`` : `\`${field.clauseOf} … ${name}\``, value, field.shown, field.doc);
+  return row(field.clauseOf === null ? `\`${name}\`` : `\`${field.clauseOf} … ${name}\``, value, field.shown, cited(field.doc));
 }
 
+/** Kinds without fields have no section of their own: the row says what they are. */
 function blockRow(name: string, block: Block): string {
   const kinds = Object.keys(block.kinds);
+  const docs = [block.doc, ...Object.entries(block.kinds).flatMap(([word, kind]) => (isEmpty(kind) ? [`\`${word}\`: ${kind.doc}`] : []))];
   const value = kinds[0] === "" ? "`{ … }`" : kinds.map((k) => `\`${k}\``).join(", ");
-  return row(`\`${name}\``, value, block.shown, block.doc);
+  return row(`\`${name}\``, value, block.shown, cited(docs.join(" ")));
+}
+
+/** "[@glu; @silu]" → "(Shazeer 2020, [arXiv:2002.05202](https://…); …)" */
+const cited = (doc: string): string => doc.replace(/\[(@\w+(?:; @\w+)*)\]/g, (_, keys: string) => `(${keys.split("; ").map((key) => linked(key.slice(1))).join("; ")})`);
+
+function linked(key: string): string {
+  const source = SOURCES[key];
+  if (source === undefined) throw new Error(`bug: no source "${key}"`);
+  return source.replace(/arXiv:(\S+)/, "[$&](https://arxiv.org/abs/$1)");
 }
 
 const row = (...cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;

@@ -10,8 +10,8 @@ const BATCH = 2;
 const tokens = Array.from({ length: BATCH * T }, (_, i) => (i * 31 + 7) % V);
 const targets = Array.from({ length: BATCH * T }, (_, i) => (i * 17 + 3) % V);
 
-test("biases step by the sign of their excess load, twice the load from two micro-batches", async () => {
-  const spec = ODD_MODELS["balance by bias"]!;
+test.each(["balance by bias", "balance by bias and loss"])("%s: biases step by the sign of their excess load, twice the load from two micro-batches", async (name) => {
+  const spec = ODD_MODELS[name]!;
   const graph = graphOf(spec, "train", { batch: BATCH, seqLen: T });
   const params = rounded(randomParams(graph, 5, 0.3));
   const excess = gradientsOf(graph, evaluateGraph(graph, { params, inputs: { tokens, targets, loss_scale: [0.5] } }));

@@ -5,7 +5,7 @@ import { addGradients } from "../compiler/4-grad/index.ts";
 import type { OpGraph } from "../compiler/ir/graph.ts";
 import type { FeedForwardSpec, ModelSpec } from "../compiler/ir/model-spec.ts";
 import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
-import { load, loadBias, router } from "./support/models.ts";
+import { load, router } from "./support/models.ts";
 import { D, dense, mha, moe, T, twice, V } from "./support/odd-models.ts";
 import { randomParams } from "./support/tiny-graph.ts";
 
@@ -45,12 +45,12 @@ const outputOf = ({ graph, values }: Run, name: string): ArrayLike<number> =>
 const readOf = (r: Run): ArrayLike<number> => r.all("a.norm_feed_forward").at(-1)!;
 
 describe("feed-forward blocks", () => {
-  /** down · (silu(gate · x + b) ⊙ (up · x + b)) + b */
+  /** down · (silu(gate · x + b) ⊙ (up · x + b)) + b, the last b only where there is one */
   function gated(params: Run["params"], name: string, width: number, x: (i: number) => number): readonly number[] {
     const p = (part: string): Float64Array => params[`${name}.${part}`]!;
     const into = (part: string): readonly number[] => range(width).map((f) => p(`${part}.bias`)[f]! + dot(D, (i) => p(part)[f * D + i]! * x(i)));
     const [up, gate] = [into("up"), into("gate")];
-    return range(D).map((d) => p("down.bias")[d]! + dot(width, (f) => p("down")[d * width + f]! * silu(gate[f]!) * up[f]!));
+    return range(D).map((d) => (params[`${name}.down.bias`]?.[d] ?? 0) + dot(width, (f) => p("down")[d * width + f]! * silu(gate[f]!) * up[f]!));
   }
 
   test("a gated dense block", () => {
@@ -60,8 +60,8 @@ describe("feed-forward blocks", () => {
     close(outputOf(r, "a.feed_forward.out"), range(B * T).flatMap((t) => gated(r.params, "a.feed_forward", ff.dFf, (i) => x[t * D + i]!)));
   });
 
-  test("gated experts with biases, router biases, and shared experts", () => {
-    const ff = { ...moe({ hasBias: true }, null, "silu"), glu: true, hasBias: true, nShared: 2 };
+  test.each([true, "shared_output"] as const)("gated experts with biases (%s), router biases, and shared experts", (bias) => {
+    const ff = { ...moe({ hasBias: true }, null, "silu"), glu: true, bias, nShared: 2 };
     const r = run(twice(mha(), ff, "pre"));
     const [E, F, x] = [ff.nExperts, ff.expertSize, readOf(r)];
     const p = (part: string): Float64Array => r.params[`a.feed_forward.${part}`]!;
@@ -74,9 +74,9 @@ describe("feed-forward blocks", () => {
         const into = (part: string): readonly number[] => range(F).map((f) => p(`${part}.bias`)[e * F + f]! + dot(D, (i) => p(part)[(e * D + i) * F + f]! * at(i)));
         const [up, gate] = [into("up"), into("gate")];
         const g = 1 / (1 + Math.exp(-logits[e]!));
-        return range(D).map((d) => g * (p("down.bias")[e * D + d]! + dot(F, (f) => p("down")[(e * F + f) * D + d]! * silu(gate[f]!) * up[f]!)));
+        return range(D).map((d) => g * ((bias === true ? p("down.bias")[e * D + d]! : 0) + dot(F, (f) => p("down")[(e * F + f) * D + d]! * silu(gate[f]!) * up[f]!)));
       });
-      return range(D).map((d) => shared[d]! + experts.reduce((sum, out) => sum + out[d]!, 0));
+      return range(D).map((d) => (bias === true ? 0 : p("down.bias")[d]!) + shared[d]! + experts.reduce((sum, out) => sum + out[d]!, 0));
     });
     close(outputOf(r, "a.feed_forward.out"), want);
   });
@@ -108,6 +108,41 @@ describe("attention", () => {
     });
     close(outputOf(r, "a.attention.o"), want);
   });
+});
+
+test("values alone read the norm, and the router its own: queries, keys and experts read the stream", () => {
+  const r = run(twice({ ...mha(), rope: null }, moe(), ["v"]));
+  const [H, C, ff] = [3, mha().dHead, moe()];
+  const [stream, middle] = r.all("a.residual").slice(1, 3); // in front of the second application, and between its blocks
+  const p = (part: string): Float64Array => r.params[`a.${part}`]!;
+  const bare = (x: ArrayLike<number>, row: number): readonly number[] => range(D).map((i) => x[row * D + i]!);
+  const normed = (norm: string, x: ArrayLike<number>, row: number): readonly number[] => {
+    const [y, mean] = [bare(x, row), dot(D, (i) => x[row * D + i]!) / D];
+    const deviation = Math.sqrt(dot(D, (i) => (y[i]! - mean) ** 2) / D + 1e-5);
+    return y.map((v, i) => ((v - mean) / deviation) * p(`${norm}.weight`)[i]! + p(`${norm}.bias`)[i]!);
+  };
+  const project = (part: string, x: readonly number[], h: number): readonly number[] => range(C).map((c) => dot(D, (i) => p(`attention.${part}`)[(h * C + c) * D + i]! * x[i]!));
+  const heads = (part: string, x: (row: number) => readonly number[]) => range(B * T).map((row) => range(H).map((h) => project(part, x(row), h)));
+  const streamAt = (row: number): readonly number[] => bare(stream!, row);
+  const [q, k, v] = [heads("q", streamAt), heads("k", streamAt), heads("v", (row) => normed("norm_attention", stream!, row))];
+  close(outputOf(r, "a.attention.o"), range(B * T).flatMap((row) => {
+    const [first, t] = [row - (row % T), row % T];
+    const z = range(H).flatMap((h) => {
+      const weights = range(t + 1).map((j) => Math.exp(dot(C, (c) => q[row]![h]![c]! * k[first + j]![h]![c]!) / Math.sqrt(C)));
+      return range(C).map((c) => dot(t + 1, (j) => weights[j]! * v[first + j]![h]![c]!) / dot(t + 1, (j) => weights[j]!));
+    });
+    return range(D).map((d) => dot(H * C, (i) => p("attention.o")[d * H * C + i]! * z[i]!));
+  }));
+  close(outputOf(r, "a.feed_forward.out"), range(B * T).flatMap((row) => {
+    const [x, y] = [bare(middle!, row), normed("norm_feed_forward", middle!, row)];
+    const logits = range(ff.nExperts).map((e) => dot(D, (i) => p("feed_forward.router")[e * D + i]! * y[i]!));
+    const chosen = [...range(ff.nExperts)].sort((a, b) => logits[b]! - logits[a]!).slice(0, ff.topK);
+    return range(D).map((d) => dot(ff.topK, (n) => {
+      const e = chosen[n]!;
+      const hidden = range(ff.expertSize).map((f) => Math.max(0, dot(D, (i) => p("feed_forward.up")[(e * D + i) * ff.expertSize + f]! * x[i]!)));
+      return dot(ff.expertSize, (f) => hidden[f]! * p("feed_forward.down")[(e * ff.expertSize + f) * D + d]!) / (1 + Math.exp(-logits[e]!));
+    }));
+  }));
 });
 
 describe("loss terms", () => {
@@ -147,24 +182,42 @@ describe("loss terms", () => {
   });
 });
 
-test("balance by bias: the choice sees it, the weights do not", () => {
-  const spec = twice(mha(), moe({}, loadBias(0.01)), "pre");
+describe.each([["alone", null], ["and by a loss", load(0.3, { over: "sequence" })]])("balance by bias %s", (_, balance) => {
+  const spec = twice(mha(), moe({ loadBiasRate: 0.01 }, balance), "pre");
   const graph = addGradients(buildGraph(spec, { kind: "train", batch: B, seqLen: T }), "loss");
   const params = randomParams(graph, 5, 0.3);
   const values = evaluateGraph(graph, { params, inputs });
   const named = (name: string): readonly ArrayLike<number>[] => graph.values.filter((v) => v.name === name).map((v) => values[v.id]!);
-  const bias = params["a.feed_forward.router.load_bias"]!;
-  const excess = range(7).map(() => (-2 * B * T * 3) / 7);
-  named("a.feed_forward.router.logits").forEach((logits, pass) => range(B * T).forEach((row) => {
-    const score = (e: number): number => 1 / (1 + Math.exp(-logits[row * 7 + e]!));
-    const chosen = [...range(7)].sort((a, b) => score(b) + bias[b]! - score(a) - bias[a]!).slice(0, 3);
-    chosen.forEach((e, j) => {
-      expect(named("a.feed_forward.router.selection")[pass]![row * 3 + j]).toBe(e);
-      expect(values[graph.nodes.filter((n) => graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates" && n.op.kind === "map")[pass]!.outputs[0]!]![row * 3 + j]).toBeCloseTo(score(e), 12);
-      excess[e]! += 1;
+  const [E, K, bias] = [7, 3, params["a.feed_forward.router.load_bias"]!];
+  const score = (logits: ArrayLike<number>, row: number, e: number): number => 1 / (1 + Math.exp(-logits[row * E + e]!));
+  /** Of each application and token, best first. */
+  const chosen = named("a.feed_forward.router.logits").map((logits) => range(B * T).map((row) =>
+    [...range(E)].sort((a, b) => score(logits, row, b) + bias[b]! - score(logits, row, a) - bias[a]!).slice(0, K)));
+
+  test("the choice sees the biases, the weights do not", () => {
+    const gates = graph.nodes.filter((n) => graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates" && n.op.kind === "map").map((n) => values[n.outputs[0]!]!);
+    named("a.feed_forward.router.logits").forEach((logits, pass) => {
+      close(named("a.feed_forward.router.selection")[pass]!, chosen[pass]!.flat());
+      close(gates[pass]!, chosen[pass]!.flatMap((experts, row) => experts.map((e) => score(logits, row, e))));
     });
-  }));
-  close(gradientsOf(graph, values)["a.feed_forward.router.load_bias"]!, excess);
+  });
+
+  test("what moves them is each expert's excess over the mean of all", () => {
+    const excess = range(E).map((e) => chosen.flat(2).filter((other) => other === e).length - (2 * B * T * K) / E);
+    close(gradientsOf(graph, values)["a.feed_forward.router.load_bias"]!, excess);
+  });
+
+  test("a loss counts the choices that were made, and takes the probabilities without biases", () => {
+    const terms = named("a.feed_forward.router.logits").flatMap((logits, pass) => range(B).map((sequence) => {
+      const rows = range(T).map((t) => sequence * T + t);
+      const total = (row: number): number => dot(E, (e) => Math.exp(logits[row * E + e]!));
+      const f = (e: number): number => rows.filter((row) => chosen[pass]![row]!.includes(e)).length / (T * K);
+      const P = (e: number): number => rows.reduce((sum, row) => sum + Math.exp(logits[row * E + e]!) / total(row), 0) / T;
+      return E * dot(E, (e) => f(e) * P(e));
+    }));
+    const mean = terms.reduce((a, b) => a + b, 0) / terms.length;
+    expect(values[graph.outputs["reg_loss"]!]![0]).toBeCloseTo(balance === null ? 0 : 0.3 * mean, 12);
+  });
 });
 
 test("sandwich and scaled residuals", () => {

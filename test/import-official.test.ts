@@ -138,6 +138,14 @@ test("a sparse universal transformer draws experts in both parts", () => {
   expect([attention, feedForward]).toMatchObject([{ kind: "moa", topK: 2, router: { sampled: 1 } }, { topK: 3, router: { sampled: 1 } }]);
 });
 
+test("experts with biases in front of their activation, and one of the output", () => {
+  const { model } = compiled(training({ "moe.bias": true }));
+  expect(model.layers[0]!.feedForward).toMatchObject({ bias: "shared_output" });
+  const biases = buildGraph(model, { kind: "evaluate", batch: 1, seqLen: 4 }).params.filter((p) => /^a\.feed_forward\..*bias$/.test(p.name));
+  expect(biases.map(({ official, init }) => [official.tensor, official.shape, init.kind])).toEqual([
+    ["unique_layers.0.pkm.bias", [8, 16], "zeros"], ["unique_layers.0.pkm.o_bias", [32], "zeros"]]);
+});
+
 test("many layers, all their own", () => {
   const { model } = compiled(training({ "transformer.variant": "preln_moe", "transformer.encoder_n_layers": 30 }));
   expect(model.layers.length).toBe(30);
@@ -163,7 +171,6 @@ test.each<[string, unknown, string]>([
   ["dropout that is not read", training({ "moe.att.expert_dropout": 0.1 }), "option moe.att.expert_dropout is 0.1: the training code does not read it; what it reads is moe.att.drop_expert"],
   ["dropout in front of the routers' norm", training({ "moe.nonorm": true, "moe.att.enable": true, "moe.selection_dropout": 0.1 }),
     "option moe.selection_dropout under moe.nonorm acts in front of the norm that routers read: it is not supported; set it to 0"],
-  ["expert biases", training({ "moe.bias": true }), "option moe.bias is true: an output bias that all experts share is not supported"],
   ["scope of the entropy", training({ "moe.perplexity_reg": 1, "moe.perplexity_reg_mode": "batch" }), 'option moe.perplexity_reg_mode is "batch"; what can be imported is layers_time, time, global, step'],
   ["order of the chosen", training({ "moe.activation_after_topk": true, "moe.perplexity_reg": 1 }), "option moe.activation_after_topk with moe.perplexity_reg regularizes the chosen logits by their unspecified order; set moe.perplexity_reg to 0"],
   ["peri without experts in attention", training({ "moe.nonorm": true }), "option moe.nonorm needs a preln variant and moe.att.enable"],

@@ -4,6 +4,7 @@ import { countMacs, countParams, measure } from "../compiler/counts/index.ts";
 import { checkSource } from "../compiler/front.ts";
 import { format, specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { PRESETS, presetOf } from "../compiler/ir/norm-placement.ts";
 import { checkText, rendered } from "./support/corpus.ts";
 
 function models(text: string, overrides: readonly string[] = []): Readonly<Record<string, ModelSpec>> {
@@ -33,7 +34,7 @@ describe("defaults", () => {
       vocabSize: 256, seqLen: 256, dModel: 128, embedding: { scale: 1, norm: null }, stack: "a",
       head: { norm: { kind: "layernorm", affine: true, eps: 1e-5 }, bias: true, tied: false },
       layers: [{
-        placement: "pre", norm: { kind: "layernorm" },
+        placement: PRESETS.pre, norm: { kind: "layernorm" },
         attention: { kind: "mha", nHeads: 4, dHead: 32, gate: "none", rope: { nRotate: 16, base: 10_000 } },
         feedForward: { kind: "dense", dFf: 512, activation: "relu", bias: true },
       }],
@@ -52,7 +53,7 @@ describe("defaults", () => {
   ] as const;
   test.each(PLACED)("$why", ({ text, placement, scale, head }) => {
     const m = model(`model m { d_model 64 ${text} }`);
-    expect([m.layers[0]!.placement, m.embedding.scale, m.head.norm?.kind]).toEqual([placement, scale, head]);
+    expect([presetOf(m.layers[0]!.placement), m.embedding.scale, m.head.norm?.kind]).toEqual([placement, scale, head]);
   });
 
   test("top_k is never more than the experts there are", () => {
@@ -90,9 +91,15 @@ describe("inheritance", () => {
       model m { layer a { attention switchhead { n_heads 2  d_head 10  top_k 1  rope { base 500 } }  feed_forward moe { activation silu } } }
       model child from m { layer * { norm layernorm at pre  attention mha { gate sigmoid }  feed_forward dense { d_ff 9 } } }`);
     expect(child!.layers[0]).toMatchObject({
-      placement: "pre", attention: { kind: "mha", nHeads: 2, dHead: 10, gate: "sigmoid", rope: { base: 500 } },
+      placement: PRESETS.pre, attention: { kind: "mha", nHeads: 2, dHead: 10, gate: "sigmoid", rope: { base: 500 } },
       feedForward: { kind: "dense", dFf: 9, activation: "silu" },
     });
+  });
+
+  test("`bias true` and `false` are kept, `shared_output` is not", () => {
+    const dense = (bias: string): unknown =>
+      models(`model m { layer a { feed_forward moe { bias ${bias} } } }\nmodel d from m { layer a { feed_forward dense {} } }`)["d"]!.layers[0]!.feedForward;
+    expect([dense("false"), dense("true"), dense("shared_output")]).toMatchObject([{ bias: false }, { bias: true }, { bias: true }]);
   });
 
   test("rope comes back after rope none", () => {
@@ -119,7 +126,7 @@ describe("--set", () => {
     { set: "d_model=64", of: (m: ModelSpec) => m.dModel, is: 64 },
     { set: "feed_forward.n_experts=20", of: (m: ModelSpec) => m.layers.map((l) => l.feedForward.kind === "moe" && l.feedForward.nExperts), is: [20, 20] },
     { set: "layer.a.feed_forward.n_experts=20", of: (m: ModelSpec) => m.layers.map((l) => l.feedForward.kind === "moe" && l.feedForward.nExperts), is: [20, 155] },
-    { set: "norm.at=pre", of: (m: ModelSpec) => m.layers.map((l) => l.placement), is: ["pre", "pre"] },
+    { set: "norm.at=pre", of: (m: ModelSpec) => m.layers.map((l) => l.placement), is: [PRESETS.pre, PRESETS.pre] },
     { set: "attention.on = q, v", of: (m: ModelSpec) => m.layers.map((l) => l.attention.kind === "switchhead" && l.attention.on), is: [["q", "v"], ["q", "v"]] },
     { set: "attention.rope=none", of: (m: ModelSpec) => m.layers.map((l) => l.attention.rope), is: [null, null] },
     { set: "feed_forward=dense", of: (m: ModelSpec) => m.layers.map((l) => l.feedForward.kind), is: ["dense", "dense"] },
@@ -217,6 +224,58 @@ describe("compare", () => {
     expect(match).toEqual({ measure: what, by: "feed_forward.expert_size" });
     for (const { model: variant } of variants) expect(Math.abs(measure(variant, what) / measure(base, what) - 1)).toBeLessThan(0.01);
   });
+});
+
+describe("norms", () => {
+  const layer = (placed: string) => `model m { layer a { norm layernorm ${placed}  feed_forward moe {} } }`;
+  const readers = (m: ModelSpec | undefined): readonly string[] => m!.layers[0]!.placement.readers;
+
+  test("a set that is a preset is that preset", () => {
+    expect(model(layer("on k, q")).layers[0]!.placement).toEqual(PRESETS.peri);
+    expect(specHash(model(layer("on q, k")))).toBe(specHash(model(layer("at peri"))));
+    expect(specHash(model(layer("on v, feed_forward, q, k")))).toBe(specHash(model(layer("at pre"))));
+    expect(specHash(model(layer("on q")))).not.toBe(specHash(model(layer("on k"))));
+  });
+
+  test("`on` replaces an inherited `at`, and the other way round", () => {
+    const { b, c } = models(`${layer("at sandwich")}\nmodel b from m { layer a { norm rmsnorm on v } }\nmodel c from b { layer a { norm layernorm at post } }`);
+    expect([b!.layers[0]!.placement, c!.layers[0]!.placement]).toEqual([{ stands: "before", readers: ["v"] }, PRESETS.post]);
+  });
+
+  test("--set replaces what is written", () => {
+    expect(readers(model(layer("at peri"), ["norm.on=v, feed_forward"]))).toEqual(["v", "feed_forward"]);
+    expect(readers(model(layer("on v"), ["norm.at=peri"]))).toEqual(["q", "k"]);
+  });
+
+  const READ = [
+    { why: "no gate, nothing named", text: "norm layernorm on feed_forward  attention mha {}", norms: ["feed_forward"] },
+    { why: "a gate", text: "norm layernorm on feed_forward  attention mha { gate sigmoid }", norms: ["attention", "feed_forward"] },
+    { why: "a router that reads what values read", text: "norm layernorm on feed_forward  attention moa { router { input residual } }", norms: ["feed_forward"] },
+    { why: "a router", text: "norm layernorm on q  feed_forward moe {}", norms: ["attention", "feed_forward"] },
+    { why: "a router that reads what experts read", text: "norm layernorm on q  feed_forward moe { router { input residual } }", norms: ["attention"] },
+    { why: "behind the sum, whoever reads", text: "norm layernorm at post", norms: ["attention", "feed_forward"] },
+  ];
+  test.each(READ)("exist if something reads them: $why", ({ text, norms }) => {
+    const names = countParams(model(`model m { layer a { ${text} } }`)).tensors.map(({ name }) => name);
+    expect(["attention", "feed_forward"].filter((part) => names.includes(`a.norm_${part}.weight`))).toEqual(norms);
+    expect(codes(`model m { layer a { ${text} } }`).filter((code) => code === "idle-norm")).toHaveLength(2 - norms.length);
+  });
+});
+
+describe("balance by bias", () => {
+  const ff = (balance: string, train = "") => `model m { layer a { feed_forward moe { ${balance} } }  ${train} }`;
+  const balancing = (balance: string): unknown => {
+    const { feedForward } = model(ff(balance)).layers[0]!;
+    return feedForward.kind === "moe" && [feedForward.balance?.kind ?? null, feedForward.router.loadBiasRate];
+  };
+
+  test.each([
+    ["balance none", [null, null]], ["balance bias {}", [null, 0.001]], ["balance bias { rate 0 }", [null, 0]], ["balance load {}", ["load", null]],
+    ["balance load { bias_rate 0.1 }", ["load", 0.1]], ["balance entropy { bias_rate 0.1 }", ["entropy", 0.1]], ["balance mutual_information { bias_rate 0.1 }", ["mutual_information", 0.1]],
+  ])("%s", (text, want) => expect(balancing(text)).toEqual(want));
+
+  test.each([["balance bias {}", []], ["balance load { scope sequence  bias_rate 0.1 }", []], ["balance load { bias_rate 0.1 }", ["accumulated-balance"]]])(
+    "%s, in parts of a batch", (text, want) => expect(codes(ff(text, "train { batch 4  accumulate 2 }"))).toEqual(want));
 });
 
 describe("format", () => {

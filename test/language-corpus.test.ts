@@ -58,6 +58,17 @@ describe("shipped specs", () => {
   });
 });
 
+/** Identities that runs have recorded: the language grows without changing them. */
+const IDENTITIES: Readonly<Record<string, string>> = {
+  moeut_44m: "9ff2b6f2a75a5a41", dense_44m: "8baf5a23b430a8a5", moeut_44m_post: "2585c8f384b7a858", sigma_moe_44m: "74c87f08f54ffab5", sut_44m: "990d5df7453eef65",
+  deepseek_moe: "efd5b087c8bcdf15", loss_free: "cd05fbeb24fa2c71", sandwich: "5b0bb001acda1b09", gshard: "f60982ba3f28b3c6", windows: "855489ed1a58dc50",
+};
+
+test("identities stay what they were", () => {
+  const models = specsIn(SPECS).flatMap((name) => checkFile(SPECS, name).models);
+  expect(Object.fromEntries(models.filter((m) => m.name in IDENTITIES).map((m) => [m.name, specHash(m)]))).toEqual(IDENTITIES);
+});
+
 describe.each([[GOOD], [SPECS]])("%s", (folder) => {
   test.each(specsIn(folder))("%s prints and formats back to itself", (name) => {
     for (const model of checkFile(folder, name).models) {

@@ -34,6 +34,8 @@ describe("changes", () => {
     { change: "layer * { feed_forward { n_experts 9 } }", is: ["feed_forward.n_experts 7 -> 9 in a b"] },
     { change: "layer b { feed_forward { n_experts 9 } }", is: ["feed_forward.n_experts 7 -> 9 in b"] },
     { change: "layer * { norm layernorm at pre }", is: ["norm.at peri -> pre in a b"] },
+    { change: "layer a { norm layernorm on v, feed_forward }", is: ["norm.on at peri -> v, feed_forward in a"] },
+    { change: "layer b { norm rmsnorm on q }", is: ["norm layernorm -> rmsnorm in b", "norm.on at peri -> q in b"] },
     { change: "d_model 8  stack a * 3, b * 3", is: ["d_model 6 -> 8", "stack (a, b) * 3 -> a * 3, b * 3"] },
     { change: "head { tied true }  embedding { norm rmsnorm }", is: ["embedding.norm none -> rmsnorm", "head.tied false -> true"] },
     { change: "layer * { feed_forward dense { d_ff 9 } norm layernorm at peri }  stack own(a) * 2", is: ["feed_forward moe -> dense in a b", "stack (a, b) * 3 -> own(a) * 2"] },

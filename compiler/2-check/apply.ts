@@ -70,7 +70,7 @@ function applyField(settings: Settings, entry: EntryAst, field: Field<unknown>, 
   const value = entry.block !== null && entry.values.length === 0
     ? { value: null, solve: false, nameSpan: entry.name.span, span: entry.name.span }
     : fieldSetting(name, field, entry.values, entry.name.span, entry.span, context);
-  const next = store(settings, name, value, place, context);
+  const next = store(settings, name, field, value, place, context);
   return entry.clauses.reduce((sofar, clause) => applyClause(sofar, clause, name, place, context), next);
 }
 
@@ -79,11 +79,10 @@ function applyClause(settings: Settings, clause: ClauseAst, of: string, place: P
   const word = clause.word.text;
   const field = own(place.kind.fields, word);
   if (field === undefined || field.clauseOf !== of) {
-    const home = homesOf(word)[0] ?? null;
-    context.report.report("unexpected-clause", clause.word.span, { word, name: of, home });
+    context.report.report("unexpected-clause", clause.word.span, { word, name: of, homes: homesOf(word) });
     return settings;
   }
-  return store(settings, word, fieldSetting(word, field, clause.values, clause.word.span, clause.span, context), place, context);
+  return store(settings, word, field, fieldSetting(word, field, clause.values, clause.word.span, clause.span, context), place, context);
 }
 
 function fieldSetting(name: string, field: Field<unknown>, values: readonly ValueAst[], nameSpan: Span, whole: Span, context: ApplyContext): Setting {
@@ -97,9 +96,12 @@ function fieldSetting(name: string, field: Field<unknown>, values: readonly Valu
   return { value: solve ? null : readValue(name, field, values, report), solve, nameSpan, span };
 }
 
-function store(settings: Settings, name: string, setting: Setting, place: Place, context: ApplyContext): Settings {
+function store(settings: Settings, name: string, { rival }: Field<unknown>, setting: Setting, place: Place, context: ApplyContext): Settings {
   if (writtenTwice(`${place.path}.${name}`, name, setting.nameSpan, context)) return settings;
-  return { ...settings, fields: { ...settings.fields, [name]: setting } };
+  const other = rival === null ? undefined : context.written.get(`${place.path}.${rival}`);
+  if (other !== undefined) context.report.report("rival-fields", setting.nameSpan, { name, rival: rival! }, [{ span: other, note: "the other one" }]);
+  const kept = Object.entries(settings.fields).filter(([field]) => field !== rival);
+  return { ...settings, fields: { ...Object.fromEntries(kept), [name]: setting } };
 }
 
 function writtenTwice(path: string, name: string, span: Span, context: ApplyContext): boolean {
@@ -155,13 +157,16 @@ function applyKind(settings: Settings, block: Block, entry: EntryAst, path: stri
 function changeKind(settings: Settings, block: Block, kind: { readonly name: string; readonly span: Span }): Settings {
   const from = kindOf(settings, block);
   const to = block.kinds[kind.name]!;
-  const fields = Object.entries(settings.fields).filter(([name]) => same(own(from.fields, name), own(to.fields, name)));
+  const fields = Object.entries(settings.fields).filter(([name, setting]) => fits(setting, own(from.fields, name), own(to.fields, name)));
   const blocks = Object.entries(settings.blocks).filter(([name]) => own(to.blocks, name) === own(from.blocks, name));
   return { ...settings, kind, fields: Object.fromEntries(fields), blocks: Object.fromEntries(blocks) };
 }
 
-const same = (a: Field<unknown> | undefined, b: Field<unknown> | undefined): boolean =>
-  a !== undefined && b !== undefined && JSON.stringify(a.type) === JSON.stringify(b.type);
+/** Both kinds have the field, of one type; of flags that have other words, `true` and `false` are kept. */
+function fits({ value }: Setting, from: Field<unknown> | undefined, to: Field<unknown> | undefined): boolean {
+  if (from === undefined || to === undefined) return false;
+  return JSON.stringify(from.type) === JSON.stringify(to.type) || (to.type.type === "flag" && typeof value === "boolean");
+}
 
 const oneOfKinds = (kinds: readonly string[]): string => `one of ${kinds.map((k) => `\`${k}\``).join(", ")}`;
 

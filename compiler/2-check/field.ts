@@ -9,7 +9,8 @@ export type FieldType =
   | { readonly type: "int"; readonly min: number; readonly max: number }
   /** Number in min … max, above min if `open`, below max if `below`; or one of `words`. */
   | { readonly type: "number"; readonly min: number; readonly max: number; readonly open: boolean; readonly below: boolean; readonly words: readonly string[] }
-  | { readonly type: "flag" }
+  /** `true`, `false`, or one of `words`. */
+  | { readonly type: "flag"; readonly words: readonly string[] }
   | { readonly type: "choice"; readonly choices: readonly string[] }
   /** One or more of the choices, none twice; kept in the order of the choices. */
   | { readonly type: "set"; readonly choices: readonly string[] }
@@ -29,9 +30,12 @@ export interface Field<T> {
   /** The default as docs show it. */
   readonly shown: string;
   readonly unit: string;
+  /** `[@glu]` in it cites a row of sources.ts. */
   readonly doc: string;
   /** Written as a clause of this field or block: `n_experts 8 on v, o`, `norm layernorm at pre`. */
   readonly clauseOf: string | null;
+  /** A field that says the same in another way: one of the two can be written, and it replaces what is inherited of the other. */
+  readonly rival: string | null;
   readonly value?: T;
 }
 
@@ -41,6 +45,8 @@ export type Blocks = Readonly<Record<string, Block>>;
 /** What stands inside the braces of one kind of block. */
 export interface Kind<F extends Fields = Fields> {
   readonly doc: string;
+  /** Such blocks as specs have them, each on a line; together they have every field. */
+  readonly examples: readonly string[];
   readonly fields: F;
   readonly blocks: Blocks;
 }
@@ -60,10 +66,11 @@ interface Row<D> {
   readonly unit?: string;
   readonly shown?: string;
   readonly clauseOf?: string;
+  readonly rival?: string;
 }
 
 const field = <T>(type: FieldType, row: Row<T>): Field<T> => ({
-  type, default: row.default, shown: row.shown ?? show(row.default), unit: row.unit ?? "", doc: row.doc, clauseOf: row.clauseOf ?? null,
+  type, default: row.default, shown: row.shown ?? show(row.default), unit: row.unit ?? "", doc: row.doc, clauseOf: row.clauseOf ?? null, rival: row.rival ?? null,
 });
 
 const show = (value: unknown): string =>
@@ -77,12 +84,14 @@ type Words<W extends string> = { readonly min: number; readonly max: number; rea
 export const number = <D extends number | string | null, W extends string = never>(row: Row<D> & Words<W>): Field<number | W | D> =>
   field<number | W | D>({ type: "number", min: row.min, max: row.max, open: row.open ?? false, below: row.below ?? false, words: row.words ?? [] }, row);
 
-export const flag = (row: Row<boolean>): Field<boolean> => field({ type: "flag" }, row);
+export const flag = <W extends string = never>(row: Row<boolean> & { readonly words?: readonly W[] }): Field<boolean | W> =>
+  field<boolean | W>({ type: "flag", words: row.words ?? [] }, row);
 
 export const choice = <C extends string, D extends C | null>(choices: readonly C[], row: Row<D>): Field<C | D> =>
   field<C | D>({ type: "choice", choices }, row);
 
-export const set = <C extends string>(choices: readonly C[], row: Row<readonly NoInfer<C>[]>): Field<readonly C[]> => field({ type: "set", choices }, row);
+export const set = <C extends string, D extends readonly NoInfer<C>[] | null>(choices: readonly C[], row: Row<D>): Field<readonly C[] | D> =>
+  field<readonly C[] | D>({ type: "set", choices }, row);
 
 export const groups = <A extends string, B extends string>(
   of: readonly [readonly A[], readonly B[]],
@@ -102,5 +111,8 @@ export const block = (doc: string, defaultKind: string | null, kinds: Readonly<R
 export const plainBlock = (kind: Kind): Block => ({ doc: kind.doc, kinds: { "": kind }, defaultKind: "", shown: "" });
 
 /** F is not constrained in the parameter: a constraint would be a contextual type and widen the choices of each field to string. */
-export const kind = <F>(doc: string, fields: F, blocks: Blocks = {}): F extends Fields ? Kind<F> : never =>
-  ({ doc, fields, blocks }) as unknown as F extends Fields ? Kind<F> : never;
+export const kind = <F>(doc: string, examples: readonly string[], fields: F, blocks: Blocks = {}): F extends Fields ? Kind<F> : never =>
+  ({ doc, examples, fields, blocks }) as unknown as F extends Fields ? Kind<F> : never;
+
+/** A kind that says all by its name. */
+export const nothing = (doc: string): Kind => kind(doc, [], {});

@@ -1,9 +1,10 @@
 /**
  * The language: every field of every block with its type, default, unit, range and meaning. The checker, "did you mean",
- * the printer and docs/language.md all read this table and nothing else; a new field is a row here.
+ * the printer and docs/language.md all read this table and nothing else; a new field is a row here, and it stands in an example
+ * of its kind. What comes from a paper names it: `[@glu]` is a row of sources.ts.
  */
-import { ACTIVATIONS } from "../ir/model-spec.ts";
-import { block, choice, flag, groups, int, kind, modelName, number, numbers, plainBlock, set } from "./field.ts";
+import { ACTIVATIONS, NORM_READERS } from "../ir/model-spec.ts";
+import { block, choice, flag, groups, int, kind, modelName, nothing, number, numbers, plainBlock, set } from "./field.ts";
 
 const WIDE = 1_048_576;
 
@@ -14,60 +15,73 @@ const NORM_FIELDS = {
   affine: flag({ default: true, doc: "learned weight, and bias for layernorm" }),
 };
 
-export const ROPE = kind("Rotary positions on the first channels of each head, paired by halves.", {
-  fraction: number({ default: 0.5, min: 0, max: 1, open: true, doc: "part of the head width that is rotated, rounded down to an even number of channels" }),
+/** Fields and words of a norm in a block of this name. */
+const normKinds = <F>(name: string, fields: F) => ({
+  layernorm: kind("Over channels: mean 0, variance 1 [@layernorm].", [`${name} layernorm { eps 1e-6  affine false }`], fields),
+  rmsnorm: kind("Over channels: mean square 1 [@rmsnorm].", [`${name} rmsnorm { eps 1e-6  affine true }`], fields),
+});
+
+export const ROPE = kind("Rotary positions on the first channels of each head, paired by halves [@rope].", ["rope rotary { fraction 0.5  base 10_000 }"], {
+  fraction: number({ default: 0.5, min: 0, max: 1, open: true, doc: "part of the head width that is rotated, rounded down to an even number of channels [@neox]" }),
   base: number({ default: 10_000, min: 1, max: 1e9, open: true, doc: "channel pair j of r channels turns by base^(−2j/r) per position" }),
 });
 
-const ROPE_BLOCK = block("Rotary positions (`rope none`: no positions at all).", "rotary", { rotary: ROPE, none: kind("No position information.", {}) });
+const ROPE_BLOCK = block("Rotary positions.", "rotary", { rotary: ROPE, none: nothing("No rotation; without learned positions none at all [@nope].") });
 
-export const ROUTER = kind("How tokens choose experts: each score is one row of weights times the router's input.", {
-  input: choice(["norm", "residual"], { default: "norm", doc: "what the router reads: the layer's norm of the residual stream, or what the experts read" }),
-  score: choice(["sigmoid", "softmax"], { default: "sigmoid", doc: "squashes the router's outputs; softmax is over all experts" }),
-  weight: choice(["score", "renormalized"], { default: "score", doc: "what multiplies an expert's output: its score, or its score over the sum of the chosen ones" }),
-  bias: flag({ default: false, doc: "a learned number per expert is added to the router's outputs" }),
-  hidden: int({ default: 0, min: 0, max: WIDE, unit: "channels", doc: "width of a tanh layer with biases in front of the scores (Tan et al. 2023); 0: none, the scores are linear" }),
+export const ROUTER = kind("How tokens choose experts: each score is one row of weights times the router's input.", ["router { input norm  score softmax  weight renormalized  bias true  hidden 64  eps 1e-6  z_loss 0.001 }", "router { expert_dropout 0.05  input_dropout 0.1  sampled 1 }"], {
+  input: choice(["norm", "residual"], { default: "norm", doc: "what the router reads: the layer's norm of the residual stream, or what the experts read (in attention: what values read) [@moeut]" }),
+  score: choice(["sigmoid", "softmax"], { default: "sigmoid", doc: "squashes the router's outputs: each by itself [@sigma_moe], or over all experts [@sparse_moe]" }),
+  weight: choice(["score", "renormalized"], { default: "score", doc: "what multiplies an expert's output: its score, or its score over the sum of the chosen ones [@gshard]" }),
+  bias: flag({ default: false, doc: "a learned number per expert is added to the router's outputs (`moe.sel_bias` of the released training code) [@moeut]" }),
+  hidden: int({ default: 0, min: 0, max: WIDE, unit: "channels", doc: "width of a tanh layer with biases in front of the scores [@sut]; 0: none, the scores are linear" }),
   eps: number({ default: 0, min: 0, max: 1, doc: "added to the sum that `weight renormalized` divides by" }),
-  z_loss: number({ default: 0, min: 0, max: 1e6, doc: "factor of the mean square of log Σ exp of the router's outputs, added to the loss (Zoph et al. 2022); 0: none" }),
-  expert_dropout: number({ default: 0, min: 0, max: 1, below: true, doc: "in training, the probability with which each token (and head) leaves an expert out of its choice (Csordás et al. 2023, σ-MoE)" }),
-  input_dropout: number({ default: 0, min: 0, max: 1, below: true, doc: "in training, the probability with which a channel of the router's input is 0; the others are divided by 1 − input_dropout" }),
-  sampled: int({ default: 0, min: 0, max: WIDE, unit: "experts", doc: "in training, so many of the top_k are drawn at random in proportion to their scores, the others being the greatest (Tan et al. 2023)" }),
+  z_loss: number({ default: 0, min: 0, max: 1e6, doc: "factor of the mean square of log Σ exp of the router's outputs, added to the loss [@st_moe]; 0: none" }),
+  expert_dropout: number({ default: 0, min: 0, max: 1, below: true, doc: "in training, the probability with which each token (and head) leaves an expert out of its choice [@sigma_moe]" }),
+  input_dropout: number({ default: 0, min: 0, max: 1, below: true, doc: "in training, the probability with which a channel of the router's input is 0; the others are divided by 1 − input_dropout [@dropout]" }),
+  sampled: int({ default: 0, min: 0, max: WIDE, unit: "experts", doc: "in training, so many of the top_k are drawn at random in proportion to their scores, the others being the greatest [@sut]" }),
 });
 
-export const ENTROPY = kind("Minus the entropy of the mean routing distribution, added to the loss: spreads the load (Csordás et al. 2024).", {
+const BIAS_RATE = {
+  bias_rate: number({ default: 0, min: 0, max: 1e3, doc: "above 0: also balance by biases, as `balance bias` does, which move by so much [@deepseek_v3]; 0: no biases" }),
+};
+
+export const ENTROPY = kind("Minus the entropy of the mean routing distribution, added to the loss: spreads the load [@moeut].", ["balance entropy { weight 0.01  scope sequence, passes  bias_rate 0 }"], {
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term" }),
   scope: groups([["sequence", "batch", "token"], ["passes", "site"]], {
     default: ["sequence", "passes"],
     doc: "what is averaged before the entropy is taken: positions of one sequence, of the batch, or nothing (each token's own entropy); all passes over the layer together, or each site alone",
   }),
+  ...BIAS_RATE,
 });
 
-export const LOAD = kind("E · Σ f · P over the experts, f the part of all choices that fell on one and P its mean probability, added to the loss (Fedus et al. 2022, Switch).", {
+export const LOAD = kind("E · Σ f · P over the experts, f the part of all choices that fell on one and P its mean probability, added to the loss [@switch].", ["balance load { weight 0.0001  scope sequence, site  bias_rate 0.001 }"], {
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term; 1 · weight where the load is even" }),
   scope: groups([["batch", "sequence"], ["site", "passes"]], {
     default: ["batch", "site"],
-    doc: "over what f and P are taken: the batch or each sequence; each site alone, or all passes over the layer together",
+    doc: "over what f and P are taken: the batch or each sequence [@deepseek_v2]; each site alone, or all passes over the layer together",
   }),
+  ...BIAS_RATE,
 });
 
-export const BIAS = kind("Balance without a loss: a number per expert is added to its score for the choice alone, and moves by `rate` towards an even load after each step (Wang et al. 2024).", {
+export const BIAS = kind("Balance without a loss: a number per expert is added to its score for the choice alone, and moves by `rate` towards an even load after each step [@loss_free].", ["balance bias { rate 0.001 }"], {
   rate: number({ default: 0.001, min: 0, max: 1e3, doc: "step of the numbers, up or down; part of checkpoints, not of the gradient" }),
 });
 
-export const MUTUAL_INFORMATION = kind("Routers are to be sure of each token and even over all of them: the term of the Sparse Universal Transformer, as released (Tan et al. 2023).", {
+export const MUTUAL_INFORMATION = kind("Routers are to be sure of each token and even over all of them: the term of the Sparse Universal Transformer, as released [@sut].", ["balance mutual_information { weight 0.001  bias_rate 0 }"], {
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the term, which is taken over the batch and all passes" }),
+  ...BIAS_RATE,
 });
 
-const BALANCE_BLOCK = block("Load balancing term.", "none", { none: kind("No term.", {}), entropy: ENTROPY, load: LOAD, bias: BIAS, mutual_information: MUTUAL_INFORMATION });
+const BALANCE_BLOCK = block("Load balancing term.", "none", { none: nothing("No term."), entropy: ENTROPY, load: LOAD, bias: BIAS, mutual_information: MUTUAL_INFORMATION });
 
 const ROUTED = { router: plainBlock(ROUTER), balance: BALANCE_BLOCK };
 
-export const RELATIVE = kind("A learned score for each head, channel of the query, and distance, added to the product of query and key (Shaw et al. 2018).", {
+export const RELATIVE = kind("A learned score for each head, channel of the query, and distance, added to the product of query and key [@relative].", ["positions relative { max 64 }"], {
   max: int({ default: 64, min: 2, max: 65_536, unit: "tokens", doc: "distances of max − 1 and more share a score" }),
 });
 
 const SCORES = {
-  window: int({ default: 0, min: 0, max: WIDE, unit: "tokens", doc: "a query sees so many positions, its own included, and none further away (Beltagy et al. 2020); 0: all" }),
+  window: int({ default: 0, min: 0, max: WIDE, unit: "tokens", doc: "a query sees so many positions, its own included, and none further away [@longformer]; 0: all" }),
   causal: flag({ default: true, doc: "false: every position sees all others (encoder attention); such a model cannot generate" }),
 };
 
@@ -77,26 +91,24 @@ const HEADS = {
   ...SCORES,
 };
 
-const QK_NORM_BLOCK = block("Norm of each head's queries and keys over its channels, before rotation (Henry et al. 2020, Dehghani et al. 2023).", "none", {
-  none: kind("No norm.", {}), layernorm: kind("Over channels: mean 0, variance 1.", NORM_FIELDS), rmsnorm: kind("Over channels: mean square 1.", NORM_FIELDS),
-});
-const POSITIONS_BLOCK = block("Learned positions, beside or in place of rotary ones.", "none", { none: kind("No learned positions.", {}), relative: RELATIVE });
+const QK_NORM_BLOCK = block("Norm of each head's queries and keys over its channels, before rotation [@qk_norm; @vit_22b].", "none", { none: nothing("No norm."), ...normKinds("qk_norm", NORM_FIELDS) });
+const POSITIONS_BLOCK = block("Learned positions, beside or in place of rotary ones.", "none", { none: nothing("No learned positions."), relative: RELATIVE });
 const POSITIONS = { rope: ROPE_BLOCK, positions: POSITIONS_BLOCK, qk_norm: QK_NORM_BLOCK };
 
-export const MHA = kind("Ordinary multi-head attention, no biases.", {
+export const MHA = kind("Ordinary multi-head attention, no biases [@transformer].", ["attention mha { n_heads 8  d_head 64  n_kv_heads 2  gate none  window 256  causal true }"], {
   ...HEADS,
-  n_kv_heads: int({ default: null, shown: "n_heads", max: 65_536, unit: "heads", doc: "heads of keys and values, each shared by n_heads / n_kv_heads query heads; 1: multi-query (Shazeer 2019, Ainslie et al. 2023)" }),
-  gate: choice(["none", "sigmoid"], { default: "none", doc: "sigmoid: each head's output is multiplied by a sigmoid of one row of weights times the norm" }),
+  n_kv_heads: int({ default: null, shown: "n_heads", max: 65_536, unit: "heads", doc: "heads of keys and values, each shared by n_heads / n_kv_heads query heads [@gqa]; 1: multi-query [@mqa]" }),
+  gate: choice(["none", "sigmoid"], { default: "none", doc: "sigmoid: each head's output is multiplied by a sigmoid of one row of weights times the norm, as in the released code of MoEUT for attention without experts [@moeut]" }),
 }, POSITIONS);
 
-export const SWITCHHEAD = kind("Attention with experts on some of its projections, chosen per head (Csordás et al. 2023), no biases.", {
+export const SWITCHHEAD = kind("Attention with experts on some of its projections, chosen per head, no biases [@switchhead].", ["attention switchhead { n_heads 4  d_head 82  n_experts 8 on v, o  top_k 2  window 0  causal true }"], {
   ...HEADS,
   n_experts: int({ default: 4, max: 65_536, unit: "experts", doc: "experts of each head, on each projection named behind `on`" }),
   on: set(["q", "k", "v", "o"], { default: ["v", "o"], clauseOf: "n_experts", doc: "the projections that have experts: queries, keys, values, output" }),
   top_k: int({ default: null, shown: "2, at most n_experts", max: 65_536, unit: "experts", doc: "experts each head uses per token" }),
 }, { ...POSITIONS, ...ROUTED });
 
-export const MOA = kind("Mixture of attention heads: each token chooses experts, which are heads of queries with an output projection; keys and values are shared (Zhang et al. 2022, Tan et al. 2023), no biases.", {
+export const MOA = kind("Mixture of attention heads: each token chooses experts, which are heads of queries with an output projection; keys and values are shared, no biases [@moa; @sut].", ["attention moa { n_experts 8  expert_size 128  d_head 32  top_k 2  window 0  causal true }"], {
   n_experts: int({ default: 8, max: 65_536, unit: "experts", doc: "experts in the layer" }),
   expert_size: int({ default: 128, max: WIDE, unit: "channels", doc: "width of one expert's queries, and of the shared keys and values: a whole number of heads" }),
   d_head: int({ default: null, shown: "64, at most expert_size", max: WIDE, unit: "channels", doc: "width of one head: a multiple of 4" }),
@@ -106,24 +118,27 @@ export const MOA = kind("Mixture of attention heads: each token chooses experts,
 
 const ATTENTION_BLOCK = block("Attention.", "mha", { mha: MHA, switchhead: SWITCHHEAD, moa: MOA });
 
-const GLU = flag({ default: false, doc: "activation(gate · x) times (up · x), three maps instead of two (Shazeer 2020): silu is SwiGLU, gelu GEGLU, relu ReGLU" });
-const ACTIVATION = choice(ACTIVATIONS, { default: "relu", doc: "nonlinearity between the two projections; relu2 is the square of relu" });
+const GLU = flag({ default: false, doc: "activation(gate · x) times (up · x), three maps instead of two [@glu]: silu is SwiGLU, gelu GEGLU, relu ReGLU" });
+const ACTIVATION = choice(ACTIVATIONS, { default: "relu", doc: "nonlinearity between the two projections; relu2 is the square of relu [@primer], gelu_tanh gelu by tanh [@gelu], silu x · sigmoid(x) [@silu]" });
 
-export const DENSE = kind("Two linear maps with a nonlinearity between them.", {
+export const DENSE = kind("Two linear maps with a nonlinearity between them [@transformer].", ["feed_forward dense { d_ff 512  activation silu  glu true  bias false }"], {
   d_ff: int({ default: null, shown: "4 · d_model", max: 16 * WIDE, unit: "channels", doc: "inner width" }),
   activation: ACTIVATION,
   glu: GLU,
   bias: flag({ default: true, doc: "all maps have biases" }),
 });
 
-export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed-forward blocks (Csordás et al. 2023).", {
+export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed-forward blocks [@sigma_moe].", ["feed_forward moe { n_experts 155  expert_size 128  top_k 12  activation relu  glu false  bias false  n_shared 1 }"], {
   n_experts: int({ default: 16, max: WIDE, unit: "experts", doc: "experts in the layer" }),
   expert_size: int({ default: 128, max: WIDE, unit: "channels", doc: "inner width of one expert" }),
   top_k: int({ default: null, shown: "4, at most n_experts", max: WIDE, unit: "experts", doc: "experts each token visits" }),
   activation: ACTIVATION,
   glu: GLU,
-  bias: flag({ default: false, doc: "every expert has biases" }),
-  n_shared: int({ default: 0, min: 0, max: WIDE, unit: "experts", doc: "experts that every token visits, beside the routed ones: one dense block of n_shared · expert_size channels (Dai et al. 2024, DeepSeekMoE)" }),
+  bias: flag({
+    default: false, words: ["shared_output"],
+    doc: "true: every expert has biases in all maps; shared_output: in front of its activation, and one bias is added to the sum of all outputs (`moe.bias` of the released training code) [@moeut]",
+  }),
+  n_shared: int({ default: 0, min: 0, max: WIDE, unit: "experts", doc: "experts that every token visits, beside the routed ones: one dense block of n_shared · expert_size channels [@deepseek_moe]" }),
 }, ROUTED);
 
 const FEED_FORWARD_BLOCK = block("Feed-forward part.", "dense", { dense: DENSE, moe: MOE });
@@ -132,70 +147,75 @@ const FEED_FORWARD_BLOCK = block("Feed-forward part.", "dense", { dense: DENSE, 
 
 const LAYER_NORM_FIELDS = {
   at: choice(["peri", "pre", "post", "sandwich"], {
-    default: null, shown: "peri with feed_forward moe, pre with dense", clauseOf: "norm",
-    doc: "peri: x + f(x), only queries, keys and routers read the norm; pre: x + f(norm(x)); post: norm(x + f(x)); sandwich: x + norm(f(norm(x)))",
+    default: null, shown: "peri with feed_forward moe, pre with dense", clauseOf: "norm", rival: "on",
+    doc: "peri: x + f(x), only queries, keys and routers read the norm [@moeut]; pre: x + f(norm(x)) [@pre_norm]; post: norm(x + f(x)) [@transformer]; sandwich: x + norm(f(norm(x))) [@sandwich]",
+  }),
+  on: set(NORM_READERS, {
+    default: null, shown: "as `at` says", clauseOf: "norm", rival: "at",
+    doc: "in place of `at`: x + f(x), and what of the layer reads the norm, one by one: queries, keys, values, experts or dense block; `on q, k` is peri, all four are pre",
   }),
   ...NORM_FIELDS,
 };
 
-export const LAYER_NORM = kind("Over channels: mean 0, variance 1.", LAYER_NORM_FIELDS);
-export const NORM = kind("Over channels: mean 0, variance 1.", NORM_FIELDS);
+const LAYER_NORMS = {
+  layernorm: kind("Over channels: mean 0, variance 1 [@layernorm].", ["norm layernorm at peri { eps 1e-6  affine false }", "norm layernorm on v, feed_forward"], LAYER_NORM_FIELDS),
+  rmsnorm: kind("Over channels: mean square 1 [@rmsnorm].", ["norm rmsnorm at pre { eps 1e-6  affine true }", "norm rmsnorm on q, k"], LAYER_NORM_FIELDS),
+};
+const LAYER_NORM_BLOCK = block("The layer's two norms (attention and feed-forward) and where they stand.", "layernorm", LAYER_NORMS);
+export const LAYER_NORM = LAYER_NORMS.layernorm;
 
-const LAYER_NORM_BLOCK = block("The layer's two norms (attention and feed-forward) and where they stand.", "layernorm", {
-  layernorm: LAYER_NORM,
-  rmsnorm: kind("Over channels: mean square 1.", LAYER_NORM_FIELDS),
-});
+const NORMS = normKinds("norm", NORM_FIELDS);
+export const NORM = NORMS.layernorm;
 
-const norm = (doc: string, defaultKind: string | null, shown?: string) =>
-  block(doc, defaultKind, { none: kind("No norm.", {}), layernorm: NORM, rmsnorm: kind("Over channels: mean square 1.", NORM_FIELDS) }, shown);
+const norm = (doc: string, defaultKind: string | null, shown?: string) => block(doc, defaultKind, { none: nothing("No norm."), ...NORMS }, shown);
 
 // ---- layer, model
 
-export const LAYER = kind("A pool of weights. Where in depth it is used is said by `stack`.", {
-  residual_scale: number({ default: 1, min: 0, max: 1e6, open: true, doc: "multiplies what the attention and the feed-forward part add to the residual stream" }),
+export const LAYER = kind("A pool of weights. Where in depth it is used is said by `stack`.", ["layer a, b { residual_scale 0.5  norm layernorm at pre  attention mha {}  feed_forward moe {} }"], {
+  residual_scale: number({ default: 1, min: 0, max: 1e6, open: true, doc: "multiplies what the attention and the feed-forward part add to the residual stream, for instance by 1 / √depth [@depth_mup]" }),
 }, {
   norm: LAYER_NORM_BLOCK,
   attention: ATTENTION_BLOCK,
   feed_forward: FEED_FORWARD_BLOCK,
 });
 
-export const EMBEDDING = kind("From tokens to channels.", {
+export const EMBEDDING = kind("From tokens to channels.", ["embedding { scale sqrt_d_model  norm layernorm }"], {
   scale: number({
     default: null, words: ["sqrt_d_model"], min: 0, max: 1e6, open: true, shown: "1; `sqrt_d_model` if every layer's norm is at post",
-    doc: "multiplies the looked-up rows; `sqrt_d_model` is the square root of d_model",
+    doc: "multiplies the looked-up rows; `sqrt_d_model` is the square root of d_model [@transformer]",
   }),
 }, { norm: norm("Norm after the scale.", "none") });
 
-export const HEAD = kind("From channels to logits.", {
+export const HEAD = kind("From channels to logits.", ["head { bias false  tied true  norm rmsnorm }"], {
   bias: flag({ default: true, doc: "one bias per token of the vocabulary" }),
-  tied: flag({ default: false, doc: "the output projection is the embedding table" }),
+  tied: flag({ default: false, doc: "the output projection is the embedding table [@tying]" }),
 }, { norm: norm("Norm in front of the output projection.", null, "as the first layer's, `none` if every layer's norm is at post") });
 
 // ---- training
 
-export const ADAMW = kind("AdamW with decay on every parameter (Loshchilov & Hutter 2019).", {
+export const ADAMW = kind("AdamW with decay on every parameter [@adamw].", ["optimizer adamw { lr 2.5e-4  betas 0.9, 0.999  eps 1e-8  weight_decay 0.01 }"], {
   lr: number({ default: 2.5e-4, min: 0, max: 1e3, doc: "learning rate at the top of the schedule" }),
-  betas: numbers({ default: [0.9, 0.999], min: 0, max: 1, doc: "decay of the two running means" }),
+  betas: numbers({ default: [0.9, 0.999], min: 0, max: 1, doc: "decay of the two running means [@adam]" }),
   eps: number({ default: 1e-8, min: 0, max: 1, open: true, doc: "added to the root of the second mean" }),
   weight_decay: number({ default: 0.01, min: 0, max: 1e3, doc: "each step multiplies weights by 1 − lr · weight_decay" }),
 });
 
-const WARMUP = { warmup: int({ default: 0, min: 0, max: 1e9, unit: "steps", doc: "linear rise of the learning rate from 0" }) };
+const WARMUP = { warmup: int({ default: 0, min: 0, max: 1e9, unit: "steps", doc: "linear rise of the learning rate from 0 [@warmup]" }) };
 const DECAYING = {
   ...WARMUP,
   floor: number({ default: 0.1, min: 0, max: 1, doc: "learning rate at the last step, as a part of lr" }),
 };
-export const SCHEDULE = kind("Half a cosine from lr to floor · lr.", DECAYING);
-export const CONSTANT = kind("lr at every step.", WARMUP);
+export const SCHEDULE = kind("Half a cosine from lr to floor · lr [@cosine].", ["schedule cosine { warmup 100  floor 0.1 }"], DECAYING);
+export const CONSTANT = kind("lr at every step.", ["schedule constant { warmup 100 }"], WARMUP);
 
 const SCHEDULE_BLOCK = block("The learning rate over the steps.", "cosine", {
   cosine: SCHEDULE,
-  linear: kind("A straight line from lr to floor · lr.", DECAYING),
+  linear: kind("A straight line from lr to floor · lr.", ["schedule linear { warmup 100  floor 0 }"], DECAYING),
   constant: CONSTANT,
 });
 
-export const TRAIN = kind("The training recipe. It is not part of a model's identity. At the top of a file: for all its models.", {
-  grad_clip: number({ default: 0.25, words: ["none"], min: 0, max: 1e9, open: true, doc: "gradients with a greater global 2-norm are scaled down to it" }),
+export const TRAIN = kind("The training recipe. It is not part of a model's identity. At the top of a file: for all its models.", ["train { batch 64  accumulate 4  steps 1000  grad_clip 0.25  eval_every 100  checkpoint_every 500 }"], {
+  grad_clip: number({ default: 0.25, words: ["none"], min: 0, max: 1e9, open: true, doc: "gradients with a greater global 2-norm are scaled down to it [@clipping]" }),
   batch: int({ default: 8, max: WIDE, unit: "sequences", doc: "sequences per step" }),
   accumulate: int({ default: 1, max: WIDE, doc: "equal parts the batch is computed in, one after the other, to save memory" }),
   steps: int({ default: 1_000, max: 1e9, unit: "steps", doc: "length of training" }),
@@ -210,52 +230,52 @@ export const TRAIN_BLOCK = plainBlock(TRAIN);
 
 // ---- depth
 
-export const SINUSOIDAL = kind("sin(pass · base^(−2j/d_model)) and its cosine in turn (Dehghani et al. 2019, equations 4 and 5).", {
+export const SINUSOIDAL = kind("sin(pass · base^(−2j/d_model)) and its cosine in turn [@universal].", ["pass_embedding sinusoidal { base 10_000  positions true }"], {
   base: number({ default: 10_000, min: 1, max: 1e9, open: true, doc: "channels 2j and 2j + 1 turn by base^(−2j/d_model) per pass" }),
-  positions: flag({ default: false, doc: "the same of the token's position is added, in every pass (Dehghani et al. 2019)" }),
+  positions: flag({ default: false, doc: "the same of the token's position is added, in every pass [@universal]" }),
 });
 
-export const NORMAL = kind("Normal random numbers of mean 0, new ones in each step of training and the same for each position outside it (Geiping et al. 2025).", {
+export const NORMAL = kind("Normal random numbers of mean 0, new ones in each step of training and the same for each position outside it [@recurrent_depth].", ["state normal { std 0.63 }"], {
   std: number({ default: 0.63, min: 0, max: 1_000, open: true, doc: "standard deviation" }),
 });
 
-export const CORE = kind("How the recurrent core of a stack, `core(…)`, is entered. e is what reaches it, s is the state: what the pass before left.", {
+export const CORE = kind("How the recurrent core of a stack, `core(…)`, is entered. e is what reaches it, s is the state: what the pass before left.", ["core { inject add  state zero  pass_embedding learned }"], {
   inject: choice(["none", "add", "concat", "gate"], {
     default: "none",
-    doc: "what the layers of a pass read. none: s; add: s + e (Yang et al. 2023, looped transformers); concat: a learned map of s and e side by side (Geiping et al. 2025); gate: g · s + (1 − g) · e, g a sigmoid of such a map (as highways, Srivastava et al. 2015)",
+    doc: "what the layers of a pass read. none: s; add: s + e [@looped]; concat: a learned map of s and e side by side [@recurrent_depth]; gate: g · s + (1 − g) · e, g a sigmoid of such a map, as in highways [@highway]",
   }),
 }, {
-  state: block("The state before the first pass.", "input", { input: kind("e itself.", {}), zero: kind("Zeros.", {}), normal: NORMAL }),
+  state: block("The state before the first pass.", "input", { input: nothing("e itself."), zero: nothing("Zeros."), normal: NORMAL }),
   pass_embedding: block("A vector that tells the passes apart, added to what the layers of a pass read.", "none", {
-    none: kind("All passes look alike.", {}), learned: kind("A learned vector for each pass.", {}), sinusoidal: SINUSOIDAL,
+    none: nothing("All passes look alike."), learned: nothing("A learned vector for each pass."), sinusoidal: SINUSOIDAL,
   }),
 });
 
-export const ACT = kind("Adaptive computation time in the form of the Sparse Universal Transformer: in front of every pass over the core but the first (of every application of a layer, without a core), a small network of each token says whether it goes on (Tan et al. 2023).", {
+export const ACT = kind("Adaptive computation time in the form of the Sparse Universal Transformer: in front of every pass over the core but the first (of every application of a layer, without a core), a small network of each token says whether it goes on [@sut].", ["halting act { threshold 0.999  weight 0.01 }"], {
   threshold: number({ default: 0.999, min: 0, max: 1, open: true, doc: "a token that has halted with a greater probability is skipped from then on" }),
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the mean expected depth, added to the loss" }),
 });
 
-export const GRAVES = kind("Adaptive computation time as first published and as in the Universal Transformer: in every pass over the core (application of a layer, without a core) each token halts if its probabilities so far add up to the threshold (Graves 2016, Dehghani et al. 2019).", {
+export const GRAVES = kind("Adaptive computation time as first published and as in the Universal Transformer: in every pass over the core (application of a layer, without a core) each token halts if its probabilities so far add up to the threshold [@act; @universal].", ["halting graves { threshold 0.99  weight 0.01  bias 1 }"], {
   threshold: number({ default: 0.99, min: 0, max: 1, open: true, doc: "sum of halting probabilities at which a token halts; what is then left of 1 counts for its last pass" }),
   weight: number({ default: 0.01, min: 0, max: 1e6, doc: "factor of the mean of passes plus remainder (the ponder cost), added to the loss" }),
   bias: number({ default: 1, min: -100, max: 100, doc: "logit of the halting probability before training" }),
 });
 
-export const MODEL = kind("One model.", {
+export const MODEL = kind("One model.", ["model small { vocab_size 256  seq_len 128  d_model 96  init official  layer a {} }"], {
   vocab_size: int({ default: 256, max: 16_777_216, unit: "tokens", doc: "vocabulary; 256 for bytes" }),
   seq_len: int({ default: 256, max: WIDE, unit: "tokens", doc: "length of training sequences, the longest context" }),
   d_model: int({ default: 128, max: WIDE, unit: "channels", doc: "width of the residual stream" }),
-  init: choice(["official"], { default: "official", doc: "initial weights: as in the released code of the paper" }),
+  init: choice(["official"], { default: "official", doc: "initial weights: as in the released code of the paper [@moeut]" }),
 }, {
   embedding: plainBlock(EMBEDDING),
   head: plainBlock(HEAD),
   core: plainBlock(CORE),
-  halting: block("Tokens may leave the core, or the stack, before its end.", "none", { none: kind("Every token goes through the whole stack.", {}), act: ACT, graves: GRAVES }),
+  halting: block("Tokens may leave the core, or the stack, before its end.", "none", { none: nothing("Every token goes through the whole stack."), act: ACT, graves: GRAVES }),
   train: TRAIN_BLOCK,
 });
 
-export const COMPARE = kind("A grid of variants of one model, trained under one budget.", {
+export const COMPARE = kind("A grid of variants of one model, trained under one budget.", ["compare widths { base small  vary feed_forward.d_ff in 64, 128  seeds 3 }"], {
   base: modelName({ default: null, shown: "required", doc: "the model that is varied" }),
   seeds: int({ default: 1, max: 1_000, doc: "runs of each variant with different random numbers" }),
 });

@@ -2,6 +2,7 @@
 import { plural } from "../diagnostics/entry.ts";
 import type { Span } from "../ir/source.ts";
 import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RelativeSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
+import { PRESETS } from "../ir/norm-placement.ts";
 import { BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
 import { type BuildContext, child, kindName, own, placeOf, read, type Settings } from "./settings.ts";
 
@@ -18,7 +19,7 @@ export function buildLayer(name: string, settings: Settings, context: LayerConte
   const feedForward = buildFeedForward(child(settings, "feed_forward"), context);
   if (fields === null || norm === null || attention === null || feedForward === null) return null;
   // A dense block has no router: at peri it would read the bare residual stream.
-  const placement = norm.placement ?? (feedForward.kind === "moe" ? "peri" : "pre");
+  const placement = norm.placement ?? PRESETS[feedForward.kind === "moe" ? "peri" : "pre"];
   return { name, span: context.layerSpan, norm: norm.norm, placement, residualScale: fields.residual_scale, attention, feedForward };
 }
 
@@ -26,7 +27,8 @@ function buildLayerNorm(settings: Settings, context: BuildContext): { readonly n
   const fields = read(settings, LAYER_NORM, context);
   if (fields === null) return null;
   const kind = kindName(settings, LAYER.blocks["norm"]!) as NormSpec["kind"];
-  return { norm: { kind, affine: fields.affine, eps: fields.eps }, placement: fields.at };
+  const placement = fields.on === null ? fields.at === null ? null : PRESETS[fields.at] : { stands: "before", readers: fields.on } as const;
+  return { norm: { kind, affine: fields.affine, eps: fields.eps }, placement };
 }
 
 /** A norm that may be `none`; `fallback` where the block says nothing of its kind. */
@@ -138,8 +140,8 @@ function buildFeedForward(settings: Settings, context: LayerContext): FeedForwar
   const fields = read(settings, MOE, context);
   const routed = buildRouted(settings, fields, 4, context);
   if (fields === null || routed === null) return null;
-  const { n_experts: nExperts, expert_size: expertSize, activation, glu, bias: hasBias, n_shared: nShared } = fields;
-  return { kind: "moe", span, nExperts, expertSize, activation, glu, hasBias, nShared, ...routed };
+  const { n_experts: nExperts, expert_size: expertSize, activation, glu, bias, n_shared: nShared } = fields;
+  return { kind: "moe", span, nExperts, expertSize, activation, glu, bias, nShared, ...routed };
 }
 
 interface Routed {
@@ -156,13 +158,13 @@ function buildRouted(
   context: LayerContext,
 ): Routed | null {
   const router = buildRouter(child(settings, "router"), settings, context);
-  const balance = buildBalance(child(settings, "balance"), context);
-  if (fields === null || router === null || balance === "broken") return null;
+  const balancing = buildBalancing(child(settings, "balance"), context);
+  if (fields === null || router === null || balancing === null) return null;
   const nExperts = fields.n_experts;
   const topK = fields.top_k ?? Math.min(usualTopK, nExperts);
   if (topK > nExperts) return reportTopK(settings, topK, nExperts, context);
   if (router.sampled > topK) return reportSampled(settings, router.sampled, topK, context);
-  return { topK, router, balance };
+  return { topK, router: { ...router, loadBiasRate: balancing.loadBiasRate }, balance: balancing.term };
 }
 
 function reportTopK(settings: Settings, topK: number, nExperts: number, { report, layerSpan }: LayerContext): null {
@@ -179,7 +181,7 @@ function reportSampled(settings: Settings, sampled: number, topK: number, { repo
   return null;
 }
 
-function buildRouter(settings: Settings, around: Settings, context: LayerContext): RouterSpec | null {
+function buildRouter(settings: Settings, around: Settings, context: LayerContext): Omit<RouterSpec, "loadBiasRate"> | null {
   const fields = read(settings, ROUTER, context);
   if (fields === null) return null;
   const { input, score, weight, bias: hasBias, z_loss: zLoss, eps: sumEps, expert_dropout: expertDropout, input_dropout: inputDropout, sampled } = fields;
@@ -187,23 +189,40 @@ function buildRouter(settings: Settings, around: Settings, context: LayerContext
   return { span: settings.span ?? around.span ?? context.layerSpan, input, score, weight, sumEps, hidden, hasBias, zLoss, expertDropout, inputDropout, sampled };
 }
 
-function buildBalance(settings: Settings, context: LayerContext): BalanceSpec | null | "broken" {
-  if (settings.broken) return "broken";
-  if (settings.kind === null || settings.kind.name === "none") return null;
-  const kind = settings.kind.name as BalanceSpec["kind"];
-  if (kind === "mutual_information") return buildInformation(settings, context);
-  if (kind === "bias") {
-    const bias = read(settings, BIAS, context);
-    return bias === null ? "broken" : { kind, span: settings.span ?? context.layerSpan, weight: bias.rate, over: "batch", passes: true };
-  }
-  const fields = kind === "load" ? read(settings, LOAD, context) : read(settings, ENTROPY, context);
-  if (fields === null) return "broken";
-  const [over, passes] = fields.scope;
-  return { kind, span: settings.span ?? context.layerSpan, weight: fields.weight, over, passes: passes === "passes" };
+/** What `balance` says: a term of the loss, biases that move towards an even load, both or neither. */
+interface Balancing {
+  readonly term: BalanceSpec | null;
+  readonly loadBiasRate: number | null;
 }
 
-function buildInformation(settings: Settings, context: LayerContext): BalanceSpec | "broken" {
-  const fields = read(settings, MUTUAL_INFORMATION, context);
-  if (fields === null) return "broken";
-  return { kind: "mutual_information", span: settings.span ?? context.layerSpan, weight: fields.weight, over: "batch", passes: true };
+function buildBalancing(settings: Settings, context: LayerContext): Balancing | null {
+  if (settings.broken) return null;
+  if (settings.kind === null || settings.kind.name === "none") return { term: null, loadBiasRate: null };
+  const kind = settings.kind.name as BalanceSpec["kind"] | "bias";
+  if (kind === "bias") {
+    const bias = read(settings, BIAS, context);
+    return bias === null ? null : { term: null, loadBiasRate: bias.rate };
+  }
+  const fields = readTerm(kind, settings, context);
+  if (fields === null) return null;
+  const [over, passes] = fields.scope;
+  const term = { kind, span: settings.span ?? context.layerSpan, weight: fields.weight, over, passes: passes === "passes" };
+  return { term, loadBiasRate: fields.bias_rate === 0 ? null : fields.bias_rate };
+}
+
+interface TermFields {
+  readonly weight: number;
+  readonly scope: readonly [BalanceSpec["over"], "passes" | "site"];
+  readonly bias_rate: number;
+}
+
+function readTerm(kind: BalanceSpec["kind"], settings: Settings, context: LayerContext): TermFields | null {
+  switch (kind) {
+    case "entropy": return read(settings, ENTROPY, context);
+    case "load": return read(settings, LOAD, context);
+    case "mutual_information": {
+      const fields = read(settings, MUTUAL_INFORMATION, context);
+      return fields === null ? null : { ...fields, scope: ["batch", "passes"] };
+    }
+  }
 }

@@ -1,7 +1,8 @@
 /** What is allowed but rarely meant, looked for in a model that is otherwise right. */
-import { feedForwardReadsNorm } from "../counts/index.ts";
+import { attentionHasNorm, feedForwardHasNorm } from "../counts/index.ts";
 import type { Reporter } from "../diagnostics/index.ts";
 import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import { placementText } from "../ir/norm-placement.ts";
 import type { Span } from "../ir/source.ts";
 import type { ModelTree } from "./model.ts";
 import { child, own, placeOf } from "./settings.ts";
@@ -45,27 +46,32 @@ function lintLayer(layer: LayerSpec, tree: ModelTree, report: Reporter): void {
   lintExperts(layer, "attention", layer.attention, tree, report);
   lintExperts(layer, "feed_forward", layer.feedForward, tree, report);
   if (!layer.attention.causal) report.report("sees-target", layer.attention.span, {});
-  if (!feedForwardReadsNorm(layer)) report.report("idle-norm", layer.feedForward.span, { block: `feed_forward ${layer.feedForward.kind}` });
+  const placement = placementText(layer.placement);
+  if (!attentionHasNorm(layer)) report.report("idle-norm", layer.attention.span, { placement, block: `attention ${layer.attention.kind}`, readers: "q, k, v" });
+  if (!feedForwardHasNorm(layer)) report.report("idle-norm", layer.feedForward.span, { placement, block: `feed_forward ${layer.feedForward.kind}`, readers: "feed_forward" });
 }
 
 function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedForwardSpec, tree: ModelTree, report: Reporter): void {
   if (spec.kind !== "moe" && spec.kind !== "switchhead" && spec.kind !== "moa") return;
   const block = child(tree.layers.find((l) => l.name === layer.name.split(".")[0])!.settings, part);
-  if (spec.nExperts === 1 && spec.balance !== null) report.report("idle-balance", spec.balance.span, { nExperts: 1 });
-  if (spec.balance !== null && "over" in spec.balance && spec.balance.over === "token") report.report("lone-token-balance", spec.balance.span, { weight: spec.balance.weight });
+  const balance = child(block, "balance").span;
+  if (spec.nExperts === 1 && balance !== null && (spec.balance !== null || spec.router.loadBiasRate !== null)) report.report("idle-balance", balance, { nExperts: 1 });
+  if (spec.balance?.over === "token") report.report("lone-token-balance", spec.balance.span, { weight: spec.balance.weight });
   if (spec.nExperts > 1 && spec.topK === spec.nExperts) report.report("every-expert-chosen", placeOf(block, "top_k", spec.span), { topK: spec.topK });
   if (spec.topK === 1 && spec.router.weight === "renormalized") report.report("constant-gate", placeOf(child(block, "router"), "weight", spec.span), {});
 }
 
+const isPost = ({ placement }: LayerSpec): boolean => placement.stands === "after";
+
 function lintPlacement(model: ModelSpec, tree: ModelTree, report: Reporter): void {
   const [first, ...others] = model.layers;
-  const other = others.find((l) => (l.placement === "post") !== (first!.placement === "post"));
-  if (other !== undefined) report.report("mixed-placement", other.span, { first: first!.placement, second: other.placement });
+  const other = others.find((l) => isPost(l) !== isPost(first!));
+  if (other !== undefined) report.report("mixed-placement", other.span, { first: placementText(first!.placement), second: placementText(other.placement) });
   const head = child(tree.root, "head");
   const norm = child(head, "norm");
   const place = norm.kind?.span ?? norm.span ?? head.span ?? tree.nameSpan;
-  const posts = model.layers.filter((l) => l.placement === "post").length;
-  if (model.head.norm === null && posts === 0) report.report("unnormalized-head", place, { placement: first!.placement });
+  const posts = model.layers.filter(isPost).length;
+  if (model.head.norm === null && posts === 0) report.report("unnormalized-head", place, { placement: placementText(first!.placement) });
   const written = own(head.blocks, "norm") !== undefined;
   if (model.head.norm !== null && written && posts === model.layers.length) report.report("double-head-norm", place, {});
 }

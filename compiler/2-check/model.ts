@@ -62,7 +62,7 @@ export function buildModel(tree: ModelTree, context: BuildContext): ModelSpec | 
 function wholeBatches(layers: readonly LayerSpec[], accumulate: number, { report }: BuildContext): boolean {
   if (accumulate === 1) return true;
   const terms = layers.flatMap(({ attention, feedForward }) =>
-    [attention, feedForward].flatMap((part) => ("balance" in part && part.balance?.over === "batch" && part.balance.kind !== "bias" ? [part.balance] : [])));
+    [attention, feedForward].flatMap((part) => ("balance" in part && part.balance?.over === "batch" ? [part.balance] : [])));
   const places = terms.filter((term, i) => terms.findIndex((other) => other.span === term.span) === i);
   for (const { span, kind } of places) report.report("accumulated-balance", span, { kind, accumulate });
   return terms.length === 0;
@@ -103,7 +103,7 @@ function schedulePools(applications: readonly Application[]): { readonly pools: 
   return { pools, schedule };
 }
 
-const allPost = (layers: readonly LayerSpec[]): boolean => layers.every((layer) => layer.placement === "post");
+const allPost = (layers: readonly LayerSpec[]): boolean => layers.every((layer) => layer.placement.stands === "after");
 
 function buildEmbedding(settings: Settings, layers: readonly LayerSpec[], dModel: number, context: BuildContext): EmbeddingSpec | null {
   const fields = read(settings, EMBEDDING, context);

@@ -10,7 +10,7 @@ export function expected(type: FieldType): string {
   switch (type.type) {
     case "int": return "a whole number";
     case "number": return type.words.length === 0 ? "a number" : `a number or ${oneOf(type.words)}`;
-    case "flag": return "`true` or `false`";
+    case "flag": return oneOf(["true", "false", ...type.words]);
     case "choice": return oneOf(type.choices);
     case "set": return `${oneOf(type.choices)}, or several of them with commas between`;
     case "groups": return type.groups.map((group) => oneOf(group)).join(", and ");
@@ -49,7 +49,7 @@ export function readValue(name: string, field: Field<unknown>, values: readonly 
   switch (type.type) {
     case "int": return value.kind !== "number" || !Number.isInteger(value.value) ? wrong(value) : inRange(name, type, value, report);
     case "number": return readNumberOrWord(name, type, value, report, wrong);
-    case "flag": return value.kind === "word" && (value.text === "true" || value.text === "false") ? value.text === "true" : wrong(value);
+    case "flag": return value.kind !== "word" || !["true", "false", ...type.words].includes(value.text) ? wrong(value) : type.words.includes(value.text) ? value.text : value.text === "true";
     case "choice": return value.kind === "word" ? chosen(name, type.choices, value.text, value.span, report) : wrong(value);
     case "name": return value.kind === "word" ? value.text : wrong(value);
   }

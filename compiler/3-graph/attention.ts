@@ -5,7 +5,6 @@ import { shapeOf, typeOf } from "../graph/builder.ts";
 import { constant, input, mul, sigmoid } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec, Projection } from "../ir/model-spec.ts";
-import type { BlockInputs } from "./feed-forward.ts";
 import { normalize } from "./norm.ts";
 import { hasExperts, hasRouter } from "./parameters.ts";
 import { mixtureOfHeads } from "./moa.ts";
@@ -14,6 +13,8 @@ import { reported, route } from "./router.ts";
 import type { Routing } from "./router.ts";
 import { param, rotary, source } from "./state.ts";
 import type { BuildState } from "./state.ts";
+import { readBy, readByRouter } from "./streams.ts";
+import type { BlockInputs } from "./streams.ts";
 
 /** One application of an attention block. */
 interface Site {
@@ -45,8 +46,7 @@ function routeBoth(s: BuildState, name: string, spec: AttentionSpec, inputs: Blo
   const routes: Partial<Record<"v" | "o", Routing>> = {};
   for (const side of ["v", "o"] as const) {
     if (!hasRouter(spec, side)) continue;
-    const from = side === "v" ? sourceOf(inputs) : inputs;
-    const routed = spec.router.input === "norm" ? from.normed : from.x;
+    const routed = readByRouter(inputs, side === "v" ? inputs.source : inputs.own, spec.router, "v");
     const router = `${name}.router_${side}`;
     const routing = route(s, { name: router, site, skip: inputs.skip }, routed, spec); // [B, T, H, K]
     s.outputs[`sel.att_${side}.${site}`] = reported(s, router, routing.selection, inputs.skip);
@@ -55,13 +55,9 @@ function routeBoth(s: BuildState, name: string, spec: AttentionSpec, inputs: Blo
   return routes;
 }
 
-/** What keys and values read. */
-const sourceOf = (inputs: BlockInputs): Pick<BlockInputs, "x" | "normed"> => inputs.skip?.source ?? inputs;
-
-/** Queries, keys or values, [B, T, H, Dh]. Values read the residual stream, the others its norm. */
+/** Queries, keys or values, [B, T, H, Dh]. */
 function project({ s, name, spec, inputs, routes }: Site, p: Exclude<Projection, "o">): ValueId {
-  const from = p === "q" ? inputs : sourceOf(inputs);
-  const x = p === "v" ? from.x : from.normed;
+  const x = readBy(inputs, p);
   const weight = param(s, `${name}.${p}`);
   if (!hasExperts(spec, p)) return linear(s.b, `${name}.${p}`, x, weight);
   const { selection, gates } = routes[p === "q" ? "o" : "v"]!;
@@ -97,7 +93,7 @@ function output(at: Site, z: ValueId): ValueId {
 /** Each head times sigmoid of its gate's logit. */
 function gatedHeads({ s, name, spec, inputs }: Site, z: ValueId): ValueId {
   if (spec.kind !== "mha" || spec.gate === "none") return z;
-  const logits = linear(s.b, `${name}.gate.logits`, inputs.normed, param(s, `${name}.gate`)); // [B, T, H, 1]
+  const logits = linear(s.b, `${name}.gate.logits`, inputs.own.normed, param(s, `${name}.gate`)); // [B, T, H, 1]
   return map(s.b, `${name}.gated`, mul(input(0), sigmoid(input(1))), [z, logits]);
 }
 

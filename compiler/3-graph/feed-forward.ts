@@ -8,40 +8,32 @@ import type { FeedForwardSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 import { ACTIVATIONS } from "./activations.ts";
 import { reported, route } from "./router.ts";
-import type { Skip } from "./router.ts";
+import type { Routing } from "./router.ts";
 import { param, vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
+import { readBy, readByRouter } from "./streams.ts";
+import type { BlockInputs } from "./streams.ts";
 
 type Dense = Extract<FeedForwardSpec, { kind: "dense" }>;
 type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
 
-/** What one application of a block reads, [B, T, D] each. */
-export interface BlockInputs {
-  /** What experts and values read. */
-  readonly x: ValueId;
-  /** What queries and keys read, and routers that read the norm. */
-  readonly normed: ValueId;
-  /** Under halting, behind the first application: whom the block skips, and what keys and values read in place of the two above. */
-  readonly skip: (Skip & { readonly source: { readonly x: ValueId; readonly normed: ValueId } }) | null;
-}
-
 /** @returns what is added to the residual stream, [B, T, D] */
 export function feedForward(s: BuildState, name: string, ff: FeedForwardSpec, inputs: BlockInputs, site: number): ValueId {
   switch (ff.kind) {
-    case "dense": return denseBlock(s, name, ff, inputs.x);
+    case "dense": return denseBlock(s, name, ff, readBy(inputs, "feed_forward"));
     case "moe": return moeBlock(s, name, ff, inputs, site);
     default: return unreachable(ff);
   }
 }
 
-/** down · hidden + bias, hidden being activation(up · x + bias), or activation(gate · x + bias) ⊙ (up · x + bias). */
-function denseBlock(s: BuildState, name: string, { activation, glu, bias }: Pick<Dense, "activation" | "glu" | "bias">, x: ValueId): ValueId {
+/** down · hidden + bias, hidden being activation(up · x + bias), or activation(gate · x + bias) ⊙ (up · x + bias). A shared bias of the output is added elsewhere. */
+function denseBlock(s: BuildState, name: string, { activation, glu, bias }: Pick<Dense | Moe, "activation" | "glu" | "bias">, x: ValueId): ValueId {
   const parts = (glu ? ["up", "gate"] : ["up"]).map((part): Part => ({
     value: linear(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`)), // [B, T, F]
-    bias: bias ? vector(s, `${name}.${part}.bias`, 3) : null,
+    bias: bias === false ? null : vector(s, `${name}.${part}.bias`, 3),
   }));
   const down = linear(s.b, `${name}.down`, hiddenUnits(s, name, activation, parts, null), param(s, `${name}.down`));
-  return bias ? map(s.b, `${name}.out`, add(input(0), input(1)), [down, vector(s, `${name}.down.bias`, 3)]) : down;
+  return bias === true ? map(s.b, `${name}.out`, add(input(0), input(1)), [down, vector(s, `${name}.down.bias`, 3)]) : down;
 }
 
 interface Part {
@@ -59,21 +51,24 @@ function hiddenUnits(s: BuildState, name: string, activation: Moe["activation"],
   return map(s.b, `${name}.hidden`, factor === null ? product : mul(read(factor), product), inputs);
 }
 
-/** Σ over chosen experts of gate · expert(x), the routing gate multiplying the hidden row, which is the narrow side; and the shared block. */
-function moeBlock(s: BuildState, name: string, ff: Moe, { x, normed, skip }: BlockInputs, site: number): ValueId {
-  const routed = ff.router.input === "norm" ? normed : x;
-  const { selection, gates } = route(s, { name: `${name}.router`, site, skip }, routed, ff);
-  s.outputs[`sel.ffn.${site}`] = reported(s, `${name}.router`, selection, skip);
-  const bias = (part: string): ValueId | null => (ff.hasBias ? gatherRows(s.b, `${name}.${part}.bias`, param(s, `${name}.${part}.bias`), selection) : null);
+/** The chosen experts, plus the shared block, plus the bias that all of them share. */
+function moeBlock(s: BuildState, name: string, ff: Moe, inputs: BlockInputs, site: number): ValueId {
+  const x = readBy(inputs, "feed_forward");
+  const routing = route(s, { name: `${name}.router`, site, skip: inputs.skip }, readByRouter(inputs, inputs.own, ff.router, "feed_forward"), ff);
+  s.outputs[`sel.ffn.${site}`] = reported(s, `${name}.router`, routing.selection, inputs.skip);
+  const experts = chosenExperts(s, name, ff, x, routing);
+  const out = ff.nShared === 0 ? experts : map(s.b, `${name}.out`, add(input(0), input(1)), [experts, denseBlock(s, `${name}.shared`, ff, x)]);
+  return ff.bias === "shared_output" ? map(s.b, `${name}.out`, add(input(0), input(1)), [out, vector(s, `${name}.down.bias`, 3)]) : out;
+}
+
+/** Σ over chosen experts of gate · expert(x), the routing gate multiplying the hidden row, which is the narrow side. */
+function chosenExperts(s: BuildState, name: string, ff: Moe, x: ValueId, { selection, gates }: Routing): ValueId {
+  const bias = (part: string): ValueId => gatherRows(s.b, `${name}.${part}.bias`, param(s, `${name}.${part}.bias`), selection);
   const parts = (ff.glu ? ["up", "gate"] : ["up"]).map((part): Part =>
-    ({ value: expertMatmul(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`), selection, 1), bias: bias(part) })); // [B, T, K, F]
+    ({ value: expertMatmul(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`), selection, 1), bias: ff.bias === false ? null : bias(part) })); // [B, T, K, F]
   const gateColumn = view(s.b, `${name}.router.gates`, gates, [...shapeOf(s.b, gates), 1]); // [B, T, K, 1]
   const hidden = hiddenUnits(s, name, ff.activation, parts, gateColumn);
   const down = expertMatmul(s.b, `${name}.down`, hidden, param(s, `${name}.down`), selection, 1); // [B, T, K, D]
-  const downBias = bias("down");
-  const slots = downBias === null ? down : map(s.b, `${name}.down`, add(input(0), mul(input(1), input(2))), [down, gateColumn, downBias]);
-  const experts = view(s.b, `${name}.out`, sum(s.b, `${name}.out`, slots, 2), shapeOf(s.b, x));
-  if (ff.nShared === 0) return experts;
-  const shared = denseBlock(s, `${name}.shared`, { activation: ff.activation, glu: ff.glu, bias: ff.hasBias }, x);
-  return map(s.b, `${name}.out`, add(input(0), input(1)), [experts, shared]);
+  const slots = ff.bias === true ? map(s.b, `${name}.down`, add(input(0), mul(input(1), input(2))), [down, gateColumn, bias("down")]) : down;
+  return view(s.b, `${name}.out`, sum(s.b, `${name}.out`, slots, 2), shapeOf(s.b, x));
 }

@@ -29,7 +29,7 @@ export function initRule(model: ModelSpec, p: ParameterSpec): InitRule {
   const hidden = routerOf(p.role, layer)?.hidden ?? null;
   if (hidden !== null) return uniform(1 / Math.sqrt(p.role.includes(".hidden") ? model.dModel : hidden));
   if (layer.attention.kind === "moa" && layer.feedForward.kind === "moe") return sparseRule(p, layer.attention, model.dModel);
-  const depth = layer.placement === "post" ? null : model.schedule.length;
+  const depth = layer.placement.stands === "after" ? null : model.schedule.length;
   return p.role.startsWith("attention.")
     ? attentionRule(p.role, layer.attention, scheme, model.dModel, depth)
     : feedForwardRule(p.role, layer, scheme, model.dModel, depth);

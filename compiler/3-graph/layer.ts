@@ -6,12 +6,12 @@ import type { LayerSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 import { attention } from "./attention.ts";
 import { feedForward } from "./feed-forward.ts";
-import type { BlockInputs } from "./feed-forward.ts";
 import { normalize } from "./norm.ts";
-import { feedForwardReadsNorm } from "./parameters.ts";
+import { hasNorm } from "./parameters.ts";
 import type { Skip } from "./router.ts";
 import { within } from "./state.ts";
 import type { BuildState } from "./state.ts";
+import type { BlockInputs, Streams } from "./streams.ts";
 
 /** Whom halting skips in an application, and the stream that keys and values come from: null if they come from its own. */
 export interface Halted extends Skip {
@@ -20,27 +20,33 @@ export interface Halted extends Skip {
 
 /** @param site position in depth @returns the residual stream after the layer, [B, T, D] */
 export function applyLayer(s: BuildState, layer: LayerSpec, site: number, x: ValueId, halted: Halted | null = null): ValueId {
-  const middle = residual(s, layer, "norm_attention", x, halted, (inputs) => within(s, `${layer.name}.attention`, layer.attention.span, () =>
+  const middle = residual(s, layer, "attention", x, halted, (inputs) => within(s, `${layer.name}.attention`, layer.attention.span, () =>
     attention(s, `${layer.name}.attention`, layer.attention, inputs, site)));
-  return residual(s, layer, "norm_feed_forward", middle, halted, (inputs) => within(s, `${layer.name}.feed_forward`, layer.feedForward.span, () =>
+  return residual(s, layer, "feed_forward", middle, halted, (inputs) => within(s, `${layer.name}.feed_forward`, layer.feedForward.span, () =>
     feedForward(s, `${layer.name}.feed_forward`, layer.feedForward, inputs, site)));
 }
 
-function residual(s: BuildState, layer: LayerSpec, norm: "norm_attention" | "norm_feed_forward", x: ValueId, halted: Halted | null, block: (inputs: BlockInputs) => ValueId): ValueId {
-  const name = `${layer.name}.${norm}`;
+/** x + block, with the norms where the layer has them. */
+function residual(s: BuildState, layer: LayerSpec, part: "attention" | "feed_forward", x: ValueId, halted: Halted | null, block: (inputs: BlockInputs) => ValueId): ValueId {
+  const { stands, readers } = layer.placement;
+  const name = `${layer.name}.norm_${part}`;
   const normed = (y: ValueId, which = name): ValueId => within(s, `${layer.name}.norm`, layer.span, () => normalize(s, which, layer.norm, y));
-  const scaled = layer.residualScale === 1 ? input(1) : mul(constant(layer.residualScale), input(1));
-  const plus = (y: ValueId): ValueId => within(s, layer.name, layer.span, () =>
-    halted === null ? map(s.b, `${layer.name}.residual`, add(input(0), scaled), [x, y])
-      : map(s.b, `${layer.name}.residual`, add(input(0), mul(input(2), scaled)), [x, y, halted.running]));
-  const blockOf = (n: { readonly x: ValueId; readonly normed: ValueId }, ofSource: (y: ValueId) => typeof n): ValueId =>
-    block({ ...n, skip: halted === null ? null : { ...halted, source: norm === "norm_attention" && halted.source !== null ? ofSource(halted.source) : n } });
-  const both = (y: ValueId): { readonly x: ValueId; readonly normed: ValueId } => ({ x: y, normed: y });
-  switch (layer.placement) {
-    case "pre": return plus(blockOf(both(normed(x)), (y) => both(normed(y))));
-    case "peri": return plus(blockOf({ x, normed: norm === "norm_attention" || feedForwardReadsNorm(layer) ? normed(x) : x }, (y) => ({ x: y, normed: normed(y) })));
-    case "sandwich": return plus(normed(blockOf(both(normed(x)), (y) => both(normed(y))), `${name}_out`));
-    case "post": return normed(plus(blockOf(both(x), both)));
-    default: return unreachable(layer.placement);
+  const isRead = stands !== "after" && hasNorm(layer, part);
+  const streams = (y: ValueId): Streams => ({ bare: y, normed: isRead ? normed(y) : y });
+  const own = streams(x);
+  const other = part === "attention" ? halted?.source ?? null : null;
+  const source = other === null ? own : streams(other);
+  const out = block({ own, source, readers, skip: halted });
+  switch (stands) {
+    case "before": return plus(s, layer, x, out, halted);
+    case "around": return plus(s, layer, x, normed(out, `${name}_out`), halted);
+    case "after": return normed(plus(s, layer, x, out, halted));
+    default: return unreachable(stands);
   }
 }
+
+/** x + scale · y; nothing is added to tokens that are skipped. */
+const plus = (s: BuildState, { name, span, residualScale }: LayerSpec, x: ValueId, y: ValueId, skip: Skip | null): ValueId => within(s, name, span, () => {
+  const scaled = residualScale === 1 ? input(1) : mul(constant(residualScale), input(1));
+  return skip === null ? map(s.b, `${name}.residual`, add(input(0), scaled), [x, y]) : map(s.b, `${name}.residual`, add(input(0), mul(input(2), scaled)), [x, y, skip.running]);
+});

@@ -8,11 +8,12 @@ import { input, mul } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec } from "../ir/model-spec.ts";
 import { cached, turn } from "./attention.ts";
-import type { BlockInputs } from "./feed-forward.ts";
 import { relativeBias } from "./relative.ts";
 import { reported, route } from "./router.ts";
 import { param, source } from "./state.ts";
 import type { BuildState } from "./state.ts";
+import { readBy, readByRouter } from "./streams.ts";
+import type { BlockInputs } from "./streams.ts";
 
 type Moa = Extract<AttentionSpec, { kind: "moa" }>;
 
@@ -20,15 +21,13 @@ type Moa = Extract<AttentionSpec, { kind: "moa" }>;
 export function mixtureOfHeads(s: BuildState, name: string, spec: Moa, inputs: BlockInputs, site: number): ValueId {
   const { nHeads, dHead, topK, router } = spec;
   const { batch, positions } = s;
-  const routed = router.input === "norm" ? inputs.normed : inputs.x;
-  const routing = route(s, { name: `${name}.router`, site, skip: inputs.skip }, routed, spec);
+  const routing = route(s, { name: `${name}.router`, site, skip: inputs.skip }, readByRouter(inputs, inputs.own, router, "v"), spec);
   s.outputs[`sel.att.${site}`] = reported(s, `${name}.router`, routing.selection, inputs.skip);
-  const slots = expertMatmul(s.b, `${name}.q`, inputs.normed, param(s, `${name}.q`), routing.selection, 1); // [B, T, K, H·Dh]
+  const slots = expertMatmul(s.b, `${name}.q`, readBy(inputs, "q"), param(s, `${name}.q`), routing.selection, 1); // [B, T, K, H·Dh]
   const at = { s, name, spec, inputs, site };
   const q = turn(at, "q", view(s.b, `${name}.q`, slots, [batch, positions, topK * nHeads, dHead]));
-  const from = inputs.skip?.source ?? inputs;
-  const k = cached(at, "k", turn(at, "k", linear(s.b, `${name}.k`, from.normed, param(s, `${name}.k`))));
-  const v = cached(at, "v", linear(s.b, `${name}.v`, from.x, param(s, `${name}.v`)));
+  const k = cached(at, "k", turn(at, "k", linear(s.b, `${name}.k`, readBy(inputs, "k"), param(s, `${name}.k`))));
+  const v = cached(at, "v", linear(s.b, `${name}.v`, readBy(inputs, "v"), param(s, `${name}.v`)));
   const each = (x: ValueId): ValueId => forEachSlot(s, x, topK);
   const [z] = attend(s.b, `${name}.z`, q, each(k), each(v), source(s, "position"), { causal: spec.causal, window: spec.window }, relativeBias(s, name, spec, q));
   const heads = view(s.b, `${name}.z`, z!, [batch, positions, topK, nHeads * dHead]);

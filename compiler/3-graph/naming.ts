@@ -7,7 +7,8 @@
  * What neither can express gets the training code's names, continued in its manner.
  */
 import type { Param } from "../ir/graph.ts";
-import type { LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
+import type { LayerSpec, ModelSpec, NormReader, RouterSpec } from "../ir/model-spec.ts";
+import { presetOf } from "../ir/norm-placement.ts";
 import { bug, elements } from "../ir/tensor-type.ts";
 import { hasExperts, keyHeads } from "./parameters.ts";
 import { hasHalting } from "./passes.ts";
@@ -27,15 +28,14 @@ export function namingScheme(model: ModelSpec): NamingScheme {
 function isCleanLayer(layer: LayerSpec): boolean {
   const { attention, feedForward } = layer;
   const experts = (["q", "k", "v", "o"] as const).filter((p) => hasExperts(attention, p)).join("");
-  const plain = attention.qkNorm === null && attention.relative === null && feedForward.kind === "moe" && !feedForward.glu && !feedForward.hasBias && feedForward.nShared === 0
+  const plain = attention.qkNorm === null && attention.relative === null && feedForward.kind === "moe" && !feedForward.glu && feedForward.bias === false && feedForward.nShared === 0
     && isCleanRouter(feedForward.router) && (attention.kind === "mha" ? attention.headsPerKey === 1 : isCleanRouter(attention.router));
-  return plain && layer.placement === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
+  return plain && presetOf(layer.placement) === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
     && feedForward.kind === "moe" && feedForward.router.score === "sigmoid" && feedForward.router.weight === "score"
-    && feedForward.balance?.kind !== "bias" && (!("balance" in attention) || attention.balance?.kind !== "bias")
     && (attention.kind === "mha" ? attention.gate === "sigmoid" : experts === "vo" && attention.router.score === "sigmoid");
 }
 
-const isCleanRouter = ({ hasBias, hidden }: RouterSpec): boolean => !hasBias && hidden === null;
+const isCleanRouter = ({ hasBias, hidden, loadBiasRate }: RouterSpec): boolean => !hasBias && hidden === null && loadBiasRate === null;
 
 /** The official place of a parameter. */
 export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: ParameterSpec): Place {
@@ -124,6 +124,9 @@ function sparseName(role: Role, { attention, feedForward }: LayerSpec): string |
   return SPARSE[role] ?? (feedForward.kind === "moe" ? SPARSE_EXPERTS[role] : undefined);
 }
 
+/** A norm that values or experts do not read stands inside their block. */
+const isInner = ({ placement: { stands, readers } }: LayerSpec, main: NormReader): boolean => stands === "before" && !readers.includes(main);
+
 function trainingName(role: Role, layer: LayerSpec | null): string {
   if (role.endsWith(".load_bias")) return `${trainingName(role.slice(0, -".load_bias".length) as Role, layer)}_load_bias`;
   const fixed = (layer === null ? undefined : sparseName(role, layer)) ?? TRAINING[role];
@@ -132,10 +135,10 @@ function trainingName(role: Role, layer: LayerSpec | null): string {
   const block = role.slice(0, role.indexOf("."));
   const part = role.slice(block.length + 1);
   switch (block) {
-    case "norm_attention": return `${layer.placement === "peri" ? "self_attn.norm" : "norm1"}.${part}`;
+    case "norm_attention": return `${isInner(layer, "v") ? "self_attn.norm" : "norm1"}.${part}`;
     case "norm_attention_out": return `norm1_out.${part}`;
     case "norm_feed_forward_out": return `norm2_out.${part}`;
-    case "norm_feed_forward": return `${layer.placement === "peri" && layer.feedForward.kind === "moe" ? "pkm.norm" : "norm2"}.${part}`;
+    case "norm_feed_forward": return `${isInner(layer, "feed_forward") && layer.feedForward.kind === "moe" ? "pkm.norm" : "norm2"}.${part}`;
     case "attention": return trainingAttention(part, layer);
     case "feed_forward": return part.startsWith("shared.")
       ? `pkm.shared.${LINEAR[part.slice("shared.".length)] ?? bug(role)}`

@@ -50,7 +50,7 @@ export function parametersOf(model: ModelSpec): readonly ParameterSpec[] {
 function signRate({ attention, feedForward }: LayerSpec, role: Role): number | null {
   if (!role.endsWith(".load_bias")) return null;
   const part = role.startsWith("attention.") ? attention : feedForward;
-  return "balance" in part ? part.balance?.weight ?? null : null;
+  return "router" in part ? part.router.loadBiasRate : null;
 }
 
 function embeddingTensors(model: ModelSpec): readonly Tensor[] {
@@ -81,17 +81,21 @@ function normTensors(name: "embedding.norm" | "head.norm" | "attention.q_norm" |
   return norm.kind === "rmsnorm" ? [weight] : [weight, [`${name}.bias`, [dModel], [0]]];
 }
 
-/** Under peri only routers read the norm of the feed-forward block; without one it does not exist. */
-export const feedForwardReadsNorm = ({ placement, feedForward }: LayerSpec): boolean =>
-  placement !== "peri" || (feedForward.kind === "moe" && feedForward.router.input === "norm");
+/** A norm in front of a block that nothing reads does not exist. Routers may read it, and the gates of heads do. */
+export function hasNorm({ placement: { stands, readers }, attention, feedForward }: LayerSpec, part: "attention" | "feed_forward"): boolean {
+  const block = part === "attention" ? attention : feedForward;
+  const isRouted = "router" in block && block.router.input === "norm";
+  const isGated = block.kind === "mha" && block.gate === "sigmoid";
+  return stands === "after" || isRouted || isGated || readers.some((reader) => (reader === "feed_forward") === (part === "feed_forward"));
+}
 
-const outNorm = (layer: LayerSpec): NormSpec | null => (layer.placement === "sandwich" ? layer.norm : null);
+const outNorm = (layer: LayerSpec): NormSpec | null => (layer.placement.stands === "around" ? layer.norm : null);
 
 const layerTensors = (layer: LayerSpec, dModel: number): readonly Tensor[] => [
-  ...normTensors("norm_attention", layer.norm, dModel),
+  ...normTensors("norm_attention", hasNorm(layer, "attention") ? layer.norm : null, dModel),
   ...attentionTensors(layer.attention, dModel),
   ...normTensors("norm_attention_out", outNorm(layer), dModel),
-  ...normTensors("norm_feed_forward", feedForwardReadsNorm(layer) ? layer.norm : null, dModel),
+  ...normTensors("norm_feed_forward", hasNorm(layer, "feed_forward") ? layer.norm : null, dModel),
   ...feedForwardTensors(layer.feedForward, dModel),
   ...normTensors("norm_feed_forward_out", outNorm(layer), dModel),
 ];
@@ -108,10 +112,10 @@ function haltingTensors(model: ModelSpec, layer: number): readonly Tensor[] {
 }
 
 /** @param heads axes in front of the experts */
-function routerTensors(role: `attention.${"router_v" | "router_o" | "router"}` | "feed_forward.router", heads: readonly number[], { nExperts, router: { hidden, hasBias }, balance }: Routed, dModel: number): readonly Tensor[] {
+function routerTensors(role: `attention.${"router_v" | "router_o" | "router"}` | "feed_forward.router", heads: readonly number[], { nExperts, router: { hidden, hasBias, loadBiasRate } }: Routed, dModel: number): readonly Tensor[] {
   const bias: readonly Tensor[] = hasBias ? [[`${role}.bias`, [...heads, nExperts], [heads.length]]] : [];
   const layer: readonly Tensor[] = hidden === null ? [] : [[`${role}.hidden`, [hidden, dModel], [0, 1]], [`${role}.hidden.bias`, [hidden], [0]]];
-  const loadBias: readonly Tensor[] = balance?.kind === "bias" ? [[`${role}.load_bias`, [...heads, nExperts], [heads.length]]] : [];
+  const loadBias: readonly Tensor[] = loadBiasRate !== null ? [[`${role}.load_bias`, [...heads, nExperts], [heads.length]]] : [];
   return [...layer, [role, [...heads, nExperts, hidden ?? dModel], [heads.length, heads.length + 1]], ...bias, ...loadBias];
 }
 
@@ -163,23 +167,24 @@ function projectionTensors(attention: Exclude<AttentionSpec, { kind: "moa" }>, d
 
 function feedForwardTensors(ff: FeedForwardSpec, dModel: number): readonly Tensor[] {
   if (ff.kind === "dense") return denseTensors("feed_forward.", ff.dFf, ff.glu, ff.bias, dModel);
-  const { nExperts, expertSize, glu, hasBias } = ff;
+  const { nExperts, expertSize, glu } = ff;
   const wide = (role: Role): Tensor => [role, [nExperts, dModel, expertSize], [1, 2]];
-  const bias = (role: Role, width: number): readonly Tensor[] => (hasBias ? [[role, [nExperts, width], [1]]] : []);
+  const bias = (role: Role, width: number): readonly Tensor[] => (ff.bias === false ? [] : [[role, [nExperts, width], [1]]]);
+  const outputBias: readonly Tensor[] = ff.bias === "shared_output" ? [["feed_forward.down.bias", [dModel], [0]]] : bias("feed_forward.down.bias", dModel);
   return [
     ...routerTensors("feed_forward.router", [], ff, dModel),
     wide("feed_forward.up"), ...bias("feed_forward.up.bias", expertSize),
     ...(glu ? [wide("feed_forward.gate"), ...bias("feed_forward.gate.bias", expertSize)] : []),
-    ["feed_forward.down", [nExperts, expertSize, dModel], [1, 2]], ...bias("feed_forward.down.bias", dModel),
-    ...(ff.nShared === 0 ? [] : denseTensors("feed_forward.shared.", ff.nShared * expertSize, glu, hasBias, dModel)),
+    ["feed_forward.down", [nExperts, expertSize, dModel], [1, 2]], ...outputBias,
+    ...(ff.nShared === 0 ? [] : denseTensors("feed_forward.shared.", ff.nShared * expertSize, glu, ff.bias, dModel)),
   ];
 }
 
-function denseTensors(prefix: "feed_forward." | "feed_forward.shared.", width: number, glu: boolean, bias: boolean, dModel: number): readonly Tensor[] {
+function denseTensors(prefix: "feed_forward." | "feed_forward.shared.", width: number, glu: boolean, bias: boolean | "shared_output", dModel: number): readonly Tensor[] {
   const into = (glu ? ["up", "gate"] : ["up"]) as readonly ("up" | "gate")[];
   return [
     ...into.map((part): Tensor => [`${prefix}${part}`, [width, dModel], [0, 1]]),
     [`${prefix}down`, [dModel, width], [0, 1]],
-    ...(bias ? [...into.map((part): Tensor => [`${prefix}${part}.bias`, [width], [0]]), [`${prefix}down.bias`, [dModel], [0]] as Tensor] : []),
+    ...(bias === false ? [] : into.map((part): Tensor => [`${prefix}${part}.bias`, [width], [0]])), ...(bias === true ? [[`${prefix}down.bias`, [dModel], [0]] as Tensor] : []),
   ];
 }

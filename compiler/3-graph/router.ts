@@ -67,20 +67,21 @@ export function reported(s: BuildState, name: string, selection: ValueId, skip: 
 
 /**
  * Chooses the greatest logits, which is choosing the greatest scores: both scores grow with the logit. Only the chosen
- * logits pass through a sigmoid. Under `balance bias` the greatest sums of score and bias are chosen.
+ * logits pass through a sigmoid. Where balance is by bias the greatest sums of score and bias are chosen.
  * @param x what the router reads, [B, T, D]
  */
 export function route(s: BuildState, at: RouterSite, x: ValueId, { topK, router, balance }: Routed): Routing {
   const { name, skip } = at;
   const logits = routerLogits(s, at, dropInput(s, at, x, router.inputDropout), router);
   const isTrain = s.entry.kind === "train";
-  const byBias = balance?.kind === "bias";
-  const distribution = router.score === "softmax" || (isTrain && balance !== null && !byBias) ? softmax(s.b, `${name}.distribution`, logits) : null;
-  const ranked = byBias ? biasedScores(s, name, logits, distribution) : logits;
-  const selection = choose(s, at, ranked, scoreOf(router, logits, distribution), topK, router);
+  const byBias = router.loadBiasRate !== null;
+  const distribution = router.score === "softmax" || (isTrain && balance !== null) ? softmax(s.b, `${name}.distribution`, logits) : null;
+  const score = scoreOf(router, logits, distribution);
+  const ranked = byBias ? biased(s, name, score) : logits;
+  const selection = choose(s, at, ranked, score, topK, router);
   if (isTrain && balance?.kind === "mutual_information") recordInformation(s, name, balance.weight, { logits, distribution: distribution!, weight: skip?.weight ?? null });
-  else if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
   else if (isTrain && balance !== null) recordBalance(s, name, balance, distribution!, selection);
+  if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
   if (isTrain && router.zLoss > 0) recordZLoss(s, name, router.zLoss, logits);
   const gates = chosenScores(s, name, logits, distribution, selection, router);
   return { selection, gates: router.weight === "renormalized" ? renormalize(s, name, gates, router.sumEps) : gates };
@@ -89,11 +90,10 @@ export function route(s: BuildState, at: RouterSite, x: ValueId, { topK, router,
 const scoreOf = (router: RouterSpec, logits: ValueId, distribution: ValueId | null): Score =>
   router.score === "sigmoid" ? { of: logits, expr: sigmoid(input(0)) } : { of: distribution!, expr: input(0) };
 
-function biasedScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null): ValueId {
+function biased(s: BuildState, name: string, score: Score): ValueId {
   const table = param(s, `${name}.load_bias`); // [E] or [H, E]
   const bias = view(s.b, `${name}.load_bias`, table, [1, 1, ...shapeOf(s.b, table)]);
-  const score = distribution === null ? sigmoid(input(0)) : input(0);
-  return map(s.b, `${name}.ranked`, add(score, input(1)), [distribution ?? logits, bias]);
+  return map(s.b, `${name}.ranked`, add(score.expr, input(1)), [score.of, bias]);
 }
 
 function chosenScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null, selection: ValueId, router: RouterSpec): ValueId {

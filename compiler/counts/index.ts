@@ -5,7 +5,7 @@ import { countParams } from "./params.ts";
 
 export { countConventions, paperTrainingMacs, type Conventions } from "./conventions.ts";
 export { attentionMacs, countMacs, feedForwardMacs, injectionMacs, type MacConvention, type MacCounts } from "./macs.ts";
-export { countParams, feedForwardReadsNorm, type ParamCounts, type TensorCount } from "./params.ts";
+export { attentionHasNorm, countParams, feedForwardHasNorm, type ParamCounts, type TensorCount } from "./params.ts";
 
 /** What `expect` and `match` can count. */
 export const MEASURES = ["params", "active", "macs"] as const;

@@ -48,19 +48,25 @@ export function countParams(model: ModelSpec): ParamCounts {
 
 function layerTensors(layer: LayerSpec, D: number): TensorCount[] {
   const { name } = layer;
+  const out = layer.placement.stands === "around" ? layer.norm : null;
   return [
-    ...normTensors(`${name}.norm_attention`, layer.norm, D),
+    ...normTensors(`${name}.norm_attention`, attentionHasNorm(layer) ? layer.norm : null, D),
     ...attentionTensors(`${name}.attention`, layer.attention, D),
-    ...normTensors(`${name}.norm_attention_out`, layer.placement === "sandwich" ? layer.norm : null, D),
-    ...normTensors(`${name}.norm_feed_forward`, feedForwardReadsNorm(layer) ? layer.norm : null, D),
+    ...normTensors(`${name}.norm_attention_out`, out, D),
+    ...normTensors(`${name}.norm_feed_forward`, feedForwardHasNorm(layer) ? layer.norm : null, D),
     ...feedForwardTensors(`${name}.feed_forward`, layer.feedForward, D),
-    ...normTensors(`${name}.norm_feed_forward_out`, layer.placement === "sandwich" ? layer.norm : null, D),
+    ...normTensors(`${name}.norm_feed_forward_out`, out, D),
   ];
 }
 
-/** At peri only routers read the norm; where there is none, the norm does not exist. */
-export const feedForwardReadsNorm = ({ placement, feedForward }: LayerSpec): boolean =>
-  placement !== "peri" || (feedForward.kind === "moe" && feedForward.router.input === "norm");
+/** Norms after the sum always exist, those in front of a block where q, k, v, a gate or a router reads them. */
+export const attentionHasNorm = ({ placement: { stands, readers }, attention }: LayerSpec): boolean =>
+  stands === "after" || readers.some((reader) => reader !== "feed_forward")
+  || (attention.kind === "mha" ? attention.gate === "sigmoid" : attention.router.input === "norm");
+
+/** The same for the experts or the dense block, and the router. */
+export const feedForwardHasNorm = ({ placement: { stands, readers }, feedForward }: LayerSpec): boolean =>
+  stands === "after" || readers.includes("feed_forward") || (feedForward.kind === "moe" && feedForward.router.input === "norm");
 
 function normTensors(name: string, norm: NormSpec | null, D: number): TensorCount[] {
   if (norm === null || !norm.affine) return [];
@@ -87,11 +93,11 @@ function haltingTensors({ halting, core, schedule, layers, dModel: D }: ModelSpe
   return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
 }
 
-function routerTensors(name: string, outputs: number, { router: { hidden, hasBias }, balance }: Routed, D: number): TensorCount[] {
+function routerTensors(name: string, outputs: number, { router: { hidden, hasBias, loadBiasRate } }: Routed, D: number): TensorCount[] {
   return [
     ...(hidden === null ? [] : [tensor(`${name}.hidden`, [hidden, D]), tensor(`${name}.hidden.bias`, [hidden])]),
     tensor(name, [outputs, hidden ?? D]), ...(hasBias ? [tensor(`${name}.bias`, [outputs])] : []),
-    ...(balance?.kind === "bias" ? [tensor(`${name}.load_bias`, [outputs])] : []),
+    ...(loadBiasRate !== null ? [tensor(`${name}.load_bias`, [outputs])] : []),
   ];
 }
 
@@ -129,19 +135,21 @@ export function routerNames(on: readonly string[]): readonly ("v" | "o")[] {
 
 function feedForwardTensors(name: string, ff: FeedForwardSpec, D: number): TensorCount[] {
   if (ff.kind === "dense") return denseTensors(name, ff.dFf, ff.glu, ff.bias, D);
-  const { nExperts: E, expertSize: F, topK, glu, hasBias, nShared } = ff;
+  const { nExperts: E, expertSize: F, topK, glu, bias, nShared } = ff;
   const into = glu ? ["up", "gate"] : ["up"];
-  const biases = hasBias ? [...into.map((p) => tensor(`${name}.${p}.bias`, [E, F], { used: topK })), tensor(`${name}.down.bias`, [E, D], { used: topK })] : [];
+  const outputBias = bias === "shared_output" ? tensor(`${name}.down.bias`, [D]) : tensor(`${name}.down.bias`, [E, D], { used: topK });
+  const biases = bias === false ? [] : [...into.map((p) => tensor(`${name}.${p}.bias`, [E, F], { used: topK })), outputBias];
   return [
     ...into.map((p) => tensor(`${name}.${p}`, [E, D, F], { used: topK })),
     tensor(`${name}.down`, [E, F, D], { used: topK }), ...biases,
     ...routerTensors(`${name}.router`, E, ff, D),
-    ...(nShared === 0 ? [] : denseTensors(`${name}.shared`, nShared * F, glu, hasBias, D)),
+    ...(nShared === 0 ? [] : denseTensors(`${name}.shared`, nShared * F, glu, bias, D)),
   ];
 }
 
-function denseTensors(name: string, F: number, glu: boolean, bias: boolean, D: number): TensorCount[] {
+/** With `shared_output` the bias of the output belongs to the block around it. */
+function denseTensors(name: string, F: number, glu: boolean, bias: boolean | "shared_output", D: number): TensorCount[] {
   const into = glu ? ["up", "gate"] : ["up"];
-  const biases = bias ? [...into.map((p) => tensor(`${name}.${p}.bias`, [F])), tensor(`${name}.down.bias`, [D])] : [];
+  const biases = [...(bias === false ? [] : into.map((p) => tensor(`${name}.${p}.bias`, [F]))), ...(bias === true ? [tensor(`${name}.down.bias`, [D])] : [])];
   return [...into.map((p) => tensor(`${name}.${p}`, [F, D])), tensor(`${name}.down`, [D, F]), ...biases];
 }

@@ -24,10 +24,11 @@ function settingChanges(path: string, before: Setting | undefined, after: Settin
   return [...clauses, ...changesBetween(before.below ?? {}, after.below ?? {}, `${path}.`)];
 }
 
-/** `norm … at pre` is "norm.at", `n_experts … on v` is "on" beside n_experts: as `--set` names them. */
+/** `norm … at pre` is "norm.at", `n_experts … on v` is "on" beside n_experts: as `--set` names them. One clause may stand in place of another. */
 function clauseChanges(path: string, before: Setting, after: Setting): readonly FieldChange[] {
-  const words = Object.keys(after.clauses).filter((word) => word in before.clauses && before.clauses[word] !== after.clauses[word]);
-  return words.map((word) => ({ path: clausePath(path, after, word), from: before.clauses[word]!, to: after.clauses[word]!, details: [] }));
+  const gone = Object.entries(before.clauses).filter(([word]) => !(word in after.clauses)).map(([word, text]) => `${word} ${text}`).join(" ");
+  const words = Object.keys(after.clauses).filter((word) => before.clauses[word] !== after.clauses[word] && (word in before.clauses || gone !== ""));
+  return words.map((word) => ({ path: clausePath(path, after, word), from: before.clauses[word] ?? gone, to: after.clauses[word]!, details: [] }));
 }
 
 const clausePath = (path: string, { below }: Setting, word: string): string => (below === null ? [...path.split(".").slice(0, -1), word].join(".") : `${path}.${word}`);
@@ -45,7 +46,7 @@ export function applyChange(settings: Settings, after: Settings, path: readonly 
   const [mine, theirs] = [settings[name], after[name]];
   if (rest.length > 0 && mine?.below != null && theirs?.below != null) {
     const [word] = rest as [string];
-    if (rest.length === 1 && word in theirs.clauses) return { ...settings, [name]: { ...mine, clauses: { ...mine.clauses, [word]: theirs.clauses[word]! } } };
+    if (rest.length === 1 && word in theirs.clauses) return { ...settings, [name]: { ...mine, clauses: theirs.clauses } };
     return { ...settings, [name]: { ...mine, below: applyChange(mine.below, theirs.below, rest) } };
   }
   const owner = Object.entries(after).find(([, setting]) => setting.below === null && name in setting.clauses);

@@ -1,5 +1,5 @@
 /** What the picture says about the parts of a layer, in the words of the language. */
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, RouterSpec } from "../ir/model-spec.ts";
+import type { BalanceSpec, LayerSpec, NormPlacement, NormReader, RouterSpec } from "../ir/model-spec.ts";
 import { keyWidth } from "../counts/params.ts";
 
 /** Experts: a comb of n teeth, of which k are chosen. */
@@ -15,11 +15,11 @@ export interface Part {
   readonly combs: readonly Comb[];
   /** Null if nothing is routed. */
   readonly router: string | null;
-  /** What at peri reads the norm, and what reads the residual; null for none. */
-  readonly reads: { readonly norm: string | null; readonly residual: string | null; readonly all: string };
+  /** What reads the norm in front of the block, and what the residual stream: "q, k". */
+  readonly reads: { readonly norm: string; readonly residual: string };
 }
 
-export function attentionPart(attention: AttentionSpec): Part {
+export function attentionPart({ attention, placement }: LayerSpec): Part {
   const { nHeads, dHead, rope, qkNorm, window, causal, relative } = attention;
   const keyHeads = keyWidth(attention) / dHead;
   const facts = [
@@ -32,32 +32,45 @@ export function attentionPart(attention: AttentionSpec): Part {
     ...(attention.kind === "mha" ? (attention.gate === "none" ? [] : ["sigmoid gate per head"]) : []),
   ];
   if (attention.kind === "mha") {
-    const gate = attention.gate === "none" ? "" : ", gate";
-    return { title: "attention mha", facts, combs: [], router: null, reads: { norm: `q, k${gate}`, residual: "v", all: `q, k, v${gate}` } };
+    return { title: "attention mha", facts, combs: [], router: null, reads: reads(placement, { ...QKV, ...(attention.gate === "none" ? {} : { gate: "norm" }) }) };
   }
-  const { nExperts: n, topK: k, router, balance } = attention;
+  const { nExperts: n, topK: k, router } = attention;
   const routed = routing(router);
-  if (attention.kind === "moa") return { title: "attention moa", facts: [...facts, ...balancing(balance)], combs: [{ label: "q, o", n, k }], router: routed, reads: { norm: "q, k, router", residual: "v", all: "q, k, v, router" } };
+  if (attention.kind === "moa") return { title: "attention moa", facts: [...facts, ...balancing(attention)], combs: [{ label: "q, o", n, k }], router: routed, reads: reads(placement, { ...QKV, router: readerOf(router, "v") }) };
   const combs = attention.on.map((p) => ({ label: p, n, k }));
-  const onNorm = router.input === "norm";
   return {
-    title: "attention switchhead", facts: [...facts, "experts per head", ...balancing(balance)], combs, router: routed,
-    reads: { norm: onNorm ? "q, k, routers" : "q, k", residual: onNorm ? "v" : "v, routers", all: "q, k, v, routers" },
+    title: "attention switchhead", facts: [...facts, "experts per head", ...balancing(attention)], combs, router: routed,
+    reads: reads(placement, { ...QKV, routers: readerOf(router, "v") }),
   };
 }
 
-export function feedForwardPart(ff: FeedForwardSpec): Part {
+export function feedForwardPart({ feedForward: ff, placement }: LayerSpec): Part {
   const activation = [ff.activation, ...(ff.glu ? ["gated (glu)"] : [])];
-  if (ff.kind === "dense") return { title: "feed_forward dense", facts: [`width ${ff.dFf}`, ...activation, ff.bias ? "biases" : "no biases"], combs: [], router: null, reads: { norm: null, residual: "input", all: "input" } };
+  if (ff.kind === "dense") return { title: "feed_forward dense", facts: [`width ${ff.dFf}`, ...activation, ff.bias ? "biases" : "no biases"], combs: [], router: null, reads: reads(placement, { input: "feed_forward" }) };
   const { nExperts: n, topK: k, expertSize, nShared, router } = ff;
-  const onNorm = router.input === "norm";
   return {
-    title: "feed_forward moe", facts: [`experts of ${expertSize}`, ...activation, ...(ff.hasBias ? ["biases"] : []), ...(nShared === 0 ? [] : [`${nShared} more for every token`]), ...balancing(ff.balance)],
+    title: "feed_forward moe", facts: [`experts of ${expertSize}`, ...activation, ...(ff.bias === false ? [] : [ff.bias === true ? "biases" : "biases, one of the output"]), ...(nShared === 0 ? [] : [`${nShared} more for every token`]), ...balancing(ff)],
     combs: [{ label: "", n, k }], router: routing(router),
-    reads: { norm: onNorm ? "router" : null, residual: onNorm ? "experts" : "experts, router", all: "experts, router" },
+    reads: reads(placement, { experts: "feed_forward", router: readerOf(router, "feed_forward") }),
   };
+}
+
+/** Names of what reads, each with the word of `norm … on` that decides what it reads; "norm" if it reads the norm whatever is named. */
+type Readers = Readonly<Record<string, NormReader | "norm">>;
+
+const QKV: Readers = { q: "q", k: "k", v: "v" };
+
+const readerOf = (router: RouterSpec, experts: NormReader): NormReader | "norm" => (router.input === "norm" ? "norm" : experts);
+
+function reads({ stands, readers }: NormPlacement, parts: Readers): Part["reads"] {
+  const isNormed = (reader: NormReader | "norm"): boolean => stands !== "after" && (reader === "norm" || readers.includes(reader));
+  const names = (normed: boolean): string => Object.entries(parts).filter(([, reader]) => isNormed(reader) === normed).map(([name]) => name).join(", ");
+  return { norm: names(true), residual: names(false) };
 }
 
 const routing = (router: RouterSpec): string => [`router ${router.score}`, ...(router.weight === "score" ? [] : ["renormalized"])].join(" · ");
 
-const balancing = (balance: BalanceSpec | null): readonly string[] => (balance === null ? [] : [`balance ${balance.kind}`]);
+function balancing({ balance, router }: { readonly balance: BalanceSpec | null; readonly router: RouterSpec }): readonly string[] {
+  const ways = [...(balance === null ? [] : [balance.kind]), ...(router.loadBiasRate === null ? [] : ["bias"])];
+  return ways.length === 0 ? [] : [`balance ${ways.join(" and ")}`];
+}

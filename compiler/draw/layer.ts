@@ -1,5 +1,6 @@
 /** The wiring of a layer: the residual line, what reads it where, the norms, the two blocks. */
 import type { LayerSpec } from "../ir/model-spec.ts";
+import { placementText } from "../ir/norm-placement.ts";
 import { attentionPart, type Comb, feedForwardPart, type Part } from "./facts.ts";
 import { arrow, at, box, el, hue, line, type Piece, text, widthOf, wrapped } from "./svg.ts";
 
@@ -12,7 +13,7 @@ const INNER = BLOCK - 24;
 const NORM = 26;
 
 export function drawLayer(layer: LayerSpec, names: readonly string[], all: readonly string[]): Piece {
-  const parts = [attentionPart(layer.attention), feedForwardPart(layer.feedForward)] as const;
+  const parts = [attentionPart(layer), feedForwardPart(layer)] as const;
   const tall = Math.max(...parts.map(heightOf));
   const residual = 52 + tall + 92;
   const [start, end] = [EDGE, CARD - EDGE];
@@ -39,7 +40,7 @@ function title(layer: LayerSpec, names: readonly string[], all: readonly string[
   const scale = layer.residualScale === 1 ? "" : `, blocks × ${layer.residualScale}`;
   const rest = names.length > chips.length ? `and ${names.length - chips.length} more; ` : "";
   return text(EDGE, 28, names.length === 1 ? "layer" : "layers", { size }) + drawn.join("")
-    + text(CARD - EDGE, 28, `${rest}${layer.norm.kind} at ${layer.placement}${scale}`, { size, anchor: "end", kind: "dim", within: 270 });
+    + text(CARD - EDGE, 28, `${rest}${layer.norm.kind} ${placementText(layer.placement)}${scale}`, { size, anchor: "end", kind: "dim", within: 270 });
 }
 
 const FACT = 17;
@@ -52,10 +53,10 @@ const heightOf = (part: Part): number => 34 + factLines(part).length * FACT + pa
 function drawSite(part: Part, layer: LayerSpec, kind: string, bottom: number, residual: number, x: number): string {
   const top = bottom - heightOf(part);
   const plus = x + BLOCK + 26;
-  const { placement } = layer;
+  const { stands } = layer.placement;
   const out = line([x + BLOCK, (top + bottom) / 2], [plus, (top + bottom) / 2]) + arrow([plus, (top + bottom) / 2], [plus, residual - 9]);
-  const after = placement === "sandwich" ? normBox(plus - 32, residual - 62, layer, 64) : "";
-  const onLine = placement === "post" ? normBox(plus + 13, residual - NORM / 2, layer, 44) : "";
+  const after = stands === "around" ? normBox(plus - 32, residual - 62, layer, 64) : "";
+  const onLine = stands === "after" ? normBox(plus + 13, residual - NORM / 2, layer, 44) : "";
   const circle = el("circle", { cx: plus, cy: residual, r: 9, class: "plain" }) + line([plus - 5, residual], [plus + 5, residual]) + line([plus, residual - 5], [plus, residual + 5]);
   const scale = layer.residualScale === 1 ? "" : text(plus - 12, residual - 14, `× ${layer.residualScale}`, { size: 11, anchor: "end" });
   return box(x, top, BLOCK, bottom - top, `${kind}-block`) + at(x + 12, top, blockText(part, kind)) + inputs(part, layer, bottom, residual, x) + out + after + onLine + circle + scale;
@@ -66,13 +67,12 @@ const normBox = (x: number, y: number, { norm }: LayerSpec, width: number): stri
 
 /** One or two ways up from the residual line, with what reads each. */
 function inputs(part: Part, layer: LayerSpec, bottom: number, residual: number, x: number): string {
-  const { norm, residual: bare, all } = part.reads;
+  const { norm, residual: bare } = part.reads;
   const way = (dx: number, label: string, normed: boolean, within: number): string =>
     el("circle", { cx: x + dx, cy: residual, r: 3, class: "tip" }) + arrow([x + dx, residual], [x + dx, bottom])
       + (normed ? normBox(x + dx - 42, residual - 62, layer, 84) : "") + text(x + dx, bottom - 9, label, { size: 11, anchor: "middle", within });
-  if (layer.placement !== "peri") return way(BLOCK / 2, all, layer.placement !== "post", INNER);
-  const [left, right] = [BLOCK * 0.3, BLOCK * 0.78];
-  return (norm === null ? "" : way(left, norm, true, BLOCK * 0.52)) + (bare === null ? "" : way(norm === null ? BLOCK / 2 : right, bare, false, norm === null ? INNER : BLOCK * 0.4));
+  if (norm === "" || bare === "") return way(BLOCK / 2, norm + bare, norm !== "", INNER);
+  return way(BLOCK * 0.3, norm, true, BLOCK * 0.52) + way(BLOCK * 0.78, bare, false, BLOCK * 0.4);
 }
 
 function blockText(part: Part, kind: string): string {

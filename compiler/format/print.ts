@@ -1,5 +1,6 @@
 /** ModelSpec → text: every field written out, in the canonical layout. Parses back to the same ModelSpec (spans apart). */
 import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
+import { placementText } from "../ir/norm-placement.ts";
 import { numberText } from "../ir/number-text.ts";
 
 export function printSpec(model: ModelSpec): string {
@@ -61,7 +62,7 @@ function printLayers(layers: readonly LayerSpec[]): string[] {
 function printLayer({ norm, placement, residualScale, attention, feedForward }: LayerSpec): string[] {
   return [
     `    ${fields({ residual_scale: residualScale })}`,
-    `    norm ${norm.kind} at ${placement} { ${fields({ eps: norm.eps, affine: norm.affine })} }`,
+    `    norm ${norm.kind} ${placementText(placement)} { ${fields({ eps: norm.eps, affine: norm.affine })} }`,
     ...printAttention(attention),
     ...printFeedForward(feedForward),
   ];
@@ -80,7 +81,7 @@ function printAttention(attention: AttentionSpec): string[] {
       "    attention moa {",
       `      ${fields({ n_experts: attention.nExperts, expert_size: nHeads * dHead, d_head: dHead, top_k: attention.topK })}`,
       `      ${positions}`, `      ${scores}`,
-      `      ${printRouter(attention.router)}  ${printBalance(attention.balance)}`,
+      `      ${printRouter(attention.router)}  ${printBalancing(attention)}`,
       "    }",
     ];
   }
@@ -89,7 +90,7 @@ function printAttention(attention: AttentionSpec): string[] {
     `      ${heads}`,
     `      ${scores}`,
     `      n_experts ${attention.nExperts} on ${attention.on.join(", ")}  ${fields({ top_k: attention.topK })}`,
-    `      ${printRouter(attention.router)}  ${printBalance(attention.balance)}`,
+    `      ${printRouter(attention.router)}  ${printBalancing(attention)}`,
     "    }",
   ];
 }
@@ -112,8 +113,8 @@ function printFeedForward(ff: FeedForwardSpec): string[] {
   return [
     "    feed_forward moe {",
     `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: ff.activation })}`,
-    `      ${fields({ glu: ff.glu, bias: ff.hasBias, n_shared: ff.nShared })}`,
-    `      ${printRouter(ff.router)}  ${printBalance(ff.balance)}`,
+    `      ${fields({ glu: ff.glu, bias: ff.bias, n_shared: ff.nShared })}`,
+    `      ${printRouter(ff.router)}  ${printBalancing(ff)}`,
     "    }",
   ];
 }
@@ -123,8 +124,11 @@ const printRouter = (router: RouterSpec): string => `router { ${fields({
   expert_dropout: router.expertDropout, input_dropout: router.inputDropout, sampled: router.sampled,
 })} }`;
 
-const printBalance = (balance: BalanceSpec | null): string =>
-  balance === null ? "balance none" : balance.kind === "bias" ? `balance bias { ${fields({ rate: balance.weight })} }` : balance.kind === "mutual_information" ? `balance ${balance.kind} { ${fields({ weight: balance.weight })} }` : `balance ${balance.kind} { ${fields({ weight: balance.weight })}  scope ${balance.over}, ${balance.passes ? "passes" : "site"} }`;
+function printBalancing({ balance, router: { loadBiasRate } }: { readonly balance: BalanceSpec | null; readonly router: RouterSpec }): string {
+  if (balance === null) return loadBiasRate === null ? "balance none" : `balance bias { ${fields({ rate: loadBiasRate })} }`;
+  const scope = balance.kind === "mutual_information" ? "" : `  scope ${balance.over}, ${balance.passes ? "passes" : "site"}`;
+  return `balance ${balance.kind} { ${fields({ weight: balance.weight })}${scope}  ${fields({ bias_rate: loadBiasRate ?? 0 })} }`;
+}
 
 function printTrain(train: TrainSpec): string[] {
   const { optimizer: o, schedule: s } = train;

@@ -22,7 +22,7 @@ export function importClean(args: Readonly<Record<string, unknown>>): ImportedMo
   return {
     dModel, layers, stack: cyclicStack(layers, repeats), placement: "peri",
     attention: attention(options, dModel),
-    feedForward: { activation: "relu", nExperts: whole(options, "ff_n_experts"), expertSize: whole(options, "ff_expert_size"), ...routing(options, "ff") },
+    feedForward: { activation: "relu", nExperts: whole(options, "ff_n_experts"), expertSize: whole(options, "ff_expert_size"), bias: false, ...routing(options, "ff") },
     embedding: { scale: 1, normed: false },
     headNorm: true,
   };

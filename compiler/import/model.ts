@@ -1,12 +1,14 @@
 /** An official configuration in the words of the spec language: what `printSpec` prints. All layers are alike. */
-import type { Activation, NormPlacement, RouterSpec } from "../ir/model-spec.ts";
+import type { Activation, FeedForwardSpec, NormPreset, RouterSpec } from "../ir/model-spec.ts";
+
+type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
 
 export interface ImportedModel {
   readonly dModel: number;
   /** Names of the layers; with `own`, one layer of which every site has a copy. */
   readonly layers: readonly string[];
   readonly stack: string;
-  readonly placement: NormPlacement;
+  readonly placement: NormPreset;
   readonly attention: ImportedAttention;
   readonly feedForward: ImportedFeedForward;
   readonly embedding: { readonly scale: number | "sqrt_d_model"; readonly normed: boolean };
@@ -45,7 +47,7 @@ export interface ImportedBalance {
 
 export type ImportedFeedForward = { readonly activation: Activation } & (
   | { readonly dFf: number }
-  | ({ readonly nExperts: number; readonly expertSize: number; readonly bias?: boolean } & ImportedRouting)
+  | ({ readonly nExperts: number; readonly expertSize: number; readonly bias: Moe["bias"] } & ImportedRouting)
 );
 
 /** a, b, … z, or l0, l1, … where letters do not suffice. */

@@ -50,7 +50,7 @@ function attentionLines({ nHeads, dHead, rope, kind }: ImportedAttention): reado
 
 function feedForwardLines(ff: ImportedFeedForward): readonly string[] {
   if ("dFf" in ff) return ["feed_forward dense {", `  d_ff ${ff.dFf}  activation ${ff.activation}`, "}"];
-  return ["feed_forward moe {", `  n_experts ${ff.nExperts}  expert_size ${ff.expertSize}  top_k ${ff.topK}  activation ${ff.activation}${ff.bias === true ? "  bias true" : ""}`, ...indent(routingLines(ff)), "}"];
+  return ["feed_forward moe {", `  n_experts ${ff.nExperts}  expert_size ${ff.expertSize}  top_k ${ff.topK}  activation ${ff.activation}${ff.bias === false ? "" : `  bias ${ff.bias}`}`, ...indent(routingLines(ff)), "}"];
 }
 
 const routingLines = ({ score, weight, hasBias, balance, hidden, eps, expertDropout = 0, inputDropout = 0, sampled = 0 }: ImportedRouting): readonly string[] => [

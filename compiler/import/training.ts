@@ -16,7 +16,7 @@ const RULES: Readonly<Record<string, OptionRule>> = {
   "transformer.embedding_scale": { used: null }, "transformer.universal.group_size": { used: 1 }, "transformer.universal.group_type": { used: "abab" },
   "lm.trafo.norm_input": { used: false }, "lm.trafo.force_out_norm": { used: false }, "rope.rotate_fraction": { used: 0.5 }, "rope.base": { used: 10_000 },
   "pkm.n_heads": { used: 1 }, "moe.n_experts": { used: 128 }, "moe.expert_size": { used: 128 }, "moe.selection_mode": { used: "sigmoid" }, "moe.sel_bias": { used: false },
-  "moe.activation_after_topk": { used: false }, "moe.nonorm": { used: false }, "moe.perplexity_reg": { used: 0 }, "moe.perplexity_reg_mode": { used: "step" },
+  "moe.activation_after_topk": { used: false }, "moe.bias": { used: false }, "moe.nonorm": { used: false }, "moe.perplexity_reg": { used: 0 }, "moe.perplexity_reg_mode": { used: "step" },
   "moe.att.enable": { used: false }, "moe.att.n_experts": { used: 4 }, "moe.att.k": { used: 2 }, "moe.att.selection_mode": { used: "sigmoid" },
   "moe.att.q_expert": { used: true }, "moe.att.k_expert": { used: true }, "moe.att.v_expert": { used: true }, "moe.att.o_expert": { used: true },
   "moe.att.perplexity_reg": { used: null }, "moe.att.perplexity_reg_mode": { used: null },
@@ -28,7 +28,7 @@ const RULES: Readonly<Record<string, OptionRule>> = {
   "reg": { only: 1, because: "a factor on all regularizers is not supported; multiply their own weights instead" },
   "lm.trafo.context_blocks": { only: 0, because: "attention to earlier blocks is not supported" },
   "lm.trafo.last_layer_context": off("attention to the last layer's earlier blocks is"), "lm.trafo.same_length": off("same-length attention is"),
-  "lm.trafo.xl_init": off("Transformer-XL initialization is"), "moe.bias": { only: false, because: "an output bias that all experts share is not supported" },
+  "lm.trafo.xl_init": off("Transformer-XL initialization is"),
   // Released under other names than what they do: see the training code's FullMoeRopeAttention call.
   "moe.att.norm_init": off("separate routers for queries and keys are"), "moe.att.separate_kq_sel": off("one router for source and destination is"),
   "moe.att.same_sel": off("another width of values is"),
@@ -120,7 +120,8 @@ function feedForward(options: Options, variant: string, dModel: number, depth: n
   const isShared = variant.endsWith("universal");
   const applications = isShared ? depth / whole(options, "transformer.universal.group_size") : 1;
   const sizes = { nExperts: whole(options, "moe.n_experts"), expertSize: whole(options, "moe.expert_size"), topK: whole(options, "pkm.n_heads") };
-  return { activation, ...sizes, ...router, ...feedForwardDropout(options), hasBias: options["moe.sel_bias"] === true, balance: balance(options, "moe.perplexity_reg", "moe.perplexity_reg_mode", applications) };
+  const bias = options["moe.bias"] === true ? "shared_output" : false;
+  return { activation, ...sizes, bias, ...router, ...feedForwardDropout(options), hasBias: options["moe.sel_bias"] === true, balance: balance(options, "moe.perplexity_reg", "moe.perplexity_reg_mode", applications) };
 }
 
 function feedForwardDropout(options: Options): Pick<ImportedRouting, "expertDropout" | "inputDropout"> {

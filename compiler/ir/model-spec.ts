@@ -110,7 +110,19 @@ export interface NormSpec {
  * peri: x + f(x), only queries, keys and routers read norm(x) (Csordás et al. 2024, section 2.4).
  * sandwich: x + norm_out(f(norm(x))), two norms per block (Ding et al. 2021, arXiv:2105.13290).
  */
-export type NormPlacement = "pre" | "post" | "peri" | "sandwich";
+export type NormPreset = "peri" | "pre" | "post" | "sandwich";
+
+/** What may read the norm in front of its block: queries, keys, values; experts or the dense block. */
+export const NORM_READERS = ["q", "k", "v", "feed_forward"] as const;
+export type NormReader = (typeof NORM_READERS)[number];
+
+/** Where a layer's norms stand and who reads them; ir/norm-placement.ts has the presets. */
+export interface NormPlacement {
+  /** In front of each block; around it, in front and behind; or after the sum of block and residual. */
+  readonly stands: "before" | "around" | "after";
+  /** In the order of NORM_READERS; what is not among them reads the residual stream. All if norms stand around blocks, none if after them. */
+  readonly readers: readonly NormReader[];
+}
 
 export interface LayerSpec {
   readonly name: string; // "a"; copies made by own(): "a.0", "a.1", …
@@ -200,8 +212,11 @@ export type FeedForwardSpec =
       readonly activation: Activation;
       /** As in a dense block, for each expert. */
       readonly glu: boolean;
-      /** Each expert (and the shared block) has biases. */
-      readonly hasBias: boolean;
+      /**
+       * Each expert (and the shared block) has biases in all maps; or in front of its activation, and the sum of all outputs has one bias, which no
+       * gate multiplies.
+       */
+      readonly bias: boolean | "shared_output";
       /** Width of a dense block beside the experts, in experts; 0 for none. */
       readonly nShared: number;
       readonly router: RouterSpec;
@@ -210,7 +225,7 @@ export type FeedForwardSpec =
 
 export interface RouterSpec {
   readonly span: Span;
-  /** What the router reads: the layer's norm of the residual stream, or what the experts read. */
+  /** What the router reads: the layer's norm of the residual stream, or what the experts read (in attention: what values read). */
   readonly input: "norm" | "residual";
   readonly score: "sigmoid" | "softmax"; // softmax is over all experts
   /** What multiplies an expert's output: its score, or its score divided by the sum over the chosen ones. */
@@ -229,20 +244,23 @@ export interface RouterSpec {
   readonly inputDropout: number;
   /** In training, so many of the topK are not the next greatest but drawn in proportion to their scores. */
   readonly sampled: number;
+  /**
+   * Balance by bias (Wang et al. 2024, arXiv:2408.15664): each expert has a number that is added to its score for the choice alone; after each
+   * step it moves by this rate towards an even load, counted over the batch and all passes. Null: no such numbers.
+   */
+  readonly loadBiasRate: number | null;
 }
 
 /**
- * A mean over groups of positions, P being the mean routing distribution of a group:
+ * A term of the loss: a mean over groups of positions, P being the mean routing distribution of a group:
  * entropy  −weight · H(P)
  * load     weight · E · Σ f · P, f being the part of the group's choices that fell on each expert; a constant to the gradient.
- * bias     no term: each expert has a number that is added to its score for the choice alone; after each step it moves by `weight`
- *          towards an even load (over: batch, passes).
  * mutual_information  −weight · (Σ ω Σ_e p log p + Σ_e P log P), P = Σ ω p, over all tokens and applications (over: batch, passes). ω is 1 over
  *          rows times experts, or under halting a token's remaining weight over the sum of all. Both sums have one sign, as in the
  *          released code of the Sparse Universal Transformer.
  */
 export interface BalanceSpec {
-  readonly kind: "entropy" | "load" | "bias" | "mutual_information";
+  readonly kind: "entropy" | "load" | "mutual_information";
   readonly span: Span;
   readonly weight: number;
   /** Positions averaged together: those of one sequence, of the whole batch, or each alone. */

@@ -1,13 +1,14 @@
 /** Small ModelSpecs for tests. */
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormPlacement, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormPlacement, NormPreset, NormReader, RouterSpec } from "../../compiler/ir/model-spec.ts";
 import { checkSource } from "../../compiler/front.ts";
 import { importOfficial } from "../../compiler/import/index.ts";
+import { PRESETS } from "../../compiler/ir/norm-placement.ts";
 import { bug } from "../../compiler/ir/tensor-type.ts";
 
 export const SPAN = { file: "test", start: 0, end: 0 };
 export const NORM = { kind: "layernorm", affine: true, eps: 1e-5 } as const;
 
-export const router = (over: Partial<RouterSpec> = {}): RouterSpec => ({ span: SPAN, input: "norm", score: "sigmoid", weight: "score", sumEps: 0, hidden: null, hasBias: false, zLoss: 0, expertDropout: 0, inputDropout: 0, sampled: 0, ...over });
+export const router = (over: Partial<RouterSpec> = {}): RouterSpec => ({ span: SPAN, input: "norm", score: "sigmoid", weight: "score", sumEps: 0, hidden: null, hasBias: false, zLoss: 0, expertDropout: 0, inputDropout: 0, sampled: 0, loadBiasRate: null, ...over });
 
 export const entropy = (weight: number, over: Partial<BalanceSpec> = {}): BalanceSpec | null =>
   weight === 0 ? null : { kind: "entropy", span: SPAN, weight, over: "sequence", passes: true, ...over };
@@ -16,16 +17,19 @@ export const information = (weight: number): BalanceSpec => ({ kind: "mutual_inf
 
 export const load = (weight: number, over: Partial<BalanceSpec> = {}): BalanceSpec => ({ kind: "load", span: SPAN, weight, over: "batch", passes: false, ...over });
 
-export const loadBias = (rate: number): BalanceSpec => ({ kind: "bias", span: SPAN, weight: rate, over: "batch", passes: true });
-
 const TRAIN: ModelSpec["train"] = {
   optimizer: { kind: "adamw", lr: 2.5e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 },
   schedule: { kind: "constant", warmup: 0, floor: 0.1 },
   gradClip: 0.25, batch: 2, accumulate: 1, steps: 10, evalEvery: 0, checkpointEvery: 0,
 };
 
-export const layer = (name: string, attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement): LayerSpec =>
-  ({ name, span: SPAN, norm: NORM, placement, residualScale: 1, attention, feedForward });
+/** The word behind `norm … at`, or those behind `on`. */
+export type Placed = NormPreset | readonly NormReader[];
+
+const placementOf = (placed: Placed): NormPlacement => (typeof placed === "string" ? PRESETS[placed] : { stands: "before", readers: placed });
+
+export const layer = (name: string, attention: AttentionSpec, feedForward: FeedForwardSpec, placed: Placed): LayerSpec =>
+  ({ name, span: SPAN, norm: NORM, placement: placementOf(placed), residualScale: 1, attention, feedForward });
 
 export function model(over: Partial<ModelSpec> & Pick<ModelSpec, "layers" | "schedule" | "vocabSize" | "seqLen" | "dModel">): ModelSpec {
   return {

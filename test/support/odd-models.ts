@@ -1,7 +1,7 @@
 /** Every option of a ModelSpec, at sizes that are multiples of nothing. */
 import { ACTIVATIONS } from "../../compiler/ir/model-spec.ts";
-import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, NormPlacement, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
-import { entropy, information, layer, load, loadBias, model, NORM, router, scheduleOf, SPAN } from "./models.ts";
+import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import { entropy, information, layer, load, model, NORM, router, scheduleOf, SPAN, type Placed } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
 /** For graphs with random numbers: a key, and the second micro-batch of three sequences. */
@@ -15,20 +15,20 @@ export const mha = (gate: "none" | "sigmoid" = "none"): Mha => ({ ...HEADS, kind
 export const switchhead = (on: readonly Projection[], over: Partial<RouterSpec> = {}, balance = entropy(0.3)): AttentionSpec =>
   ({ ...HEADS, kind: "switchhead", nExperts: 5, topK: 2, on, router: router(over), balance });
 export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): Moe =>
-  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, glu: false, hasBias: false, nShared: 0, router: router(over), balance });
+  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, glu: false, bias: false, nShared: 0, router: router(over), balance });
 export const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): Dense => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias, glu: false });
 
 /** One layer applied twice. */
-export const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement, over: Partial<ModelSpec> = {}): ModelSpec =>
-  model({ layers: [layer("a", attention, feedForward, placement)], schedule: scheduleOf([0, 0]), vocabSize: V, seqLen: T, dModel: D, ...over });
+export const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placed: Placed, over: Partial<ModelSpec> = {}): ModelSpec =>
+  model({ layers: [layer("a", attention, feedForward, placed)], schedule: scheduleOf([0, 0]), vocabSize: V, seqLen: T, dModel: D, ...over });
 
 const SPARSE: Partial<RouterSpec> = { score: "softmax", weight: "renormalized", sumEps: 1e-6, hidden: 11 };
 export const moa = (over: Partial<RouterSpec> = {}, balance: BalanceSpec | null = information(0.3)): AttentionSpec =>
   ({ ...HEADS, kind: "moa", nHeads: 2, dHead: 8, rope: null, relative: { reach: 5 }, nExperts: 4, topK: 2, router: router({ ...SPARSE, ...over }), balance });
 
 /** One layer applied four times; about half of the tokens leave early. */
-const halting = (attention: AttentionSpec, feedForward: FeedForwardSpec, placement: NormPlacement): ModelSpec =>
-  twice(attention, feedForward, placement, { schedule: scheduleOf([0, 0, 0, 0]), halting: { kind: "act", span: SPAN, threshold: 0.7, weight: 0.3 } });
+const halting = (attention: AttentionSpec, feedForward: FeedForwardSpec, placed: Placed): ModelSpec =>
+  twice(attention, feedForward, placed, { schedule: scheduleOf([0, 0, 0, 0]), halting: { kind: "act", span: SPAN, threshold: 0.7, weight: 0.3 } });
 
 /** A core of layers `order` applied three times, between a layer in front of it and one behind it. */
 export const cored = (over: Partial<CoreSpec>, halting: ModelSpec["halting"] = null, order: readonly number[] = [1]): ModelSpec => {
@@ -53,6 +53,15 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
     layers: [layer("a", switchhead(["v", "o"]), moe(), "peri"), layer("b", mha(), dense(), "peri")], schedule: scheduleOf([0, 0, 1, 1]), vocabSize: V, seqLen: T, dModel: D,
   }),
   "pre": twice(switchhead(["v", "o"]), moe(), "pre"),
+  "norm on v and experts": twice(switchhead(["v", "o"]), moe(), ["v", "feed_forward"]),
+  "norm on q, dense": twice(mha(), dense(), ["q"]),
+  "norm on k and v, experts everywhere": twice(switchhead(["q", "k", "v", "o"]), moe(), ["k", "v"]),
+  "norm on the dense block alone": twice(mha(), dense(), ["feed_forward"]),
+  "norm on v, routers as values and experts": twice(switchhead(["v", "o"], { input: "residual" }), moe({ input: "residual" }), ["v"]),
+  // Rotary positions: without any, what a bias adds to all keys is nothing to the softmax.
+  "norm on k, mixture of heads": twice({ ...moa({ input: "residual" }), rope: { nRotate: 4, base: 10000 } }, moe(), ["k"]),
+  "norm on q, halting": halting(mha(), dense(), ["q"]),
+  "norm on v and experts, halting": halting(switchhead(["k", "o"]), moe(), ["v", "feed_forward"]),
   "post": twice(switchhead(["v", "o"]), moe(), "post", { embedding: { scale: Math.sqrt(D), norm: { ...NORM, affine: false } }, head: { norm: null, bias: true, tied: false } }),
   "experts on all projections": twice(switchhead(["q", "k", "v", "o"]), moe(), "peri"),
   "experts on q": twice(switchhead(["q"]), moe(), "peri"),
@@ -76,7 +85,7 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "relative positions in a window, encoder": twice({ ...mha(), relative: { reach: 3 }, window: 5, causal: false, headsPerKey: 3 }, dense(), "pre"),
   "mixture of heads": twice(moa(), moe({ ...SPARSE, hasBias: true }, information(0.2)), "post"),
   "mixture of heads, one of four": twice({ ...moa({ score: "sigmoid" }, entropy(0.1)), topK: 1, relative: null, qkNorm: { kind: "rmsnorm", affine: true, eps: 1e-5 } } as AttentionSpec, moe(), "peri"),
-  "halting": halting(moa(), { ...moe(SPARSE, information(0.2)), hasBias: true }, "post"),
+  "halting": halting(moa(), { ...moe(SPARSE, information(0.2)), bias: true }, "post"),
   "halting, peri": halting(switchhead(["v", "o"]), moe(), "peri"),
   "halting, pre": halting(mha(), dense(), "pre"),
   "halting by sums": twice(switchhead(["v", "o"]), moe(), "peri", { schedule: scheduleOf([0, 0, 0, 0]), halting: graves(0.8) }),
@@ -92,22 +101,26 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "every expert chosen": twice(switchhead(["v", "o"]), { ...moe(), topK: 7 } as FeedForwardSpec, "peri"),
   "gated dense": twice(mha(), { ...dense("silu"), glu: true }, "pre"),
   "gated dense without biases": twice(mha(), { ...dense("gelu", false), glu: true }, "pre"),
-  "gated experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "silu"), glu: true, hasBias: true }, "peri"),
-  "experts with biases": twice(mha(), { ...moe(), hasBias: true }, "peri"),
+  "gated experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "silu"), glu: true, bias: true }, "peri"),
+  "experts with biases": twice(mha(), { ...moe(), bias: true }, "peri"),
   "shared experts": twice(mha(), { ...moe(), nShared: 2 }, "pre"),
-  "gated shared experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "gelu_tanh"), glu: true, hasBias: true, nShared: 1 }, "peri"),
+  "gated shared experts with biases": twice(mha(), { ...moe({}, entropy(0.2), "gelu_tanh"), glu: true, bias: true, nShared: 1 }, "peri"),
+  "experts that share a bias of the output": twice(mha(), { ...moe(), bias: "shared_output" }, "peri"),
+  "gated shared experts that share a bias of the output": twice(mha(), { ...moe({}, null, "silu"), glu: true, bias: "shared_output", nShared: 2 }, "pre"),
   "router biases": twice(switchhead(["v", "o"], { hasBias: true }), moe({ hasBias: true, score: "softmax" }), "peri"),
   "router z-loss": twice(switchhead(["q", "k", "v", "o"], { zLoss: 0.02 }), moe({ zLoss: 0.05 }, null), "peri"),
   "dropout of experts": twice(switchhead(["q", "k", "v", "o"], { expertDropout: 0.2 }), moe({ expertDropout: 0.3, zLoss: 0.05 }), "peri"),
   "dropout of routers' inputs": twice(switchhead(["v", "o"], { inputDropout: 0.1, hidden: 11 }), moe({ inputDropout: 0.4, input: "residual" }), "peri"),
-  "dropout and balance by bias": twice(mha(), moe({ expertDropout: 0.3, inputDropout: 0.2, score: "softmax" }, loadBias(0.01)), "pre"),
+  "dropout and balance by bias": twice(mha(), moe({ expertDropout: 0.3, inputDropout: 0.2, score: "softmax", loadBiasRate: 0.01 }, null), "pre"),
   "experts drawn": twice(switchhead(["v", "o"], { sampled: 1 }), moe({ sampled: 3, score: "softmax", expertDropout: 0.1 }), "peri"),
-  "halting, dropout, experts drawn": halting(moa({ sampled: 1, inputDropout: 0.1 }), { ...moe({ ...SPARSE, sampled: 2, expertDropout: 0.1 }, information(0.2)), hasBias: true }, "post"),
+  "halting, dropout, experts drawn": halting(moa({ sampled: 1, inputDropout: 0.1 }), { ...moe({ ...SPARSE, sampled: 2, expertDropout: 0.1 }, information(0.2)), bias: true }, "post"),
   "load balance, top 1": twice(mha(), { ...moe({ score: "softmax" }, load(0.4)), topK: 1 }, "pre"),
   "load balance of sequences and passes": twice(switchhead(["v", "o"], {}, load(0.3, { over: "sequence", passes: true })), moe({}, load(0.2, { passes: true })), "peri"),
   "entropy of each token": twice(switchhead(["v", "o"], {}, entropy(0.3, { over: "token" })), moe({}, entropy(0.2, { over: "token", passes: false })), "peri"),
-  "balance by bias": twice(switchhead(["v", "o"], {}, loadBias(0.001)), moe({}, loadBias(0.01)), "peri"),
-  "balance by bias, softmax": twice(mha(), moe({ score: "softmax", weight: "renormalized" }, loadBias(0.01)), "pre"),
+  "balance by bias": twice(switchhead(["v", "o"], { loadBiasRate: 0.001 }, null), moe({ loadBiasRate: 0.01 }, null), "peri"),
+  "balance by bias, softmax": twice(mha(), moe({ score: "softmax", weight: "renormalized", loadBiasRate: 0.01 }, null), "pre"),
+  "balance by bias and loss": twice(switchhead(["v", "o"], { loadBiasRate: 0.001 }), moe({ loadBiasRate: 0.01, weight: "renormalized" }, load(0.2, { over: "sequence" })), "peri"),
+  "balance by bias and mutual information, softmax": twice(moa({ loadBiasRate: 0.001 }), moe({ ...SPARSE, loadBiasRate: 0.01 }, information(0.2)), "pre"),
   "grouped queries": twice({ ...mha(), nHeads: 4, headsPerKey: 2 }, dense(), "pre"),
   "one head of keys, gated": twice({ ...mha("sigmoid"), headsPerKey: 3 }, dense(), "pre"),
   "norm of queries and keys": twice({ ...mha(), qkNorm: { ...NORM, kind: "rmsnorm" } }, dense(), "pre"),

@@ -3,7 +3,7 @@
  * checker makes of it, for tests of later phases.
  */
 import fc from "fast-check";
-import { ACTIVATIONS, type ModelSpec } from "../../compiler/ir/model-spec.ts";
+import { ACTIVATIONS, type ModelSpec, NORM_READERS } from "../../compiler/ir/model-spec.ts";
 import { checkText, rendered } from "./corpus.ts";
 
 const between = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
@@ -31,9 +31,10 @@ const router = block("router",
 // Not over the batch: the recipe may split it.
 const scope = (...over: string[]) => fc.tuple(fc.constantFrom(...over), fc.constantFrom("passes", "site")).map((words) => words.join(", "));
 const weight = field("weight", fc.constantFrom("0.01", "1e-3", "0.5"));
+const biasRate = maybe(field("bias_rate", fc.constantFrom("0", "0.001")));
 const balance = fc.oneof(
-  fc.constant("balance none"), block("balance entropy", weight, maybe(field("scope", scope("sequence", "token")))),
-  block("balance load", weight, field("scope", scope("sequence"))), block("balance bias", maybe(field("rate", fc.constantFrom("0.001", "0.1")))));
+  fc.constant("balance none"), block("balance entropy", weight, maybe(field("scope", scope("sequence", "token"))), biasRate),
+  block("balance load", weight, field("scope", scope("sequence")), biasRate), block("balance bias", maybe(field("rate", fc.constantFrom("0.001", "0.1")))));
 
 const rope = fc.oneof(
   fc.constant("rope none"), fc.constant(""),
@@ -61,9 +62,12 @@ const activation = maybe(field("activation", fc.constantFrom(...ACTIVATIONS)));
 const feedForward = fc.oneof(
   block("feed_forward dense", field("d_ff", between(1, 40)), activation, maybe(field("glu", flag)), maybe(field("bias", flag))),
   block("feed_forward moe", experts(7, (n) => `n_experts ${n}`), field("expert_size", fc.constantFrom(1, 4, 9, 16)), activation,
-    maybe(field("glu", flag)), maybe(field("bias", flag)), maybe(field("n_shared", fc.constantFrom(0, 2))), maybe(router), maybe(balance)));
+    maybe(field("glu", flag)), maybe(field("bias", fc.constantFrom(true, false, "shared_output"))), maybe(field("n_shared", fc.constantFrom(0, 2))), maybe(router), maybe(balance)));
 
-const layerNorm = (placement: string): fc.Arbitrary<string> => norm("norm").map((text) => text.replace(/norm (\w+)/, `norm $1 at ${placement}`));
+const layerNorm = (placement: string): fc.Arbitrary<string> => norm("norm").map((text) => text.replace(/norm (\w+)/, `norm $1 ${placement}`));
+
+/** The same for all layers: those at post share no stream with others. */
+const placements = fc.oneof(fc.constantFrom("at peri", "at pre", "at post", "at sandwich"), fc.subarray(NORM_READERS.slice(), { minLength: 1 }).map((readers) => `on ${readers.join(", ")}`));
 
 const layer = (name: string, placement: string): fc.Arbitrary<string> => block(`layer ${name}`, layerNorm(placement), attention, feedForward, maybe(field("residual_scale", fc.constantFrom("1", "0.5"))));
 
@@ -91,7 +95,7 @@ const train = block("train",
   maybe(field("grad_clip", fc.constantFrom("none", "0.25"))), field("steps", between(3, 20)));
 
 /** A file with one model `m` that has no errors (it may have warnings). */
-export const specText: fc.Arbitrary<string> = fc.tuple(between(1, 3), fc.constantFrom("peri", "pre", "post", "sandwich")).chain(([count, placement]) => {
+export const specText: fc.Arbitrary<string> = fc.tuple(between(1, 3), placements).chain(([count, placement]) => {
   const names = ["a", "b", "c"].slice(0, count);
   return block("moeut 1\n\nmodel m",
     field("vocab_size", fc.constantFrom(5, 16, 53)), field("seq_len", fc.constantFrom(1, 3, 8, 19)), field("d_model", fc.constantFrom(4, 8, 16, 31, 37, 40)),

@@ -1,5 +1,5 @@
 /** What is allowed but rarely meant. */
-import { plural, warning } from "../entry.ts";
+import { oneOf, plural, warning } from "../entry.ts";
 
 export const LINT_MESSAGES = {
   "odd-rotary-width": warning<{ fraction: number; dHead: number; wanted: number; used: number }>({
@@ -46,12 +46,12 @@ export const LINT_MESSAGES = {
     message: () => "a renormalized weight of a single expert is always 1: the router learns nothing from the loss",
     hint: () => "write `weight score`, or a top_k of at least 2",
   }),
-  "idle-norm": warning<{ block: string }>({
-    message: (p) => `with norms at peri only routers read the norm, and \`${p.block}\` has none that does: it reads the bare residual stream`,
-    hint: () => "write `norm layernorm at pre` for layers with a dense feed-forward block",
+  "idle-norm": warning<{ placement: string; block: string; readers: string }>({
+    message: (p) => `with norms ${p.placement} nothing in \`${p.block}\` reads a norm: it reads the bare residual stream`,
+    hint: (p) => `write \`at pre\`, or \`on\` with ${oneOf(p.readers.split(", "))}`,
   }),
   "unnormalized-head": warning<{ placement: string }>({
-    message: (p) => `with norms at ${p.placement} the residual stream grows with depth, and nothing normalizes it in front of the head`,
+    message: (p) => `with norms ${p.placement} the residual stream grows with depth, and nothing normalizes it in front of the head`,
     hint: () => "leave out `norm none` in `head`",
   }),
   "double-head-norm": warning<Record<never, never>>({
@@ -59,7 +59,7 @@ export const LINT_MESSAGES = {
     hint: () => "write `norm none` in `head`",
   }),
   "mixed-placement": warning<{ first: string; second: string }>({
-    message: (p) => `layers with norms at ${p.first} and at ${p.second} share one residual stream`,
+    message: (p) => `layers with norms ${p.first} and ${p.second} share one residual stream`,
     hint: () => "rarely meant: one set of layers normalizes the stream that the others let grow",
   }),
   "warmup-exceeds-steps": warning<{ warmup: number; steps: number }>({

@@ -1,5 +1,5 @@
 /** Values that a field cannot take, and values that contradict each other. */
-import { error, grouped, plural, suggest } from "../entry.ts";
+import { error, grouped, oneOf, plural, suggest } from "../entry.ts";
 
 export const VALUE_MESSAGES = {
   "missing-value": error<{ name: string; expected: string }>({
@@ -24,9 +24,13 @@ export const VALUE_MESSAGES = {
     message: (p) => `\`${p.name}\` cannot be both \`${p.first}\` and \`${p.second}\``,
     hint: () => "choose one of the two",
   }),
-  "unexpected-clause": error<{ word: string; name: string; home: string | null }>({
+  "rival-fields": error<{ name: string; rival: string }>({
+    message: (p) => `\`${p.name}\` and \`${p.rival}\` say the same in two ways`,
+    hint: () => "remove one of the two",
+  }),
+  "unexpected-clause": error<{ word: string; name: string; homes: readonly string[] }>({
     message: (p) => `\`${p.name}\` takes no \`${p.word}\``,
-    hint: (p) => (p.home === null ? `remove \`${p.word}\` and what follows it` : `\`${p.word}\` belongs to \`${p.home}\``),
+    hint: (p) => (p.homes.length === 0 ? `remove \`${p.word}\` and what follows it` : `\`${p.word}\` belongs to ${oneOf(p.homes)}`),
   }),
   "not-a-block": error<{ name: string }>({
     message: (p) => `\`${p.name}\` is a field: it has a value, not braces`,
