@@ -28,7 +28,6 @@ const INTERRUPTED = 60;
 const SEED = 3;
 const SMALL = 1e6; // parameters
 const SHRUNK = ["seq_len=32", "train.batch=4", "train.accumulate=2", `train.steps=${STEPS}`, "train.optimizer.lr=3e-3", "train.schedule.warmup=5"];
-const BATCH = 2; // sequences of a micro-batch
 
 function modelsOf(file: string): readonly ModelSpec[] {
   const check = (overrides: readonly string[]) =>
@@ -75,6 +74,7 @@ async function resumed(at: Place, folder: string): Promise<void> {
 /** Greedy text of the model, then the logits of the whole text at once: each token must follow from them as it did from the caches. */
 async function expectSameWithoutCache({ executor, model }: Place): Promise<void> {
   const { seqLen, vocabSize } = model;
+  const rows = executor.shape("evaluate/tokens")[0]!;
   const text = Array.from("export type ", (c) => c.charCodeAt(0));
   const cached: ArrayLike<number>[] = [await prefill(executor, text, seqLen)];
   const first = text.length - 1;
@@ -82,7 +82,7 @@ async function expectSameWithoutCache({ executor, model }: Place): Promise<void>
     text.push(greatest(cached.at(-1)!));
     cached.push(await decode(executor, text.at(-1)!, text.length - 1));
   }
-  const tokens = Uint32Array.from({ length: BATCH * seqLen }, (_, i) => text[i % seqLen]!);
+  const tokens = Uint32Array.from({ length: rows * seqLen }, (_, i) => text[i % seqLen]!);
   executor.write("evaluate/tokens", tokens);
   executor.write("evaluate/targets", tokens);
   for (const input of ["position", "noise"]) if (executor.has(`evaluate/${input}`)) executor.write(`evaluate/${input}`, new Uint32Array(input === "noise" ? 4 : 1));
