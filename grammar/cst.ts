@@ -83,6 +83,7 @@ export interface StatementCstNode extends CstNode {
 }
 
 export type StatementCstChildren = {
+  fn?: FnCstNode[];
   layer?: LayerCstNode[];
   stack?: StackCstNode[];
   expect?: ExpectCstNode[];
@@ -166,6 +167,87 @@ export type TargetCstChildren = {
   Layer?: IToken[];
   Dot?: IToken[];
   path: PathCstNode[];
+};
+
+export interface FnCstNode extends CstNode {
+  name: "fn";
+  children: FnCstChildren;
+}
+
+export type FnCstChildren = {
+  Fn: IToken[];
+  AnyWord: (IToken)[];
+  LParen: IToken[];
+  Comma?: IToken[];
+  RParen: IToken[];
+  Equals: IToken[];
+  sum: SumCstNode[];
+};
+
+export interface SumCstNode extends CstNode {
+  name: "sum";
+  children: SumCstChildren;
+}
+
+export type SumCstChildren = {
+  product: ProductCstNode[];
+  AddSign?: IToken[];
+};
+
+export interface ProductCstNode extends CstNode {
+  name: "product";
+  children: ProductCstChildren;
+}
+
+export type ProductCstChildren = {
+  factor: FactorCstNode[];
+  MultiplySign?: IToken[];
+};
+
+export interface FactorCstNode extends CstNode {
+  name: "factor";
+  children: FactorCstChildren;
+}
+
+export type FactorCstChildren = {
+  Minus?: IToken[];
+  operand: OperandCstNode[];
+};
+
+export interface OperandCstNode extends CstNode {
+  name: "operand";
+  children: OperandCstChildren;
+}
+
+export type OperandCstChildren = {
+  NumberLiteral?: IToken[];
+  Identifier?: IToken[];
+  arguments?: ArgumentsCstNode[];
+  LParen?: IToken[];
+  sum?: SumCstNode[];
+  RParen?: IToken[];
+};
+
+export interface ArgumentsCstNode extends CstNode {
+  name: "arguments";
+  children: ArgumentsCstChildren;
+}
+
+export type ArgumentsCstChildren = {
+  LParen: IToken[];
+  argument: ArgumentCstNode[];
+  Comma?: IToken[];
+  RParen: IToken[];
+};
+
+export interface ArgumentCstNode extends CstNode {
+  name: "argument";
+  children: ArgumentCstChildren;
+}
+
+export type ArgumentCstChildren = {
+  sum: (SumCstNode)[];
+  CompareSign?: IToken[];
 };
 
 export interface LayerCstNode extends CstNode {

@@ -80,9 +80,10 @@ class SpecParser extends CstParser {
     this.CONSUME(t.RBrace);
   });
 
-  /** statement : layer | stack | expect | match | vary | entry */
+  /** statement : fn | layer | stack | expect | match | vary | entry */
   readonly statement = this.RULE("statement", () => {
     this.OR([
+      { ALT: () => this.SUBRULE(this.fn) },
       { ALT: () => this.SUBRULE(this.layer) },
       { ALT: () => this.SUBRULE(this.stack) },
       { ALT: () => this.SUBRULE(this.expect) },
@@ -148,6 +149,69 @@ class SpecParser extends CstParser {
       this.CONSUME(t.Dot);
     });
     this.SUBRULE(this.path);
+  });
+
+  /** fn : "fn" NAME "(" NAME ( "," NAME )* ")" "=" sum */
+  readonly fn = this.RULE("fn", () => {
+    this.CONSUME(t.Fn);
+    this.CONSUME(t.AnyWord);
+    this.CONSUME(t.LParen);
+    this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => this.CONSUME2(t.AnyWord) });
+    this.CONSUME(t.RParen);
+    this.CONSUME(t.Equals);
+    this.SUBRULE(this.sum);
+  });
+
+  /** sum : product ( ( "+" | "-" ) product )* */
+  readonly sum = this.RULE("sum", () => {
+    this.AT_LEAST_ONE_SEP({ SEP: t.AddSign, DEF: () => this.SUBRULE(this.product) });
+  });
+
+  /** product : factor ( ( "*" | "/" ) factor )* */
+  readonly product = this.RULE("product", () => {
+    this.AT_LEAST_ONE_SEP({ SEP: t.MultiplySign, DEF: () => this.SUBRULE(this.factor) });
+  });
+
+  /** factor : "-"? operand */
+  readonly factor = this.RULE("factor", () => {
+    this.OPTION(() => this.CONSUME(t.Minus));
+    this.SUBRULE(this.operand);
+  });
+
+  /** operand : NUMBER | NAME arguments? | "(" sum ")"          NAME is a parameter, or a function in front of its arguments */
+  readonly operand = this.RULE("operand", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(t.NumberLiteral) },
+      {
+        ALT: () => {
+          this.CONSUME(t.Identifier);
+          this.OPTION(() => this.SUBRULE(this.arguments));
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(t.LParen);
+          this.SUBRULE(this.sum);
+          this.CONSUME(t.RParen);
+        },
+      },
+    ]);
+  });
+
+  /** arguments : "(" argument ( "," argument )* ")" */
+  readonly arguments = this.RULE("arguments", () => {
+    this.CONSUME(t.LParen);
+    this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => this.SUBRULE(this.argument) });
+    this.CONSUME(t.RParen);
+  });
+
+  /** argument : sum ( ( "<" | "<=" | ">" | ">=" ) sum )?          a comparison only as the first of where */
+  readonly argument = this.RULE("argument", () => {
+    this.SUBRULE(this.sum);
+    this.OPTION(() => {
+      this.CONSUME(t.CompareSign);
+      this.SUBRULE2(this.sum);
+    });
   });
 
   /** layer : "layer" ( "*" | NAME ( "," NAME )* ) block */

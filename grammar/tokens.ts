@@ -1,4 +1,8 @@
-/** The words and signs of the language. Only words that shape a statement are reserved; field names are identifiers. */
+/**
+ * The words and signs of the language. Only words that shape a statement are reserved; field names are identifiers.
+ * Behind `fn` other signs mean something than in statements (`-` is an operator there and part of a number elsewhere), so the lexer
+ * has two modes: `fn` begins the second, the next brace ends it.
+ */
 import { createToken, Lexer, type TokenType } from "chevrotain";
 
 /** Where a model or layer is named: an identifier, or a word of the language, which the visitor refuses with a message of its own. */
@@ -6,14 +10,17 @@ export const AnyWord = createToken({ name: "AnyWord", label: "a name", pattern: 
 
 export const Identifier = createToken({ name: "Identifier", label: "a name", pattern: /[A-Za-z_][A-Za-z0-9_]*/, categories: AnyWord });
 
-const word = (name: string, categories: TokenType[] = [AnyWord]): TokenType =>
-  createToken({ name: name[0]!.toUpperCase() + name.slice(1), label: `\`${name}\``, pattern: new RegExp(name), longer_alt: Identifier, categories });
+const [STATEMENTS, FUNCTION] = ["statements", "function"];
 
-const sign = (name: string, pattern: string): TokenType => createToken({ name, label: `\`${pattern}\``, pattern });
+const word = (name: string, categories: TokenType[] = [AnyWord], more: { readonly push_mode?: string } = {}): TokenType =>
+  createToken({ name: name[0]!.toUpperCase() + name.slice(1), label: `\`${name}\``, pattern: new RegExp(name), longer_alt: Identifier, categories, ...more });
+
+const sign = (name: string, pattern: string, categories: TokenType[] = []): TokenType => createToken({ name, label: `\`${pattern}\``, pattern, categories });
 
 /** Special only in the first line; elsewhere a name like others. */
 export const Moeut = word("moeut", [AnyWord, Identifier]);
 export const Import = word("import");
+export const Fn = word("fn", [AnyWord], { push_mode: FUNCTION });
 export const Model = word("model");
 export const From = word("from");
 export const Compare = word("compare");
@@ -28,38 +35,49 @@ export const At = word("at");
 export const On = word("on");
 
 /** Whatever starts like a number; the visitor says whether it is one, so that `10k` gets a message of its own. */
-export const NumberLiteral = createToken({
-  name: "NumberLiteral",
-  label: "a number",
-  pattern: /-?\.?[0-9](?:[eE][+-]?[0-9]|[0-9A-Za-z_]|\.[0-9])*/,
-});
+export const NumberLiteral = createToken({ name: "NumberLiteral", label: "a number", pattern: /-?\.?[0-9](?:[eE][+-]?[0-9]|[0-9A-Za-z_]|\.[0-9])*/ });
+/** The same in functions, where a sign in front is an operator: `x -1` is a difference. */
+const UnsignedNumber = createToken({ name: "UnsignedNumber", label: "a number", pattern: /\.?[0-9](?:[eE][+-]?[0-9]|[0-9A-Za-z_]|\.[0-9])*/, categories: NumberLiteral });
 
 /** Ends with its line at the latest; the visitor misses the closing quote. */
 export const StringLiteral = createToken({ name: "StringLiteral", label: "a string", pattern: /"(?:[^"\\\r\n]|\\[^\r\n])*"?/ });
 
 export const PlusMinus = createToken({ name: "PlusMinus", label: "`+-`", pattern: /\+-|±/ });
-export const LBrace = sign("LBrace", "{");
-export const RBrace = sign("RBrace", "}");
+export const LBrace = createToken({ name: "LBrace", label: "`{`", pattern: "{", push_mode: STATEMENTS });
+export const RBrace = createToken({ name: "RBrace", label: "`}`", pattern: "}", push_mode: STATEMENTS });
 export const LParen = sign("LParen", "(");
 export const RParen = sign("RParen", ")");
 export const Comma = sign("Comma", ",");
-export const Star = sign("Star", "*");
+/** Operators of one precedence; the members of a category are one list of tokens in the tree, in the order of the text. */
+export const AddSign = createToken({ name: "AddSign", label: "`+` or `-`", pattern: Lexer.NA });
+export const MultiplySign = createToken({ name: "MultiplySign", label: "`*` or `/`", pattern: Lexer.NA });
+export const CompareSign = createToken({ name: "CompareSign", label: "a comparison", pattern: Lexer.NA });
+export const Star = sign("Star", "*", [MultiplySign]);
 export const Dot = sign("Dot", ".");
+export const Plus = sign("Plus", "+", [AddSign]);
+export const Minus = sign("Minus", "-", [AddSign]);
+export const Slash = sign("Slash", "/", [MultiplySign]);
+export const Equals = sign("Equals", "=");
+const AtMost = sign("AtMost", "<=", [CompareSign]);
+const AtLeast = sign("AtLeast", ">=", [CompareSign]);
+const Below = sign("Below", "<", [CompareSign]);
+const Above = sign("Above", ">", [CompareSign]);
 
 const Comment = createToken({ name: "Comment", pattern: /\/\/[^\r\n]*/, group: "comments" });
 /** Comments of other languages: reported, and skipped as a whole. */
 const ForeignComment = createToken({ name: "ForeignComment", pattern: /#[^\r\n]*|\/\*[^]*?\*\//, group: "foreignComments", line_breaks: true });
 const Space = createToken({ name: "Space", pattern: /[\s\uFEFF]+/, group: Lexer.SKIPPED, line_breaks: true });
 
-/** Keywords before Identifier, the sign of a number before its digits. */
-export const TOKENS: TokenType[] = [
-  AnyWord, Space, Comment, ForeignComment,
-  Moeut, Import, Model, From, Compare, Layer, Stack, Expect, Match, By, Vary, In, At, On,
-  Identifier, PlusMinus, NumberLiteral, StringLiteral,
-  LBrace, RBrace, LParen, RParen, Comma, Star, Dot,
-];
+/** Words that cannot name a model, a layer, a function or a parameter. */
+export const KEYWORDS: readonly TokenType[] = [Import, Fn, Model, From, Compare, Layer, Stack, Expect, Match, By, Vary, In, At, On];
 
-/** Words that cannot name a model or a layer. */
-export const KEYWORDS: readonly TokenType[] = [Import, Model, From, Compare, Layer, Stack, Expect, Match, By, Vary, In, At, On];
+/** Keywords before Identifier; in statements the sign of a number before its digits, in functions comments before `/` and long signs before short ones. */
+const EVERYWHERE = [AnyWord, Space, Comment, ForeignComment, Moeut, ...KEYWORDS, Identifier, LBrace, RBrace, LParen, RParen, Comma, MultiplySign, Star, StringLiteral];
+const MODES: Readonly<Record<string, TokenType[]>> = {
+  [STATEMENTS]: [...EVERYWHERE, PlusMinus, NumberLiteral, Dot],
+  [FUNCTION]: [...EVERYWHERE, UnsignedNumber, AddSign, Plus, Minus, Slash, CompareSign, AtMost, AtLeast, Below, Above, Equals],
+};
 
-export const specLexer = new Lexer(TOKENS, { positionTracking: "full", ensureOptimizations: false });
+export const TOKENS: TokenType[] = [...new Set(Object.values(MODES).flat())];
+
+export const specLexer = new Lexer({ modes: { ...MODES }, defaultMode: STATEMENTS }, { positionTracking: "full", ensureOptimizations: false });

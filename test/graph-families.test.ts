@@ -5,7 +5,7 @@ import { addGradients } from "../compiler/4-grad/index.ts";
 import type { OpGraph } from "../compiler/ir/graph.ts";
 import type { FeedForwardSpec, ModelSpec } from "../compiler/ir/model-spec.ts";
 import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
-import { load, router } from "./support/models.ts";
+import { fnSpec, load, router } from "./support/models.ts";
 import { D, dense, mha, moe, T, twice, V } from "./support/odd-models.ts";
 import { randomParams } from "./support/tiny-graph.ts";
 
@@ -218,6 +218,23 @@ describe.each([["alone", null], ["and by a loss", load(0.3, { over: "sequence" }
     const mean = terms.reduce((a, b) => a + b, 0) / terms.length;
     expect(values[graph.outputs["reg_loss"]!]![0]).toBeCloseTo(balance === null ? 0 : 0.3 * mean, 12);
   });
+});
+
+test("a score by a function: the greatest scores are chosen and are the weights, whatever the logits", () => {
+  const bowl = (x: number): number => 0.1 + (x * x) / (1 + x * x);
+  const r = run(twice(mha(), moe({ score: fnSpec("fn f(x) = 0.1 + x * x / (1 + x * x)") }, null), "pre"));
+  const gates = r.graph.nodes.filter((n) => n.op.kind === "map" && r.graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates").map((n) => r.values[n.outputs[0]!]!);
+  r.all("a.feed_forward.router.logits").forEach((logits, pass) => range(B * T).forEach((row) => {
+    const score = (e: number): number => bowl(logits[row * 7 + e]!);
+    const chosen = [...range(7)].sort((a, b) => score(b) - score(a)).slice(0, 3);
+    expect(Array.from(r.all("a.feed_forward.router.selection")[pass]!).slice(row * 3, row * 3 + 3)).toEqual(chosen);
+    chosen.forEach((e, j) => expect(gates[pass]![row * 3 + j]).toBeCloseTo(score(e), 12));
+  }));
+});
+
+test("a function that is written like a built-in one computes the same", () => {
+  const [built, written] = (["relu2", fnSpec("fn f(x) = max(x, 0) * max(x, 0)")] as const).map((activation) => run(twice(mha(), moe({}, null, activation), "pre")));
+  close(written!.values[written!.graph.outputs["token_loss"]!]!, built!.values[built!.graph.outputs["token_loss"]!]!);
 });
 
 test("sandwich and scaled residuals", () => {

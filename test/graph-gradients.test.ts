@@ -1,7 +1,7 @@
 /** Gradient rules of single operations against central differences in float64. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ACTIVATIONS } from "../compiler/3-graph/activations.ts";
+import { ACTIVATIONS } from "../compiler/ir/activations.ts";
 import { derivative } from "../compiler/4-grad/derivative.ts";
 import { emitOne } from "../compiler/graph/builder.ts";
 import type { GraphBuilder } from "../compiler/graph/builder.ts";

@@ -35,6 +35,6 @@ function checkFile(file: string, overrides: readonly string[]) {
 function printResult({ file, errors, warnings, models, text }: Result): void {
   process.stderr.write(text === "" ? "" : `${text}\n`);
   const some = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
-  const verdict = errors > 0 ? some(errors, "error") : `ok (${some(models.length, "model")}: ${models.join(", ")})`;
+  const verdict = errors > 0 ? some(errors, "error") : models.length === 0 ? "ok (no models)" : `ok (${some(models.length, "model")}: ${models.join(", ")})`;
   process.stdout.write(`${file}: ${verdict}${warnings > 0 ? `, ${some(warnings, "warning")}` : ""}\n`);
 }

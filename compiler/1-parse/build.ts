@@ -2,41 +2,13 @@
  * Concrete syntax tree → AST. The tree may have holes where the parser recovered: whatever lacks a part that it cannot
  * be without is left out (its place is among the damage).
  */
-import type { CstNode, IToken } from "chevrotain";
 import type * as cst from "../../grammar/cst.ts";
-import { KEYWORDS } from "../../grammar/tokens.ts";
-import type { Reporter } from "../diagnostics/index.ts";
 import type * as ast from "../ir/ast.ts";
-import type { SourceText, Span } from "../ir/source.ts";
-import { readNumber, readString } from "./literals.ts";
-
-export interface Building {
-  readonly source: SourceText;
-  readonly report: Reporter;
-  /** Places of numbers, strings and names that are none are added here. */
-  readonly damage: Span[];
-}
+import { fn } from "./build-fn.ts";
+import { readString } from "./literals.ts";
+import { at, type Building, first, freeWord, given, list, number, over, present, word } from "./pieces.ts";
 
 export type FileParts = Pick<ast.SpecAst, "version" | "imports" | "models" | "compares" | "statements">;
-
-const at = (cx: Building, token: IToken): Span => ({ file: cx.source.file, start: token.startOffset, end: token.startOffset + token.image.length });
-function over(cx: Building, node: CstNode): Span {
-  const start = node.location?.startOffset ?? 0;
-  return { file: cx.source.file, start, end: Math.max(start, (node.location?.endOffset ?? start - 1) + 1) };
-}
-const word = (cx: Building, token: IToken | undefined): ast.NameAst | null =>
-  token === undefined || token.isInsertedInRecovery === true ? null : { text: token.image, span: at(cx, token) };
-/** The name of a model or a layer; a word of the language is reported and taken for the name. */
-function freeWord(cx: Building, token: IToken | undefined): ast.NameAst | null {
-  const name = word(cx, token);
-  if (name !== null && KEYWORDS.includes(token!.tokenType)) {
-    cx.report.report("reserved-word", name.span, { word: name.text });
-    cx.damage.push(name.span);
-  }
-  return name;
-}
-const number = (cx: Building, token: IToken | undefined): ast.NumberAst | null =>
-  token === undefined || token.isInsertedInRecovery === true ? null : readNumber(token.image, at(cx, token), cx.report, cx.damage);
 
 export function file(cx: Building, node: cst.FileCstNode): FileParts {
   const items = list(node.children.item).map((item) => item.children);
@@ -76,7 +48,7 @@ const block = (cx: Building, node: cst.BlockCstNode): ast.BlockAst => ({
 function statement(cx: Building, node: cst.StatementCstNode): ast.StatementAst | null {
   const c = node.children;
   return (
-    given(cx, first(c.layer), layer) ?? given(cx, first(c.stack), stack) ?? given(cx, first(c.expect), expect) ??
+    given(cx, first(c.fn), fn) ?? given(cx, first(c.layer), layer) ?? given(cx, first(c.stack), stack) ?? given(cx, first(c.expect), expect) ??
     given(cx, first(c.match), match) ?? given(cx, first(c.vary), vary) ?? given(cx, first(c.entry), entry)
   );
 }
@@ -174,10 +146,3 @@ function vary(cx: Building, node: cst.VaryCstNode): ast.VaryAst | null {
   const list = given(cx, first(node.children.valueList), values);
   return path === null || list === null ? null : { kind: "vary", word: at(cx, first(node.children.Vary)!), path, values: list, span: over(cx, node) };
 }
-
-const first = <T>(items: readonly T[] | undefined): T | undefined => items?.[0];
-const list = <T>(items: readonly T[] | undefined): readonly T[] => items ?? [];
-const present = <T>(items: readonly (T | null | undefined)[]): T[] => items.filter((item): item is T => item !== null && item !== undefined);
-
-const given = <T, R>(cx: Building, value: T | undefined, then: (cx: Building, value: T) => R): R | null =>
-  value === undefined ? null : then(cx, value);

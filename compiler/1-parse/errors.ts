@@ -1,6 +1,6 @@
 /** What lexer and parser complain about, as diagnostics. Each function returns or appends the places that are damaged. */
-import { EOF, type ILexingResult, type IRecognitionException, type IToken, type TokenType } from "chevrotain";
-import { KEYWORDS, LBrace, LParen, RBrace, RParen } from "../../grammar/tokens.ts";
+import { EOF, type ILexingResult, type IRecognitionException, type IToken, tokenMatcher, type TokenType } from "chevrotain";
+import { CompareSign, Fn, KEYWORDS, LBrace, LParen, RBrace, RParen, Star } from "../../grammar/tokens.ts";
 import type { Reporter } from "../diagnostics/index.ts";
 import type { SourceText, Span } from "../ir/source.ts";
 
@@ -42,6 +42,7 @@ export function reportParsing(
   report: Reporter,
 ): Span[] {
   const open = unclosed(source.text, tokens);
+  const broken = new Set<IToken>();
   return errors.map((error) => {
     const found = error.token;
     const skipped = error.resyncedTokens ?? [];
@@ -51,8 +52,12 @@ export function reportParsing(
       report.report("unclosed-block", span(source, open), { found: name(found) }, [{ span: here, note: "still open here" }]);
       return { ...here, start: open.startOffset };
     }
+    // What is left of a function behind its first error is not what it seems.
+    const within = functionOf(tokens, found);
+    const isFirst = within === null || !broken.has(within);
+    if (within !== null) broken.add(within);
     // Behind a character that has been skipped, the complaint is about that.
-    if (!follows(source.text, here.start, skippedPlaces)) {
+    if (isFirst && !follows(source.text, here.start, skippedPlaces)) {
       const opened = error.message === "`)`" ? openParenthesis(tokens, found) : null;
       const labels = opened === null ? [] : [{ span: span(source, opened), note: "opened here" }];
       report.report("unexpected-token", here, { found: name(found), expected: error.message, hint: hintFor(error, tokens) }, labels);
@@ -75,8 +80,15 @@ function openParenthesis(tokens: readonly IToken[], before: IToken): IToken | nu
   return open.at(-1) ?? null;
 }
 
+/** The `fn` that a token belongs to, or null. */
+function functionOf(tokens: readonly IToken[], token: IToken): IToken | null {
+  const before = token.tokenType === EOF ? tokens : tokens.slice(0, tokens.indexOf(token));
+  const opener = before.findLast(({ tokenType }) => KEYWORDS.includes(tokenType) || tokenType === LBrace || tokenType === RBrace);
+  return opener?.tokenType === Fn ? opener : null;
+}
+
 const isKeyword = (type: TokenType): boolean => KEYWORDS.includes(type);
-const opensItem = (token: IToken): boolean => ["Model", "Compare", "Import"].includes(token.tokenType.name);
+const opensItem = (token: IToken): boolean => ["Model", "Compare", "Import", "Fn"].includes(token.tokenType.name);
 
 function name(token: IToken): string {
   if (token.tokenType === EOF) return "the end of the file";
@@ -98,6 +110,9 @@ function hintFor(error: IRecognitionException, tokens: readonly IToken[]): strin
     return "the values of one field are separated by commas";
   }
   if (type === "RBrace" && (rule === "file" || rule === "")) return "there is one `}` too many";
+  if (type === "Star" && before?.tokenType === Star) return "a power is written as a product: `x * x`";
+  if (tokenMatcher(found, CompareSign)) return "a comparison stands first in `where`: `where(x < 0, 0, x)`";
+  if (rule === "fn" || functionOf(tokens, found) !== null) return "a function is written `fn f(x) = max(x, 0)`";
   if (type === "Star" || type === "LParen") return "`*` and parentheses belong to `stack`: `stack (a, b) * 8`";
   return "";
 }

@@ -5,7 +5,8 @@ import { specLexer } from "../../grammar/tokens.ts";
 import type { Reporter } from "../diagnostics/index.ts";
 import type { SequenceAst, SpecAst, ValueAst } from "../ir/ast.ts";
 import type { SourceText, Span } from "../ir/source.ts";
-import { type Building, file, sequence, values } from "./build.ts";
+import { file, sequence, values } from "./build.ts";
+import type { Building } from "./pieces.ts";
 import { reportDepth, reportLexing, reportParsing } from "./errors.ts";
 
 const EMPTY = { version: null, imports: [], models: [], compares: [], statements: [], comments: [], damage: [] } as const;

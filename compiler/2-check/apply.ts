@@ -93,7 +93,7 @@ function fieldSetting(name: string, field: Field<unknown>, values: readonly Valu
   }
   const span = spanOf(values);
   const solve = field.type.type === "int" && context.solvable && values.length === 1 && values[0]!.kind === "word" && values[0]!.text === "solve";
-  return { value: solve ? null : readValue(name, field, values, report), solve, nameSpan, span };
+  return { value: solve ? null : readValue(name, field, values, context), solve, nameSpan, span };
 }
 
 function store(settings: Settings, name: string, { rival }: Field<unknown>, setting: Setting, place: Place, context: ApplyContext): Settings {

@@ -73,7 +73,7 @@ function split(ast: CompareAst, { report }: Context): Parts {
   const matches = statements.filter((s) => s.kind === "match");
   if (matches.length > 1) report.report("duplicate-field", matches[1]!.word, { name: "match" }, [{ span: matches[0]!.word, note: "first set here" }]);
   for (const s of statements) {
-    if (s.kind === "layer" || s.kind === "stack" || s.kind === "expect") {
+    if (s.kind === "layer" || s.kind === "stack" || s.kind === "expect" || s.kind === "fn") {
       report.report("misplaced-statement", s.word, { statement: s.kind, where: "a compare", home: STATEMENTS[s.kind] });
     }
   }

@@ -2,6 +2,7 @@
  * The vocabulary of the language table: kinds of fields and blocks. Plain data; `value` is never set, it carries the
  * type that a reader of the field gets.
  */
+import type { FnSpec } from "../ir/model-spec.ts";
 import { numberText } from "../ir/number-text.ts";
 
 export type FieldType =
@@ -12,6 +13,8 @@ export type FieldType =
   /** `true`, `false`, or one of `words`. */
   | { readonly type: "flag"; readonly words: readonly string[] }
   | { readonly type: "choice"; readonly choices: readonly string[] }
+  /** One of the choices, or a function of the file with one parameter. */
+  | { readonly type: "function"; readonly choices: readonly string[] }
   /** One or more of the choices, none twice; kept in the order of the choices. */
   | { readonly type: "set"; readonly choices: readonly string[] }
   /** At most one word of each group; the first of a group where none is given. */
@@ -21,7 +24,7 @@ export type FieldType =
   /** The name of a model. */
   | { readonly type: "name" };
 
-export type FieldValue = number | string | boolean | readonly string[] | readonly number[];
+export type FieldValue = number | string | boolean | readonly string[] | readonly number[] | FnSpec;
 
 export interface Field<T> {
   readonly type: FieldType;
@@ -89,6 +92,9 @@ export const flag = <W extends string = never>(row: Row<boolean> & { readonly wo
 
 export const choice = <C extends string, D extends C | null>(choices: readonly C[], row: Row<D>): Field<C | D> =>
   field<C | D>({ type: "choice", choices }, row);
+
+export const pointwise = <C extends string, D extends C>(choices: readonly C[], row: Row<D>): Field<C | FnSpec> =>
+  field<C | FnSpec>({ type: "function", choices }, row);
 
 export const set = <C extends string, D extends readonly NoInfer<C>[] | null>(choices: readonly C[], row: Row<D>): Field<readonly C[] | D> =>
   field<readonly C[] | D>({ type: "set", choices }, row);

@@ -1,7 +1,7 @@
 /** A file with everything it imports, parsed. */
 import { nearest } from "../diagnostics/index.ts";
 import { parse } from "../1-parse/index.ts";
-import type { EntryAst, ImportAst, ModelAst, SpecAst } from "../ir/ast.ts";
+import type { EntryAst, FnAst, ImportAst, ModelAst, NameAst, SpecAst } from "../ir/ast.ts";
 import type { SourceText } from "../ir/source.ts";
 import type { Reporter } from "../diagnostics/index.ts";
 
@@ -16,6 +16,8 @@ export interface LoadedFile {
   readonly imports: readonly LoadedFile[];
   /** Its own models, the first of each name. */
   readonly models: readonly ModelAst[];
+  /** Its own functions, the first of each name. */
+  readonly fns: readonly FnAst[];
   /** Top-level `train` blocks. */
   readonly train: readonly EntryAst[];
 }
@@ -30,7 +32,9 @@ export interface Loader {
 
 export function loadFile(ast: SpecAst, loader: Loader, open: readonly string[] = []): LoadedFile {
   const imports = [...new Set(ast.imports.flatMap((statement) => loadImport(statement, ast.file, loader, [...open, ast.file]) ?? []))];
-  const file: LoadedFile = { ast, imports, models: firstOfEachName(ast, imports, loader.report), train: topLevel(ast, loader.report) };
+  const models = firstOfEachName("duplicate-model", ast.models, imports.flatMap((file) => file.models), loader.report);
+  const fns = firstOfEachName("duplicate-fn", ast.statements.filter((s) => s.kind === "fn"), imports.flatMap((file) => file.fns), loader.report);
+  const file: LoadedFile = { ast, imports, models, fns, train: topLevel(ast, loader.report) };
   reportVersion(ast, loader.report);
   return file;
 }
@@ -59,31 +63,32 @@ function reportVersion(ast: SpecAst, report: Reporter): void {
   } else if (ast.version.value !== 1) report.report("unsupported-version", ast.version.span, { version: ast.version.text });
 }
 
-/** A name means one model: in the file and in what it imports. */
-function firstOfEachName(ast: SpecAst, imports: readonly LoadedFile[], report: Reporter): readonly ModelAst[] {
-  const all = [...imports.flatMap((file) => file.models), ...ast.models];
-  for (const model of all) {
-    const first = all.find((other) => other.name.text === model.name.text)!;
-    if (first !== model) report.report("duplicate-model", model.name.span, { name: model.name.text }, [{ span: first.name.span, note: "the first one" }]);
+/** A name means one model, and one function: in the file and in what it imports. */
+function firstOfEachName<Item extends { readonly name: NameAst }>(code: "duplicate-model" | "duplicate-fn", own: readonly Item[], imported: readonly Item[], report: Reporter): readonly Item[] {
+  const all = [...imported, ...own];
+  for (const { name } of all) {
+    const first = all.find((other) => other.name.text === name.text)!;
+    if (first.name !== name) report.report(code, name.span, { name: name.text }, [{ span: first.name.span, note: "the first one" }]);
   }
-  return ast.models.filter((model) => ast.models.find((other) => other.name.text === model.name.text) === model);
+  return own.filter((item) => own.find((other) => other.name.text === item.name.text) === item);
 }
 
-const ITEMS = ["model", "compare", "import", "train", "moeut"];
+const ITEMS = ["fn", "model", "compare", "import", "train", "moeut"];
 
 function topLevel(ast: SpecAst, report: Reporter): readonly EntryAst[] {
   const train: EntryAst[] = [];
   for (const statement of ast.statements) {
+    if (statement.kind === "fn") continue;
     if (statement.kind === "entry" && statement.name.text === "train") {
       train.push(statement);
       continue;
     }
     // Behind a syntax error, statements have most likely lost the braces around them.
-    if (ast.damage.some((d) => d.start < statement.span.start)) continue;
+    if (ast.damage.some((d) => d.start <= statement.span.start)) continue;
     if (statement.kind === "entry" && statement.name.text === "moeut") report.report("late-version", statement.name.span, {});
     else if (statement.kind === "entry") {
       const name = statement.name.text;
-      report.report("unknown-item", statement.name.span, { name, nearest: nearest(name, ITEMS) });
+      report.report("unknown-item", statement.name.span, { name, nearest: /^(function|func|def|let)$/.test(name) ? "fn" : nearest(name, ITEMS) });
     } else {
       const home = statement.kind === "vary" ? "compare" : "model";
       report.report("misplaced-statement", statement.word, { statement: statement.kind, where: "a file", home });
@@ -105,5 +110,8 @@ export function findModel(name: string, file: LoadedFile): FoundModel | null {
   }
   return null;
 }
+
+/** Functions that a name may mean in a file. */
+export const fnsInScope = (file: LoadedFile): readonly FnAst[] => [file, ...file.imports].flatMap((f) => f.fns);
 
 export const namesInScope = (file: LoadedFile): readonly string[] => [file, ...file.imports].flatMap((f) => f.models.map((m) => m.name.text));

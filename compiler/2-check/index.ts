@@ -8,6 +8,7 @@ import { checkCompare } from "./compare.ts";
 import { loadFile, type LoadedFile, type ReadFile } from "./files.ts";
 import { applyOverrides, parseOverrides } from "./overrides.ts";
 import { applyEntry } from "./apply.ts";
+import { checkFunctions } from "./functions.ts";
 import { MODEL_PLACE, modelTree } from "./inherit.ts";
 import { isDeadEnd, setPath } from "./path.ts";
 import { createResolver } from "./resolve.ts";
@@ -33,7 +34,7 @@ export interface CheckedFile {
 export function check(ast: SpecAst, report: Reporter, options: CheckOptions): CheckedFile {
   const imported: SourceText[] = [];
   const file = loadFile(ast, { report, readFile: options.readFile, sources: imported, loaded: new Map() });
-  const context: Context = { report, damage: damageOf(file) };
+  const context: Context = { report, damage: damageOf(file), functions: checkFunctions(file, report) };
   // Its recipe is checked even in a file without models.
   const recipe = { ...context, written: new Map(), solvable: false };
   file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_PLACE, recipe), EMPTY);

@@ -4,7 +4,7 @@ import type { LayerAst, ModelAst, StatementAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
 import { type ApplyContext, applyEntry, applyStatements, type Place } from "./apply.ts";
 import { findModel, type LoadedFile, namesInScope } from "./files.ts";
-import { LAYER, MODEL } from "./language.ts";
+import { LAYER, MODEL, STATEMENTS } from "./language.ts";
 import type { LayerTree, ModelTree } from "./model.ts";
 import { type Context, EMPTY, touches } from "./settings.ts";
 
@@ -75,8 +75,9 @@ function applyToModel(tree: ModelTree, statement: StatementAst, context: ApplyCo
     case "stack": return once("stack", statement.word) ? { ...tree, stack: statement } : tree;
     case "match": return once("match", statement.word) ? { ...tree, match: statement, matchOptional: false } : tree;
     case "expect": return { ...tree, expects: [...tree.expects, statement] };
+    case "fn":
     case "vary":
-      report.report("misplaced-statement", statement.word, { statement: "vary", where: "a model", home: "compare" });
+      report.report("misplaced-statement", statement.word, { statement: statement.kind, where: "a model", home: STATEMENTS[statement.kind] });
       return tree;
   }
 }

@@ -3,8 +3,8 @@
  * the printer and docs/language.md all read this table and nothing else; a new field is a row here, and it stands in an example
  * of its kind. What comes from a paper names it: `[@glu]` is a row of sources.ts.
  */
-import { ACTIVATIONS, NORM_READERS } from "../ir/model-spec.ts";
-import { block, choice, flag, groups, int, kind, modelName, nothing, number, numbers, plainBlock, set } from "./field.ts";
+import { ACTIVATIONS, NORM_READERS, ROUTER_SCORES } from "../ir/model-spec.ts";
+import { block, choice, flag, groups, int, kind, modelName, nothing, number, numbers, plainBlock, pointwise, set } from "./field.ts";
 
 const WIDE = 1_048_576;
 
@@ -30,7 +30,7 @@ const ROPE_BLOCK = block("Rotary positions.", "rotary", { rotary: ROPE, none: no
 
 export const ROUTER = kind("How tokens choose experts: each score is one row of weights times the router's input.", ["router { input norm  score softmax  weight renormalized  bias true  hidden 64  eps 1e-6  z_loss 0.001 }", "router { expert_dropout 0.05  input_dropout 0.1  sampled 1 }"], {
   input: choice(["norm", "residual"], { default: "norm", doc: "what the router reads: the layer's norm of the residual stream, or what the experts read (in attention: what values read) [@moeut]" }),
-  score: choice(["sigmoid", "softmax"], { default: "sigmoid", doc: "squashes the router's outputs: each by itself [@sigma_moe], or over all experts [@sparse_moe]" }),
+  score: pointwise(ROUTER_SCORES, { default: "sigmoid", doc: "squashes the router's outputs: each by itself [@sigma_moe], or over all experts [@sparse_moe]" }),
   weight: choice(["score", "renormalized"], { default: "score", doc: "what multiplies an expert's output: its score, or its score over the sum of the chosen ones [@gshard]" }),
   bias: flag({ default: false, doc: "a learned number per expert is added to the router's outputs (`moe.sel_bias` of the released training code) [@moeut]" }),
   hidden: int({ default: 0, min: 0, max: WIDE, unit: "channels", doc: "width of a tanh layer with biases in front of the scores [@sut]; 0: none, the scores are linear" }),
@@ -119,7 +119,7 @@ export const MOA = kind("Mixture of attention heads: each token chooses experts,
 const ATTENTION_BLOCK = block("Attention.", "mha", { mha: MHA, switchhead: SWITCHHEAD, moa: MOA });
 
 const GLU = flag({ default: false, doc: "activation(gate · x) times (up · x), three maps instead of two [@glu]: silu is SwiGLU, gelu GEGLU, relu ReGLU" });
-const ACTIVATION = choice(ACTIVATIONS, { default: "relu", doc: "nonlinearity between the two projections; relu2 is the square of relu [@primer], gelu_tanh gelu by tanh [@gelu], silu x · sigmoid(x) [@silu]" });
+const ACTIVATION = pointwise(ACTIVATIONS, { default: "relu", doc: "nonlinearity between the two projections; relu2 is the square of relu [@primer], gelu_tanh gelu by tanh [@gelu], silu x · sigmoid(x) [@silu]" });
 
 export const DENSE = kind("Two linear maps with a nonlinearity between them [@transformer].", ["feed_forward dense { d_ff 512  activation silu  glu true  bias false }"], {
   d_ff: int({ default: null, shown: "4 · d_model", max: 16 * WIDE, unit: "channels", doc: "inner width" }),
@@ -286,7 +286,7 @@ export const COMPARE_BLOCK = plainBlock(COMPARE);
 
 /** Statements with a syntax of their own, and where they belong. */
 export const STATEMENTS = {
-  layer: "model", stack: "model", expect: "model", match: "model or compare", vary: "compare",
+  fn: "file", layer: "model", stack: "model", expect: "model", match: "model or compare", vary: "compare",
 } as const;
 
 /** Names other systems use for what is a field here. */

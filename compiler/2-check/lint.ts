@@ -1,11 +1,12 @@
 /** What is allowed but rarely meant, looked for in a model that is otherwise right. */
 import { attentionHasNorm, feedForwardHasNorm } from "../counts/index.ts";
 import type { Reporter } from "../diagnostics/index.ts";
-import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 import { placementText } from "../ir/norm-placement.ts";
 import type { Span } from "../ir/source.ts";
+import { valuesTried } from "./choose-function.ts";
 import type { ModelTree } from "./model.ts";
-import { child, own, placeOf } from "./settings.ts";
+import { child, own, placeOf, type Settings } from "./settings.ts";
 import { layersIn } from "./stack.ts";
 
 export function lint(model: ModelSpec, tree: ModelTree, report: Reporter): void {
@@ -59,6 +60,16 @@ function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedFor
   if (spec.balance?.over === "token") report.report("lone-token-balance", spec.balance.span, { weight: spec.balance.weight });
   if (spec.nExperts > 1 && spec.topK === spec.nExperts) report.report("every-expert-chosen", placeOf(block, "top_k", spec.span), { topK: spec.topK });
   if (spec.topK === 1 && spec.router.weight === "renormalized") report.report("constant-gate", placeOf(child(block, "router"), "weight", spec.span), {});
+  lintScore(spec.router, child(block, "router"), report);
+}
+
+/** Scores of 0 are no danger if something is added to them. */
+function lintScore({ score, weight, sumEps, sampled, span }: RouterSpec, settings: Settings, report: Reporter): void {
+  if (typeof score === "string") return;
+  const least = Math.min(...valuesTried(score.expr));
+  const facts = { name: score.name, least: String(Number(least.toPrecision(3))) };
+  if (weight === "renormalized" && (least < 0 || (least === 0 && sumEps === 0))) report.report("signed-score", placeOf(settings, "weight", span), { ...facts, use: "weight" });
+  if (sampled > 0 && least < 0) report.report("signed-score", placeOf(settings, "sampled", span), { ...facts, use: "sampled" });
 }
 
 const isPost = ({ placement }: LayerSpec): boolean => placement.stands === "after";

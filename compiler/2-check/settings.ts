@@ -5,6 +5,7 @@
  */
 import type { Reporter } from "../diagnostics/index.ts";
 import type { Span } from "../ir/source.ts";
+import type { Functions } from "./functions.ts";
 import type { Block, Field, Fields, FieldValue, Kind } from "./field.ts";
 
 export interface Setting {
@@ -33,6 +34,7 @@ export interface Context {
   readonly report: Reporter;
   /** Places of syntax errors in all files read. */
   readonly damage: readonly Span[];
+  readonly functions: Functions;
 }
 
 /** Stands in for every field written `solve` while a model is built. */

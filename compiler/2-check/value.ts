@@ -3,7 +3,9 @@ import { nearest, type Reporter } from "../diagnostics/index.ts";
 import { grouped, oneOf, plural } from "../diagnostics/entry.ts";
 import type { ValueAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
+import { chooseFunction } from "./choose-function.ts";
 import type { Field, FieldType, FieldValue } from "./field.ts";
+import type { Context } from "./settings.ts";
 
 /** "a whole number", "`true` or `false`": what may stand behind a field's name. */
 export function expected(type: FieldType): string {
@@ -12,6 +14,7 @@ export function expected(type: FieldType): string {
     case "number": return type.words.length === 0 ? "a number" : `a number or ${oneOf(type.words)}`;
     case "flag": return oneOf(["true", "false", ...type.words]);
     case "choice": return oneOf(type.choices);
+    case "function": return `${type.choices.map((name) => `\`${name}\``).join(", ")} or the name of a \`fn\``;
     case "set": return `${oneOf(type.choices)}, or several of them with commas between`;
     case "groups": return type.groups.map((group) => oneOf(group)).join(", and ");
     case "numbers": return `${type.count} numbers with a comma between`;
@@ -35,7 +38,7 @@ export function range(type: FieldType): string {
 const plain = (value: number): string => (Math.abs(value) >= 1e4 ? grouped(value) : String(value));
 
 /** Null if wrong, and then reported. `values` is not empty. */
-export function readValue(name: string, field: Field<unknown>, values: readonly ValueAst[], report: Reporter): FieldValue | null {
+export function readValue(name: string, field: Field<unknown>, values: readonly ValueAst[], { report, functions }: Pick<Context, "report" | "functions">): FieldValue | null {
   const { type } = field;
   const all = spanOf(values);
   const wrong = (value: ValueAst | null): null => {
@@ -51,6 +54,7 @@ export function readValue(name: string, field: Field<unknown>, values: readonly 
     case "number": return readNumberOrWord(name, type, value, report, wrong);
     case "flag": return value.kind !== "word" || !["true", "false", ...type.words].includes(value.text) ? wrong(value) : type.words.includes(value.text) ? value.text : value.text === "true";
     case "choice": return value.kind === "word" ? chosen(name, type.choices, value.text, value.span, report) : wrong(value);
+    case "function": return value.kind === "word" ? chooseFunction(name, type.choices, value.text, value.span, functions, report) : wrong(value);
     case "name": return value.kind === "word" ? value.text : wrong(value);
   }
 }
@@ -99,7 +103,7 @@ function readWords(name: string, type: Of<"set"> | Of<"groups">, values: readonl
 
 function chosen(name: string, choices: readonly string[], word: string, span: Span, report: Reporter): string | null {
   if (choices.includes(word)) return word;
-  report.report("unknown-choice", span, { name, found: word, nearest: nearest(word, choices), choices });
+  report.report("unknown-choice", span, { name, found: word, nearest: nearest(word, choices), choices, definition: null });
   return null;
 }
 

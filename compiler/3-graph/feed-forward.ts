@@ -1,12 +1,13 @@
 /** Feed-forward blocks. */
 import { expertMatmul, gatherRows, linear, map, sum, view } from "../graph/dsl.ts";
 import { shapeOf } from "../graph/builder.ts";
+import { simplify, substitute } from "../graph/simplify.ts";
+import { ACTIVATIONS } from "../ir/activations.ts";
 import { add, input, mul } from "../ir/expr.ts";
 import type { Expr } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
-import type { FeedForwardSpec } from "../ir/model-spec.ts";
+import type { Activation, FeedForwardSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
-import { ACTIVATIONS } from "./activations.ts";
 import { reported, route } from "./router.ts";
 import type { Routing } from "./router.ts";
 import { param, vector } from "./state.ts";
@@ -42,14 +43,16 @@ interface Part {
 }
 
 /** factor · activation(last part) · the other part, one map whatever there is of it. */
-function hiddenUnits(s: BuildState, name: string, activation: Moe["activation"], parts: readonly Part[], factor: ValueId | null): ValueId {
+function hiddenUnits(s: BuildState, name: string, activation: Activation, parts: readonly Part[], factor: ValueId | null): ValueId {
   const inputs: ValueId[] = [];
   const read = (id: ValueId): Expr => input(inputs.push(id) - 1);
   const sums = parts.map(({ value, bias }) => (bias === null ? read(value) : add(read(value), read(bias))));
-  const activated = ACTIVATIONS[activation](sums.at(-1)!);
+  const activated = activate(activation, sums.at(-1)!);
   const product = sums.length === 1 ? activated : mul(activated, sums[0]!);
   return map(s.b, `${name}.hidden`, factor === null ? product : mul(read(factor), product), inputs);
 }
+
+const activate = (activation: Activation, x: Expr): Expr => (typeof activation === "string" ? ACTIVATIONS[activation](x) : simplify(substitute(activation.expr, () => x)));
 
 /** The chosen experts, plus the shared block, plus the bias that all of them share. */
 function moeBlock(s: BuildState, name: string, ff: Moe, inputs: BlockInputs, site: number): ValueId {

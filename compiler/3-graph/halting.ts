@@ -8,11 +8,11 @@
  *   output: A + M·h, but where M = 0 it stays as it was
  */
 import { map, linear, sum, view } from "../graph/dsl.ts";
+import { ACTIVATIONS } from "../ir/activations.ts";
 import { add, constant, input, mul, neg, select, sigmoid, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { HaltingSpec } from "../ir/model-spec.ts";
 import { plain } from "../ir/tensor-type.ts";
-import { ACTIVATIONS } from "./activations.ts";
 import { firstLayer } from "./passes.ts";
 import { param, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";

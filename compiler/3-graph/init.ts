@@ -88,6 +88,7 @@ function feedForwardRule(role: Role, layer: LayerSpec, scheme: NamingScheme, dMo
   return normal(scale / Math.sqrt(dModel));
 }
 
+/** @param relu the built-in one; functions that a spec defines have the gain of the other activations */
 function denseRule(role: Role, dFf: number, relu: boolean, dModel: number, depth: number | null): InitRule {
   const isBias = role.endsWith("bias");
   const fanIn = role.includes("down") ? dFf : dModel;

@@ -1,10 +1,10 @@
 /** Routing: logits → chosen experts and their gates. */
 import { shapeOf } from "../graph/builder.ts";
 import { gatherLast, linear, map, sum, view } from "../graph/dsl.ts";
+import { simplify } from "../graph/simplify.ts";
 import { add, constant, div, input, select, sigmoid, tanh } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, RouterSpec } from "../ir/model-spec.ts";
-import { unreachable } from "../ir/tensor-type.ts";
 import { recordBalance, recordLoad, recordZLoss } from "./balance.ts";
 import { choose } from "./choice.ts";
 import type { Score } from "./choice.ts";
@@ -66,8 +66,8 @@ export function reported(s: BuildState, name: string, selection: ValueId, skip: 
 }
 
 /**
- * Chooses the greatest logits, which is choosing the greatest scores: both scores grow with the logit. Only the chosen
- * logits pass through a sigmoid. Where balance is by bias the greatest sums of score and bias are chosen.
+ * Chooses the greatest scores. Where they grow with the logits (sigmoid, softmax) that is choosing the greatest logits, and only the
+ * chosen ones pass through the sigmoid. Where balance is by bias the greatest sums of score and bias are chosen.
  * @param x what the router reads, [B, T, D]
  */
 export function route(s: BuildState, at: RouterSite, x: ValueId, { topK, router, balance }: Routed): Routing {
@@ -77,18 +77,23 @@ export function route(s: BuildState, at: RouterSite, x: ValueId, { topK, router,
   const byBias = router.loadBiasRate !== null;
   const distribution = router.score === "softmax" || (isTrain && balance !== null) ? softmax(s.b, `${name}.distribution`, logits) : null;
   const score = scoreOf(router, logits, distribution);
-  const ranked = byBias ? biased(s, name, score) : logits;
+  const ranked = byBias ? biased(s, name, score) : typeof router.score === "string" ? logits : map(s.b, `${name}.ranked`, score.expr, [score.of]);
   const selection = choose(s, at, ranked, score, topK, router);
   if (isTrain && balance?.kind === "mutual_information") recordInformation(s, name, balance.weight, { logits, distribution: distribution!, weight: skip?.weight ?? null });
   else if (isTrain && balance !== null) recordBalance(s, name, balance, distribution!, selection);
   if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
   if (isTrain && router.zLoss > 0) recordZLoss(s, name, router.zLoss, logits);
-  const gates = chosenScores(s, name, logits, distribution, selection, router);
+  const gates = chosenScores(s, name, score, selection);
   return { selection, gates: router.weight === "renormalized" ? renormalize(s, name, gates, router.sumEps) : gates };
 }
 
-const scoreOf = (router: RouterSpec, logits: ValueId, distribution: ValueId | null): Score =>
-  router.score === "sigmoid" ? { of: logits, expr: sigmoid(input(0)) } : { of: distribution!, expr: input(0) };
+function scoreOf(router: RouterSpec, logits: ValueId, distribution: ValueId | null): Score {
+  switch (router.score) {
+    case "sigmoid": return { of: logits, expr: sigmoid(input(0)) };
+    case "softmax": return { of: distribution!, expr: input(0) };
+    default: return { of: logits, expr: simplify(router.score.expr) };
+  }
+}
 
 function biased(s: BuildState, name: string, score: Score): ValueId {
   const table = param(s, `${name}.load_bias`); // [E] or [H, E]
@@ -96,13 +101,8 @@ function biased(s: BuildState, name: string, score: Score): ValueId {
   return map(s.b, `${name}.ranked`, add(score.expr, input(1)), [score.of, bias]);
 }
 
-function chosenScores(s: BuildState, name: string, logits: ValueId, distribution: ValueId | null, selection: ValueId, router: RouterSpec): ValueId {
-  switch (router.score) {
-    case "sigmoid": return map(s.b, `${name}.gates`, sigmoid(input(0)), [gatherLast(s.b, `${name}.chosen`, logits, selection)]);
-    case "softmax": return gatherLast(s.b, `${name}.gates`, distribution!, selection);
-    default: return unreachable(router.score);
-  }
-}
+const chosenScores = (s: BuildState, name: string, { of, expr }: Score, selection: ValueId): ValueId =>
+  expr.op === "in" ? gatherLast(s.b, `${name}.gates`, of, selection) : map(s.b, `${name}.gates`, expr, [gatherLast(s.b, `${name}.chosen`, of, selection)]);
 
 const renormalize = (s: BuildState, name: string, gates: ValueId, eps: number): ValueId =>
   map(s.b, `${name}.gates_normalized`, div(input(0), eps === 0 ? input(1) : add(input(1), constant(eps))), [gates, sum(s.b, `${name}.gate_sum`, gates, -1)]);

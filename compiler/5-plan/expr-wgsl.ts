@@ -1,5 +1,7 @@
 /** Pointwise expressions as WGSL. The same text works for f32 and vec4f operands. */
+import { inputsOf, parts, readsColumn } from "../graph/simplify.ts";
 import type { BinaryOp, Expr, UnaryOp } from "../ir/expr.ts";
+import { compileExpr } from "../reference/pointwise.ts";
 
 export type Lanes = "f32" | "vec4f";
 
@@ -66,8 +68,17 @@ export function keepsZero(expr: Expr, inputIsColumn: readonly boolean[]): boolea
     case "const": return expr.value === 0;
     case "neg": case "sqrt": case "tanh": case "erf": return zero(expr.a);
     case "add": case "sub": case "max": case "min": return zero(expr.a) && zero(expr.b);
-    case "mul": return zero(expr.a) || zero(expr.b);
+    case "mul": return (zero(expr.a) && finiteAtZero(expr.b, inputIsColumn)) || (zero(expr.b) && finiteAtZero(expr.a, inputIsColumn));
     case "select": return zero(expr.a) && zero(expr.b);
     default: return false;
   }
+}
+
+/** Whether the result is finite there too: x · log x is not. Row scalars are taken to be finite, and not 0 where something is divided by them. */
+function finiteAtZero(expr: Expr, inputIsColumn: readonly boolean[]): boolean {
+  const known = (e: Expr): boolean => !readsColumn(e) && inputsOf(e).every((index) => inputIsColumn[index]);
+  const value = (e: Expr): number => compileExpr(e)(inputIsColumn.map(() => 0), 0);
+  if (known(expr)) return Number.isFinite(value(expr));
+  if (expr.op === "div" && known(expr.b) && value(expr.b) === 0) return false;
+  return parts(expr).every((part) => finiteAtZero(part, inputIsColumn));
 }

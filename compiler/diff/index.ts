@@ -8,7 +8,7 @@
 import { countMacs, countParams } from "../counts/index.ts";
 import { checkSource } from "../front.ts";
 import { STACK_FUNCTIONS } from "../2-check/stack.ts";
-import { specHash } from "../format/index.ts";
+import { specHash, withDistinctNames, withSharedNames } from "../format/index.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import { applyChange, changesBetween, type FieldChange } from "./changes.ts";
 import { type ModelSettings, type Settings, settingsOf, textOf } from "./settings.ts";
@@ -37,17 +37,27 @@ export interface ModelDiff {
   readonly before: Counts;
   readonly after: Counts;
   readonly changes: readonly Change[];
+  /** Definitions of the functions that changes name. */
+  readonly functions: readonly string[];
   /** Not part of a model's identity. */
   readonly training: readonly FieldChange[];
 }
 
 export function diffModels(a: ModelSpec, b: ModelSpec): ModelDiff {
-  const { start, goal } = align(settingsOf(a), settingsOf(b));
+  const [x, y] = withDistinctNames(withSharedNames([a, b])).map(settingsOf) as [ModelSettings, ModelSettings];
+  const { start, goal } = align(x, y);
   const hashes = [specHash(a), specHash(b)] as const;
   const same = hashes[0] === hashes[1];
   const [before, after] = [countsOf(a), countsOf(b)];
-  return { same, hashes, before, after, changes: same ? [] : withEffects(stepsBetween(start, goal), start, before), training: changesBetween(start.train, goal.train) };
+  const changes = same ? [] : withEffects(stepsBetween(start, goal), start, before);
+  return { same, hashes, before, after, changes, functions: start.functions.filter((fn) => isNamed(fn, changes)), training: changesBetween(start.train, goal.train) };
 }
+
+/** "fn NAME(x) = …" */
+const isNamed = (fn: string, changes: readonly Change[]): boolean => {
+  const name = /\w+(?=\()/.exec(fn)![0];
+  return changes.some(({ from, to, details }) => [from, to, ...details.map((detail) => detail.split(" ")[1])].includes(name));
+};
 
 const countsOf = (model: ModelSpec): Counts => {
   const { total, active } = countParams(model);
@@ -73,10 +83,11 @@ function align(a: ModelSettings, b: ModelSettings): Aligned {
   const names = [...new Set([...Object.keys(a.layers), ...Object.keys(theirs)])];
   const alike = new Set(Object.values(theirs).map((settings) => JSON.stringify(settings))).size === 1;
   const usual = alike ? Object.values(theirs)[0] : undefined;
+  const functions = [...new Set([...a.functions, ...b.functions])];
   const layersOf = (of: (name: string) => Settings): Readonly<Record<string, Settings>> => Object.fromEntries(names.map((name) => [name, of(name)]));
   return {
-    start: { ...a, layers: layersOf((name) => a.layers[name] ?? Object.values(a.layers)[0]!) },
-    goal: { ...b, stack, layers: layersOf((name) => theirs[name] ?? usual ?? a.layers[name]!) },
+    start: { ...a, functions, layers: layersOf((name) => a.layers[name] ?? Object.values(a.layers)[0]!) },
+    goal: { ...b, functions, stack, layers: layersOf((name) => theirs[name] ?? usual ?? a.layers[name]!) },
   };
 }
 

@@ -1,7 +1,7 @@
 /** The resolved form of a model as a tree of settings, read from what `printSpec` writes: a field of the language needs no row here. */
 import { parse } from "../1-parse/index.ts";
 import { createReporter } from "../diagnostics/index.ts";
-import { printSpec } from "../format/index.ts";
+import { functionsOf, printFn, printSpec } from "../format/index.ts";
 import type { EntryAst, StatementAst } from "../ir/ast.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 
@@ -17,6 +17,8 @@ export interface Setting {
 export type Settings = Readonly<Record<string, Setting>>;
 
 export interface ModelSettings {
+  /** Definitions that stand in front of the model. */
+  readonly functions: readonly string[];
   readonly model: Settings;
   /** In the order of declaration. */
   readonly layers: Readonly<Record<string, Settings>>;
@@ -29,7 +31,7 @@ export function settingsOf(model: ModelSpec): ModelSettings {
   const { statements } = parse({ file: model.name, text }, createReporter()).models[0]!.body;
   const { train, ...rest } = entriesOf(statements);
   const layers = statements.flatMap((s) => (s.kind === "layer" ? (s.names ?? []).map((name) => [name.text, entriesOf(s.body.statements)] as const) : []));
-  return { model: rest, layers: Object.fromEntries(layers), stack: model.stack, train: train?.below ?? {} };
+  return { functions: functionsOf(model).map(printFn), model: rest, layers: Object.fromEntries(layers), stack: model.stack, train: train?.below ?? {} };
 }
 
 const entriesOf = (statements: readonly StatementAst[]): Settings =>
@@ -45,9 +47,9 @@ function settingOf({ values, clauses, block }: EntryAst): Setting {
 }
 
 /** The text of a spec; parses back to the same settings. */
-export function textOf({ model, layers, stack, train }: ModelSettings): string {
+export function textOf({ functions, model, layers, stack, train }: ModelSettings): string {
   const inLayers = Object.entries(layers).map(([name, settings]) => `layer ${name} {\n${entryText(settings)}}\n`).join("");
-  return `moeut 1\nmodel m {\n${entryText(model)}${inLayers}stack ${stack}\ntrain {\n${entryText(train)}}\n}\n`;
+  return `moeut 1\n${functions.map((fn) => `${fn}\n`).join("")}model m {\n${entryText(model)}${inLayers}stack ${stack}\ntrain {\n${entryText(train)}}\n}\n`;
 }
 
 function entryText(settings: Settings): string {

@@ -5,7 +5,7 @@ import type { Change, Counts, FieldChange, ModelDiff } from "./index.ts";
 export function describeDiff(diff: ModelDiff, [a, b]: readonly [string, string]): string {
   const head = diff.same
     ? [`${a} and ${b} are the same architecture (hash ${diff.hashes[0]})`]
-    : [`${a} → ${b}`, ...diff.changes.map((change) => `  ${sentence(change)}`), `  in all: ${effectText(minus(diff.after, diff.before)) || "the same counts"}`, `  parameters ${count(diff.before.params)} → ${count(diff.after.params)}`];
+    : [`${a} → ${b}`, ...diff.changes.map((change) => `  ${sentence(change)}`), ...diff.functions.map((fn) => `  with ${fn}`), `  in all: ${effectText(minus(diff.after, diff.before)) || "the same counts"}`, `  parameters ${count(diff.before.params)} → ${count(diff.after.params)}`];
   const training = diff.training.length === 0 ? [] : ["trained differently (no part of the identity):", ...diff.training.map((change) => `  train.${fieldText(change)}`)];
   return [...head, ...training, ""].join("\n");
 }

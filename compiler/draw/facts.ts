@@ -1,5 +1,5 @@
 /** What the picture says about the parts of a layer, in the words of the language. */
-import type { BalanceSpec, LayerSpec, NormPlacement, NormReader, RouterSpec } from "../ir/model-spec.ts";
+import { type BalanceSpec, type LayerSpec, nameOf, type NormPlacement, type NormReader, type RouterSpec } from "../ir/model-spec.ts";
 import { keyWidth } from "../counts/params.ts";
 
 /** Experts: a comb of n teeth, of which k are chosen. */
@@ -45,7 +45,7 @@ export function attentionPart({ attention, placement }: LayerSpec): Part {
 }
 
 export function feedForwardPart({ feedForward: ff, placement }: LayerSpec): Part {
-  const activation = [ff.activation, ...(ff.glu ? ["gated (glu)"] : [])];
+  const activation = [nameOf(ff.activation), ...(ff.glu ? ["gated (glu)"] : [])];
   if (ff.kind === "dense") return { title: "feed_forward dense", facts: [`width ${ff.dFf}`, ...activation, ff.bias ? "biases" : "no biases"], combs: [], router: null, reads: reads(placement, { input: "feed_forward" }) };
   const { nExperts: n, topK: k, expertSize, nShared, router } = ff;
   return {
@@ -68,7 +68,7 @@ function reads({ stands, readers }: NormPlacement, parts: Readers): Part["reads"
   return { norm: names(true), residual: names(false) };
 }
 
-const routing = (router: RouterSpec): string => [`router ${router.score}`, ...(router.weight === "score" ? [] : ["renormalized"])].join(" · ");
+const routing = (router: RouterSpec): string => [`router ${nameOf(router.score)}`, ...(router.weight === "score" ? [] : ["renormalized"])].join(" · ");
 
 function balancing({ balance, router }: { readonly balance: BalanceSpec | null; readonly router: RouterSpec }): readonly string[] {
   const ways = [...(balance === null ? [] : [balance.kind]), ...(router.loadBiasRate === null ? [] : ["bias"])];

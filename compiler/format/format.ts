@@ -58,7 +58,9 @@ function layOut(text: string, tokens: readonly IToken[], starts: Starts): string
     const before = tokens[i - 1];
     const opener = is(token, "}") ? open.pop() : undefined;
     if (opener !== undefined) depth--;
-    const gap = before === undefined ? "\n" : gapBetween(before, token, breaksBetween(text, before, token), starts, (t) => long.has(t), opener);
+    const gap = before === undefined ? "\n"
+      : isNegation(tokens, i - 1) && !isComment(token) ? ""
+      : gapBetween(before, token, breaksBetween(text, before, token), starts, (t) => long.has(t), opener);
     append(lines, token, gap, depth * 2 + (continues(tokens, i, starts) ? 4 : 0));
     if (is(token, "{")) {
       depth++;
@@ -96,8 +98,18 @@ function gapBetween(before: IToken, token: IToken, breaks: number, starts: Start
   if (starts.items.has(token.startOffset)) return wanted === "" ? "\n" : wanted;
   if (isComment(before) || isComment(token)) return wanted;
   if (starts.statements.has(token.startOffset)) return wanted === "" ? "  " : wanted;
-  if (breaks > 0 && (is(before, ",") || is(before, "("))) return "\n";
+  if (breaks > 0 && (is(before, ",") || is(before, "(") || isSign(before) || isSign(token))) return "\n";
   return tight(before, token) ? "" : " ";
+}
+
+/** Signs that occur in functions only: an author may break the line beside them. */
+const isSign = (token: IToken): boolean => ["Plus", "Minus", "Slash", "Equals"].includes(token.tokenType.name);
+
+/** A minus in front of its operand rather than between two. */
+function isNegation(tokens: readonly IToken[], i: number): boolean {
+  if (tokens[i]!.tokenType.name !== "Minus") return false;
+  const before = tokens.slice(0, i).findLast((token) => !isComment(token));
+  return !["Identifier", "UnsignedNumber", "RParen"].includes(before?.tokenType.name ?? "");
 }
 
 function tight(before: IToken, token: IToken): boolean {

@@ -1,4 +1,6 @@
 /** Specs as text: the canonical layout of what an author wrote, and the resolved form of a model. */
 export { format } from "./format.ts";
 export { printSpec } from "./print.ts";
+export { printFn } from "./expr.ts";
+export { functionsOf, withDistinctNames, withSharedNames } from "./functions.ts";
 export { specHash } from "./hash.ts";

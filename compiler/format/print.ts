@@ -1,13 +1,20 @@
 /** ModelSpec → text: every field written out, in the canonical layout. Parses back to the same ModelSpec (spans apart). */
-import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RopeSpec, RouterSpec, TrainSpec } from "../ir/model-spec.ts";
+import {
+  type AttentionSpec, type BalanceSpec, type CoreSpec, type FeedForwardSpec, type HaltingSpec, type LayerSpec, type ModelSpec, nameOf, type NormSpec, type RopeSpec, type RouterSpec, type TrainSpec,
+} from "../ir/model-spec.ts";
 import { placementText } from "../ir/norm-placement.ts";
 import { numberText } from "../ir/number-text.ts";
+import { printFn } from "./expr.ts";
+import { functionsOf, withDistinctNames } from "./functions.ts";
 
-export function printSpec(model: ModelSpec): string {
+export function printSpec(spec: ModelSpec): string {
+  const model = withDistinctNames([spec])[0]!;
   const { embedding, head } = model;
+  const functions = functionsOf(model).map(printFn);
   return [
     "moeut 1",
     "",
+    ...functions, ...(functions.length === 0 ? [] : [""]),
     `model ${model.name} {`,
     `  ${fields({ vocab_size: model.vocabSize, seq_len: model.seqLen, d_model: model.dModel })}`,
     `  embedding { ${fields({ scale: scaleText(embedding.scale, model.dModel) })}  ${printNorm(embedding.norm)} }`,
@@ -109,10 +116,10 @@ function fractionOf(nRotate: number, dHead: number): number {
 }
 
 function printFeedForward(ff: FeedForwardSpec): string[] {
-  if (ff.kind === "dense") return [`    feed_forward dense { ${fields({ d_ff: ff.dFf, activation: ff.activation, glu: ff.glu, bias: ff.bias })} }`];
+  if (ff.kind === "dense") return [`    feed_forward dense { ${fields({ d_ff: ff.dFf, activation: nameOf(ff.activation), glu: ff.glu, bias: ff.bias })} }`];
   return [
     "    feed_forward moe {",
-    `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: ff.activation })}`,
+    `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: nameOf(ff.activation) })}`,
     `      ${fields({ glu: ff.glu, bias: ff.bias, n_shared: ff.nShared })}`,
     `      ${printRouter(ff.router)}  ${printBalancing(ff)}`,
     "    }",
@@ -120,7 +127,7 @@ function printFeedForward(ff: FeedForwardSpec): string[] {
 }
 
 const printRouter = (router: RouterSpec): string => `router { ${fields({
-  input: router.input, score: router.score, weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0, eps: router.sumEps, z_loss: router.zLoss,
+  input: router.input, score: nameOf(router.score), weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0, eps: router.sumEps, z_loss: router.zLoss,
   expert_dropout: router.expertDropout, input_dropout: router.inputDropout, sampled: router.sampled,
 })} }`;
 

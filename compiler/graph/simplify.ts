@@ -28,6 +28,9 @@ export const fold2: Readonly<Record<BinaryOp, (a: number, b: number) => number>>
   min: Math.min,
 };
 
+/** Shaders have no literals for other numbers. */
+const isStored = (value: number): boolean => Number.isFinite(Math.fround(value));
+
 const isConst = (e: Expr, value: number): boolean => e.op === "const" && e.value === value;
 
 /** The same value with constants folded, neutral elements dropped and factors moved into selections between a value and 0. */
@@ -45,7 +48,7 @@ export function simplify(e: Expr): Expr {
 function simplifyUnary(op: UnaryOp, a: Expr): Expr {
   if (a.op === "const") {
     const value = fold1(op, a.value);
-    if (value !== null) return constant(value);
+    if (value !== null && isStored(value)) return constant(value);
   }
   if (op === "neg" && a.op === "neg") return a.a;
   return { op, a };
@@ -56,7 +59,7 @@ function simplifySelect(e: Extract<Expr, { op: "select" }>): Expr {
 }
 
 function simplifyBinary(op: BinaryOp, a: Expr, b: Expr): Expr {
-  if (a.op === "const" && b.op === "const") return constant(fold2[op](a.value, b.value));
+  if (a.op === "const" && b.op === "const" && isStored(fold2[op](a.value, b.value))) return constant(fold2[op](a.value, b.value));
   switch (op) {
     case "add": return isConst(a, 0) ? b : isConst(b, 0) ? a : b.op === "neg" ? sub(a, b.a) : add(a, b);
     case "sub": return isConst(b, 0) ? a : isConst(a, 0) ? simplifyUnary("neg", b) : b.op === "neg" ? add(a, b.a) : sub(a, b);
@@ -74,16 +77,16 @@ function simplifyMul(a: Expr, b: Expr): Expr {
   if (isConst(b, 1)) return a;
   if (a.op === "neg") return simplifyUnary("neg", simplifyMul(a.a, b));
   if (b.op === "neg") return simplifyUnary("neg", simplifyMul(a, b.a));
-  if (b.op === "select" && isZeroOne(b)) return select(b.cond, b.x, b.y, simplifyMul(a, b.a), simplifyMul(a, b.b));
-  if (a.op === "select" && isZeroOne(a)) return simplifyMul(b, a);
+  if (b.op === "select" && hasZero(b)) return select(b.cond, b.x, b.y, simplifyBinary("mul", a, b.a), simplifyBinary("mul", a, b.b));
+  if (a.op === "select" && hasZero(a)) return simplifyMul(b, a);
   // c₁ · (c₂ · x) = (c₁c₂) · x
-  if (a.op === "const" && b.op === "mul" && b.a.op === "const") return simplifyMul(constant(a.value * b.a.value), b.b);
+  if (a.op === "const" && b.op === "mul" && b.a.op === "const" && isStored(a.value * b.a.value)) return simplifyMul(constant(a.value * b.a.value), b.b);
   if (b.op === "div" && isConst(b.a, 1)) return div(a, b.b);
-  return b.op === "const" ? simplifyMul(b, a) : mul(a, b);
+  return b.op === "const" && a.op !== "const" ? simplifyMul(b, a) : mul(a, b);
 }
 
-const isZeroOne = (e: Extract<Expr, { op: "select" }>): boolean =>
-  [e.a, e.b].every((side) => isConst(side, 0) || isConst(side, 1));
+/** A factor of such a selection may be infinite where 0 is selected (√x guarded by x > 0): inside the selection it does no harm. */
+const hasZero = (e: Extract<Expr, { op: "select" }>): boolean => isConst(e.a, 0) || isConst(e.b, 0);
 
 /** Direct parts of an expression. */
 export function parts(e: Expr): readonly Expr[] {

@@ -1,5 +1,5 @@
 /** An official configuration in the words of the spec language: what `printSpec` prints. All layers are alike. */
-import type { Activation, FeedForwardSpec, NormPreset, RouterSpec } from "../ir/model-spec.ts";
+import type { BuiltInActivation, FeedForwardSpec, NormPreset, ROUTER_SCORES, RouterSpec } from "../ir/model-spec.ts";
 
 type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
 
@@ -26,7 +26,7 @@ export interface ImportedAttention {
 
 export interface ImportedRouting {
   readonly topK: number;
-  readonly score: RouterSpec["score"];
+  readonly score: (typeof ROUTER_SCORES)[number];
   readonly weight: RouterSpec["weight"];
   /** The router's outputs have biases. */
   readonly hasBias?: boolean;
@@ -45,7 +45,7 @@ export interface ImportedBalance {
   readonly scope: string; // "sequence, passes"
 }
 
-export type ImportedFeedForward = { readonly activation: Activation } & (
+export type ImportedFeedForward = { readonly activation: BuiltInActivation } & (
   | { readonly dFf: number }
   | ({ readonly nExperts: number; readonly expertSize: number; readonly bias: Moe["bias"] } & ImportedRouting)
 );

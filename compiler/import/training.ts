@@ -1,5 +1,5 @@
 /** Command-line options of github.com/RobertCsordas/moeut_training_code. */
-import type { Activation } from "../ir/model-spec.ts";
+import type { BuiltInActivation } from "../ir/model-spec.ts";
 import type { ImportedAttention, ImportedBalance, ImportedFeedForward, ImportedModel, ImportedRouting } from "./model.ts";
 import { cyclicStack, layerNames } from "./model.ts";
 import { importSparse, SPARSE_VARIANTS } from "./sparse.ts";
@@ -42,7 +42,7 @@ const RULES: Readonly<Record<string, OptionRule>> = {
 };
 
 const VARIANTS = ["preln_rope", "rope", "preln_rope_universal", "rope_universal", "preln_moe", "moe", "preln_moe_universal", "moe_universal", ...SPARSE_VARIANTS];
-const ACTIVATIONS: Readonly<Record<string, Activation>> = { relu: "relu", gelu: "gelu" };
+const ACTIVATIONS: Readonly<Record<string, BuiltInActivation>> = { relu: "relu", gelu: "gelu" };
 const SCOPES: Readonly<Record<string, string>> = { layers_time: "sequence, passes", time: "sequence, site", global: "batch, passes", step: "token, site" };
 
 export function importTraining(args: Readonly<Record<string, unknown>>): ImportedModel {

@@ -11,7 +11,7 @@ export interface SpecAst {
   readonly imports: readonly ImportAst[];
   readonly models: readonly ModelAst[];
   readonly compares: readonly CompareAst[];
-  /** Top-level statements: `train`, and whatever the checker will refuse. */
+  /** Top-level statements: `fn`, `train`, and whatever the checker will refuse. */
   readonly statements: readonly StatementAst[];
   readonly comments: readonly CommentAst[];
   /** Places of syntax errors: what stands there is incomplete, so conclusions about the whole are not drawn. */
@@ -66,7 +66,7 @@ export interface BlockAst {
   readonly span: Span;
 }
 
-export type StatementAst = EntryAst | LayerAst | StackAst | ExpectAst | MatchAst | VaryAst;
+export type StatementAst = EntryAst | FnAst | LayerAst | StackAst | ExpectAst | MatchAst | VaryAst;
 
 /** `name values clauses { … }`: a field or a block. */
 export interface EntryAst {
@@ -84,6 +84,31 @@ export interface ClauseAst {
   readonly values: readonly ValueAst[];
   readonly span: Span;
 }
+
+/** `fn soft_cap(x, c) = c * tanh(x / c)` */
+export interface FnAst {
+  readonly kind: "fn";
+  readonly word: Span;
+  readonly name: NameAst;
+  readonly params: readonly NameAst[];
+  /** Null where the expression has a syntax error. */
+  readonly body: ExprAst | null;
+  readonly span: Span;
+}
+
+export type OperatorSign = "+" | "-" | "*" | "/";
+export type ComparisonSign = "<" | "<=" | ">" | ">=";
+
+export type ExprAst =
+  | NumberAst
+  | { readonly kind: "parameter"; readonly text: string; readonly span: Span }
+  | { readonly kind: "negative"; readonly of: ExprAst; readonly span: Span }
+  /** Signs of one precedence: `a - b + c`, from the left. */
+  | { readonly kind: "chain"; readonly first: ExprAst; readonly rest: readonly { readonly sign: OperatorSign; readonly operand: ExprAst }[]; readonly span: Span }
+  | { readonly kind: "call"; readonly name: NameAst; readonly args: readonly ArgumentAst[]; readonly span: Span };
+
+/** A comparison means something as the first argument of `where` only; its span is that of the sign. */
+export type ArgumentAst = ExprAst | { readonly kind: "comparison"; readonly sign: ComparisonSign; readonly left: ExprAst; readonly right: ExprAst; readonly span: Span };
 
 export interface LayerAst {
   readonly kind: "layer";

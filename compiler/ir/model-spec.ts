@@ -2,6 +2,7 @@
  * ModelSpec: what the checker proves. Every default filled in, every size a positive integer, every name resolved,
  * every sharing decision explicit. Later phases never look at the AST again.
  */
+import type { Expr } from "./expr.ts";
 import type { Span } from "./source.ts";
 
 export interface ModelSpec {
@@ -189,9 +190,24 @@ export type AttentionSpec =
       readonly balance: BalanceSpec | null;
     });
 
-/** Names of the activations a spec may use; what each computes is in compiler/3-graph/activations.ts. */
+/** A function that a spec defines, with everything it calls put in its place. */
+export interface FnSpec {
+  /** For people: not part of a model's identity. */
+  readonly name: string;
+  /** Over input 0. */
+  readonly expr: Expr;
+}
+
+/** Names of the activations that need no definition; what each computes is in activations.ts. */
 export const ACTIVATIONS = ["relu", "relu2", "gelu", "gelu_tanh", "silu", "softplus"] as const;
-export type Activation = (typeof ACTIVATIONS)[number];
+export type BuiltInActivation = (typeof ACTIVATIONS)[number];
+export type Activation = BuiltInActivation | FnSpec;
+
+export const ROUTER_SCORES = ["sigmoid", "softmax"] as const; // softmax is over all experts
+export type RouterScore = (typeof ROUTER_SCORES)[number] | FnSpec;
+
+/** What a spec calls an activation or a score. */
+export const nameOf = (choice: Activation | RouterScore): string => (typeof choice === "string" ? choice : choice.name);
 
 export type FeedForwardSpec =
   | {
@@ -227,7 +243,7 @@ export interface RouterSpec {
   readonly span: Span;
   /** What the router reads: the layer's norm of the residual stream, or what the experts read (in attention: what values read). */
   readonly input: "norm" | "residual";
-  readonly score: "sigmoid" | "softmax"; // softmax is over all experts
+  readonly score: RouterScore;
   /** What multiplies an expert's output: its score, or its score divided by the sum over the chosen ones. */
   readonly weight: "score" | "renormalized";
   /** Added to the sum that `renormalized` divides by. */

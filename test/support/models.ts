@@ -1,5 +1,5 @@
 /** Small ModelSpecs for tests. */
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormPlacement, NormPreset, NormReader, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, FnSpec, LayerSpec, ModelSpec, NormPlacement, NormPreset, NormReader, RouterSpec } from "../../compiler/ir/model-spec.ts";
 import { checkSource } from "../../compiler/front.ts";
 import { importOfficial } from "../../compiler/import/index.ts";
 import { PRESETS } from "../../compiler/ir/norm-placement.ts";
@@ -36,6 +36,14 @@ export function model(over: Partial<ModelSpec> & Pick<ModelSpec, "layers" | "sch
     name: "test", span: SPAN, stack: "", core: null, halting: null, init: { scheme: "official" }, train: TRAIN,
     embedding: { scale: 1, norm: null }, head: { norm: NORM, bias: true, tied: false }, ...over,
   };
+}
+
+/** The function `f` that a text defines, with whatever stands beside it. */
+export function fnSpec(text: string): FnSpec {
+  const spec = `moeut 1\n${text}\nmodel m { layer a { feed_forward dense { activation f } } }`;
+  const { models, diagnostics } = checkSource({ file: "fn.moeut", text: spec }, { readFile: () => ({ problem: "there are no other files" }) });
+  const activation = models[0]?.layers[0]!.feedForward.activation;
+  return typeof activation === "object" ? activation : bug(JSON.stringify(diagnostics));
 }
 
 /** Sites of layers in the given order. */

@@ -1,7 +1,7 @@
 /** Every option of a ModelSpec, at sizes that are multiples of nothing. */
 import { ACTIVATIONS } from "../../compiler/ir/model-spec.ts";
-import type { AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
-import { entropy, information, layer, load, model, NORM, router, scheduleOf, SPAN, type Placed } from "./models.ts";
+import type { Activation, AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import { entropy, fnSpec, information, layer, load, model, NORM, router, scheduleOf, SPAN, type Placed } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
 /** For graphs with random numbers: a key, and the second micro-batch of three sequences. */
@@ -14,9 +14,9 @@ type Mha = Extract<AttentionSpec, { kind: "mha" }>;
 export const mha = (gate: "none" | "sigmoid" = "none"): Mha => ({ ...HEADS, kind: "mha", gate, headsPerKey: 1 });
 export const switchhead = (on: readonly Projection[], over: Partial<RouterSpec> = {}, balance = entropy(0.3)): AttentionSpec =>
   ({ ...HEADS, kind: "switchhead", nExperts: 5, topK: 2, on, router: router(over), balance });
-export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: (typeof ACTIVATIONS)[number] = "relu"): Moe =>
+export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: Activation = "relu"): Moe =>
   ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, glu: false, bias: false, nShared: 0, router: router(over), balance });
-export const dense = (activation: (typeof ACTIVATIONS)[number] = "relu", bias = true): Dense => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias, glu: false });
+export const dense = (activation: Activation = "relu", bias = true): Dense => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias, glu: false });
 
 /** One layer applied twice. */
 export const twice = (attention: AttentionSpec, feedForward: FeedForwardSpec, placed: Placed, over: Partial<ModelSpec> = {}): ModelSpec =>
@@ -46,6 +46,15 @@ const withNorm = (spec: ModelSpec, norm: ModelSpec["layers"][number]["norm"]): M
   ({ ...spec, layers: spec.layers.map((l) => ({ ...l, norm })), head: { ...spec.head, norm } });
 
 const withResidual = (spec: ModelSpec, residualScale: number): ModelSpec => ({ ...spec, layers: spec.layers.map((l) => ({ ...l, residualScale })) });
+
+/** 1.5 at 0: padding must be masked. */
+const bump = fnSpec("fn f(x) = 1.5 - x * tanh(x)");
+/** What `where` does not select is NaN left of -1. */
+const guarded = fnSpec("fn half(x) = x / 2\nfn f(x) = where(x > 0, log(1 + x), half(x))");
+/** Padding would be 0 times infinity. */
+const xLogX = fnSpec("fn f(x) = x * log(abs(x))");
+/** Grows on both sides, so that the greatest logits are not the greatest scores; greater than 0. */
+const bowl = fnSpec("fn f(x) = 0.1 + x * x / (1 + x * x)");
 
 export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "MoEUT": twice(switchhead(["v", "o"]), moe(), "peri"),
@@ -130,5 +139,13 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "encoder attention with a window": twice({ ...switchhead(["v", "o"]), causal: false, window: 4 }, moe(), "peri"),
   "sandwich, scaled residuals": withResidual(twice(switchhead(["v", "o"]), moe(), "sandwich"), 0.37),
   "post, scaled residuals": withResidual(twice(mha(), dense(), "post"), 2.5),
+  "experts with a function that is not 0 at 0": twice(mha(), { ...moe({}, entropy(0.2), bump), nShared: 1 }, "peri"),
+  "gated dense with a function that is not 0 at 0": twice(mha(), { ...dense(bump), glu: true }, "pre"),
+  "experts with a guarded function": twice(mha(), moe({}, entropy(0.2), guarded), "peri"),
+  "dense with a function that is not finite at 0": twice(mha(), dense(xLogX, false), "pre"),
+  "scores by a function": twice(switchhead(["q", "v", "o"], { score: bowl }), moe({ score: bowl, weight: "renormalized" }), "peri"),
+  "scores by a function, mixture of heads, halting": halting(moa({ score: bowl }), moe({ score: bowl, hidden: 6 }, information(0.2)), "post"),
+  "scores by a function, experts drawn at random": twice(switchhead(["v", "o"], { score: bowl, sampled: 1 }), moe({ score: bowl, sampled: 2, expertDropout: 0.2 }), "peri"),
+  "scores by a function, balance by bias": twice(mha(), moe({ score: bowl, zLoss: 0.05, loadBiasRate: 0.01 }), "pre"),
   ...Object.fromEntries(ACTIVATIONS.map((activation) => [`experts with ${activation}`, twice(mha(), moe({}, entropy(0.2), activation), "peri")])),
 };

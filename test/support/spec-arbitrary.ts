@@ -19,11 +19,27 @@ const block = (head: string, ...statements: fc.Arbitrary<string>[]): fc.Arbitrar
 const norm = (head: string): fc.Arbitrary<string> =>
   fc.constantFrom("layernorm", "rmsnorm").chain((kind) => block(`${head} ${kind}`, maybe(field("eps", fc.constantFrom("1e-5", "1e-6", "0.001"))), maybe(field("affine", flag))));
 
+const { sum: expression } = fc.letrec<{ sum: string; product: string; factor: string }>((tie) => ({
+  sum: fc.oneof({ maxDepth: 2 }, tie("product"), fc.tuple(tie("sum"), fc.constantFrom(" + ", "-", " -", "\n  + "), tie("product")).map((parts) => parts.join(""))),
+  product: fc.oneof({ maxDepth: 2 }, tie("factor"), fc.tuple(tie("product"), fc.constantFrom("*", " * ", " / "), tie("factor")).map((parts) => parts.join(""))),
+  factor: fc.oneof({ maxDepth: 2 },
+    fc.constantFrom("x", "x", "-x", "0.5", "-2", "1e-3", "15", "10_000"),
+    tie("sum").map((inner) => `(${inner})`), tie("sum").map((inner) => `-(${inner})`),
+    fc.tuple(fc.constantFrom("tanh", "sigmoid", "erf", "abs", "relu2", "gelu_tanh", "helper"), tie("sum")).map(([name, of]) => `${name}(${of})`),
+    fc.tuple(fc.constantFrom("max", "min", "blend"), tie("sum"), tie("sum")).map(([name, a, b]) => `${name}(${a}, ${b})`),
+    fc.tuple(fc.constantFrom("<", "<=", " > ", ">="), tie("sum"), tie("sum"), tie("sum"), tie("sum")).map(([sign, x, y, a, b]) => `where(${x}${sign}${y},${a} ,${b})`)),
+}));
+
+/** Two helpers, and the functions `act` and `grade` that blocks and routers use. */
+const functions = fc.tuple(expression, expression, fc.constantFrom("\n", " // why\n", "  ")).map(([act, grade, gap]) =>
+  [`fn act(x) = x * x + (${act})`, "fn blend(a,b)=a/2 +b/3", `fn grade(x) = tanh(x) + 0.1 * (${grade})`, "fn helper(x) = where(x<0, x, log(1+x))"].join(gap) + "\n")
+  .filter((text) => checkText(`moeut 1\n${text}\nmodel m { layer a { feed_forward moe { activation act  router { score grade } } } }`).models.length === 1);
+
 const anyNorm = fc.oneof(fc.constant("norm none"), norm("norm"));
 
 const router = block("router",
   maybe(field("input", fc.constantFrom("norm", "residual"))),
-  maybe(field("score", fc.constantFrom("sigmoid", "softmax"))),
+  maybe(field("score", fc.constantFrom("sigmoid", "softmax", "grade"))),
   maybe(field("weight", fc.constantFrom("score", "renormalized"))),
   maybe(field("hidden", fc.constantFrom(0, 5))), maybe(field("eps", fc.constantFrom("0", "1e-6"))), maybe(field("bias", flag)), maybe(field("z_loss", fc.constantFrom("0", "0.001"))),
   maybe(field("expert_dropout", fc.constantFrom("0", "0.3"))), maybe(field("input_dropout", fc.constantFrom("0", "0.25"))), maybe(field("sampled", fc.constantFrom(0, 1))));
@@ -57,7 +73,7 @@ const attention = fc.oneof(
   projections.chain((on) => block("attention switchhead", ...heads, experts(5, (n) => `n_experts ${n} on ${on}`), maybe(router), maybe(balance))),
   fc.constantFrom("expert_size 8", "expert_size 24  d_head 12").chain((size) => block("attention moa", experts(5, (n) => `${size}  n_experts ${n}`), ...scores, maybe(router), maybe(balance))));
 
-const activation = maybe(field("activation", fc.constantFrom(...ACTIVATIONS)));
+const activation = maybe(field("activation", fc.constantFrom(...ACTIVATIONS, "act")));
 
 const feedForward = fc.oneof(
   block("feed_forward dense", field("d_ff", between(1, 40)), activation, maybe(field("glu", flag)), maybe(field("bias", flag))),
@@ -95,9 +111,9 @@ const train = block("train",
   maybe(field("grad_clip", fc.constantFrom("none", "0.25"))), field("steps", between(3, 20)));
 
 /** A file with one model `m` that has no errors (it may have warnings). */
-export const specText: fc.Arbitrary<string> = fc.tuple(between(1, 3), placements).chain(([count, placement]) => {
+export const specText: fc.Arbitrary<string> = fc.tuple(between(1, 3), placements, functions).chain(([count, placement, fns]) => {
   const names = ["a", "b", "c"].slice(0, count);
-  return block("moeut 1\n\nmodel m",
+  return block(`moeut 1\n\n${fns}model m`,
     field("vocab_size", fc.constantFrom(5, 16, 53)), field("seq_len", fc.constantFrom(1, 3, 8, 19)), field("d_model", fc.constantFrom(4, 8, 16, 31, 37, 40)),
     maybe(block("embedding", maybe(field("scale", fc.constantFrom("1", "sqrt_d_model", "0.5"))), maybe(anyNorm))),
     maybe(fc.constantFrom("halting none", "halting act { threshold 0.6 }", "halting graves { threshold 0.8  bias 0.5 }")), maybe(core),

@@ -13,11 +13,11 @@ export const NAME_MESSAGES = {
   }),
   "unknown-item": error<{ name: string; nearest: string | null }>({
     message: (p) => `\`${p.name}\` is nothing that a file can contain`,
-    hint: (p) => (p.nearest !== null ? `did you mean \`${p.nearest}\`?` : "at the top of a file stand `import`, `model`, `compare` and `train`"),
+    hint: (p) => (p.nearest !== null ? `did you mean \`${p.nearest}\`?` : "at the top of a file stand `import`, `fn`, `model`, `compare` and `train`"),
   }),
   "misplaced-statement": error<{ statement: string; where: string; home: string }>({
     message: (p) => `\`${p.statement}\` cannot stand in ${p.where}`,
-    hint: (p) => `it belongs directly in the braces of a ${p.home}`,
+    hint: (p) => (p.home === "file" ? "it stands at the top of a file, outside all braces" : `it belongs directly in the braces of a ${p.home}`),
   }),
   "unknown-kind": error<{ block: string; name: string; nearest: string | null; choices: readonly string[] }>({
     message: (p) => `there is no ${p.block} \`${p.name}\``,

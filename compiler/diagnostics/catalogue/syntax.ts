@@ -9,6 +9,7 @@ const CHARACTER_HINTS: Readonly<Record<string, string>> = {
   "/": "a comment starts with `//` and ends with the line",
   "+": "a tolerance is written `+- 0.1M`",
   "-": "a tolerance is written `+- 0.1M`",
+  "^": "a power is written as a product: `x * x`",
   "'": 'strings stand in double quotes: "base.moeut"',
   "[": "a list is its values with commas between: `scope sequence, passes`",
   "]": "a list is its values with commas between: `scope sequence, passes`",

@@ -9,9 +9,9 @@ export const VALUE_MESSAGES = {
   "wrong-value": error<{ name: string; expected: string; found: string }>({
     message: (p) => `\`${p.name}\` takes ${p.expected}, not ${p.found}`,
   }),
-  "unknown-choice": error<{ name: string; found: string; nearest: string | null; choices: readonly string[] }>({
+  "unknown-choice": error<{ name: string; found: string; nearest: string | null; choices: readonly string[]; definition: string | null }>({
     message: (p) => `\`${p.name}\` cannot be \`${p.found}\``,
-    hint: (p) => suggest(p.nearest, p.choices),
+    hint: (p) => suggest(p.nearest, p.choices) + (p.definition !== null && p.nearest === null ? `, or define it at the top of the file: \`${p.definition}\`` : ""),
   }),
   "out-of-range": error<{ name: string; value: string; range: string }>({
     message: (p) => `\`${p.name}\` is ${p.value}, but must be ${p.range}`,

@@ -1,0 +1,51 @@
+/** A function in place of a built-in activation or score: whether it can be one. */
+import { nearest, type Reporter } from "../diagnostics/index.ts";
+import type { Expr } from "../ir/expr.ts";
+import type { FnSpec } from "../ir/model-spec.ts";
+import type { Span } from "../ir/source.ts";
+import { compileExpr } from "../reference/pointwise.ts";
+import { FUNCTION_NAMES } from "./built-ins.ts";
+import { type Functions, scopeAt } from "./functions.ts";
+import { own } from "./settings.ts";
+
+/** The built-in choice or the function of a name; null if there is none that fits (reported). */
+export function chooseFunction(field: string, choices: readonly string[], word: string, span: Span, functions: Functions, report: Reporter): string | FnSpec | null {
+  if (choices.includes(word)) return word;
+  const scope = scopeAt(functions, span);
+  const fn = own(scope, word);
+  if (fn === undefined) {
+    const all = [...choices, ...Object.values(scope).filter(({ ast }) => ast.params.length === 1).map(({ ast }) => ast.name.text)];
+    const definition = FUNCTION_NAMES.includes(word) ? `fn my_${word}(x) = ${word}(x)` : `fn ${word}(x) = …`;
+    report.report("unknown-choice", span, { name: field, found: word, nearest: nearest(word, all), choices: all, definition });
+    return null;
+  }
+  const { params, name } = fn.ast;
+  if (fn.expr === null) return null;
+  if (params.length !== 1) {
+    report.report("fn-parameters", span, { field, name: word, count: params.length }, [{ span: name.span, note: "defined here" }]);
+    return null;
+  }
+  return learns(word, fn.expr, span, name.span, report) ? { name: word, expr: fn.expr } : null;
+}
+
+/** Where sums and logits mostly are: 0, 0.5, -0.5, … -10. */
+const TRIED: readonly number[] = Array.from({ length: 41 }, (_, i) => Math.ceil(i / 2) * (i % 2 === 0 ? -0.5 : 0.5) + 0);
+
+/** What the function gives at each number tried. */
+export function valuesTried(expr: Expr): readonly number[] {
+  const f = compileExpr(expr);
+  return TRIED.map((x) => f([x], 0));
+}
+
+/** False (reported) where its slope is 0 everywhere: no gradient would reach what is in front of it. */
+function learns(name: string, expr: Expr, span: Span, place: Span, report: Reporter): boolean {
+  const f = compileExpr(expr);
+  const labels = [{ span: place, note: "defined here" }];
+  if (TRIED.every((x) => f([x + 0.013], 0) === f([x + 0.0131], 0))) {
+    report.report("constant-fn", span, { name }, labels);
+    return false;
+  }
+  const wrong = TRIED.find((x) => !Number.isFinite(f([x], 0)));
+  if (wrong !== undefined) report.report("fn-not-finite", span, { name, at: wrong, value: String(f([wrong], 0)) }, labels);
+  return true;
+}
