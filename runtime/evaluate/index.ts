@@ -30,7 +30,7 @@ export async function evaluate(executor: Executor, batches: Iterable<ValidationB
     if (taken !== undefined) passes.push(...means(taken, batch.rows));
     onBatch(sequences.length);
   }
-  return { ...summary(sequences, seqLen, bytesPerToken), passes: passes.length === 0 ? null : mean(passes) };
+  return summary(sequences, passes, seqLen, bytesPerToken);
 }
 
 /** Sums in float64, whatever the array holds. */
@@ -40,7 +40,11 @@ function mean(values: ArrayLike<number>): number {
   return sum / values.length;
 }
 
-function summary(sequences: readonly number[], seqLen: number, bytesPerToken: number): Omit<Evaluation, "passes"> {
+/** @param passes mean of each sequence, empty for models without halting */
+function summary(sequences: readonly number[], passes: readonly number[], seqLen: number, bytesPerToken: number): Evaluation {
   const loss = mean(sequences);
-  return { loss, perplexity: Math.exp(loss), bitsPerByte: loss / Math.LN2 / bytesPerToken, tokens: sequences.length * seqLen, sequences };
+  return {
+    loss, perplexity: Math.exp(loss), bitsPerByte: loss / Math.LN2 / bytesPerToken, tokens: sequences.length * seqLen, sequences,
+    passes: passes.length === 0 ? null : mean(passes),
+  };
 }

@@ -12,7 +12,7 @@ export const LINT_MESSAGES = {
   }),
   "uneven-depth": warning<{ more: string; often: number; less: string; seldom: number }>({
     message: (p) => `the depth is not a multiple of the group: \`${p.more}\` is applied ${p.often} times, \`${p.less}\` ${p.seldom}`,
-    hint: () => "repeat the whole group: `stack (a, b) * 8`",
+    hint: () => "repeat the whole group, `stack (a, b) * 8`: depth is the size of the group times its passes (Csordás et al. 2024, layer grouping)",
   }),
   "idle-balance": warning<{ nExperts: number }>({
     message: () => "with one expert there is nothing to balance",
