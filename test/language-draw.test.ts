@@ -58,3 +58,11 @@ test("what repeats is folded", () => {
     .map(({ cells, times }) => `${cells.map((c) => (c.own ? c.layer.toUpperCase() : c.layer)).join("")}${times === 1 ? "" : times}`).join(" ");
   expect(["a", "abcabcabc", "aaaabbbb", "AAAA", "pababababc", "xyz", "aab"].map(folded)).toEqual(["a", "abc3", "a4 b4", "A4", "p ab4 c", "xyz", "a2 b"]);
 });
+
+test("a core is drawn once, with how its passes begin", () => {
+  const { models } = checkText("moeut 1\nmodel m { core { inject gate  state zero  pass_embedding sinusoidal { positions true } }  layer p, a, b {}  stack p, core(a, b) * 5, p }");
+  check(models[0]!);
+  const labels = [...drawModel(models[0]!).matchAll(/<text [^>]*>([^<]*)</g)].map(([, words]) => words);
+  const from = labels.indexOf("embedding");
+  expect(labels.slice(from, from + 9)).toEqual(["embedding", "p", "inject gate", "state zero", "+ sin(pass, position)", "a", "b", "× 5", "p"]);
+});

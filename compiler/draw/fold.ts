@@ -1,5 +1,5 @@
 /** The schedule of a model as few rows: what repeats is shown once. */
-import type { CoreSpec, ModelSpec } from "../ir/model-spec.ts";
+import type { CoreSpec, ModelSpec, PassEmbeddingSpec } from "../ir/model-spec.ts";
 
 /** One application: which layer, and whether its weights are its own (a copy made by `own`). */
 export interface Cell {
@@ -34,8 +34,11 @@ export function runsOf(model: ModelSpec): readonly Run[] {
 }
 
 const entrance = ({ inject, state, passEmbedding }: CoreSpec): readonly string[] => [
-  ...(inject === "none" ? [] : [`inject ${inject}`]), ...(state.kind === "input" ? [] : [`state ${state.kind}`]), ...(passEmbedding === null ? [] : [`+ pass (${passEmbedding.kind})`]),
+  ...(inject === "none" ? [] : [`inject ${inject}`]), ...(state.kind === "input" ? [] : [`state ${state.kind}`]), ...(passEmbedding === null ? [] : [passLabel(passEmbedding)]),
 ];
+
+const passLabel = (embedding: PassEmbeddingSpec): string =>
+  embedding.kind === "learned" ? "+ vector of the pass" : `+ sin(pass${embedding.positions ? ", position" : ""})`;
 
 /** Shortest pattern that covers most from each place on; what repeats nothing is a run of one. */
 export function fold(cells: readonly Cell[]): readonly Run[] {
