@@ -4,8 +4,8 @@ import { buildGraph, parametersOf } from "../compiler/3-graph/index.ts";
 import { passesOf, withPasses } from "../compiler/depth.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { evaluateGraph } from "../compiler/reference/index.ts";
-import { layer, model, scheduleOf } from "./support/models.ts";
-import { dense, mha, ODD_MODELS, T, V } from "./support/odd-models.ts";
+import { layer, model, scheduleOf, SPAN } from "./support/models.ts";
+import { cored, dense, graves, mha, ODD_MODELS, T, V } from "./support/odd-models.ts";
 import { randomParams } from "./support/tiny-graph.ts";
 
 const stacked = (order: readonly number[]): ModelSpec => model({
@@ -47,4 +47,31 @@ test("three passes go on from what two passes leave", () => {
 test("a model whose tokens halt needs a second application", () => {
   expect(orderOf(withPasses(ODD_MODELS["halting"]!, 1))).toContain("no depth of 1");
   expect(orderOf(withPasses(ODD_MODELS["halting"]!, 6))).toEqual([0, 0, 0, 0, 0, 0]);
+});
+
+describe("a marked core", () => {
+  test("is what passes are of, whatever else is repeated", () => {
+    const spec = cored({ inject: "add" }, null, [1, 2]);
+    const changed = withPasses(spec, 5) as ModelSpec;
+    expect(passesOf(spec)).toBe(3);
+    expect(orderOf(changed)).toEqual([0, ...Array.from({ length: 5 }, () => [1, 2]).flat(), 3]);
+    expect(changed.core).toMatchObject({ first: 1, length: 2, passes: 5 });
+    expect(parametersOf(changed)).toEqual(parametersOf(spec)); // the same checkpoint fits
+  });
+
+  test("with learned vectors reaches as far as they do", () => {
+    const spec = cored({ passEmbedding: { kind: "learned" } });
+    expect(orderOf(withPasses(spec, 2))).toEqual([0, 1, 1, 2]);
+    expect(orderOf(withPasses(spec, 4))).toContain("learned vectors for 3 passes");
+  });
+
+  test("may be passed once, but not where tokens halt in front of the second pass", () => {
+    expect(orderOf(withPasses(cored({}, graves(0.9)), 1))).toEqual([0, 1, 2]);
+    expect(orderOf(withPasses(cored({}, { kind: "act", span: SPAN, threshold: 0.9, weight: 0 }), 1))).toContain("no depth of 1");
+  });
+
+  test("whose passes have weights of their own has no other depth", () => {
+    const spec = { ...stacked([0, 1, 2, 3]), core: { ...cored({}).core!, first: 1, length: 1, passes: 2 } };
+    expect(passesOf(spec)).toBeNull();
+  });
 });

@@ -97,3 +97,16 @@ test("MoEUT 44M by hand", () => {
   expect([params.unique, params.effective]).toEqual([44_345_792, rest + 16 * layer]);
   expect(params.unique).toBe(rest + 2 * layer);
 });
+
+test("a core of two layers and four passes: its maps, its passes' vectors, and who decides", () => {
+  const text = (core: string) => `model m { vocab_size 5  d_model 4  ${core}  layer p, a, b { attention mha { n_heads 1 } }  stack p, core(a, b) * 4, p }`;
+  const [bare, gated] = [counts(text("")), counts(text("core { inject gate  pass_embedding learned }"))];
+  expect(gated.params.unique - bare.params.unique).toBe(2 * 4 * 4 + 4 + 4 * 4); // two maps, the gate's bias, four vectors
+  expect(gated.macs.forward.moeut - bare.macs.forward.moeut).toBe((1 + 4) * 4 * 4); // what is injected once, the state in every pass
+  expect(counts(text("core { inject add }")).params).toEqual(bare.params);
+  const [graves, act] = [counts(text("halting graves { }")), counts(text("halting act { }"))];
+  expect(graves.params.unique - bare.params.unique).toBe(4 + 1); // the layer that a pass begins with decides
+  expect(act.params.unique - bare.params.unique).toBe(4 * 4 + 4 + 2 * 4);
+  expect(graves.macs.forward.causal - bare.macs.forward.causal).toBe(4 * 4);
+  expect(act.macs.forward.causal - bare.macs.forward.causal).toBe(3 * (4 * 4 + 2 * 4));
+});
