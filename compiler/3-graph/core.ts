@@ -15,6 +15,7 @@ import type { Expr } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { CoreSpec, CoreState, PassEmbeddingSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
+import { injectsByMaps } from "./parameters.ts";
 import { param, positionRows, randomNumbers, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 
@@ -29,7 +30,7 @@ export interface Core {
 export function openCore(s: BuildState, core: CoreSpec | null, e: ValueId): Core {
   if (core === null) return { start: e, enter: (_, state) => state };
   return within(s, "core", core.span, () => {
-    const mapped = core.inject === "concat" || core.inject === "gate" ? linear(s.b, "core.inject.input", e, param(s, "core.inject.input")) : e;
+    const mapped = injectsByMaps(core) ? linear(s.b, "core.inject.input", e, param(s, "core.inject.input")) : e;
     return {
       start: startOf(s, core.state, e),
       enter: (pass, state) => within(s, "core", core.span, () => embedPass(s, core.passEmbedding, pass, inject(s, core, state, e, mapped))),

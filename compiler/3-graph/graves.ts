@@ -9,13 +9,14 @@
  *
  * Halted tokens keep their output; their states go on, seen by others. The loss has the mean of N + R.
  */
-import { linear, map, sum, view } from "../graph/dsl.ts";
+import { linear, map } from "../graph/dsl.ts";
 import { add, constant, input, mul, select, sigmoid, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { HaltingSpec } from "../ir/model-spec.ts";
 import { plain } from "../ir/tensor-type.ts";
+import { meanOfTokens } from "./loss.ts";
 import { firstLayer } from "./passes.ts";
-import { param, vector, within } from "./state.ts";
+import { param, perToken, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import type { Passes } from "./trunk.ts";
 
@@ -32,8 +33,7 @@ interface Tokens {
 
 /** @returns the outputs, [B, T, D] */
 export function gravesPasses(s: BuildState, spec: Graves, { sites, start, enter, layers }: Passes): ValueId {
-  const fill = (name: string, value: number): ValueId => map(s.b, name, constant(value), [], plain([s.batch, s.positions, 1]));
-  let tokens: Tokens = { running: fill("act.running", 1), total: fill("act.total", 0), passes: fill("passes", 0), rest: fill("act.rest", 0) };
+  let tokens: Tokens = { running: perToken(s, "act.running", 1), total: perToken(s, "act.total", 0), passes: perToken(s, "passes", 0), rest: perToken(s, "act.rest", 0) };
   let [state, out] = [start, null as ValueId | null];
   sites.forEach((pass, index) => {
     const read = enter(index, state);
@@ -45,7 +45,7 @@ export function gravesPasses(s: BuildState, spec: Graves, { sites, start, enter,
     if (s.entry.kind !== "step") s.outputs[`act.weight.${pass.at(-1)!}`] = weight;
   });
   s.outputs["passes"] = tokens.passes;
-  if (s.entry.kind === "train") s.penalties.push(meanCost(s, spec, tokens));
+  if (s.entry.kind === "train") s.penalties.push(meanOfTokens(s, "act.loss", map(s.b, "act.cost", add(input(0), input(1)), [tokens.passes, tokens.rest]), spec.weight));
   return out!;
 }
 
@@ -68,11 +68,4 @@ function halt(s: BuildState, { threshold }: Graves, layer: string, x: ValueId, {
     passes: map(s.b, "passes", add(input(0), input(1)), [passes, running]),
     rest: map(s.b, "act.rest", add(input(2), mul(sub(input(0), input(3)), left)), [running, total, rest, goesOn]),
   };
-}
-
-/** weight · mean over tokens, [1] */
-function meanCost(s: BuildState, { weight }: Graves, { passes, rest }: Tokens): ValueId {
-  const count = s.batch * s.positions;
-  const cost = map(s.b, "act.cost", add(input(0), input(1)), [passes, rest]);
-  return map(s.b, "act.loss", mul(constant(weight / count), input(0)), [sum(s.b, "act.cost", view(s.b, "act.cost", cost, [count]), 0)]);
 }

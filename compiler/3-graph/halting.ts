@@ -12,9 +12,8 @@ import { ACTIVATIONS } from "../ir/activations.ts";
 import { add, constant, input, mul, neg, select, sigmoid, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { HaltingSpec } from "../ir/model-spec.ts";
-import { plain } from "../ir/tensor-type.ts";
 import { firstLayer } from "./passes.ts";
-import { param, vector, within } from "./state.ts";
+import { param, perToken, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import type { Passes } from "./trunk.ts";
 
@@ -26,13 +25,11 @@ interface Tokens {
 
 /** All passes: the last mixed output, [B, T, D]. */
 export function haltingPasses(s: BuildState, spec: HaltingSpec, { sites, start, enter, layers }: Passes): ValueId {
-  const column = plain([s.batch, s.positions, 1]);
-  const fill = (name: string, value: number): ValueId => map(s.b, name, constant(value), [], column);
   let h = layers(0, enter(0, start));
   let out = h;
-  let tokens: Tokens = { never: fill("act.never_halt", 1), depth: fill("act.expected_depth", 0), mixed: map(s.b, "act.mixed", mul(constant(0), input(0)), [h]) };
+  let tokens: Tokens = { never: perToken(s, "act.never_halt", 1), depth: perToken(s, "act.expected_depth", 0), mixed: map(s.b, "act.mixed", mul(constant(0), input(0)), [h]) };
   keep(s, sites[0]!, h, out, tokens);
-  let [penalty, taken] = [null as ValueId | null, fill("passes", 1)];
+  let [penalty, taken] = [null as ValueId | null, perToken(s, "passes", 1)];
   for (let pass = 1; pass < sites.length; pass++) {
     const [from, last, before, decider] = [h, out, tokens, firstLayer(s.model, sites[pass]!).name];
     tokens = within(s, `${decider}.halting`, spec.span, () => halt(s, decider, pass, from, before));

@@ -8,7 +8,7 @@ import { plain } from "../ir/tensor-type.ts";
 import { balanceLoss } from "./balance.ts";
 import type { Entry } from "./entry.ts";
 import { initRule } from "./init.ts";
-import { headLogits, lastRow, meanLoss, tokenLoss, trainLoss } from "./loss.ts";
+import { headLogits, lastRow, meanOfTokens, tokenLoss, trainLoss } from "./loss.ts";
 import { namingScheme, officialPlace } from "./naming.ts";
 import { parametersOf } from "./parameters.ts";
 import { within } from "./state.ts";
@@ -62,7 +62,7 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
 function losses(s: BuildState, hidden: ValueId): void {
   const logits = headLogits(s, hidden);
   const perToken = tokenLoss(s, logits);
-  const ceLoss = meanLoss(s, perToken);
+  const ceLoss = meanOfTokens(s, "ce_loss", perToken);
   Object.assign(s.outputs, { logits, token_loss: perToken, ce_loss: ceLoss });
   if (s.entry.kind !== "train") return;
   const regLoss = balanceLoss(s);

@@ -1,5 +1,4 @@
 /** Embedding, output head and losses. */
-import { shapeOf } from "../graph/builder.ts";
 import { gatherRows, linear, map, sum, view } from "../graph/dsl.ts";
 import { add, col, constant, input, mul, select, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
@@ -37,11 +36,11 @@ export function tokenLoss(s: BuildState, logits: ValueId): ValueId {
   return map(s.b, "token_loss", sub(input(0), input(1)), [logSumExp(s.b, "loss.lse", logits), sum(s.b, "loss.target_logit", picked, -1)]);
 }
 
-/** Mean over all positions, [1]. */
-export function meanLoss(s: BuildState, perToken: ValueId): ValueId {
-  const count = shapeOf(s.b, perToken).reduce((n, extent) => n * extent, 1);
-  const total = sum(s.b, "loss.sum", view(s.b, "token_loss", perToken, [count]), 0);
-  return map(s.b, "ce_loss", mul(input(0), constant(1 / count)), [total]);
+/** weight · mean over all positions of [B, T, 1], [1]. */
+export function meanOfTokens(s: BuildState, name: string, perToken: ValueId, weight = 1): ValueId {
+  const count = s.batch * s.positions;
+  const total = sum(s.b, `${name}.sum`, view(s.b, name, perToken, [count]), 0);
+  return map(s.b, name, mul(input(0), constant(weight / count)), [total]);
 }
 
 /** loss_scale · (cross-entropy + regularizers), [1]: what is differentiated. */

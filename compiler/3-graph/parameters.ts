@@ -3,7 +3,7 @@
  * name; official names and initialization are found from the role.
  */
 import type { TensorType } from "../ir/graph.ts";
-import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, CoreSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec } from "../ir/model-spec.ts";
 import { paddedAxes } from "../ir/tensor-type.ts";
 import { hasHalting } from "./passes.ts";
 
@@ -57,11 +57,14 @@ function embeddingTensors(model: ModelSpec): readonly Tensor[] {
   return [["embedding", [model.vocabSize, model.dModel], [0, 1]], ...normTensors("embedding.norm", model.embedding.norm, model.dModel)];
 }
 
+/** Whether a core maps the state and what is injected. */
+export const injectsByMaps = ({ inject }: CoreSpec): boolean => inject === "concat" || inject === "gate";
+
 function coreTensors({ core, dModel }: ModelSpec): readonly Tensor[] {
   if (core === null) return [];
   const map = (role: Role): Tensor => [role, [dModel, dModel], [0, 1]];
   const row = (role: Role): Tensor => [role, [dModel], [0]];
-  const maps = core.inject === "concat" || core.inject === "gate" ? [map("core.inject.state"), map("core.inject.input")] : [];
+  const maps = injectsByMaps(core) ? [map("core.inject.state"), map("core.inject.input")] : [];
   const embeddings = core.passEmbedding?.kind === "learned" ? Array.from({ length: core.passes }, (_, pass) => row(`core.pass_embedding.${pass}`)) : [];
   return [...maps, ...(core.inject === "gate" ? [row("core.inject.bias")] : []), ...embeddings];
 }

@@ -1,8 +1,9 @@
 /** What the model builders share while one graph is being built. Local to one call of buildGraph. */
 import type { GraphBuilder } from "../graph/builder.ts";
 import { emitOne } from "../graph/builder.ts";
-import { gatherRows, random, sinusoid, view } from "../graph/dsl.ts";
+import { gatherRows, map, random, sinusoid, view } from "../graph/dsl.ts";
 import type { Rotary } from "../graph/dsl.ts";
+import { constant } from "../ir/expr.ts";
 import type { Distribution, InputName, ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, ModelSpec, RopeSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
@@ -49,6 +50,9 @@ export interface BuildState {
   readonly zLosses: Record<string, ValueId[]>;
   readonly outputs: Record<string, ValueId>;
 }
+
+/** One number for every token, [B, T, 1]. */
+export const perToken = (s: BuildState, name: string, value: number): ValueId => map(s.b, name, constant(value), [], plain([s.batch, s.positions, 1]));
 
 /** Names the origin of the nodes that `build` makes. */
 export function within<T>(s: BuildState, path: string, span: Span, build: () => T): T {

@@ -8,7 +8,7 @@
  *        positions, halting, the head. Tokens that halt are counted as if they went on.
  */
 import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
-import { keyWidth, routerNames } from "./params.ts";
+import { injectsByMaps, keyWidth, routerNames } from "./params.ts";
 
 export type MacConvention = "moeut" | "full";
 
@@ -38,7 +38,7 @@ function haltingMacs({ halting, core, schedule, dModel }: ModelSpec): number {
 
 /** Per token: what is injected is mapped once, the state in every pass. */
 export const injectionMacs = ({ core, dModel }: ModelSpec): number =>
-  core?.inject === "concat" || core?.inject === "gate" ? (core.passes + 1) * dModel * dModel : 0;
+  core !== null && injectsByMaps(core) ? (core.passes + 1) * dModel * dModel : 0;
 
 function layerMacs(layer: LayerSpec, D: number, T: number, convention: MacConvention): number {
   return attentionMacs(layer.attention, D, T, convention) + T * feedForwardMacs(layer.feedForward, D);

@@ -2,7 +2,7 @@
  * Parameters of a model, tensor by tensor, written from the definitions and not from the graph: a test holds the two
  * against each other.
  */
-import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, RouterSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, CoreSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, RouterSpec } from "../ir/model-spec.ts";
 
 export interface TensorCount {
   /** "a.attention.q", "embedding", "head.bias" */
@@ -73,10 +73,12 @@ function normTensors(name: string, norm: NormSpec | null, D: number): TensorCoun
   return norm.kind === "layernorm" ? [tensor(`${name}.weight`, [D]), tensor(`${name}.bias`, [D])] : [tensor(`${name}.weight`, [D])];
 }
 
+export const injectsByMaps = ({ inject }: CoreSpec): boolean => inject === "concat" || inject === "gate";
+
 /** Two maps of the state and of what is injected, and a vector for each pass. */
 function coreTensors({ core, dModel: D }: ModelSpec): TensorCount[] {
   if (core === null) return [];
-  const maps = core.inject === "concat" || core.inject === "gate" ? [tensor("core.inject.state", [D, D]), tensor("core.inject.input", [D, D])] : [];
+  const maps = injectsByMaps(core) ? [tensor("core.inject.state", [D, D]), tensor("core.inject.input", [D, D])] : [];
   const bias = core.inject === "gate" ? [tensor("core.inject.bias", [D])] : [];
   const learned = core.passEmbedding?.kind === "learned" ? Array.from({ length: core.passes }, (_, pass) => tensor(`core.pass_embedding.${pass}`, [D])) : [];
   return [...maps, ...bias, ...learned];
