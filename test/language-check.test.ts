@@ -309,3 +309,39 @@ describe("one mistake, one message", () => {
     expect(result.diagnostics.map((d) => [d.code, d.span?.file, d.labels[0]?.span.file])).toEqual([["duplicate-model", "x.moeut", "base.moeut"]]);
   });
 });
+
+describe("a mistake that models share makes none of them valid", () => {
+  const SHARED = [
+    { why: "repetitions that are none", statement: "layer a {}  stack a * -1", code: "bad-repetition" },
+    { why: "half a repetition", statement: "layer a {}  stack (a, a) * 1.5", code: "bad-repetition" },
+    { why: "an unknown layer", statement: "layer a {}  stack b * 2", code: "unknown-layer" },
+    { why: "two cores", statement: "layer a {}  stack core(a) * 2, core(a) * 2", code: "misplaced-core" },
+    { why: "a function of stacks that there is not", statement: "layer a {}  stack twice(a)", code: "unknown-stack-function" },
+    { why: "a stack that is too deep", statement: "layer a {}  stack (a * 1000) * 1000", code: "stack-too-deep" },
+    { why: "a field set twice", statement: "layer a {}  d_model 64  d_model 64", code: "duplicate-field" },
+    { why: "rivals", statement: "layer a { norm layernorm at pre on q }", code: "rival-fields" },
+    { why: "a clause that the field does not take", statement: "layer a {}  d_model 64 at pre", code: "unexpected-clause" },
+    { why: "a statement that belongs elsewhere", statement: "layer a { stack a }", code: "misplaced-statement" },
+    { why: "a layer named twice", statement: "layer a, a {}", code: "repeated-value" },
+    { why: "two stacks", statement: "layer a {}  stack a  stack a * 2", code: "duplicate-field" },
+  ] as const;
+  test.each(SHARED)("$why", ({ statement, code }) => {
+    const text = `moeut 1\nmodel m { ${statement} }\nmodel n from m {}\nmodel o from n { seq_len 8 }\ncompare c { base n  vary d_model in 8, 16 }`;
+    const { models: valid, compares, diagnostics } = checkText(text);
+    expect(diagnostics.map((d) => d.code)).toEqual([code]);
+    expect([valid, compares]).toEqual([[], []]);
+  });
+
+  test("in the recipe of a file and in overrides as well", () => {
+    const two = "model m { layer a {} }\nmodel n { layer a {} }\nmodel o from m {}";
+    expect(checkText(`moeut 1\n${two}\ntrain { batch 8  batch 8 }`).models).toEqual([]);
+    const overridden = checkText(`moeut 1\n${two}`, ["stack=a * 0"]);
+    expect(overridden.diagnostics.map((d) => d.code)).toEqual(["bad-repetition"]);
+    expect(overridden.models).toEqual([]);
+  });
+
+  test("in the variants of two grids", () => {
+    const { diagnostics, compares } = checkText('moeut 1\nmodel m { layer a {} }\nmodel n from m {}\ncompare c { base m  vary stack in "a", "a * -1" }\ncompare d { base n  vary stack in "a * -1", "a * 2" }');
+    expect([diagnostics.map((d) => d.code), compares]).toEqual([["bad-repetition", "bad-repetition"], []]);
+  });
+});

@@ -25,7 +25,7 @@ function formatFile(file: string, options: Options): void {
   const source = readSpecFile(file);
   const report = createReporter();
   parse(source, report);
-  if (report.hasErrors()) {
+  if (report.errors > 0) {
     process.stderr.write(renderDiagnostics(report.all, [source], { color: useColor() }));
     throw new UserError(`${file} has syntax errors and was left as it is`);
   }

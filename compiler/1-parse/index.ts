@@ -37,14 +37,13 @@ export function parseSequence(source: SourceText, report: Reporter): SequenceAst
 function parseFragment<Node, Ast>(
   source: SourceText, report: Reporter, parseRule: (tokens: IToken[]) => Parsed<Node>, build: (cx: Building, node: Node) => Ast,
 ): Ast | null {
-  const mark = report.all.length;
   const lexed = specLexer.tokenize(source.text);
   const damage = reportLexing(source, lexed, report);
   if (reportDepth(source, lexed.tokens, report)) return null;
   const { cst, errors } = parseRule(lexed.tokens);
-  reportParsing(source, lexed.tokens, errors, damage, report);
+  damage.push(...reportParsing(source, lexed.tokens, errors, [...damage], report));
   const built = cst === undefined ? null : build({ source, report, damage }, cst);
-  return report.hasErrors(mark) ? null : built;
+  return damage.length > 0 ? null : built;
 }
 
 const tokenSpan = (source: SourceText, token: IToken): Span => ({

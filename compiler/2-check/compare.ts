@@ -40,7 +40,6 @@ export function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolv
   const points = grid(ast, parts.vary, context);
   const found = fields === null || (damaged && fields.base === null) ? null : findBase(ast, fields.base, own(settings.fields, "base")?.span ?? ast.name.span, file, context);
   if (fields === null || found === null) return null;
-  const mark = report.all.length;
   const base = resolver.model(found);
   if (base === null || points === null || parts.vary.length === 0 || match === "broken") return null;
   const tree = resolver.tree(found);
@@ -49,7 +48,7 @@ export function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolv
     const model = variant(names[i]!, tree, point, match, base, { resolver, file, context });
     return model === null ? null : { settings: Object.fromEntries(point.map((p) => [p.vary.path.text, written(p.value)])), model };
   });
-  if (report.hasErrors(mark) || !variants.every((v) => v !== null)) return null;
+  if (!variants.every((v) => v !== null)) return null;
   return {
     name: ast.name.text, span: ast.span, base: found.model.name.text, seeds: fields.seeds, variants,
     vary: parts.vary.map((v) => ({ path: v.path.text, values: v.values.map(written) })),

@@ -9,7 +9,7 @@ import { loadFile, type LoadedFile, type ReadFile } from "./files.ts";
 import { applyOverrides, parseOverrides } from "./overrides.ts";
 import { applyEntry } from "./apply.ts";
 import { checkFunctions } from "./functions.ts";
-import { MODEL_PLACE, modelTree } from "./inherit.ts";
+import { createTrees, MODEL_PLACE } from "./inherit.ts";
 import { isDeadEnd, setPath } from "./path.ts";
 import { createResolver } from "./resolve.ts";
 import { type Context, EMPTY } from "./settings.ts";
@@ -38,10 +38,11 @@ export function check(ast: SpecAst, report: Reporter, options: CheckOptions): Ch
   // Its recipe is checked even in a file without models.
   const recipe = { ...context, written: new Map(), solvable: false };
   file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_PLACE, recipe), EMPTY);
+  const trees = createTrees(context);
   const overrides = parseOverrides(options.overrides ?? [], context);
   // Whether a path exists is a question to all models together; here, where the answer is reported.
-  if (overrides.length > 0) applyOverrides(file.models.map((model) => modelTree(model, file, context)), overrides, context);
-  const resolver = createResolver(context, (tree) => overrides.reduce((sofar, override) => {
+  if (overrides.length > 0) applyOverrides(file.models.map((model) => trees({ model, file })), overrides, context);
+  const resolver = createResolver(context, trees, (tree) => overrides.reduce((sofar, override) => {
     const next = setPath(sofar, override, context);
     return isDeadEnd(next) ? sofar : { ...next, matchOptional: true };
   }, tree), overrides.length > 0);

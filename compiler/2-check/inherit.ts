@@ -3,7 +3,7 @@ import { nearest } from "../diagnostics/index.ts";
 import type { LayerAst, ModelAst, StatementAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
 import { type ApplyContext, applyEntry, applyStatements, type Place } from "./apply.ts";
-import { findModel, type LoadedFile, namesInScope } from "./files.ts";
+import { findModel, type FoundModel, namesInScope } from "./files.ts";
 import { LAYER, MODEL, STATEMENTS } from "./language.ts";
 import type { LayerTree, ModelTree } from "./model.ts";
 import { type Context, EMPTY, touches } from "./settings.ts";
@@ -11,12 +11,49 @@ import { type Context, EMPTY, touches } from "./settings.ts";
 export const MODEL_PLACE: Place = { kind: MODEL, where: "a model", path: "" };
 export const layerPlace = (name: string): Place => ({ kind: LAYER, where: "a layer", path: `layer.${name}` });
 
-/** The tree of a model, by way of its ancestors'. Null only if it inherits from itself. */
-export function modelTree(model: ModelAst, file: LoadedFile, context: Context, open: readonly ModelAst[] = []): ModelTree {
-  const parent = parentTree(model, file, context, open);
+export type Trees = (found: FoundModel) => ModelTree;
+
+/** The tree of each model, made once, by way of its parent's. */
+export function createTrees(context: Context): Trees {
+  const known = new Map<ModelAst, ModelTree>();
+  return (found) => {
+    for (const each of lineage(found, known, context)) known.set(each.model, modelTree(each, parentTree(each, known), context));
+    return known.get(found.model)!;
+  };
+}
+
+/** A model and those of its ancestors that are not known yet, the oldest first. */
+function lineage(found: FoundModel, known: ReadonlyMap<ModelAst, unknown>, context: Context): readonly FoundModel[] {
+  const line = new Map<ModelAst, FoundModel>();
+  for (let next: FoundModel | null = found; next !== null && !known.has(next.model); next = parentOf(next, context)) {
+    if (line.has(next.model)) {
+      const circle = [...line.keys()];
+      circle.splice(0, circle.indexOf(next.model));
+      context.report.report("inheritance-cycle", circle[0]!.from!.span, { names: circle.map(({ name }) => name.text) });
+      break;
+    }
+    line.set(next.model, next);
+  }
+  return [...line.values()].reverse();
+}
+
+function parentOf({ model, file }: FoundModel, { report }: Context): FoundModel | null {
+  if (model.from === null) return null;
+  const found = findModel(model.from.text, file);
+  if (found !== null) return found;
+  const names = namesInScope(file).filter((name) => name !== model.name.text);
+  report.report("unknown-model", model.from.span, { name: model.from.text, nearest: nearest(model.from.text, names), choices: names });
+  return null;
+}
+
+const parentTree = ({ model, file }: FoundModel, known: ReadonlyMap<ModelAst, ModelTree>): ModelTree | null =>
+  (model.from === null ? undefined : known.get(findModel(model.from.text, file)?.model ?? model)) ?? null;
+
+function modelTree({ model, file }: FoundModel, parent: ModelTree | null, context: Context): ModelTree {
+  const before = context.report.errors;
   const empty: ModelTree = {
     name: "", span: model.span, nameSpan: model.name.span, file: "", root: EMPTY, layers: [], stack: null, match: null,
-    matchOptional: true, expects: [], broken: model.from !== null,
+    matchOptional: true, expects: [], broken: model.from !== null, faulty: false,
   };
   const base = parent ?? empty;
   const written = new Map<string, Span>();
@@ -28,24 +65,8 @@ export function modelTree(model: ModelAst, file: LoadedFile, context: Context, o
     layers: base.layers.map((layer) => ({ ...layer, declared: false })),
     broken: base.broken || context.damage.some((d) => touches(d, model.span)),
   };
-  return applyModel(started, model.body.statements, { ...context, written, solvable: true });
-}
-
-function parentTree(model: ModelAst, file: LoadedFile, context: Context, open: readonly ModelAst[]): ModelTree | null {
-  if (model.from === null) return null;
-  const found = findModel(model.from.text, file);
-  if (found === null) {
-    const names = namesInScope(file).filter((name) => name !== model.name.text);
-    context.report.report("unknown-model", model.from.span, { name: model.from.text, nearest: nearest(model.from.text, names), choices: names });
-    return null;
-  }
-  const circle = [...open, model];
-  if (circle.includes(found.model)) {
-    const names = circle.slice(circle.indexOf(found.model)).map((m) => m.name.text);
-    if (found.model === circle[0]) context.report.report("inheritance-cycle", found.model.from!.span, { names });
-    return null;
-  }
-  return modelTree(found.model, found.file, context, circle);
+  const tree = applyModel(started, model.body.statements, { ...context, written, solvable: true });
+  return { ...tree, faulty: tree.faulty || tree.broken || context.report.errors > before };
 }
 
 function applyModel(tree: ModelTree, statements: readonly StatementAst[], context: ApplyContext): ModelTree {

@@ -33,6 +33,8 @@ export interface ModelTree {
   readonly expects: readonly ExpectAst[];
   /** Something around its statements is wrong and reported (unknown layer names, a broken parent, syntax errors). */
   readonly broken: boolean;
+  /** Something in its statements or in what it inherits has been reported as an error: it can be examined further, but is no model. */
+  readonly faulty: boolean;
 }
 
 /** Null if anything in it is wrong; then it has been reported. */

@@ -5,7 +5,7 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 import { nearest } from "../diagnostics/index.ts";
 import { checkClaims, measureOf } from "./claims.ts";
 import { findModel, type FoundModel, type LoadedFile, namesInScope } from "./files.ts";
-import { modelTree } from "./inherit.ts";
+import type { Trees } from "./inherit.ts";
 import { lint } from "./lint.ts";
 import { buildModel, type ModelTree } from "./model.ts";
 import { isDeadEnd, type PathSetting, reportDeadEnd, setPath } from "./path.ts";
@@ -23,6 +23,7 @@ export interface Resolver {
 
 interface State {
   readonly context: Context;
+  readonly inherited: Trees;
   /** Applies `--set` to a tree. */
   readonly override: (tree: ModelTree) => ModelTree;
   /** With `--set`, `expect` lines are not checked: they are claims about the file as it is written. */
@@ -33,8 +34,8 @@ interface State {
   readonly open: string[];
 }
 
-export function createResolver(context: Context, override: State["override"], overridden: boolean): Resolver {
-  const state: State = { context, override, overridden, trees: new Map(), models: new Map(), open: [] };
+export function createResolver(context: Context, inherited: Trees, override: State["override"], overridden: boolean): Resolver {
+  const state: State = { context, inherited, override, overridden, trees: new Map(), models: new Map(), open: [] };
   return {
     tree: (found) => treeOf(state, found),
     model: (found) => modelOf(state, found),
@@ -42,9 +43,15 @@ export function createResolver(context: Context, override: State["override"], ov
   };
 }
 
-function treeOf(state: State, { model, file }: FoundModel): ModelTree {
-  const tree = state.trees.get(model) ?? state.override(modelTree(model, file, state.context));
-  state.trees.set(model, tree);
+function treeOf(state: State, found: FoundModel): ModelTree {
+  const known = state.trees.get(found.model);
+  if (known !== undefined) return known;
+  const { report } = state.context;
+  const inherited = state.inherited(found);
+  const before = report.errors;
+  const overridden = state.override(inherited);
+  const tree = { ...overridden, faulty: overridden.faulty || report.errors > before };
+  state.trees.set(found.model, tree);
   return tree;
 }
 
@@ -65,7 +72,8 @@ function build(state: State, original: ModelTree, file: LoadedFile): ModelSpec |
   const free = freeBy(original, context);
   if (free === null) return null;
   const spec = free.match === null ? withoutMatch(free.tree, context) : matched(state, free.tree, free.match, file);
-  if (spec !== null) lint(spec, free.tree, context.report);
+  if (spec === null || original.faulty) return null;
+  lint(spec, free.tree, context.report);
   return spec;
 }
 

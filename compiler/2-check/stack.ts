@@ -1,6 +1,6 @@
 /** The stack algebra: which layer's weights are used where in depth. */
 import { nearest, type Reporter } from "../diagnostics/index.ts";
-import type { RepeatAst, SequenceAst } from "../ir/ast.ts";
+import type { NameAst, RepeatAst, SequenceAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
 
 const MAX_DEPTH = 10_000;
@@ -34,11 +34,10 @@ export const STACK_FUNCTIONS = ["own", "core"];
  * @param uncertain the list of layers is known to be incomplete: names that are not in it are nobody's mistake
  */
 export function expandStack(sequence: SequenceAst, layers: readonly string[], uncertain: boolean, report: Reporter): Expanded | null {
-  const mark = report.all.length;
   const depth = checkSequence(sequence, uncertain ? [...layers, ...layersIn(sequence)] : layers, report);
-  checkCores(sequence, report);
-  if (depth > MAX_DEPTH) report.report("stack-too-deep", sequence.span, { limit: MAX_DEPTH });
-  if (depth > MAX_DEPTH || uncertain || report.hasErrors(mark)) return null;
+  const oneCore = checkCores(sequence, report);
+  if (depth !== null && depth > MAX_DEPTH) report.report("stack-too-deep", sequence.span, { limit: MAX_DEPTH });
+  if (depth === null || depth > MAX_DEPTH || !oneCore || uncertain) return null;
   const copies = {};
   const parts = sequence.items.map((item) => ({ item, applications: unroll({ ...sequence, items: [item] }, false, copies) }));
   return { applications: parts.flatMap((part) => part.applications), core: coreIn(parts) };
@@ -55,29 +54,41 @@ function coreIn(parts: readonly { readonly item: RepeatAst; readonly application
 
 const isCore = ({ item }: RepeatAst): boolean => item.kind === "group" && item.function?.text === "core";
 
-/** One core at most, and not as a part of something that is repeated itself. */
-function checkCores(sequence: SequenceAst, report: Reporter): void {
+/** One core at most, and not as a part of something that is repeated itself; false (reported) otherwise. */
+function checkCores(sequence: SequenceAst, report: Reporter): boolean {
   const [, ...others] = sequence.items.filter(isCore);
   const inner = sequence.items.flatMap(({ item }) => (item.kind === "group" ? coresIn(item.sequence) : []));
   for (const { span } of [...others, ...inner]) report.report("misplaced-core", span, { nested: inner.some((core) => core.span === span) });
+  return others.length + inner.length === 0;
 }
 
 const coresIn = (sequence: SequenceAst): readonly RepeatAst[] =>
   sequence.items.flatMap((repeat) => [...(isCore(repeat) ? [repeat] : []), ...(repeat.item.kind === "group" ? coresIn(repeat.item.sequence) : [])]);
 
-function checkSequence(sequence: SequenceAst, layers: readonly string[], report: Reporter): number {
-  return sequence.items.reduce((depth, item) => depth + checkRepeat(item, layers, report), 0);
+/** The number of applications, or null (reported). */
+function checkSequence(sequence: SequenceAst, layers: readonly string[], report: Reporter): number | null {
+  const depths = sequence.items.map((item) => checkRepeat(item, layers, report));
+  return depths.reduce((sum, depth) => (sum === null || depth === null ? null : sum + depth), 0);
 }
 
-function checkRepeat({ item, times }: RepeatAst, layers: readonly string[], report: Reporter): number {
-  if (times !== null && (!Number.isInteger(times.value) || times.value < 1)) report.report("bad-repetition", times.span, { text: times.text });
-  if (item.kind === "layer" && !layers.includes(item.name.text)) {
-    report.report("unknown-layer", item.name.span, { name: item.name.text, nearest: nearest(item.name.text, layers), choices: layers });
-  }
-  if (item.kind === "group" && item.function !== null && !STACK_FUNCTIONS.includes(item.function.text)) {
-    report.report("unknown-stack-function", item.function.span, { name: item.function.text });
-  }
-  return (times?.value ?? 1) * (item.kind === "layer" ? 1 : checkSequence(item.sequence, layers, report));
+function checkRepeat({ item, times }: RepeatAst, layers: readonly string[], report: Reporter): number | null {
+  const repeats = times === null || (Number.isInteger(times.value) && times.value >= 1);
+  if (!repeats) report.report("bad-repetition", times.span, { text: times.text });
+  const once = item.kind === "layer" ? checkName(item.name, layers, report) : checkGroup(item, layers, report);
+  return once === null || !repeats ? null : once * (times?.value ?? 1);
+}
+
+function checkName({ text, span }: NameAst, layers: readonly string[], report: Reporter): number | null {
+  if (layers.includes(text)) return 1;
+  report.report("unknown-layer", span, { name: text, nearest: nearest(text, layers), choices: layers });
+  return null;
+}
+
+function checkGroup(group: Extract<RepeatAst["item"], { kind: "group" }>, layers: readonly string[], report: Reporter): number | null {
+  const depth = checkSequence(group.sequence, layers, report);
+  if (group.function === null || STACK_FUNCTIONS.includes(group.function.text)) return depth;
+  report.report("unknown-stack-function", group.function.span, { name: group.function.text });
+  return null;
 }
 
 function unroll(sequence: SequenceAst, owned: boolean, copies: Record<string, number>): Application[] {

@@ -32,8 +32,8 @@ export interface Reporter {
   report<C extends Code>(code: C, span: Span | null, facts: Facts<C>, labels?: readonly Label[]): void;
   /** A finding made elsewhere. */
   add(diagnostic: Diagnostic): void;
-  /** True if an error was reported (since `mark`, a former length of `all`). */
-  hasErrors(mark?: number): boolean;
+  /** Errors reported so far, every copy counted: whoever repeats a mistake is as wrong as the first. */
+  readonly errors: number;
 }
 
 /** Makes one finding without a reporter, for commands that stop at the first. */
@@ -46,7 +46,9 @@ export function diagnose<C extends Code>(code: C, span: Span | null, facts: Fact
 export function createReporter(): Reporter {
   const all: Diagnostic[] = [];
   const seen = new Set<string>();
+  let errors = 0;
   const add = (made: Diagnostic): void => {
+    if (made.severity === "error") errors++;
     const key = `${made.code} ${made.span?.file} ${made.span?.start} ${made.span?.end} ${made.message}`;
     if (seen.has(key)) return;
     seen.add(key);
@@ -56,11 +58,9 @@ export function createReporter(): Reporter {
     all,
     add,
     report: (code, span, facts, labels = []) => add(diagnose(code, span, facts, labels)),
-    hasErrors: (mark = 0) => all.slice(mark).some((d) => d.severity === "error"),
+    get errors() { return errors; },
   };
 }
-
-export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some((d) => d.severity === "error");
 
 /** In reading order: by file as given, then by position. Findings without a place come first. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[], sources: readonly SourceText[]): Diagnostic[] {

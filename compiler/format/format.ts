@@ -13,7 +13,7 @@ import type { SourceText } from "../ir/source.ts";
 export function format(source: SourceText): string {
   const report = createReporter();
   const ast = parse(source, report);
-  if (ast.damage.length > 0 || report.hasErrors()) return source.text;
+  if (ast.damage.length > 0 || report.errors > 0) return source.text;
   const lexed = specLexer.tokenize(source.text);
   const tokens = [...lexed.tokens, ...(lexed.groups["comments"] ?? [])].sort((x, y) => x.startOffset - y.startOffset);
   return layOut(source.text, tokens, startsOf(ast));
