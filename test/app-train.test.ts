@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { readSafetensors } from "../runtime/files/safetensors.ts";
 import { currentCheckpoint, createProgress, logPath, readLog, readRun, train } from "../runtime/train/index.ts";
+import { UPDATE } from "../runtime/standalone/types.ts";
 import { learningRate, updateWords, type Recipe } from "../runtime/standalone/schedule.ts";
 import { initializeParameters, readOfficial } from "../runtime/standalone/parameters.ts";
 import { trainStep } from "../runtime/standalone/train-step.ts";
@@ -38,7 +39,18 @@ describe("schedule", () => {
   });
   test("bias corrections are 1 − βᵗ with t from 1, and no clipping is 0", () => {
     const words = updateWords({ ...recipe("constant"), gradClip: null }, 1);
-    expect(Array.from(words)).toEqual([2, 0.9, 0.999, 1e-8, 0.01, 0, 1 - 0.9 ** 2, 1 - 0.999 ** 2].map(Math.fround));
+    expect(Array.from(words)).toEqual([2, 1 - 0.9, 1 - 0.999, 1e-8, 0.01, 0, 1 - 0.9 ** 2, 1 - 0.999 ** 2].map(Math.fround));
+  });
+  test.each([
+    { beta: 0, step: 5, fresh: 1, correction: 1 },
+    { beta: 0.9999999, step: 0, fresh: 1e-7, correction: 1e-7 },
+    { beta: 1 - 2 ** -40, step: 2, fresh: 2 ** -40, correction: 3 * 2 ** -40 - 3 * 2 ** -80 },
+    { beta: 0.99999, step: 99, fresh: 1e-5, correction: 9.99505161699e-4 },
+    { beta: 0.5, step: 2000, fresh: 0.5, correction: 1 },
+  ])("1 − β and 1 − βᵗ keep their digits: β = $beta, t = $step + 1", ({ beta, step, fresh, correction }) => {
+    const words = updateWords({ ...recipe("constant"), optimizer: { ...RECIPE.optimizer, beta1: beta, beta2: beta } }, step);
+    for (const word of [UPDATE.oneMinusBeta1, UPDATE.oneMinusBeta2]) expect(words[word]! / fresh).toBeCloseTo(1, 6);
+    for (const word of [UPDATE.biasCorrection1, UPDATE.biasCorrection2]) expect(words[word]! / correction).toBeCloseTo(1, 6);
   });
 });
 

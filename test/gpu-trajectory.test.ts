@@ -5,6 +5,7 @@ import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan } from "../compiler/ir/plan.ts";
 import { initializeParameters } from "../runtime/standalone/parameters.ts";
 import { createRandom } from "../runtime/standalone/random.ts";
+import { updateWords } from "../runtime/standalone/schedule.ts";
 import { trainStep, type MicroBatch, type StepMetrics } from "../runtime/standalone/train-step.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
 import { deviation } from "./support/golden.ts";
@@ -167,4 +168,33 @@ test("the same step twice draws the same, the next step draws anew; evaluation d
     expect(await chosen(1)).not.toBe(first);
     expect([executor.has("train/noise"), executor.has("evaluate/noise")]).toEqual([true, false]);
   });
+});
+
+describe("AdamW keeps the digits of means near 1 and near 0", () => {
+  const tiny = model({ layers: [layer("a", mha("none"), dense("relu"), "peri")], schedule: scheduleOf([0]), vocabSize: 8, seqLen: 4, dModel: 4 });
+  test.each([[0.9, 0.999], [0, 0.9999999], [0.999999, 0], [0.99999, 0.99999]])("betas %s, %s", async (beta1, beta2) => {
+    const recipe = { ...RECIPE, gradClip: null, schedule: { kind: "constant", warmup: 0, floor: 1 }, optimizer: { ...RECIPE.optimizer, beta1, beta2 } } as const;
+    await withModel(await deviceOf(MAIN), tiny, { batch: 1, seqLen: 4, entries: ["train", "update"] }, async (executor, { params }) => {
+      initializeParameters(executor, params, 1);
+      const { name, shape } = params.find((p) => p.shape.length === 2)!;
+      const random = createRandom(3, "gradients");
+      const count = shape.reduce((a, b) => a * b, 1);
+      let [w, m, v] = [Float64Array.from(await executor.read(`param/${name}`)), new Float64Array(count), new Float64Array(count)];
+      for (let step = 0; step < 4; step++) {
+        const g = Float32Array.from({ length: count }, (_, i) => random.normal(step * count + i));
+        executor.write(`grad/${name}`, g);
+        executor.write("update", updateWords(recipe, step));
+        await executor.run(["update"]);
+        m = m.map((old, i) => beta1 * old + (1 - beta1) * g[i]!);
+        v = v.map((old, i) => beta2 * old + (1 - beta2) * g[i]! ** 2);
+        const { lr, eps, weightDecay } = recipe.optimizer;
+        const size = v.map((x) => Math.sqrt(x / (1 - beta2 ** (step + 1))) + eps);
+        w = w.map((old, i) => old * (1 - lr * weightDecay) - ((lr / (1 - beta1 ** (step + 1))) * m[i]!) / size[i]!);
+      }
+      const [gotW, gotM, gotV] = await Promise.all(["param", "adam_m", "adam_v"].map((kind) => executor.read(`${kind}/${name}`)));
+      expect(relativeDistance(gotM!, m)).toBeLessThan(5e-7); // four roundings of float32, 6e-8 each
+      expect(relativeDistance(gotV!, v)).toBeLessThan(5e-7);
+      expect(relativeDistance(gotW!, w)).toBeLessThan(1e-6);
+    });
+  }, 120_000);
 });

@@ -6,6 +6,7 @@ import { measurePeak } from "../../runtime/bench/peak.ts";
 import { shareByKernel, timeRuns, type KernelShare, type Timing } from "../../runtime/bench/index.ts";
 import { createRandom } from "../../runtime/standalone/random.ts";
 import { initialize } from "../../runtime/standalone/initialize.ts";
+import { updateWords } from "../../runtime/standalone/schedule.ts";
 import { addAdapterOption, addSpecOptions, whole, type AdapterOption, type SpecOptions } from "../options.ts";
 import { loadModel, openAdapter, type PlannedSession } from "../session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
@@ -66,9 +67,8 @@ function fill({ executor, params }: PlannedSession, model: ModelSpec, entry: Ent
     executor.write("decode/last", Uint32Array.of(0));
   } else executor.write(`${entry}/targets`, tokens);
   if (entry !== "train") return;
-  const { lr, beta1, beta2, eps, weightDecay } = model.train.optimizer;
   executor.write("train/loss_scale", Float32Array.of(1));
-  executor.write("update", Float32Array.of(lr, beta1, beta2, eps, weightDecay, model.train.gradClip ?? 0, 1 - beta1, 1 - beta2));
+  executor.write("update", updateWords(model.train, 0));
 }
 
 function resultOf(session: PlannedSession, model: ModelSpec, { mode }: Options, timing: Timing, peak: number, kernels: readonly KernelShare[] | null) {

@@ -77,10 +77,13 @@ metrics[6] = 0.0;`,
 /** Sizes: n4. One invocation per vec4. */
 export const adamwKernel = (): Kernel => kernelText({
   name: "adamw",
-  doc: ["w = w (1 - lr wd) - lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps), with clipped gradients; gradients become 0."],
+  doc: [
+    "w = w (1 - lr wd) - lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps), with clipped gradients; gradients become 0.",
+    "Weights of means come as 1 - beta: near 1, float32 holds few digits of beta. m - (1 - beta1) m + (1 - beta1) g is g where beta1 is 0.",
+  ],
   sizes: ["n4"],
   storage: [write("weight", "vec4f", "[n]"), write("grad", "vec4f", "[n]"), write("adam_m", "vec4f", "[n]"), write("adam_v", "vec4f", "[n]"),
-    read("update_words", "f32", "[8] lr, beta1, beta2, eps, weight_decay, grad_clip, 1 - beta1^t, 1 - beta2^t"), read("metrics", "f32", `[${METRICS_WORDS}]`)],
+    read("update_words", "f32", "[8] lr, 1 - beta1, 1 - beta2, eps, weight_decay, grad_clip, 1 - beta1^t, 1 - beta2^t"), read("metrics", "f32", `[${METRICS_WORDS}]`)],
   workgroupSize: WIDTH,
   body: `
 let i = ${FLAT_INDEX} * ${WIDTH}u + lane;
@@ -89,13 +92,13 @@ let g = grad[i] * metrics[4];
 grad[i] = vec4f();
 if (metrics[3] > 0.0) { return; }
 let lr = update_words[0];
-let beta1 = update_words[1];
-let beta2 = update_words[2];
-let m = beta1 * adam_m[i] + (1.0 - beta1) * g;
-let v = beta2 * adam_v[i] + (1.0 - beta2) * g * g;
+let one_minus_beta1 = vec4f(update_words[1]);
+let one_minus_beta2 = vec4f(update_words[2]);
+let m = fma(-one_minus_beta1, adam_m[i], adam_m[i]) + one_minus_beta1 * g;
+let v = fma(-one_minus_beta2, adam_v[i], adam_v[i]) + one_minus_beta2 * g * g;
 adam_m[i] = m;
 adam_v[i] = v;
-let decayed = weight[i] * (1.0 - lr * update_words[4]);
+let decayed = fma(vec4f(-lr * update_words[4]), weight[i], weight[i]);
 weight[i] = decayed - (lr / update_words[6]) * m / (sqrt(v) / sqrt(update_words[7]) + update_words[3]);`,
 });
 

@@ -32,8 +32,8 @@ export interface Executor {
   destroy(): void;
 }
 
-/** Words of the "update" tensor, written once per step. */
-export const UPDATE = { lr: 0, beta1: 1, beta2: 2, eps: 3, weightDecay: 4, gradClip: 5, biasCorrection1: 6, biasCorrection2: 7 } as const;
+/** Words of the "update" tensor, written once per step. oneMinusBeta1 and oneMinusBeta2 are 1 − β: what the newest gradient weighs in a mean. */
+export const UPDATE = { lr: 0, oneMinusBeta1: 1, oneMinusBeta2: 2, eps: 3, weightDecay: 4, gradClip: 5, biasCorrection1: 6, biasCorrection2: 7 } as const;
 
 /** Words of the "metrics" tensor, written by "update": losses are means over the micro-batches since the last update (each weighted by its loss_scale).
  *  firstBad: 0 if all gradients are finite, else 1 + index of the first parameter whose gradient is not; such an update is skipped. */

@@ -130,8 +130,8 @@ function adamw(w: HostArray, g: HostArray, m: HostArray, v: HostArray, word: Hos
   const at = (name: keyof typeof UPDATE): number => word[UPDATE[name]]!;
   for (let i = 0; i < w.length; i++) {
     const gradient = g[i]! * factor;
-    m[i] = at("beta1") * m[i]! + (1 - at("beta1")) * gradient;
-    v[i] = at("beta2") * v[i]! + (1 - at("beta2")) * gradient * gradient;
+    m[i] = (1 - at("oneMinusBeta1")) * m[i]! + at("oneMinusBeta1") * gradient;
+    v[i] = (1 - at("oneMinusBeta2")) * v[i]! + at("oneMinusBeta2") * gradient * gradient;
     const step = (at("lr") / at("biasCorrection1")) * (m[i]! / (Math.sqrt(v[i]!) / Math.sqrt(at("biasCorrection2")) + at("eps")));
     w[i] = w[i]! * (1 - at("lr") * at("weightDecay")) - step;
   }

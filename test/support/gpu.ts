@@ -92,9 +92,9 @@ export async function runGraph(handle: DeviceHandle, profile: Profile, graph: Op
   });
 }
 
-/** Gradients and running losses back to zero, weights and moments left as they are: an update with rate 0 and betas 1. */
+/** Gradients and running losses back to zero, weights and moments left as they are: an update with rate 0 to which the new gradient adds nothing. */
 export async function clearGradients(executor: Executor): Promise<void> {
-  executor.write("update", Float32Array.of(0, 1, 1, 1, 0, 0, 1, 1));
+  executor.write("update", Float32Array.of(0, 0, 0, 1, 0, 0, 1, 1));
   await executor.run(["update"]);
 }
 
