@@ -10,6 +10,15 @@ export class EnvironmentError extends Error {
   readonly exitStatus = 2;
 }
 
+const MAX_LISTED = 20;
+
+/** All that is wrong with a file, at once. */
+export function severalProblems(file: string, problems: readonly string[]): UserError {
+  if (problems.length === 1) return new UserError(`${file}: ${problems[0]}`);
+  const more = problems.length > MAX_LISTED ? [`and ${problems.length - MAX_LISTED} more`] : [];
+  return new UserError(`${file}: ${[`${problems.length} problems`, ...problems.slice(0, MAX_LISTED), ...more].join("\n  ")}`);
+}
+
 /** 1 the user's mistake, 2 the environment, 3 a bug. */
 export function exitStatusOf(error: unknown): 1 | 2 | 3 {
   if (error instanceof UserError) return error.exitStatus;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, writeSafetensors } from "../runtime/files/safetensors.ts";
 import { currentCheckpoint, readLog } from "../runtime/train/index.ts";
 import { hashOf, json, moeut, moeutHere } from "./support/cli.ts";
-import { goldenFolder } from "./support/shared.ts";
+import { makeGolden } from "./support/made-golden.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-gpu-cli-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -120,24 +120,30 @@ test("compare: interrupted and started again, it ends with results and a report"
 });
 
 describe("verify", () => {
-  const folder = goldenFolder("a2");
-  test.skipIf(folder === null)("the official numbers pass, changed ones do not, and a folder that cannot be read does not hide the others", async () => {
-    const changed = join(scratch, "changed");
-    cpSync(folder!, changed, { recursive: true });
-    const io = readSafetensors(join(folder!, "io.safetensors"));
-    const tensors = [...io.tensors].map(([name, { dtype, shape }]) => dtype === "F32"
-      ? { name, dtype: "F32" as const, shape, data: io.readFloats(name).map((x, i) => (name === "layers" && i === 5 ? x + 0.01 : x)) }
-      : { name, dtype: "I32" as const, shape, data: Int32Array.from(io.readIndices(name)) });
-    writeSafetensors(join(changed, "io.safetensors"), tensors);
-    const result = await moeut(["verify", folder!, changed, join(scratch, "nowhere"), "--json"]);
+  test("sound numbers pass, changed ones do not, and a folder that cannot be read does not hide the others", async () => {
+    const [sound, changed] = [join(scratch, "sound"), join(scratch, "changed")];
+    for (const folder of [sound, changed]) makeGolden(folder);
+    changeTensors(join(changed, "io.safetensors"), { layers: (x, i) => (i === 5 ? x + 0.01 : x), "grad.out_norm.bias": () => 0, reg_loss: () => 0 });
+    changeTensors(join(changed, "train.safetensors"), { loss: (x, i) => (i === 1 ? x + 0.001 : x) });
+    const result = await moeut(["verify", sound, changed, join(scratch, "nowhere"), "--json"]);
     const { ok, folders } = json(result);
     expect(result.status).toBe(1);
     expect([ok, ...folders.map((f: { ok: boolean }) => f.ok)]).toEqual([false, true, false, false]);
-    const beyond = folders[1].quantities.filter((q: { worst: number; bound: number }) => q.worst > q.bound);
-    expect(beyond.map((q: { name: string; where: string }) => [q.name, q.where])).toEqual([["layer outputs", "layers.0"]]);
+    const beyond = folders[1].quantities.filter((q: { ok: boolean }) => !q.ok);
+    expect(beyond.map((q: { name: string; where: string }) => [q.name, q.where])).toEqual([
+      ["layer outputs", "layers.0"], ["reg loss", expect.stringMatching(/ for 0$/)], ["gradients", "head.norm.bias"], ["loss in 2 steps", "step 2"]]);
+    expect(beyond[1].worst).toBe("Infinity");
     expect(folders[2].problem).toMatch(/is not a golden folder/);
   });
 });
+
+/** Writes a file anew with other numbers in some of its tensors. */
+function changeTensors(path: string, changes: Readonly<Record<string, (x: number, i: number) => number>>): void {
+  const file = readSafetensors(path);
+  writeSafetensors(path, [...file.tensors].map(([name, { dtype, shape }]) => dtype === "F32"
+    ? { name, dtype, shape, data: file.readFloats(name).map(changes[name] ?? ((x) => x)) }
+    : { name, dtype: "I32" as const, shape, data: file.readIntegers(name) }));
+}
 
 describe("the environment", () => {
   test("no such adapter: status 2, and nothing is written", async () => {

@@ -5,7 +5,7 @@ import { addGradients } from "../compiler/4-grad/index.ts";
 import { validateGraph } from "../compiler/graph/validate.ts";
 import type { OpGraph } from "../compiler/ir/graph.ts";
 import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
-import { deviation, readGolden, readOfficial } from "./support/golden.ts";
+import { adamw, deviation, readGolden, readOfficial } from "./support/golden.ts";
 import type { Golden } from "./support/golden.ts";
 import { goldenModel } from "./support/models.ts";
 import { goldenFolder } from "./support/shared.ts";
@@ -76,16 +76,4 @@ function trainTenSteps(golden: Golden, graph: OpGraph, start: Readonly<Record<st
   }
   const want = readOfficial(golden.train, graph, "final.");
   for (const [name, p] of Object.entries(params)) expect(deviation(p.w, want[name]!), `final ${name}`).toBeLessThan(ROUNDED);
-}
-
-/** One AdamW step on one tensor, in place; `step` counts from 1. */
-function adamw(p: { readonly w: Float64Array; readonly m: Float64Array; readonly v: Float64Array }, grad: Float64Array, clip: number, step: number, t: Golden["config"]["training"]): void {
-  const [beta1, beta2] = t.betas;
-  p.w.forEach((w, i) => {
-    const g = grad[i]! * clip;
-    p.m[i] = beta1 * p.m[i]! + (1 - beta1) * g;
-    p.v[i] = beta2 * p.v[i]! + (1 - beta2) * g * g;
-    const size = Math.sqrt(p.v[i]!) / Math.sqrt(1 - beta2 ** step) + t.eps;
-    p.w[i] = w * (1 - t.lr * t.weight_decay) - ((t.lr / (1 - beta1 ** step)) * p.m[i]!) / size;
-  });
 }

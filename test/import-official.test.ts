@@ -50,7 +50,7 @@ describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8", "c1"]
   test("every tensor of the checkpoint has its place, and the places are those of the graph", () => {
     const weights = readSafetensors(join(folder, "weights.safetensors"));
     const found = findOfficialWeights(model, weights.tensors);
-    if ("error" in found) throw new Error(found.error);
+    if ("problems" in found) throw new Error(found.problems.join("; "));
     expect(found.scheme).toBe(scheme);
     const { params } = buildGraph(model, { kind: "evaluate", batch: 1, seqLen: 4 });
     expect(Object.fromEntries(params.map((p) => [p.name, p.official]))).toEqual(found.places);
@@ -181,15 +181,23 @@ test.each<[string, unknown, string]>([
 describe("weights that do not fit", () => {
   const { model } = compiled(CLEAN);
   const graph = buildGraph(model, { kind: "evaluate", batch: 1, seqLen: 4 });
-  const tensors = new Map(graph.params.map((p) => [p.official.tensor, { shape: p.official.shape }]));
+  const tensors = new Map(graph.params.map((p) => [p.official.tensor, { dtype: "F32", shape: p.official.shape }]));
 
-  test("missing", () => {
-    const fewer = new Map(tensors);
-    fewer.delete("transformer.layers.1.ffn.keys");
-    expect(findOfficialWeights(model, fewer)).toEqual({ error: 'the checkpoint has no tensor "transformer.layers.1.ffn.keys", which the model\'s "b.feed_forward.up" is' });
+  const extra = { dtype: "F16", shape: [61] };
+  test("all of it at once: missing, of another shape, no numbers, left over", () => {
+    const changed = new Map([...tensors, ["embedding.weight", { dtype: "F32", shape: [60, 32] }], ["lm_head.bias", { dtype: "I64", shape: [61] }], ["extra.bias", extra]]);
+    changed.delete("transformer.layers.1.ffn.keys");
+    expect(findOfficialWeights(model, changed)).toEqual({ problems: [
+      'tensor "embedding.weight" is [60, 32], but the model\'s "embedding" makes it [61, 32]',
+      'the checkpoint has no tensor "transformer.layers.1.ffn.keys", which the model\'s "b.feed_forward.up" is',
+      'tensor "lm_head.bias" is I64, which is no floating-point dtype',
+      'the checkpoint\'s tensor "extra.bias" has no place in the model',
+    ] });
   });
-  test("another shape", () => expect(findOfficialWeights(model, new Map(tensors).set("embedding.weight", { shape: [60, 32] }))).toEqual({ error: 'tensor "embedding.weight" is [60, 32], but the model\'s "embedding" makes it [61, 32]' }));
-  test("left over", () => expect(findOfficialWeights(model, new Map(tensors).set("extra.bias", { shape: [3] }))).toEqual({ error: 'the checkpoint\'s tensor "extra.bias" has no place in the model' }));
+  test.each(["F16", "BF16", "F64"])("numbers of %s fit", (dtype) => {
+    const other = new Map([...tensors].map(([name, { shape }]) => [name, { dtype, shape }]));
+    expect(findOfficialWeights(model, other)).toMatchObject({ scheme: "clean" });
+  });
   test("names of the training code for a model that both codes have", () => {
     const renamed = new Map([...tensors].map(([name, info]) => [trainingName(name), info]));
     const found = findOfficialWeights(model, renamed);

@@ -5,7 +5,7 @@ import { ImportProblem, refuse } from "./options.ts";
 import { printSpec } from "./print.ts";
 import { importTraining } from "./training.ts";
 
-export { findOfficialWeights } from "./weights.ts";
+export { BOOKKEEPING, findOfficialWeights } from "./weights.ts";
 export type { OfficialTensors } from "./weights.ts";
 
 export type ImportResult = { readonly spec: string; readonly scheme: NamingScheme } | { readonly error: string };

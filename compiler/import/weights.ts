@@ -11,27 +11,30 @@ export interface OfficialTensors {
 }
 
 /** Usage counters that the training code saves; they take part in no computation. */
-const BOOKKEEPING = /\.pkm\.(iter|kv_sel_counts_100)$/;
+export const BOOKKEEPING = /\.pkm\.(iter|kv_sel_counts_100)$/;
+
+type Found = ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>;
 
 /**
  * Matches a checkpoint's tensors with a model's parameters, under the names of either official code.
- * @param tensors names and shapes
- * @returns an error that names the first tensor that is missing, has another shape, or is left over
+ * @returns what is wrong with them, a clause each: tensors that are missing, have another shape, hold no floating-point numbers, or are left over
  */
-export function findOfficialWeights(model: ModelSpec, tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>): OfficialTensors | { readonly error: string } {
+export function findOfficialWeights(model: ModelSpec, tensors: Found): OfficialTensors | { readonly problems: readonly string[] } {
   // The training code can express every model, the clean code a few; its head tells its files apart.
   const clean = namingScheme(model) === "clean" && tensors.has("lm_head.weight");
   return match(model, clean ? "clean" : "training", tensors);
 }
 
-function match(model: ModelSpec, scheme: NamingScheme, tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>): OfficialTensors | { readonly error: string } {
+function match(model: ModelSpec, scheme: NamingScheme, tensors: Found): OfficialTensors | { readonly problems: readonly string[] } {
   const places = Object.fromEntries(parametersOf(model).map((p) => [p.name, officialPlace(model, scheme, p)]));
-  for (const [name, { tensor, shape }] of Object.entries(places)) {
-    const found = tensors.get(tensor)?.shape;
-    if (found === undefined) return { error: `the checkpoint has no tensor "${tensor}", which the model's "${name}" is` };
-    if (`${found}` !== `${shape}`) return { error: `tensor "${tensor}" is [${found.join(", ")}], but the model's "${name}" makes it [${shape.join(", ")}]` };
-  }
-  const known = new Set(Object.values(places).map((place) => place.tensor));
-  const extra = [...tensors.keys()].find((name) => !known.has(name) && !BOOKKEEPING.test(name));
-  return extra === undefined ? { scheme, places } : { error: `the checkpoint's tensor "${extra}" has no place in the model` };
+  const wanted = new Map(Object.entries(places).map(([name, { tensor, shape }]) => [tensor, { name, shape }]));
+  const unfit = [...wanted].flatMap(([tensor, { name, shape }]) => {
+    const found = tensors.get(tensor);
+    if (found === undefined) return [`the checkpoint has no tensor "${tensor}", which the model's "${name}" is`];
+    if (`${found.shape}` !== `${shape}`) return [`tensor "${tensor}" is [${found.shape.join(", ")}], but the model's "${name}" makes it [${shape.join(", ")}]`];
+    return /^B?F/.test(found.dtype) ? [] : [`tensor "${tensor}" is ${found.dtype}, which is no floating-point dtype`];
+  });
+  const extra = [...tensors.keys()].filter((name) => !wanted.has(name) && !BOOKKEEPING.test(name)).map((name) => `the checkpoint's tensor "${name}" has no place in the model`);
+  const problems = [...unfit, ...extra];
+  return problems.length === 0 ? { scheme, places } : { problems };
 }

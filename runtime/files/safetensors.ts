@@ -46,6 +46,12 @@ export function readSafetensors(path: string): SafetensorsFile {
   };
 }
 
+/** What is wrong with numbers that are to be weights or results: at most one clause. */
+export function nonFinite(name: string, data: Float32Array): readonly string[] {
+  const bad = data.findIndex((x) => !Number.isFinite(x));
+  return bad < 0 ? [] : [`tensor "${name}" is not finite: element ${bad} is ${data[bad]}`];
+}
+
 /** Equal input gives equal bytes: tensors are ordered by alignment, then name. Written atomically. */
 export function writeSafetensors(path: string, tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>> = {}): void {
   const sorted = [...tensors].sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (a.name < b.name ? -1 : 1));

@@ -1,47 +1,64 @@
 /** Folders with numbers of the official code: a configuration, weights, one pass, and training steps. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../errors.ts";
-import { readSafetensors, type SafetensorsFile } from "../files/safetensors.ts";
+import { severalProblems, UserError } from "../errors.ts";
+import { nonFinite, readSafetensors, type SafetensorsFile, type TensorInfo } from "../files/safetensors.ts";
 import { readJson } from "../train/run-folder.ts";
+import type { ExpectedFiles, ExpectedTensors, GoldenSizes } from "./expected.ts";
 
-export interface Golden {
+export interface GoldenFiles {
   readonly folder: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly weights: SafetensorsFile;
   readonly io: SafetensorsFile;
   readonly train: SafetensorsFile;
-  readonly batch: number;
-  /** Positions. */
-  readonly context: number;
-  /** Applications of layers. */
-  readonly applications: number;
+}
+
+/** A folder that holds what its model demands: no number is missing, none is left over, all are finite. */
+export interface Golden extends GoldenFiles, GoldenSizes {
   /** "sel.ffn", "sel.att_v", …: the routers whose choices are recorded. */
   readonly selections: readonly string[];
   /** "act.block_out", …: what halting records of each application. */
   readonly halting: readonly string[];
-  readonly trainSteps: number;
 }
 
 /** UserError, naming the file, for a folder that is not one. */
-export function readGolden(folder: string): Golden {
+export function readGolden(folder: string): GoldenFiles {
   if (!existsSync(join(folder, "config.json"))) throw new UserError(`${folder} is not a golden folder: it has no config.json`);
   const config = readJson<Record<string, unknown>>(join(folder, "config.json"));
+  const absent = ["args", "batch", "context", "vocab", "training"].filter((name) => config[name] === undefined);
+  if (absent.length > 0) throw new UserError(`${join(folder, "config.json")} says nothing about ${absent.join(", ")}`);
   const [weights, io, train] = ["weights", "io", "train"].map((name) => readSafetensors(join(folder, `${name}.safetensors`))) as [SafetensorsFile, SafetensorsFile, SafetensorsFile];
-  const [batch, context] = shapeOf(io, "tokens", 2) as [number, number];
-  return {
-    folder, config, weights, io, train, batch, context,
-    applications: shapeOf(io, "layers", 4)[0]!,
-    selections: [...io.tensors.keys()].filter((name) => name.startsWith("sel.")).sort(),
-    halting: [...io.tensors.keys()].filter((name) => name.startsWith("act.")).sort(),
-    trainSteps: shapeOf(train, "tokens", 3)[0]!,
-  };
+  return { folder, config, weights, io, train };
 }
 
-export function shapeOf(file: SafetensorsFile, name: string, rank: number): readonly number[] {
-  const shape = file.tensors.get(name)?.shape;
-  if (shape?.length === rank) return shape;
-  throw new UserError(`${file.path}: ${shape === undefined ? `there is no tensor "${name}"` : `tensor "${name}" is [${shape.join(", ")}], but should have ${rank} axes`}`);
+/** UserError, naming every tensor of a file at fault, for a folder that does not hold exactly what is expected, or holds impossible numbers. */
+export function checkGolden(files: GoldenFiles, expected: ExpectedFiles): Golden {
+  for (const name of ["weights", "io", "train"] as const) checkTensors(files[name], expected[name], expected.ignored);
+  for (const file of [files.io, files.train]) for (const name of ["tokens", "targets"]) checkTokens(file, name, expected.vocab);
+  const { vocab, batch, context, applications, trainSteps } = expected;
+  const recorded = (prefix: string): readonly string[] => [...expected.io.keys()].filter((name) => name.startsWith(prefix));
+  return { ...files, vocab, batch, context, applications, trainSteps, selections: recorded("sel."), halting: recorded("act.") };
+}
+
+function checkTensors(file: SafetensorsFile, expected: ExpectedTensors, ignored: RegExp): void {
+  const kinds = [...expected].flatMap(([name, want]) => {
+    const found = file.tensors.get(name);
+    const text = ({ dtype, shape }: Pick<TensorInfo, "dtype" | "shape">): string => `${dtype} [${shape.join(", ")}]`;
+    if (found === undefined) return [`there is no tensor "${name}"`];
+    return text(found) === text(want) ? [] : [`tensor "${name}" is ${text(found)} and not ${text(want)}`];
+  });
+  const extra = [...file.tensors.keys()].filter((name) => !expected.has(name) && !ignored.test(name));
+  const problems = [...kinds, ...extra.map((name) => `tensor "${name}" is not one that this model has`)];
+  if (problems.length > 0) throw severalProblems(file.path, problems);
+  const bad = [...expected].flatMap(([name, { dtype }]) => (dtype === "F32" ? nonFinite(name, file.readFloats(name)) : []));
+  if (bad.length > 0) throw severalProblems(file.path, bad);
+}
+
+function checkTokens(file: SafetensorsFile, name: string, vocab: number): void {
+  const tokens = file.readIntegers(name);
+  const bad = tokens.findIndex((token) => token < 0 || token >= vocab);
+  if (bad >= 0) throw new UserError(`${file.path}: element ${bad} of "${name}" is ${tokens[bad]}, which is no token of a vocabulary of ${vocab}`);
 }
 
 /** Row `index` of the first axis. */

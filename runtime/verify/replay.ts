@@ -5,7 +5,7 @@ import { readOfficial, writeOfficial } from "../standalone/parameters.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import { trainStep, writeBatch } from "../standalone/train-step.ts";
 import type { Executor } from "../standalone/types.ts";
-import { differentSets, ofChange, ofLargest, relative } from "./deviation.ts";
+import { differentSets, largest, ofChange, ofLargest, relative } from "./deviation.ts";
 import { rowOf, type Golden } from "./golden.ts";
 
 /** One kind of number, at its worst place. */
@@ -52,9 +52,9 @@ function loadWeights({ golden, executor, params }: Replay): void {
 
 type Deviation = readonly [where: string, size: number];
 
-/** The worst of several deviations. */
+/** The worst of at least one deviation. */
 function quantity(name: string, bound: number, all: readonly Deviation[]): Quantity {
-  const [where, worst] = all.reduce((most, next) => (next[1] > most[1] ? next : most), ["", 0] as Deviation);
+  const [where, worst] = all.reduce((most, next) => (next[1] > most[1] ? next : most));
   return { name, worst, bound, where };
 }
 
@@ -63,15 +63,20 @@ async function onePass({ golden, executor, params }: Replay): Promise<readonly Q
   writeBatch(executor, "train", { tokens: io.readIndices("tokens"), targets: io.readIndices("targets") });
   executor.write("train/loss_scale", Float32Array.of(1));
   await executor.run(["train"]);
-  const tensor = async (output: string, want: Float32Array): Promise<Deviation> => [output, ofLargest(await executor.read(`train/${output}`), want)];
+  const tensor = async (output: string, want: Float32Array, scale = 0): Promise<Deviation> => [output, ofLargest(await executor.read(`train/${output}`), want, scale)];
+  const perApplication = async (name: string): Promise<readonly Deviation[]> => {
+    const [want, result]: [Float32Array, Deviation[]] = [io.readFloats(name), []];
+    for (let i = 0; i < applications; i++) result.push(await tensor(`${name}.${i}`, rowOf(want, applications, i), largest(want)));
+    return result;
+  };
+  const ceLoss = io.readFloats("ce_loss")[0]!;
   const number = async (output: string): Promise<Quantity> => {
     const [got, want] = [(await executor.read(`train/${output}`))[0]!, io.readFloats(output)[0]!];
-    return quantity(output.replace("_", " "), BOUNDS.losses, [[`${got} for ${want}`, relative(got, want)]]);
+    return quantity(output.replace("_", " "), BOUNDS.losses, [[`${got} for ${want}`, relative(got, want, ceLoss)]]);
   };
-  const layers: Deviation[] = [await tensor("embed_out", io.readFloats("embed_out"))];
-  for (let i = 0; i < applications; i++) layers.push(await tensor(`layers.${i}`, rowOf(io.readFloats("layers"), applications, i)));
+  const layers = [await tensor("embed_out", io.readFloats("embed_out")), ...(await perApplication("layers"))];
   const halted: Deviation[] = [];
-  for (const name of golden.halting) for (let i = 0; i < applications; i++) halted.push(await tensor(`${name}.${i}`, rowOf(io.readFloats(name), applications, i)));
+  for (const name of golden.halting) halted.push(...(await perApplication(name)));
   const selected = await selectionDeviations(golden, executor, (name) => io.readIntegers(name), "");
   const losses = [await number("ce_loss"), await number("reg_loss")];
   return [
@@ -86,12 +91,13 @@ async function onePass({ golden, executor, params }: Replay): Promise<readonly Q
 
 /** Of every parameter, against its part of the official tensor. */
 async function gradients({ io }: Golden, executor: Executor, params: readonly ParamPlan[]): Promise<readonly Deviation[]> {
+  const wanted = params.map(({ name, official: { tensor, start }, shape }) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return [name, io.readFloats(`grad.${tensor}`).subarray(start, start + size)] as const;
+  });
+  const scale = Math.max(...wanted.map(([, want]) => largest(want)));
   const result: Deviation[] = [];
-  for (const { name, official } of params) {
-    const got = await executor.read(`grad/${name}`);
-    const all = io.readFloats(`grad.${official.tensor}`);
-    result.push([name, ofLargest(got, all.subarray(official.start, official.start + got.length))]);
-  }
+  for (const [name, want] of wanted) result.push([name, ofLargest(await executor.read(`grad/${name}`), want, scale)]);
   return result;
 }
 
@@ -129,13 +135,16 @@ async function decoding({ golden, executor, seqLen }: Replay): Promise<readonly 
 async function training({ golden, executor, params, recipe }: Replay): Promise<readonly Quantity[]> {
   const { train, trainSteps } = golden;
   const recorded = (name: string): Float32Array => train.readFloats(name);
-  const [ce, reg, norm, selected]: [Deviation[], Deviation[], Deviation[], Deviation[]] = [[], [], [], []];
+  const [total, ce, reg, norm, selected]: [Deviation[], Deviation[], Deviation[], Deviation[], Deviation[]] = [[], [], [], [], []];
   for (let step = 0; step < trainSteps; step++) {
     const batch = { tokens: rowOf(train.readIndices("tokens"), trainSteps, step), targets: rowOf(train.readIndices("targets"), trainSteps, step) };
     const metrics = await trainStep(executor, recipe, step, [batch], 0);
     const note = `step ${step + 1}`;
-    ce.push([note, relative(metrics.ceLoss, recorded("ce_loss")[step]!)]);
-    reg.push([note, relative(metrics.regLoss, recorded("reg_loss")[step]!)]);
+    const ceLoss = recorded("ce_loss")[step]!;
+    // Its parts may cancel, so it is as exact as the greater of itself and the cross-entropy.
+    total.push([note, ofLargest([metrics.ceLoss + metrics.regLoss, metrics.ceLoss], [recorded("loss")[step]!, ceLoss])]);
+    ce.push([note, relative(metrics.ceLoss, ceLoss)]);
+    reg.push([note, relative(metrics.regLoss, recorded("reg_loss")[step]!, ceLoss)]);
     norm.push([note, relative(metrics.gradNorm, recorded("grad_norm")[step]!)]);
     selected.push(...(await selectionDeviations(golden, executor, (name) => rowOf(train.readIntegers(name), trainSteps, step), ` in step ${step + 1}`)));
   }
@@ -143,7 +152,7 @@ async function training({ golden, executor, params, recipe }: Replay): Promise<r
   const change = final.map(({ name, data }): Deviation => [name, ofChange(data, recorded(`final.${name}`), golden.weights.readFloats(name))]);
   const about = `in ${trainSteps} steps`;
   return [
-    quantity(`ce loss ${about}`, BOUNDS.losses, ce), quantity(`reg loss ${about}`, BOUNDS.losses, reg), quantity(`gradient norm ${about}`, BOUNDS.gradNorm, norm),
+    quantity(`loss ${about}`, BOUNDS.losses, total), quantity(`ce loss ${about}`, BOUNDS.losses, ce), quantity(`reg loss ${about}`, BOUNDS.losses, reg), quantity(`gradient norm ${about}`, BOUNDS.gradNorm, norm),
     ...(selected.length === 0 ? [] : [quantity(`selections ${about}`, BOUNDS.selections, selected)]), quantity(`weight change ${about}`, BOUNDS.change, change),
   ];
 }

@@ -51,3 +51,15 @@ export function deviation(got: ArrayLike<number>, want: ArrayLike<number>): numb
   }
   return error / (size || 1);
 }
+
+/** One AdamW step on one tensor, in place; `step` counts from 1. */
+export function adamw(p: { readonly w: Float64Array; readonly m: Float64Array; readonly v: Float64Array }, grad: Float64Array, clip: number, step: number, t: GoldenConfig["training"]): void {
+  const [beta1, beta2] = t.betas;
+  p.w.forEach((w, i) => {
+    const g = grad[i]! * clip;
+    p.m[i] = beta1 * p.m[i]! + (1 - beta1) * g;
+    p.v[i] = beta2 * p.v[i]! + (1 - beta2) * g * g;
+    const size = Math.sqrt(p.v[i]!) / Math.sqrt(1 - beta2 ** step) + t.eps;
+    p.w[i] = w * (1 - t.lr * t.weight_decay) - ((t.lr / (1 - beta1 ** step)) * p.m[i]!) / size;
+  });
+}
