@@ -1,6 +1,8 @@
 /** Options that several commands share, and the checks of their values. */
 import { InvalidArgumentError, type Command } from "commander";
+import { dirname } from "node:path";
 import { UserError } from "../runtime/errors.ts";
+import { requireWritable } from "../runtime/files/folder.ts";
 
 export interface SpecOptions {
   readonly model?: string;
@@ -24,6 +26,23 @@ export function addAdapterOption(command: Command): Command {
 export function addDataOption(command: Command, required: boolean): Command {
   const [flags, text] = ["--data <source...>", "files, a quoted glob, or a built-in source (typescript, scan)"] as const;
   return required ? command.requiredOption(flags, text) : command.option(flags, text);
+}
+
+/** A parser for commander: a folder to write into, which is tried here, before any work. */
+export function outFolder(text: string): string {
+  requireWritable(notEmpty(text));
+  return text;
+}
+
+/** A parser for commander: a file to write. */
+export function outFile(text: string): string {
+  requireWritable(dirname(notEmpty(text)));
+  return text;
+}
+
+function notEmpty(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("--out is empty.");
 }
 
 /** A parser for commander: whole numbers from `min` on, with commas between. */

@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { makeDirectory } from "./files/folder.ts";
 import { IS_CHECKOUT, PACKAGE_ROOT } from "./package-root.ts";
 
 /**
@@ -29,7 +30,7 @@ function temporaryCache(): string {
 
 function isWritable(path: string): boolean {
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectory(path);
     accessSync(path, constants.W_OK);
     return true;
   } catch {

@@ -52,12 +52,13 @@ export function cannotRead(path: string, error: unknown): UserError {
 }
 
 const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
-const BROKEN = new Set(["EIO", "EROFS", "EMFILE", "ENFILE"]);
+/** The shape of the path that the user chose. */
+const MISTAKEN = new Set(["EISDIR", "ENOTDIR", "EEXIST", "ELOOP", "ENAMETOOLONG"]);
 
-/** A failed write: the disk is at fault (exit 2), or the path that the user chose (exit 1). */
+/** A failed write: the path is a mistake (exit 1), or disk and system do not let it be (exit 2, with the system's reason). */
 export function cannotWrite(path: string, error: unknown): UserError | EnvironmentError {
   const code = systemCode(error);
   if (FULL.has(code)) return new EnvironmentError(`cannot write ${path}: the disk is full (${code}); what was there before is kept`);
-  if (BROKEN.has(code)) return new EnvironmentError(`cannot write ${path}: ${messageOf(error)}`);
-  return new UserError(`cannot write ${path}: ${REASONS[code] ?? messageOf(error)}`);
+  if (MISTAKEN.has(code)) return new UserError(`cannot write ${path}: ${REASONS[code]}`);
+  return new EnvironmentError(`cannot write ${path}: ${messageOf(error)}`);
 }

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../../runtime/errors.ts";
+import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { verdicts } from "../../runtime/report/words.ts";
 import { baselineOf, compareModels, resultTable } from "../comparison.ts";
-import { addAdapterOption, addDataOption, separateSpecs, whole, type AdapterOption } from "../options.ts";
+import { addAdapterOption, addDataOption, outFolder, separateSpecs, whole, type AdapterOption } from "../options.ts";
 import { withAdapter } from "../session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
@@ -27,7 +28,7 @@ const collect = (value: string, sofar: readonly string[]): readonly string[] => 
 
 export function define(command: Command): void {
   addAdapterOption(addDataOption(command.argument("[file...]", "specs"), true))
-    .requiredOption("--out <folder>", "runs, results.json and report.html; the same command again continues an interrupted comparison")
+    .requiredOption("--out <folder>", "runs, results.json and report.html; the same command again continues an interrupted comparison", outFolder)
     .option("--steps <n>", "optimizer steps of every run (default: as the specs say)", whole(1))
     .option("--tokens <n>", "training tokens of every run, instead of steps", whole(1))
     .option("--seeds <k>", "runs per variant: seeds 0 to k - 1 (default: as a compare block says, else 3)", whole(1))
@@ -46,11 +47,11 @@ async function run(words: readonly string[], options: Options): Promise<void> {
   const specs = files.map((file) => ({ file, overrides: overridesOf(file, options) })).map(({ file, overrides }) => loadSpec(file, overrides));
   const models = specs.flatMap((spec) => modelsToCompare(spec, options.model));
   const seeds = options.seeds ?? Math.max(0, ...specs.flatMap((spec) => spec.compares.map((compare) => compare.seeds)));
-  const results = await withAdapter(options.adapter, (handle) => compareModels(handle, {
+  const results = await withOwnFolder(options.out, () => withAdapter(options.adapter, (handle) => compareModels(handle, {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,
     finalTokens: options.evalTokens, prompt: options.prompt ?? null, sampleTokens: 240,
-  }));
+  })));
   if (results === null) {
     process.stdout.write(`stopped; everything done so far is saved in ${options.out}, and the same command continues\n`);
   } else if (options.json === true) printJson(results);

@@ -5,12 +5,14 @@ import { compileModel, isCausal } from "../../compiler/compile.ts";
 import { PORTABLE } from "../../compiler/5-plan/index.ts";
 import { emit, type EmittedFile } from "../../compiler/6-emit/index.ts";
 import type { KernelPlan, Profile } from "../../compiler/ir/plan.ts";
+import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { SourceText } from "../../compiler/ir/source.ts";
 import { openDevice } from "../../runtime/adapter/index.ts";
-import { cannotRead, systemCode, UserError } from "../../runtime/errors.ts";
+import { UserError } from "../../runtime/errors.ts";
+import { entriesOf, withOwnFolder } from "../../runtime/files/folder.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
 import { PACKAGE_ROOT, VERSION } from "../../runtime/package-root.ts";
-import { addAdapterOption, addSpecOptions, type AdapterOption, type SpecOptions } from "../options.ts";
+import { addAdapterOption, addSpecOptions, outFolder, type AdapterOption, type SpecOptions } from "../options.ts";
 import { profileOf } from "../session.ts";
 import { chooseModel, loadSpec, readSpecFile } from "../spec.ts";
 import { bytes, printJson } from "../terminal.ts";
@@ -24,49 +26,53 @@ interface Options extends SpecOptions, AdapterOption {
 
 export function define(command: Command): void {
   addAdapterOption(addSpecOptions(command.argument("<file>", "a spec")))
-    .requiredOption("--out <folder>", "where the files go")
+    .requiredOption("--out <folder>", "where the files go", outFolder)
     .addOption(new Option("--target <target>", "kernels for this machine's adapter, or for any (no subgroups)").choices(["this", "portable"]).default("this"))
-    .option("--force", "write into a folder that holds other files")
+    .option("--force", "write into a folder that holds other files, beside them")
     .option("--json", "print one JSON document")
     .action(run);
 }
 
 async function run(file: string, options: Options): Promise<void> {
   const model = chooseModel(loadSpec(file, options.set), options);
+  await withOwnFolder(options.out, () => compileInto(model, options));
+}
+
+async function compileInto(model: ModelSpec, options: Options): Promise<void> {
   const earlier = earlierFiles(options);
   const { batch, accumulate } = model.train;
   const profile = await profileFor(options);
   const plan = compileModel(model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])], profile });
   const files = emit({ model, plan, version: VERSION, runtime: runtimeSources(), sources: sourcesOf(plan) });
+  requireOwn(files.map((f) => f.path), earlier, options.out);
   for (const { path, text } of files) writeAtomic(join(options.out, path), text);
   const written = new Set(files.map((f) => f.path));
-  for (const path of earlier) if (!written.has(path)) rmSync(join(options.out, path), { force: true });
+  for (const path of earlier) if (!written.has(path) && DISPENSABLE.test(path)) rmSync(join(options.out, path), { force: true });
   report(files, model.name, plan.memory.total, options);
 }
 
 /** What an earlier emission wrote into the folder. UserError for a folder with other contents, unless forced. */
 function earlierFiles({ out, force }: Options): readonly string[] {
-  const names = namesIn(out);
-  if (names.length === 0) return [];
+  if (entriesOf(out).length === 0) return [];
   const files = emittedFiles(join(out, "manifest.json"));
-  if (files === null && force !== true) throw new UserError(`${out} holds other files; choose another folder, or add --force to write into it`);
+  if (files === null && force !== true) throw new UserError(`${out} holds other files; choose another folder, or add --force to write beside them`);
   return files ?? [];
 }
 
-function namesIn(out: string): readonly string[] {
-  try {
-    return readdirSync(out);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return [];
-    throw systemCode(error) === "ENOTDIR" ? new UserError(`${out} is a file; --out takes a folder`) : cannotRead(out, error);
-  }
+/** UserError if a file that is to be written is there, and not by an earlier emission. */
+function requireOwn(paths: readonly string[], earlier: readonly string[], out: string): void {
+  const foreign = paths.filter((path) => !earlier.includes(path) && existsSync(join(out, path)));
+  if (foreign.length > 0) throw new UserError(`${out} holds files that moeut did not write and does not write over: ${foreign.join(", ")}; move them, or choose another folder`);
 }
 
-/** Files that a manifest lists, or null if it is none of ours. Only names that an emission can have: they will be deleted. */
+/** The only names that an emission can have and a later one lack. A manifest may be anyone's: nothing else is deleted because it is listed. */
+const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|runtime\/[\w.-]+\.ts)$/;
+
+/** The manifest and the files that it lists, or null if it is none of ours. */
 function emittedFiles(manifest: string): readonly string[] | null {
   try {
     const { moeut, files } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly moeut?: unknown; readonly files?: unknown };
-    return typeof moeut === "string" && Array.isArray(files) ? files.filter((path) => /^(kernels\/[\w.-]+\.wgsl|runtime\/[\w.-]+\.ts)$/.test(path as string)) : null;
+    return typeof moeut === "string" && Array.isArray(files) ? ["manifest.json", ...files.map(String)] : null;
   } catch {
     return null;
   }

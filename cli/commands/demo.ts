@@ -4,10 +4,11 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import type { AdapterKind, DeviceHandle } from "../../runtime/adapter/index.ts";
 import type { CompareResults } from "../../runtime/compare/results.ts";
+import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { verdicts } from "../../runtime/report/words.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
 import { compareModels, resultTable } from "../comparison.ts";
-import { addAdapterOption, whole, type AdapterOption } from "../options.ts";
+import { addAdapterOption, outFolder, whole, type AdapterOption } from "../options.ts";
 import { withAdapter } from "../session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson, say } from "../terminal.ts";
@@ -20,7 +21,7 @@ interface Options extends AdapterOption {
 
 export function define(command: Command): void {
   addAdapterOption(command)
-    .option("--out <folder>", "runs, results.json and report.html", join("runs", "demo"))
+    .option("--out <folder>", "runs, results.json and report.html", outFolder, join("runs", "demo"))
     .option("--steps <n>", "optimizer steps of both runs (default: what the adapter does in a minute or two)", whole(1))
     .option("--json", "print the results as one JSON document")
     .action(run);
@@ -34,7 +35,7 @@ const STEPS: Readonly<Record<AdapterKind, number>> = { gpu: 1000, lavapipe: 250,
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
-  const results = await withAdapter(options.adapter, (handle) => compareDemo(handle, options));
+  const results = await withOwnFolder(options.out, () => withAdapter(options.adapter, (handle) => compareDemo(handle, options)));
   const seconds = (performance.now() - started) / 1000;
   if (results === null) process.stdout.write("stopped; the demo goes on from here when it is started again\n");
   else if (options.json === true) printJson(results);

@@ -6,24 +6,30 @@ import { findOfficialWeights, importOfficial } from "../../compiler/import/index
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { byteTokenizer } from "../../runtime/data/index.ts";
 import { severalProblems, UserError } from "../../runtime/errors.ts";
+import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { nonFinite, readSafetensors, type SafetensorsFile } from "../../runtime/files/safetensors.ts";
 import type { ParamPlan } from "../../runtime/standalone/plan.ts";
 import type { Executor } from "../../runtime/standalone/types.ts";
 import { createRun, saveCheckpoint, type RunInfo } from "../../runtime/train/index.ts";
 import { readJson } from "../../runtime/train/run-folder.ts";
+import { outFolder } from "../options.ts";
 import { chooseModel, specOf } from "../spec.ts";
 import { grouped } from "../terminal.ts";
 import { runInfo } from "../variants.ts";
 
+interface Options {
+  readonly out: string;
+}
+
 export function define(command: Command): void {
   command.argument("<config>", "config.json: the options of the official code under \"args\", with batch, context and vocab")
     .argument("<weights>", "the state dictionary as safetensors, under the names of either official repository")
-    .requiredOption("--out <folder>", "the run folder: generate and eval read it")
+    .requiredOption("--out <folder>", "the run folder: generate and eval read it", outFolder)
     .action(run);
 }
 
 /** No device is needed: the numbers only change their names. */
-async function run(configPath: string, weightsFile: string, { out }: { readonly out: string }): Promise<void> {
+async function run(configPath: string, weightsFile: string, { out }: Options): Promise<void> {
   const imported = importOfficial(readJson(configPath));
   if ("error" in imported) throw new UserError(`${configPath}: ${imported.error}`);
   const model = chooseModel(specOf({ file: configPath, text: imported.spec }, []), { set: [] });
@@ -34,8 +40,10 @@ async function run(configPath: string, weightsFile: string, { out }: { readonly 
   if (unfit.length > 0) throw severalProblems(weightsFile, [...new Set(unfit)]);
   const { params } = compileModel(model, { batch: 1, seqLen: model.seqLen, entries: ["evaluate"] });
   const info = infoOf(model, weightsFile);
-  createRun(out, printSpec(model), info);
-  await saveCheckpoint(out, holder(weights, found.places, params), params, { format: 1, step: 0, sequences: 0, seed: 0, specHash: info.specHash, dataId: "" });
+  await withOwnFolder(out, async () => {
+    createRun(out, printSpec(model), info);
+    await saveCheckpoint(out, holder(weights, found.places, params), params, { format: 1, step: 0, sequences: 0, seed: 0, specHash: info.specHash, dataId: "" });
+  });
   process.stdout.write(`${out}: ${model.name}, ${grouped(countParams(model).total)} parameters, hash ${specHash(model)}\n`);
 }
 

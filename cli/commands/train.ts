@@ -3,9 +3,10 @@ import { printSpec } from "../../compiler/format/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { byteTokenizer, loadData, type Dataset } from "../../runtime/data/index.ts";
 import { UserError } from "../../runtime/errors.ts";
-import { checkFolder, createProgress, currentCheckpoint, startRun, train, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
+import { withOwnFolder } from "../../runtime/files/folder.ts";
+import { checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
 import { watchInterrupt } from "../interrupt.ts";
-import { addAdapterOption, addDataOption, addSpecOptions, separateSpecs, whole, type AdapterOption, type SpecOptions } from "../options.ts";
+import { addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, type AdapterOption, type SpecOptions } from "../options.ts";
 import { openSession, type PlannedSession } from "../session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, grouped, printJson, say } from "../terminal.ts";
@@ -23,7 +24,7 @@ interface Options extends SpecOptions, AdapterOption {
 
 export function define(command: Command): void {
   addAdapterOption(addSpecOptions(addDataOption(command.argument("[file]", "a spec"), true)))
-    .requiredOption("--out <folder>", "the run folder: log and checkpoints")
+    .requiredOption("--out <folder>", "the run folder: log and checkpoints", outFolder)
     .option("--steps <n>", "optimizer steps (default: as the spec says)", whole(1))
     .option("--seed <n>", "for initial weights, data order, and what is random in a step", whole(0), 0)
     .option("--resume", "continue the run in the folder")
@@ -39,7 +40,11 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   const model = chooseModel(loadSpec(files[0]!, overrides), options);
   const data = await loadTrainData(model, source, options.seed);
   const dataInfo = { source, id: data.dataId, tokenizer: byteTokenizer.id, tokens: data.nTokens };
-  checkFolder(options.out, options.resume === true, runInfo(model, options.seed, dataInfo, { kind: "", name: "" }));
+  await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, options));
+}
+
+async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo, options: Options): Promise<void> {
+  checkFolder(options.out, options.resume === true, runInfo(model, options.seed, dataInfo, { kind: "", name: "" }), printSpec(model));
   const session = await openTraining(model, options.adapter);
   try {
     await trainOn(session, data, runInfo(model, options.seed, dataInfo, session.adapter), options);

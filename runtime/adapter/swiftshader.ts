@@ -1,8 +1,9 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import { cannotWrite } from "../errors.ts";
+import { makeDirectory } from "../files/folder.ts";
 import { readTar } from "./tar.ts";
 
 const require = createRequire(import.meta.url);
@@ -35,7 +36,7 @@ export function unpackSwiftshader(cache: string): BundledDriver {
 
 function install(archive: string, directory: string): void {
   try {
-    mkdirSync(dirname(directory), { recursive: true });
+    makeDirectory(dirname(directory));
     const temporary = mkdtempSync(`${directory}.tmp-`);
     try {
       fill(temporary, archive);

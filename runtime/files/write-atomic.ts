@@ -1,12 +1,15 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readdirSync, realpathSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { cannotWrite, systemCode } from "../errors.ts";
+import { makeDirectory } from "./folder.ts";
+import { isAlive } from "./process.ts";
 
 /**
  * Replaces a file as a whole: after a crash at any moment the path holds the old content or the new, never a part. The
  * content is written beside the target, synced, renamed over it, and the directory is synced. Missing directories are made.
- * A failure leaves the old file; EnvironmentError for a full disk, UserError for a path that cannot be written.
+ * A link stays, and what it leads to is replaced; a device or pipe is written to. A failure leaves the old file; UserError for a
+ * path that is a mistake, EnvironmentError for a full disk and what the system refuses.
  */
 export function writeAtomic(path: string, data: string | Uint8Array): void {
   writeAtomicChunks(path, [typeof data === "string" ? Buffer.from(data) : data]);
@@ -14,23 +17,28 @@ export function writeAtomic(path: string, data: string | Uint8Array): void {
 
 /** As writeAtomic, for content that is not in memory as a whole. */
 export function writeAtomicChunks(path: string, chunks: Iterable<Uint8Array>): void {
-  const directory = dirname(path);
-  const temporary = join(directory, `${prefixOf(path)}${process.pid}-${randomBytes(4).toString("hex")}`);
   try {
-    mkdirSync(directory, { recursive: true });
-    removeLeftovers(path);
-    writeThenRename(temporary, path, chunks);
-    syncDirectory(directory);
+    const there = statSync(path, { throwIfNoEntry: false });
+    if (there === undefined || there.isFile() || there.isDirectory()) replace(there === undefined ? path : realpathSync(path), chunks);
+    else writeInto(path, "w", chunks);
   } catch (error) {
     throw systemCode(error) === "" ? error : cannotWrite(path, error);
   }
+}
+
+function replace(path: string, chunks: Iterable<Uint8Array>): void {
+  const directory = dirname(path);
+  makeDirectory(directory);
+  removeLeftovers(path);
+  writeThenRename(join(directory, `${prefixOf(path)}${process.pid}-${randomBytes(4).toString("hex")}`), path, chunks);
+  syncDirectory(directory);
 }
 
 const prefixOf = (path: string): string => `.${basename(path)}.tmp-`;
 
 function writeThenRename(temporary: string, path: string, chunks: Iterable<Uint8Array>): void {
   try {
-    writeSynced(temporary, chunks);
+    writeInto(temporary, "wx", chunks, fsyncSync);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -38,11 +46,11 @@ function writeThenRename(temporary: string, path: string, chunks: Iterable<Uint8
   }
 }
 
-function writeSynced(path: string, chunks: Iterable<Uint8Array>): void {
-  const file = openSync(path, "wx");
+function writeInto(path: string, flags: "w" | "wx", chunks: Iterable<Uint8Array>, finish: (file: number) => void = () => {}): void {
+  const file = openSync(path, flags);
   try {
     for (const chunk of chunks) writeAll(file, chunk);
-    fsyncSync(file);
+    finish(file);
   } finally {
     closeSync(file);
   }
@@ -71,14 +79,5 @@ function removeLeftovers(path: string): void {
   for (const name of readdirSync(dirname(path))) {
     const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
     if (pid > 0 && pid !== process.pid && !isAlive(pid)) rmSync(join(dirname(path), name), { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemCode(error) !== "ESRCH";
   }
 }

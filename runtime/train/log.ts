@@ -1,7 +1,8 @@
 /** log.jsonl: one JSON record per step, in order, each step once. */
-import { appendFileSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { appendFileSync, closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { cannotRead, cannotWrite, systemCode } from "../errors.ts";
+import { makeDirectory } from "../files/folder.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 
 /** Losses in nats per token. */
@@ -24,7 +25,7 @@ export interface StepRecord {
 
 export function appendRecord(path: string, record: StepRecord): void {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     appendFileSync(path, `${JSON.stringify(record)}\n`);
   } catch (error) {
     throw cannotWrite(path, error);

@@ -7,9 +7,10 @@
  *   checkpoint.json   which checkpoint is the current one
  *   checkpoints/step-00000050/{weights.safetensors, optimizer.safetensors, state.json}
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cannotRead, systemCode, UserError } from "../errors.ts";
+import { cannotRead, UserError } from "../errors.ts";
+import { entriesOf } from "../files/folder.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 import type { AdapterName } from "../session.ts";
 import type { Recipe } from "../standalone/schedule.ts";
@@ -38,31 +39,22 @@ export const specPath = (folder: string): string => join(folder, "spec.moeut");
 export const logPath = (folder: string): string => join(folder, "log.jsonl");
 const infoPath = (folder: string): string => join(folder, "run.json");
 
-/** UserError if something is there already. */
-export function requireFree(folder: string): void {
+/** UserError if something is there already. The very spec does no harm: it is what an interrupted createRun leaves. */
+export function requireFree(folder: string, spec: string): void {
   if (isRun(folder)) throw new UserError(`${folder} already holds a run; add --resume to continue it, or choose another folder with --out`);
-  if (hasEntries(folder)) throw new UserError(`${folder} exists and is not empty, and it is not a run; choose another folder with --out`);
+  const others = entriesOf(folder).filter((name) => name !== "spec.moeut" || readRunSpec(folder) !== spec);
+  if (others.length > 0) throw new UserError(`${folder} exists and is not empty, and it is not a run; choose another folder with --out`);
 }
 
 /** Starts a run in a free folder. */
 export function createRun(folder: string, spec: string, info: RunInfo): void {
-  requireFree(folder);
+  requireFree(folder, spec);
   writeAtomic(specPath(folder), spec);
   // Last, because a folder with this file is a run.
   writeAtomic(infoPath(folder), `${JSON.stringify(info, null, 2)}\n`);
 }
 
 export const isRun = (folder: string): boolean => existsSync(infoPath(folder));
-
-/** Files of an interrupted createRun do not count. */
-function hasEntries(folder: string): boolean {
-  try {
-    return readdirSync(folder).some((name) => name !== "spec.moeut" && !name.startsWith("."));
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return false;
-    throw cannotRead(folder, error);
-  }
-}
 
 export function readRun(folder: string): RunInfo {
   if (!isRun(folder)) throw new UserError(`${folder} is not a run folder: it has no run.json`);

@@ -18,9 +18,9 @@ export interface StartOptions {
 }
 
 /** The run in the folder fits, or there is none and the folder is free. Cheap: for before a model is compiled. */
-export function checkFolder(folder: string, resume: boolean, info: RunInfo): void {
+export function checkFolder(folder: string, resume: boolean, info: RunInfo, spec: string): void {
   if (resume && isRun(folder)) requireSameRun(folder, readRun(folder), info);
-  else requireFree(folder);
+  else requireFree(folder, spec);
 }
 
 /** @returns steps done. Weights and moments are on the device afterwards, and the log ends with the last step done. */

@@ -1,0 +1,75 @@
+/**
+ * One process at a time writes into a folder. Each that wants to puts an empty file there whose name says who it is, and looks for files
+ * of others that run: who sees none has the folder. The name is all that counts, so there is no half-written lock; and because no two
+ * processes have one name, the file of a process that has ended can be removed without a race. What a crash leaves holds nobody up.
+ */
+import { closeSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { systemCode, UserError } from "../errors.ts";
+import { mayRun, thisProcess, type ProcessId } from "./process.ts";
+
+interface Holder extends ProcessId {
+  readonly file: string;
+  readonly since: Date;
+}
+
+const PREFIX = ".moeut-lock";
+const fileName = ({ pid, started, host }: ProcessId): string => [PREFIX, pid, started, host].join("~");
+
+/** Takes the folder, which must exist. UserError that says who has it; errors of the system as they are. @returns gives it back */
+export function lock(folder: string): () => void {
+  const own = fileName(thisProcess());
+  const release = (): void => rmSync(join(folder, own), { force: true });
+  claim(folder, own);
+  try {
+    waitForTurn(folder, own);
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return release;
+}
+
+function claim(folder: string, own: string): void {
+  try {
+    closeSync(openSync(join(folder, own), "wx"));
+  } catch (error) {
+    throw systemCode(error) === "EEXIST" ? new UserError(`${folder} is in use by this process`) : error;
+  }
+}
+
+/** A lock older than this is no mere attempt. */
+const ATTEMPT_SECONDS = 5;
+
+/** Of two that come at the same instant, both see the other: the one whose name comes later gives up, and the other waits for that. */
+function waitForTurn(folder: string, own: string): void {
+  for (let other = otherHolder(folder, own); other !== null; other = otherHolder(folder, own)) {
+    const age = (Date.now() - other.since.getTime()) / 1000;
+    if (own > other.file || Math.abs(age) > ATTEMPT_SECONDS) throw inUse(folder, other);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  }
+}
+
+function otherHolder(folder: string, own: string): Holder | null {
+  for (const file of readdirSync(folder).filter((name) => name !== own).sort()) {
+    const holder = holderOf(folder, file);
+    if (holder === null) continue;
+    if (mayRun(holder)) return holder;
+    rmSync(join(folder, file), { force: true });
+  }
+  return null;
+}
+
+/** Null for files that are no lock, and for locks that are gone by now. */
+function holderOf(folder: string, file: string): Holder | null {
+  const [prefix, pid, started, host] = file.split("~");
+  if (prefix !== PREFIX || host === undefined) return null;
+  const stats = statSync(join(folder, file), { throwIfNoEntry: false });
+  return stats === undefined ? null : { pid: Number(pid), started: started!, host, file, since: stats.mtime };
+}
+
+function inUse(folder: string, { pid, host, since, file }: Holder): UserError {
+  const here = host === thisProcess().host;
+  const remedy = here ? "wait for it to end, or stop it" : `if it no longer runs, remove ${join(folder, file)}`;
+  return new UserError(`${folder} is in use by process ${pid}${here ? "" : ` on ${host}`} since ${since.toISOString().replace("T", " ").slice(0, 19)} UTC; ${remedy}`);
+}
