@@ -284,6 +284,9 @@ describe("format", () => {
     expect(format({ file: "x", text })).toBe("moeut 1\n\nmodel m {\n  layer a { attention mha { n_heads 4  d_head 8 } }  // a\n}\n");
   });
 
+  test("takes a bare carriage return for a line end, as the parser does", () =>
+    expect(format({ file: "x", text: "moeut 1\r// why\rmodel m {\rlayer a {} // a\rd_model 8 }" })).toBe("moeut 1\n// why\nmodel m {\n  layer a {}  // a\n  d_model 8\n}\n"));
+
   test("leaves text alone that it cannot read", () => expect(format({ file: "x", text: "model {{" })).toBe("model {{"));
   test("of nothing is nothing", () => expect(format({ file: "x", text: " \n" })).toBe(""));
 });

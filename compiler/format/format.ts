@@ -84,7 +84,7 @@ function longBlocks(tokens: readonly IToken[]): ReadonlySet<IToken> {
 }
 
 const breaksBetween = (text: string, before: IToken, token: IToken): number =>
-  text.slice(before.startOffset + before.image.length, token.startOffset).split("\n").length - 1;
+  text.slice(before.startOffset + before.image.length, token.startOffset).split(/\r\n?|\n/).length - 1;
 
 /** What stands between two tokens: spaces, or line breaks. */
 function gapBetween(before: IToken, token: IToken, breaks: number, starts: Starts, isLong: (brace: IToken) => boolean, opener: IToken | undefined): string {
