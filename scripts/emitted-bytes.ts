@@ -1,0 +1,73 @@
+/**
+ * Whether a change of the compiler changes what it emits: hashes of everything that `moeut compile` writes beside the copied runtime, for every model
+ * of specs/ and every kernel profile.
+ *
+ *   npx tsx scripts/emitted-bytes.ts                 prints one line a model and profile
+ *   npx tsx scripts/emitted-bytes.ts --since COMMIT  compares with what that commit prints; exit status 1 if anything differs
+ */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
+import { emit } from "../compiler/6-emit/index.ts";
+import { compileModel, isCausal } from "../compiler/compile.ts";
+import { checkSource } from "../compiler/front.ts";
+import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import type { Profile } from "../compiler/ir/plan.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const SPECS = join(ROOT, "specs");
+
+const lanes = (kind: "gpu" | "lavapipe" | "swiftshader", n: number): Profile => profileFor({ kind, subgroups: true, subgroupMin: n, subgroupMax: n });
+const PROFILES: Readonly<Record<string, Profile>> = {
+  portable: PORTABLE,
+  "portable, software": profileFor({ kind: "lavapipe", subgroups: false, subgroupMin: 0, subgroupMax: 0 }),
+  "swiftshader 4": lanes("swiftshader", 4), "lavapipe 8": lanes("lavapipe", 8), "gpu 32": lanes("gpu", 32), "gpu 64": lanes("gpu", 64),
+};
+
+/** Every model of a file, those of its comparisons too. */
+function modelsOf(file: string): readonly ModelSpec[] {
+  const readFile = (path: string) => ({ file: path, text: readFileSync(join(SPECS, path), "utf8") });
+  const { models, compares } = checkSource(readFile(file), { readFile });
+  return [...models, ...compares.flatMap((compare) => compare.variants.map((variant) => variant.model))];
+}
+
+function hashOf(model: ModelSpec, profile: Profile): string {
+  const { train: { batch, accumulate }, seqLen } = model;
+  const entries = ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])] as const;
+  const plan = compileModel(model, { batch: batch / accumulate, seqLen, entries, profile });
+  const hash = createHash("sha256");
+  for (const { path, text } of emit({ model, plan, version: "0", sources: [], runtime: {} })) hash.update(`${path}\n${text}\n`);
+  return hash.digest("hex").slice(0, 16);
+}
+
+function* lines(): Generator<string> {
+  for (const file of readdirSync(SPECS).filter((name) => name.endsWith(".moeut")).sort()) {
+    for (const model of modelsOf(file)) for (const [name, profile] of Object.entries(PROFILES)) yield `${hashOf(model, profile)}  ${file} ${model.name}, ${name}`;
+  }
+}
+
+/** What this script prints in another commit. */
+function linesAt(commit: string): readonly string[] {
+  const folder = mkdtempSync(join(tmpdir(), "moeut-emitted-"));
+  try {
+    execFileSync("git", ["worktree", "add", "--detach", folder, commit], { cwd: ROOT, stdio: "ignore" });
+    symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+    return execFileSync(process.execPath, ["--import", "tsx", "scripts/emitted-bytes.ts"], { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 }).trim().split("\n");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    execFileSync("git", ["worktree", "prune"], { cwd: ROOT });
+  }
+}
+
+const since = process.argv[2] === "--since" ? process.argv[3] : undefined;
+if (since === undefined) {
+  for (const line of lines()) console.log(line);
+} else {
+  const [before, now] = [linesAt(since), [...lines()]];
+  const different = [...before.filter((line) => !now.includes(line)).map((line) => `- ${line}`), ...now.filter((line) => !before.includes(line)).map((line) => `+ ${line}`)];
+  console.log(different.length === 0 ? `all ${now.length} emissions are the same bytes as at ${since}` : different.join("\n"));
+  process.exitCode = different.length === 0 ? 0 : 1;
+}
