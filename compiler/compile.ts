@@ -2,9 +2,12 @@
 import { buildGraph, type Entry } from "./3-graph/index.ts";
 import { addGradients } from "./4-grad/index.ts";
 import { planKernels, PORTABLE, type EntryRequest } from "./5-plan/index.ts";
+import { verifyPlan } from "./5-plan/verify.ts";
+import { validateGraph } from "./graph/validate.ts";
 import type { OpGraph } from "./ir/graph.ts";
 import type { ModelSpec } from "./ir/model-spec.ts";
 import type { KernelPlan, Profile } from "./ir/plan.ts";
+import { bug } from "./ir/tensor-type.ts";
 
 export type EntryName = "train" | "update" | "evaluate" | "prefill" | "decode";
 
@@ -31,7 +34,14 @@ export function compileModel(model: ModelSpec, options: CompileOptions): KernelP
     const graph = graphOf(model, name, options);
     return { graph, outputs: [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])] };
   });
-  return planKernels(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false });
+  const plan = planKernels(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false });
+  return verified(plan, verifyPlan(plan));
+}
+
+/** A phase that hands on something malformed is found where it happens, not where it hurts. */
+function verified<T>(value: T, problems: readonly string[]): T {
+  if (problems.length > 0) bug(problems.slice(0, 5).join("; "));
+  return value;
 }
 
 /** Only causal models have the entries "prefill" and "decode". */
@@ -40,7 +50,10 @@ export const isCausal = (model: ModelSpec): boolean => model.layers.every(({ att
 /** The graph of one entry; "train" comes with its backward pass unless that is not wanted. */
 export function graphOf(model: ModelSpec, name: Exclude<EntryName, "update">, options: Pick<CompileOptions, "batch" | "seqLen" | "chunk">, backward = true): OpGraph {
   const graph = { ...buildGraph(model, entryOf(name, options)), name }; // a chunk of one position is still a prefill
-  return name === "train" && backward ? addGradients(graph, "loss") : graph;
+  verified(graph, validateGraph(graph));
+  if (name !== "train" || !backward) return graph;
+  const both = addGradients(graph, "loss");
+  return verified(both, validateGraph(both));
 }
 
 function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, chunk }: Pick<CompileOptions, "batch" | "seqLen" | "chunk">): Entry {
