@@ -1,21 +1,19 @@
 /** A comparison from checked models to the report: what `compare` and `demo` share. */
-import { join } from "node:path";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { DeviceHandle } from "../runtime/adapter/index.ts";
-import { openComparison } from "../runtime/compare/folder.ts";
-import type { CompareResults } from "../runtime/compare/results.ts";
-import { runComparison, type CompareHooks, type Variant } from "../runtime/compare/run.ts";
-import { summarize } from "../runtime/compare/summary.ts";
-import { byteTokenizer, loadData, type Dataset } from "../runtime/data/index.ts";
-import { UserError } from "../runtime/errors.ts";
-import { writeAtomic } from "../runtime/files/write-atomic.ts";
-import { renderReport } from "../runtime/report/index.ts";
-import { count, interval, loss, memory, signed, time } from "../runtime/report/words.ts";
-import { createProgress, recipeOf, type DataInfo, type Progress } from "../runtime/train/index.ts";
+import { checkComparison, openComparison } from "../runtime/compare/folder.ts";
+import { compareVariants } from "../runtime/compare/index.ts";
+import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts";
+import type { CompareHooks, CompareOptions, Variant } from "../runtime/compare/run.ts";
+import type { About } from "../runtime/compare/summary.ts";
+import { byteTokenizer, loadData } from "../runtime/data/index.ts";
+import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
+import { VERSION } from "../runtime/package-root.ts";
+import { differenceText, count, loss, memory, time } from "../runtime/report/words.ts";
+import { createProgress, type DataInfo, type Progress } from "../runtime/train/index.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { bytes, grouped, say, table } from "./terminal.ts";
 import { requireComparable, variantOf } from "./variants.ts";
-import { VERSION } from "../runtime/package-root.ts";
 
 export interface ComparisonOptions {
   readonly title: string;
@@ -34,27 +32,50 @@ export interface ComparisonOptions {
 /** Evaluations along a run where the recipe asks for none. */
 const EVALUATIONS = 10;
 
+const BUILT_IN_SPLIT = /^scan:/;
+
+/** How the held-out text was chosen: see loadData. */
+const heldOutWords = (source: readonly string[]): string =>
+  source.some((name) => BUILT_IN_SPLIT.test(name)) ? "the test split of the source" : "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise";
+
 /** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
-export async function compareModels(handle: DeviceHandle, options: ComparisonOptions): Promise<CompareResults | null> {
-  const { models, seeds, source, out } = options;
+export async function compareModels(device: () => Promise<DeviceHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
+  const { models, seeds, source, out, finalTokens } = options;
   requireComparable(models);
-  const first = models[0]!;
-  const { steps, batch, accumulate, evalEvery } = first.train;
-  const load = (seed: number): Promise<Dataset> => loadData(source, { tokenizer: byteTokenizer, vocabSize: Math.min(...models.map((m) => m.vocabSize)), seqLen: first.seqLen, batch: batch / accumulate, seed });
-  const data = await load(seeds[0]!);
-  const dataInfo: DataInfo = { source, id: data.dataId, tokenizer: byteTokenizer.id, tokens: data.nTokens };
-  const variants = models.map((model) => variantOf(model, dataInfo, handle));
-  const evalTokens = 4 * batch * first.seqLen;
-  openComparison(out, {
-    format: 1, seeds, data: dataInfo, evalTokens, finalTokens: options.finalTokens,
-    variants: models.map((model, i) => ({ name: model.name, specHash: variants[i]!.specHash, recipe: recipeOf(model.train) })),
-  });
-  say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${grouped(steps)} steps of ${grouped(batch * first.seqLen)} tokens each, on ${handle.info.name}`);
-  const finished = await withProgress(steps, batch * first.seqLen, (hooks) => runComparison({
-    out, variants, seeds, tokenizer: byteTokenizer, data: load, evalTokens, finalTokens: options.finalTokens, prompt: options.prompt, sampleTokens: options.sampleTokens,
-    evalEvery: evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS)),
-  }, hooks));
-  return finished ? writeResults(options, variants, dataInfo) : null;
+  const { seqLen, train: { steps, batch } } = models[0]!;
+  const load = loader(models, source);
+  const { dataId, nTokens } = await load(seeds[0]!, batch);
+  const data: DataInfo = { source, id: dataId, tokenizer: byteTokenizer.id, tokens: nTokens };
+  const variants = models.map((model) => variantOf(model, data, device));
+  const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) => ({ info: info(seed, { kind: "", name: "" }), spec })));
+  checkComparison(out, runs);
+  const { info } = await device();
+  const evalTokens = 4 * batch * seqLen;
+  openComparison(out, { format: 1, variants: variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe })), seeds, data, evalTokens, finalTokens }, runs);
+  say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${grouped(steps)} steps of ${grouped(batch * seqLen)} tokens each, on ${info.name}`);
+  return withProgress(steps, batch * seqLen, (hooks) => compareVariants(compareOptions(options, variants, load, evalTokens), about(options, data), hooks));
+}
+
+/** All variants read the same text, so its tokens must be in every vocabulary. */
+function loader(models: readonly ModelSpec[], source: readonly string[]): CompareOptions["data"] {
+  const vocabSize = Math.min(...models.map((model) => model.vocabSize));
+  const { seqLen } = models[0]!;
+  return (seed, batch) => loadData(source, { tokenizer: byteTokenizer, vocabSize, seqLen, batch, seed });
+}
+
+function compareOptions(options: ComparisonOptions, variants: readonly Variant[], data: CompareOptions["data"], evalTokens: number): CompareOptions {
+  const { out, seeds, finalTokens, prompt, sampleTokens, models } = options;
+  const { steps, evalEvery } = models[0]!.train;
+  const every = evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
+  return { out, variants, seeds, tokenizer: byteTokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens };
+}
+
+function about({ title, baseline, source, models }: ComparisonOptions, data: DataInfo): About {
+  const { seqLen, train: { steps, batch } } = models[0]!;
+  return {
+    title, baseline, data, heldOut: heldOutWords(source), versions: { moeut: VERSION, node: process.versions.node },
+    budget: { steps, batch, seq_len: seqLen, tokens: steps * batch * seqLen },
+  };
 }
 
 async function withProgress<T>(steps: number, tokensPerStep: number, work: (hooks: CompareHooks) => Promise<T>): Promise<T> {
@@ -73,6 +94,7 @@ async function withProgress<T>(steps: number, tokensPerStep: number, work: (hook
     onStep: (_, __, record) => progress?.update(record),
     onPhase: (text) => (pause(), say(text)),
     onDone: (_, __, final) => final.diverged !== null && say(`${current}: ${final.diverged}`),
+    onFail: (_, __, error) => (pause(), sayFailure(current, error)),
     shouldStop: interrupt.requested,
   }).finally(() => {
     pause();
@@ -80,17 +102,11 @@ async function withProgress<T>(steps: number, tokensPerStep: number, work: (hook
   });
 }
 
-function writeResults(options: ComparisonOptions, variants: readonly Variant[], data: DataInfo): CompareResults {
-  const { title, seeds, out, baseline, models } = options;
-  const { batch, steps } = models[0]!.train;
-  const seqLen = models[0]!.seqLen;
-  const results = summarize({
-    out, title, variants, seeds, baseline, data, versions: { moeut: VERSION, node: process.versions.node },
-    budget: { steps, batch, seq_len: seqLen, tokens: steps * batch * seqLen },
-  });
-  writeAtomic(join(out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
-  writeAtomic(join(out, "report.html"), renderReport(results));
-  return results;
+/** The others go on; but a bug is shown whole, and the exit status tells of it. */
+function sayFailure(run: string, error: unknown): void {
+  const isBug = exitStatusOf(error) === 3;
+  if (isBug) process.exitCode = 3;
+  say(`${run} failed: ${isBug && error instanceof Error ? error.stack : messageOf(error)}`);
 }
 
 export function baselineOf(models: readonly ModelSpec[], name: string | undefined): string {
@@ -99,12 +115,14 @@ export function baselineOf(models: readonly ModelSpec[], name: string | undefine
   throw new UserError(`there is no variant "${name}" to compare with; choose one of ${models.map((model) => model.name).join(", ")}`);
 }
 
+const stepText = ({ median, ratio }: StepSeconds): string => `${time(median)}${ratio === null ? "" : ` ×${ratio.toFixed(2)}`}`;
+
 export function resultTable({ variants, baseline }: CompareResults): string {
   const rows = variants.map((v) => [
-    v.name, count(v.parameters.unique), count(v.parameters.active), count(v.macs_per_token.full), v.validation_loss === null ? "diverged" : loss(v.validation_loss.mean),
-    v.bits_per_byte === null ? "" : loss(v.bits_per_byte), v.name === baseline ? "baseline" : v.difference === null ? "" : `${signed(v.difference.mean)} (${interval(v.difference)})`,
-    v.step_seconds === null ? "" : time(v.step_seconds.median), memory(v.memory_bytes),
+    v.name, count(v.parameters.unique), count(v.parameters.active), count(v.macs_per_token.full), v.validation_loss === null ? "none" : loss(v.validation_loss.mean),
+    v.bits_per_byte === null ? "" : loss(v.bits_per_byte), v.name === baseline ? "baseline" : v.difference === null ? "" : differenceText(v.difference),
+    v.step_seconds === null ? "" : stepText(v.step_seconds), v.memory_bytes === null ? "" : memory(v.memory_bytes),
   ]);
-  const head = ["variant", "params", "active", "MACs/token", "loss", "bits/byte", `against ${baseline} (95 %)`, "step", "memory"];
+  const head = ["variant", "params", "active", "MACs/token", "loss", "bits/byte", `against ${baseline}`, "step", "memory"];
   return table([head, ...rows], ["left", "right", "right", "right", "right", "right", "left", "right", "right"]);
 }

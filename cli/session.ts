@@ -34,6 +34,21 @@ export async function withAdapter<T>(adapter: string | undefined, work: (handle:
   }
 }
 
+/** As withAdapter, but the device is opened at the first call and, once an error broke it, anew at the next. */
+export async function withDevices<T>(adapter: string | undefined, work: (device: () => Promise<DeviceHandle>) => Promise<T>): Promise<T> {
+  let handle: DeviceHandle | null = null;
+  const device = async (): Promise<DeviceHandle> => {
+    if (handle !== null && handle.firstError() === null) return handle;
+    handle?.close();
+    return (handle = await openAdapter(adapter));
+  };
+  try {
+    return await work(device);
+  } finally {
+    (handle as DeviceHandle | null)?.close();
+  }
+}
+
 /** Loads a model on a device that stays open when the session is closed. UserError if the model is too large for it. */
 export async function loadModel(handle: DeviceHandle, model: ModelSpec, options: Omit<CompileOptions, "profile">): Promise<PlannedSession> {
   if (options.entries.includes("decode") && !isCausal(model)) {

@@ -24,26 +24,30 @@ export function requireComparable(models: readonly ModelSpec[]): void {
   if (models.length < 2) throw new UserError(`a comparison needs at least two models${models.length === 1 ? `; there is only ${models[0]!.name}` : ""}`);
   const twice = models.find((model, i) => models.findIndex((other) => other.name === model.name) < i);
   if (twice !== undefined) throw new UserError(`two models are called ${twice.name}; give one another name`);
-  const first = models[0]!;
-  for (const model of models.slice(1)) {
-    const pairs: readonly (readonly [string, string, number, number])[] = [
-      ["batch", "train.batch", first.train.batch, model.train.batch], ["seq_len", "seq_len", first.seqLen, model.seqLen], ["steps", "train.steps", first.train.steps, model.train.steps],
-    ];
-    const found = pairs.find(([, , a, b]) => a !== b);
-    if (found !== undefined) throw new UserError(`${first.name} and ${model.name} cannot be compared on equal data: ${found[0]} is ${found[2]} and ${found[3]}; make them equal, for instance with --set ${found[1]}=${found[2]}`);
-  }
+  requireEqual(models, "batch", "train.batch", (model) => model.train.batch);
+  requireEqual(models, "seq_len", "seq_len", (model) => model.seqLen);
+  requireEqual(models, "steps", "train.steps", (model) => model.train.steps);
 }
 
-export function variantOf(model: ModelSpec, data: DataInfo, handle: DeviceHandle): Variant {
+function requireEqual(models: readonly ModelSpec[], what: string, path: string, valueOf: (model: ModelSpec) => number): void {
+  const first = models[0]!;
+  const other = models.find((model) => valueOf(model) !== valueOf(first));
+  if (other === undefined) return;
+  throw new UserError(`${first.name} and ${other.name} cannot be compared on equal data: ${what} is ${valueOf(first)} and ${valueOf(other)}; `
+    + `make them equal, for instance with --set ${path}=${valueOf(first)}`);
+}
+
+/** @param device one that works: after a failure of one variant the next may need another */
+export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promise<DeviceHandle>): Variant {
   const { total, active } = countParams(model);
   const { train, seqLen } = model;
   return {
-    name: model.name, spec: printSpec(model), specHash: specHash(model), seqLen, checkpointEvery: train.checkpointEvery,
+    name: model.name, spec: printSpec(model), specHash: specHash(model), seqLen, recipe: recipeOf(train), checkpointEvery: train.checkpointEvery,
     parameters: { unique: total, active }, macsPerToken: countMacs(model).perToken,
-    info: (seed, { adapter }): RunInfo => runInfo(model, seed, data, adapter),
-    open: (purpose) => purpose === "train"
-      ? loadModel(handle, model, { batch: train.batch / train.accumulate, seqLen, entries: ["train", "update", "evaluate"] })
-      : loadModel(handle, model, { batch: 1, seqLen, entries: ["prefill", "decode"] }),
+    info: (seed, adapter): RunInfo => runInfo(model, seed, data, adapter),
+    open: async (purpose) => purpose === "train"
+      ? loadModel(await device(), model, { batch: train.batch / train.accumulate, seqLen, entries: ["train", "update", "evaluate"] })
+      : loadModel(await device(), model, { batch: 1, seqLen, entries: ["prefill", "decode"] }),
   };
 }
 

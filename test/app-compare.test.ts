@@ -1,202 +1,218 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { diffLines, showDiff } from "../runtime/compare/diff.ts";
-import { openComparison, type CompareInfo } from "../runtime/compare/folder.ts";
+import { checkComparison, openComparison, readFinal, writeFinal, writeStepTimes, type CompareInfo } from "../runtime/compare/folder.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
-import { runComparison, type CompareOptions, type Variant } from "../runtime/compare/run.ts";
-import { bootstrapInterval, deviation, mean, median, quantile, studentInterval } from "../runtime/compare/statistics.ts";
-import { summarize } from "../runtime/compare/summary.ts";
-import { byteTokenizer } from "../runtime/data/index.ts";
-import { renderReport } from "../runtime/report/index.ts";
-import { verdicts } from "../runtime/report/words.ts";
-import { bigramParams, createBigram } from "./support/bigram-executor.ts";
-import { BIGRAM_RECIPE as RECIPE, bigramData, T, V } from "./support/bigram-run.ts";
+import { runComparison, type Variant } from "../runtime/compare/run.ts";
+import { createSessions } from "../runtime/compare/sessions.ts";
+import { UserError } from "../runtime/errors.ts";
+import { readLog } from "../runtime/train/index.ts";
+import { compare, countSteps, DATA, optionsOf, timeless, variant } from "./support/bigram-compare.ts";
+import { BIGRAM_RECIPE as RECIPE } from "./support/bigram-run.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-compare-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 let folders = 0;
-const newFolder = (): string => join(scratch, `compare-${folders++}`);
 
-describe("statistics against values worked out by hand", () => {
-  test("mean, deviation, quantiles", () => {
-    expect(mean([2, 4, 9])).toBe(5);
-    expect(deviation([2, 4, 9])).toBeCloseTo(Math.sqrt(13), 12); // (9 + 1 + 16) / 2
-    expect(deviation([7])).toBeNull();
-    expect(median([9, 1, 5])).toBe(5);
-    expect(quantile([1, 2, 3, 4], 0.25)).toBe(1.75);
-    expect(quantile([5], 0.975)).toBe(5);
-  });
-  test("Student's t: ±12.706 √2 / √2 for 0 and 2, ±4.303 · 1 / √3 for 1, 2, 3", () => {
-    expect(studentInterval([0, 2])).toEqual({ low: 1 - 12.706, high: 1 + 12.706 });
-    expect(studentInterval([1, 2, 3])!.high).toBeCloseTo(2 + 4.303 / Math.sqrt(3), 12);
-    expect(studentInterval([1])).toBeNull();
-    expect(studentInterval(Array.from({ length: 61 }, (_, i) => i))!.high - 30).toBeCloseTo((2.0003 * Math.sqrt((60 * 61 * 62) / 12 / 60)) / Math.sqrt(61), 2);
-  });
-  test("bootstrap of equal differences has no width", () => {
-    expect(bootstrapInterval([[0.5, 0.5], [0.5, 0.5]])).toEqual({ low: 0.5, high: 0.5 });
-  });
-  test("bootstrap of one seed: the normal interval of the mean, within a tenth of its width", () => {
-    const differences = Array.from({ length: 400 }, (_, i) => ((i * 7919) % 400) / 400); // uniform on [0, 1): deviation √(1/12)
-    const { low, high } = bootstrapInterval([differences]);
-    const half = (1.96 * Math.sqrt(1 / 12)) / 20;
-    expect(Math.abs(low - (mean(differences) - half))).toBeLessThan(half / 10);
-    expect(Math.abs(high - (mean(differences) + half))).toBeLessThan(half / 10);
-  });
-  test("bootstrap of two seeds that disagree reaches from one to the other", () => {
-    expect(bootstrapInterval([[0, 0, 0], [1, 1, 1]])).toEqual({ low: 0, high: 1 });
-  });
-  test("the same numbers give the same interval", () => {
-    expect(bootstrapInterval([[1, 2, 4]])).toEqual(bootstrapInterval([[1, 2, 4]]));
-  });
-});
-
-describe("line differences", () => {
-  test("one line changed, one added", () => {
-    expect(showDiff(diffLines("a\nb\nc\n", "a\nB\nc\nd\n"))).toBe("  a\n- b\n+ B\n  c\n+ d");
-  });
-  test("equal texts", () => {
-    expect(diffLines("a\nb", "a\nb").every((line) => line.kind === "same")).toBe(true);
-  });
-});
-
-/** The bigram model under two learning rates, or with a gradient that breaks. */
-function variant(name: string, lr: number, breakAt = 0): Variant {
-  return {
-    name, spec: `model ${name} {\n  lr ${lr}\n}\n`, specHash: name.padEnd(16, "0"), parameters: { unique: 272, active: 32 }, macsPerToken: { moeut: 16, full: 32 }, seqLen: T, checkpointEvery: 10,
-    info: (seed, { adapter }) => ({
-      format: 1, model: name, specHash: name, seed, recipe: { ...RECIPE, optimizer: { ...RECIPE.optimizer, lr } },
-      data: { source: ["pattern"], id: "pattern", tokenizer: "bytes", tokens: 1 }, versions: { moeut: "0", node: "0" }, adapter,
-    }),
-    open: async () => ({
-      model: {} as never, executor: createBigram({ vocabSize: V, batch: RECIPE.batch, seqLen: T, breakAt }), params: bigramParams(V), memoryBytes: 4096, adapter: { kind: "none", name: "plain loops" }, close: () => {},
-    }),
-  };
+/** Step times are known there, which would take seconds to measure. */
+function newFolder(names: readonly string[] = ["fast", "slow", "slower", "split", "wild", "huge"]): string {
+  const out = join(scratch, `compare-${folders++}`);
+  writeStepTimes(out, { format: 1, adapter: { kind: "none", name: "none" }, variants: Object.fromEntries(names.map((name) => [name, { specHash: name, rounds: [1, 2] }])) });
+  return out;
 }
 
-const DATA = { source: ["pattern"], id: "pattern", tokenizer: "bytes", tokens: 1000 };
-const optionsOf = (out: string, variants: readonly Variant[], seeds: readonly number[]): CompareOptions => ({
-  out, variants, seeds, tokenizer: { ...byteTokenizer, vocabSize: V }, data: async (seed) => bigramData(seed, RECIPE.batch), evalEvery: 10, evalTokens: 60, finalTokens: 120, prompt: null, sampleTokens: 8,
-});
-const summaryOf = (out: string, variants: readonly Variant[], seeds: readonly number[]): CompareResults => summarize({
-  out, title: "fast & slow <compared>", variants, seeds, baseline: variants[0]!.name, data: DATA, versions: { moeut: "0", node: "0" },
-  budget: { steps: RECIPE.steps, batch: RECIPE.batch, seq_len: T, tokens: RECIPE.steps * RECIPE.batch * T },
-});
-/** Without wall times. */
-const timeless = (results: CompareResults): unknown => ({ ...results, variants: results.variants.map((v) => ({ ...v, step_seconds: null })) });
+const [fast, slow, slower] = [variant("fast"), variant("slow", { lr: 0.01 }), variant("slower", { lr: 0.003 })];
+const readResults = (out: string): CompareResults => JSON.parse(readFileSync(join(out, "results.json"), "utf8")) as CompareResults;
 
 describe("comparison", () => {
-  const variants = [variant("fast", 0.1), variant("slow", 0.01)];
   const seeds = [0, 1, 2];
 
   test("trains all, pairs by seed, and finds what is better", async () => {
     const out = newFolder();
-    expect(await runComparison(optionsOf(out, variants, seeds))).toBe(true);
-    const results = summaryOf(out, variants, seeds);
-    const [fast, slow] = results.variants;
-    expect(fast!.difference).toBeNull();
-    expect(slow!.difference!.mean).toBeGreaterThan(0.3);
-    expect(slow!.difference!.interval.low).toBeGreaterThan(0);
-    expect(slow!.difference!.per_seed.map((s) => s.seed)).toEqual(seeds);
-    expect(slow!.difference!.mean).toBeCloseTo(slow!.validation_loss!.mean - fast!.validation_loss!.mean, 10);
-    expect(slow!.spec_diff).toBe("- model fast {\n-   lr 0.1\n+ model slow {\n+   lr 0.01\n  }");
+    const results = (await compare(out, [fast, slow], seeds))!;
+    const [first, second] = results.variants;
+    expect(first!.difference).toBeNull();
+    expect(second!.difference!.mean).toBeGreaterThan(0.3);
+    expect(second!.difference!.seed_interval!.low).toBeGreaterThan(0);
+    expect(second!.difference!.per_seed.map((s) => s.seed)).toEqual(seeds);
+    expect(second!.difference!.mean).toBeCloseTo(second!.validation_loss!.mean - first!.validation_loss!.mean, 10);
+    expect(second!.spec_diff).toBe("- model fast {\n-   lr 0.1\n+ model slow {\n+   lr 0.01\n  }");
     expect(results.validation_sequences).toBe(10);
-    expect(fast!.runs[0]!.curve.filter((p) => p.validation_loss !== null).map((p) => p.step)).toEqual([10, 20, 30]);
-    expect(fast!.sample!.seed).toBe(0);
-    expect(verdicts(results)[0]).toMatch(/^slow ends higher than fast by \d\.\d+ nats \(95 % interval \+.* to \+.*\), over 3 seeds/);
+    expect(first!.runs[0]!.curve.filter((p) => p.validation_loss !== null).map((p) => p.step)).toEqual([10, 20, 30]);
+    expect(first!.sample!.seed).toBe(0);
+    expect(readResults(out)).toEqual(results);
+    expect(readFileSync(join(out, "report.html"), "utf8")).toContain("</html>");
   });
 
   test("interrupted at several places, it ends in the same results", async () => {
-    const straight = newFolder();
-    await runComparison(optionsOf(straight, variants, seeds));
+    const variants = [variant("fast", { checkpointEvery: 10 }), slow];
+    const straight = await compare(newFolder(), variants, [0, 1]);
     const out = newFolder();
     for (const limit of [5, 12, 33, 61]) {
-      let steps = 0;
-      expect(await runComparison(optionsOf(out, variants, seeds), { onStep: () => void steps++, shouldStop: () => steps >= limit })).toBe(false);
+      const counter = countSteps();
+      expect(await compare(out, variants, [0, 1], { ...counter, shouldStop: () => counter.steps() >= limit })).toBeNull();
     }
-    expect(await runComparison(optionsOf(out, variants, seeds))).toBe(true);
-    expect(timeless(summaryOf(out, variants, seeds))).toEqual(timeless(summaryOf(straight, variants, seeds)));
+    expect(timeless(await compare(out, variants, [0, 1]))).toEqual(timeless(straight));
+  });
+
+  test("variants may split the batch each in their own way: the same sequences give the same losses", async () => {
+    const results = (await compare(newFolder(), [fast, variant("split", { accumulate: 2 })], [0]))!;
+    const [whole, split] = results.variants.map((v) => v.runs[0]!);
+    expect(split!.validation_loss).toBeCloseTo(whole!.validation_loss!, 4);
+    expect(split!.curve[0]!.train_loss).toBeCloseTo(whole!.curve[0]!.train_loss, 4);
   });
 
   test("runs that are finished are not trained again", async () => {
     const out = newFolder();
-    await runComparison(optionsOf(out, variants, [0]));
+    await compare(out, [fast, slow], [0]);
     const final = join(out, "runs", "fast-seed0", "final.json");
     utimesSync(final, 1, 1);
-    let steps = 0;
-    await runComparison(optionsOf(out, variants, [0]), { onStep: () => void steps++ });
-    expect(steps).toBe(0);
+    const counter = countSteps();
+    await compare(out, [fast, slow], [0], counter);
+    expect(counter.steps()).toBe(0);
     expect(statSync(final).mtimeMs).toBe(1000);
   });
 
-  test("a run that diverges is a result, and the others go on", async () => {
-    const out = newFolder();
-    const wild = [variants[0]!, variant("wild", 0.1, 15)];
-    expect(await runComparison(optionsOf(out, wild, [0]))).toBe(true);
-    const results = summaryOf(out, wild, [0]);
+  test("sessions are kept from seed to seed while they are small", async () => {
+    const opened: string[] = [];
+    const counted = (of: Variant): Variant => ({ ...of, open: (purpose) => (opened.push(of.name), of.open(purpose)) });
+    const options = optionsOf(newFolder(), [counted(fast), counted(slow)], seeds);
+    await runComparison(options, createSessions());
+    expect(opened).toEqual(["fast", "slow"]);
+    await runComparison({ ...options, out: newFolder(), seeds: [0, 1] }, createSessions(0));
+    expect(opened.slice(2)).toEqual(["fast", "slow", "fast", "slow"]);
+  });
+});
+
+describe("what goes wrong in one run", () => {
+  test("divergence is a result, and the others go on", async () => {
+    const results = (await compare(newFolder(), [fast, variant("wild", { breakAt: 15 })], [0]))!;
     expect(results.variants[1]).toMatchObject({ validation_loss: null, difference: null, sample: null });
     expect(results.variants[1]!.runs[0]!.diverged).toMatch(/diverged in step 15/);
-    expect(verdicts(results)[0]).toBe("wild: no pair of runs with fast was completed. 1 of 1 runs diverged and are left out.");
-    expect(renderReport(results)).toContain("1 diverged");
+    expect(results.pairs).toEqual([{ variant: "wild", against: "fast", difference: null }]);
+  });
+
+  test("a model that cannot be opened is said, and tried again the next time", async () => {
+    const out = newFolder();
+    const failed: string[] = [];
+    const results = (await compare(out, [fast, variant("huge", { trainError: new UserError("too large") }), slow], [0, 1], { onFail: (v, seed) => void failed.push(`${v.name} ${seed}`) }))!;
+    expect(failed).toEqual(["huge 0", "huge 1"]);
+    expect(results.variants[1]!.runs.map((run) => run.failed)).toEqual(["too large", "too large"]);
+    expect(results.variants[1]).toMatchObject({ validation_loss: null, memory_bytes: null, difference: null });
+    expect(results.variants[2]!.difference!.per_seed).toHaveLength(2);
+    const again = (await compare(out, [fast, variant("huge"), slow], [0, 1]))!;
+    expect(again.variants[1]!.runs.map((run) => run.failed)).toEqual([null, null]);
+  });
+
+  test("a baseline that fails leaves the other pairs", async () => {
+    const results = (await compare(newFolder(), [variant("huge", { trainError: new Error("no") }), fast, slow], [0]))!;
+    expect(results.pairs.map(({ difference }) => difference === null)).toEqual([true, true, false]);
+  });
+
+  test("if nothing has a result, the first failure is the comparison's", async () => {
+    const broken = ["a", "b"].map((name) => variant(name, { trainError: new UserError(`${name} is too large`) }));
+    await expect(compare(newFolder(), broken, [0])).rejects.toThrow("a is too large");
+  });
+
+  test("a sample that fails is left out, after the results were written", async () => {
+    const out = newFolder();
+    const phases: string[] = [];
+    let before: CompareResults | null = null;
+    const mute = variant("slow", { lr: 0.01, sampleError: new UserError("it cannot generate") });
+    const results = (await compare(out, [fast, mute], [0], { onPhase: (text) => {
+      phases.push(text);
+      if (text.startsWith("sampling from fast")) before = readResults(out);
+    } }))!;
+    expect(before!.variants[1]!.validation_loss).toEqual(results.variants[1]!.validation_loss);
+    expect(results.variants.map(({ sample }) => sample === null)).toEqual([false, true]);
+    expect(phases).toContain("no sample of slow: it cannot generate");
+    expect(existsSync(join(out, "report.html"))).toBe(true);
+  });
+});
+
+describe("a comparison grows", () => {
+  test("more seeds and more variants train only what is new, and end as if all had been asked for at once", async () => {
+    const out = newFolder();
+    await compare(out, [fast, slow], [0]);
+    const counter = countSteps();
+    const grown = await compare(out, [slower, fast, slow], [0, 1], counter);
+    expect(counter.steps()).toBe(4 * RECIPE.steps);
+    expect(timeless(grown)).toEqual(timeless(await compare(newFolder(), [slower, fast, slow], [0, 1])));
+  });
+
+  test("fewer seeds and variants than there are: those that are asked for", async () => {
+    const out = newFolder();
+    await compare(out, [fast, slow, slower], [0, 1]);
+    const counter = countSteps();
+    const results = (await compare(out, [slower, slow], [1], counter))!;
+    expect(counter.steps()).toBe(0);
+    expect([results.baseline, results.variants.length, results.seeds]).toEqual(["slower", 2, [1]]);
+    expect(readdirSync(join(out, "runs"))).toHaveLength(6);
+  });
+
+  test("other held-out tokens measure again without training, another prompt samples again", async () => {
+    const out = newFolder();
+    const first = (await compare(out, [fast, slow], [0]))!;
+    const counter = countSteps();
+    const shorter = (await compare(out, [fast, slow], [0], counter, { finalTokens: 48, prompt: "\u0001" }))!;
+    expect([counter.steps(), first.validation_sequences, shorter.validation_sequences]).toEqual([0, 10, 4]);
+    expect(shorter.variants[0]!.sample!.prompt).toBe("\u0001");
+    const back = await compare(out, [fast, slow], [0]);
+    expect(timeless(back)).toEqual(timeless(first));
+  });
+
+  test("records of earlier versions, which sampled before they wrote, are used as they are", async () => {
+    const out = newFolder();
+    await compare(out, [fast, slow], [0], {}, { prompt: "\u0001" });
+    const folder = join(out, "runs", "fast-seed0");
+    writeFinal(folder, { ...readFinal(folder)!, sample: { seed: 0, prompt: "\u0001", text: "written before" } });
+    const results = (await compare(out, [fast, slow], [0], {}, { prompt: "\u0001" }))!;
+    expect(results.variants[0]!.sample!.text).toBe("written before");
   });
 });
 
 describe("the folder of a comparison", () => {
-  const info: CompareInfo = { format: 1, variants: [{ name: "a", specHash: "1", recipe: RECIPE }], seeds: [0, 1], data: DATA, evalTokens: 1, finalTokens: 2 };
-  test.each([
-    { why: "other data", change: { data: { ...DATA, id: "x", source: ["other"] } }, message: /the data were pattern \(pattern\), now other \(x\)/ },
-    { why: "other seeds", change: { seeds: [0] }, message: /the seeds were 0, 1, now 0/ },
-    { why: "other specs", change: { variants: [{ name: "a", specHash: "2", recipe: RECIPE }] }, message: /the specs were 1, now 2/ },
-    { why: "other steps", change: { variants: [{ name: "a", specHash: "1", recipe: { ...RECIPE, steps: 7 } }] }, message: /the steps were 30, now 7/ },
-  ])("$why is refused and nothing is overwritten", ({ change, message }) => {
-    const out = newFolder();
-    openComparison(out, info);
-    const before = readFileSync(join(out, "compare.json"));
-    expect(() => openComparison(out, { ...info, ...change })).toThrow(message);
-    expect(readFileSync(join(out, "compare.json"))).toEqual(before);
-    expect(() => openComparison(out, info)).not.toThrow();
-  });
-  test("a folder with other things in it is not used", () => {
-    const out = mkdtempSync(join(scratch, "taken-"));
-    writeFileSync(join(out, "letter.txt"), "");
-    expect(() => openComparison(out, info)).toThrow(/not empty, and it is not a comparison/);
-    expect(readdirSync(out)).toEqual(["letter.txt"]);
-    expect(existsSync(join(out, "compare.json"))).toBe(false);
-  });
-});
+  const info: CompareInfo = { format: 1, variants: [{ name: "fast", specHash: "fast", recipe: RECIPE }], seeds: [0], data: DATA, evalTokens: 1, finalTokens: 2 };
+  const runsOf = (variants: readonly Variant[], seeds: readonly number[] = [0]) => seeds.flatMap((seed) => variants.map(({ info, spec }) => ({ info: info(seed, { kind: "", name: "" }), spec })));
 
-describe("report", () => {
-  const variants = [variant("fast", 0.1), variant("slow", 0.01), variant("slower", 0.003)];
-  const html = (async () => {
-    const out = newFolder();
-    await runComparison(optionsOf(out, variants, [0, 1]));
-    return renderReport(summaryOf(out, variants, [0, 1]));
+  const finished = (async () => {
+    const out = join(scratch, "finished");
+    openComparison(out, info, runsOf([fast]));
+    await runComparison(optionsOf(out, [fast], [0, 1]), createSessions());
+    return out;
   })();
 
-  test("needs no other file and no network", async () => {
-    const text = await html;
-    const references = [...text.matchAll(/\b(?:src|href|url|@import)\b\s*[=(]?\s*["']?([^"')\s>]+)/g)].map((m) => m[1]!).filter((target) => !target.startsWith("#"));
-    expect(references).toEqual([]);
-    expect(text).not.toMatch(/<script|<link|<iframe|<object/);
-    expect([...text.matchAll(/https?:\/\/[^"'\s<)]+/g)].map((m) => m[0]).filter((url) => !url.startsWith("http://www.w3.org/"))).toEqual([]);
+  test.each([
+    { why: "other specs", run: variant("fast", { specHash: "other" }), message: /fast-seed0: it holds a run of another spec/ },
+    { why: "another recipe", run: variant("fast", { lr: 0.3 }), message: /fast-seed0: lr is 0.3, but the run was made with 0.1/ },
+    { why: "another split of the batch", run: variant("fast", { accumulate: 2 }), message: /fast-seed0: accumulate is 2/ },
+    { why: "other steps", run: variant("fast", { steps: 7 }), message: /fast-seed0: steps is 7, but the run was made with 30/ },
+  ])("$why are refused by name, once for each variant, and nothing is changed", async ({ run, message }) => {
+    const out = await finished;
+    const before = readFileSync(join(out, "compare.json"));
+    expect(() => openComparison(out, { ...info, seeds: [0, 1] }, runsOf([run], [0, 1]))).toThrow(message);
+    expect(() => checkComparison(out, runsOf([run], [0, 1]))).not.toThrow(/fast-seed1/);
+    expect(readFileSync(join(out, "compare.json"))).toEqual(before);
+    expect(readLog(join(out, "runs", "fast-seed0", "log.jsonl"))).toHaveLength(RECIPE.steps);
   });
-  test("shows every variant, the plots, the samples and the differences between specs", async () => {
-    const text = await html;
-    for (const { name } of variants) expect(text).toContain(`${name}`);
-    expect(text.match(/<svg/g)).toHaveLength(4);
-    expect(text).toContain('<span class="line removed">-   lr 0.1</span>');
-    expect(text).toContain("fast &#38; slow &#60;compared&#62;");
-    expect(text).toContain("prefers-color-scheme: dark");
-    expect(text).toContain("@media print");
+  test("other data are refused", async () => {
+    const out = await finished;
+    const runs = runsOf([fast]).map(({ info, spec }) => ({ info: { ...info, data: { ...DATA, id: "x", source: ["other"] } }, spec }));
+    expect(() => checkComparison(out, runs)).toThrow(/trained on other data \(pattern, id pattern; now other, id x\)/);
   });
-  test("equal results give equal bytes", async () => {
-    const out = newFolder();
-    await runComparison(optionsOf(out, variants, [0]));
-    const results = summaryOf(out, variants, [0]);
-    expect(renderReport(results)).toBe(renderReport(results));
+  test("other variants and seeds are not", async () => {
+    const out = await finished;
+    expect(() => openComparison(out, info, runsOf([slow, fast], [0, 5]))).not.toThrow();
   });
-  test("plots have no text that is not a number", async () => {
-    expect(await html).not.toMatch(/NaN|Infinity|undefined/);
+  test.each([
+    { why: "other things", file: "letter.txt", text: "" },
+    { why: "another file of that name", file: "compare.json", text: '{"mine": 1}' },
+  ])("a folder with $why in it is not used", ({ file, text }) => {
+    const out = mkdtempSync(join(scratch, "taken-"));
+    writeFileSync(join(out, file), text);
+    expect(() => openComparison(out, info, runsOf([fast]))).toThrow(/not empty, and it is not a comparison/);
+    expect(readdirSync(out)).toEqual([file]);
+    expect(readFileSync(join(out, file), "utf8")).toBe(text);
   });
 });

@@ -100,7 +100,7 @@ describe("training", () => {
 
 test("compare: interrupted and started again, it ends with results and a report", async () => {
   const out = join(scratch, "compared");
-  const args = ["compare", "specs/demo.moeut", "--data", "typescript", "--steps", "6", "--seeds", "1", "--eval-tokens", "1024", "--set", "train.eval_every=3", "--out", out];
+  const args = ["compare", "specs/demo.moeut", "--data", "typescript", "--steps", "6", "--seeds", "1", "--eval-tokens", "512", "--set", "train.eval_every=3", "--set", "seq_len=32", "--set", "train.batch=2", "--out", out];
   let sent = false;
   const stopped = await moeut(args, (all, child) => {
     if (!sent && /dense seed 0 +step +2\//.test(all)) sent = child.kill("SIGINT");
@@ -114,9 +114,10 @@ test("compare: interrupted and started again, it ends with results and a report"
   expect(results.variants[0].sample.text.length).toBeGreaterThan(20);
   expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(results);
   expect(readFileSync(join(out, "report.html"), "utf8")).toContain("</html>");
-  const other = await moeut([...args, "--seeds", "2"]);
+  expect(results.variants[1].step_seconds).toMatchObject({ measured: "in turn", ratio: expect.any(Number) });
+  const other = await moeut([...args, "--steps", "7"]);
   expect(other.status).toBe(1);
-  expect(other.stderr).toMatch(/holds another comparison: the seeds were 0, now 0, 1/);
+  expect(other.stderr).toMatch(/moeut-seed0: steps is 7, but the run was made with 6.*\n.*dense-seed0: steps is 7/);
 });
 
 describe("verify", () => {

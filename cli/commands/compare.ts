@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import type { Command } from "commander";
+import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
-import { verdicts } from "../../runtime/report/words.ts";
+import { conclusion } from "../../runtime/report/conclusion.ts";
 import { baselineOf, compareModels, resultTable } from "../comparison.ts";
 import { addAdapterOption, addDataOption, outFolder, separateSpecs, whole, type AdapterOption } from "../options.ts";
-import { withAdapter } from "../session.ts";
+import { withDevices } from "../session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
 import { modelsToCompare } from "../variants.ts";
@@ -44,10 +45,11 @@ export function define(command: Command): void {
 async function run(words: readonly string[], options: Options): Promise<void> {
   const { files, data } = separateSpecs(words, options.data);
   if (options.steps !== undefined && options.tokens !== undefined) throw new UserError("give --steps or --tokens, not both");
-  const specs = files.map((file) => ({ file, overrides: overridesOf(file, options) })).map(({ file, overrides }) => loadSpec(file, overrides));
-  const models = specs.flatMap((spec) => modelsToCompare(spec, options.model));
+  const overrides = options.steps === undefined ? options.set : [...options.set, `train.steps=${options.steps}`];
+  const specs = files.map((file) => loadSpec(file, overrides));
+  const models = withBudget(specs.flatMap((spec) => modelsToCompare(spec, options.model)), options.tokens);
   const seeds = options.seeds ?? Math.max(0, ...specs.flatMap((spec) => spec.compares.map((compare) => compare.seeds)));
-  const results = await withOwnFolder(options.out, () => withAdapter(options.adapter, (handle) => compareModels(handle, {
+  const results = await withOwnFolder(options.out, () => withDevices(options.adapter, (device) => compareModels(device, {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,
     finalTokens: options.evalTokens, prompt: options.prompt ?? null, sampleTokens: 240,
@@ -55,7 +57,7 @@ async function run(words: readonly string[], options: Options): Promise<void> {
   if (results === null) {
     process.stdout.write(`stopped; everything done so far is saved in ${options.out}, and the same command continues\n`);
   } else if (options.json === true) printJson(results);
-  else process.stdout.write(`\n${resultTable(results)}\n${verdicts(results).join("\n")}\n\nreport: ${join(options.out, "report.html")}\n`);
+  else process.stdout.write(`\n${resultTable(results)}\n${conclusion(results).join("\n")}\n\nreport: ${join(options.out, "report.html")}\n`);
 }
 
 /** "a, b and c" of at most five names. */
@@ -64,11 +66,11 @@ function titleOf(names: readonly string[]): string {
   return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} compared`;
 }
 
-/** A budget in tokens becomes steps of the batches that the spec asks for. */
-function overridesOf(file: string, { set, steps, tokens }: Options): readonly string[] {
-  if (steps !== undefined) return [...set, `train.steps=${steps}`];
-  if (tokens === undefined) return set;
-  const { models } = loadSpec(file, set);
-  const perStep = models[0]!.train.batch * models[0]!.seqLen;
-  return [...set, `train.steps=${Math.max(1, Math.round(tokens / perStep))}`];
+/** A budget in tokens becomes steps of the batches that the models ask for. */
+function withBudget(models: readonly ModelSpec[], tokens: number | undefined): readonly ModelSpec[] {
+  if (tokens === undefined) return models;
+  return models.map((model) => {
+    const steps = Math.max(1, Math.round(tokens / (model.train.batch * model.seqLen)));
+    return { ...model, train: { ...model.train, steps } };
+  });
 }

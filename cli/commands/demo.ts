@@ -5,11 +5,11 @@ import type { Command } from "commander";
 import type { AdapterKind, DeviceHandle } from "../../runtime/adapter/index.ts";
 import type { CompareResults } from "../../runtime/compare/results.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
-import { verdicts } from "../../runtime/report/words.ts";
+import { conclusion } from "../../runtime/report/conclusion.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
 import { compareModels, resultTable } from "../comparison.ts";
 import { addAdapterOption, outFolder, whole, type AdapterOption } from "../options.ts";
-import { withAdapter } from "../session.ts";
+import { withDevices } from "../session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson, say } from "../terminal.ts";
 
@@ -35,19 +35,20 @@ const STEPS: Readonly<Record<AdapterKind, number>> = { gpu: 1000, lavapipe: 250,
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
-  const results = await withOwnFolder(options.out, () => withAdapter(options.adapter, (handle) => compareDemo(handle, options)));
+  const results = await withOwnFolder(options.out, () => withDevices(options.adapter, (device) => compareDemo(device, options)));
   const seconds = (performance.now() - started) / 1000;
   if (results === null) process.stdout.write("stopped; the demo goes on from here when it is started again\n");
   else if (options.json === true) printJson(results);
   else print(results, options.out, seconds);
 }
 
-function compareDemo(handle: DeviceHandle, options: Options): Promise<CompareResults | null> {
-  const steps = options.steps ?? STEPS[handle.info.kind];
+async function compareDemo(device: () => Promise<DeviceHandle>, options: Options): Promise<CompareResults | null> {
+  const { info } = await device();
+  const steps = options.steps ?? STEPS[info.kind];
   const file = specFile();
-  say(`moeut demo: the two models of ${file}, trained on TypeScript's own declaration files\nadapter: ${handle.info.name} (${handle.info.why})`);
+  say(`moeut demo: the two models of ${file}, trained on TypeScript's own declaration files\nadapter: ${info.name} (${info.why})`);
   const { models } = loadSpec(file, [`train.steps=${steps}`, `train.eval_every=${Math.ceil(steps / 6)}`]);
-  return compareModels(handle, {
+  return compareModels(device, {
     title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"], seeds: [0],
     out: options.out, finalTokens: 8192, prompt: PROMPT, sampleTokens: 200,
   });
@@ -65,7 +66,7 @@ function print(results: CompareResults, out: string, seconds: number): void {
   for (const { name, sample } of results.variants) {
     if (sample !== null) process.stdout.write(`\n${name} writes:\n${`${sample.prompt}${sample.text}`.split("\n").map((line) => `  | ${line}`).join("\n")}\n`);
   }
-  process.stdout.write(`\n${resultTable(results)}\n${verdicts(results).join("\n")}\n`);
+  process.stdout.write(`\n${resultTable(results)}\n${conclusion(results).join("\n")}\n`);
   process.stdout.write(`\ndone in ${formatDuration(seconds)}. Open the report in a browser: ${join(out, "report.html")}\n`);
   process.stdout.write(`More text:  npx moeut generate ${join(out, "runs", "moeut-seed0")} --prompt "${PROMPT}"\n`);
 }

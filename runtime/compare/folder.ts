@@ -1,17 +1,21 @@
 /**
  * The folder of a comparison:
  *
- *   compare.json      what is compared: CompareInfo
+ *   compare.json      what was compared last: CompareInfo
  *   runs/NAME-seed0/  a run folder per variant and seed, with final.json: FinalRecord
+ *   step-times.json   StepTimes
  *   results.json, report.html
+ *
+ * It may hold more runs than are compared: what is asked for is found there, or trained.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../errors.ts";
+import { messageOf, UserError } from "../errors.ts";
+import { entriesOf } from "../files/folder.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 import type { AdapterName } from "../session.ts";
 import type { Recipe } from "../standalone/schedule.ts";
-import type { DataInfo } from "../train/index.ts";
+import { checkFolder, type DataInfo, type RunInfo } from "../train/index.ts";
 import { readJson } from "../train/run-folder.ts";
 import type { Sample } from "./results.ts";
 
@@ -22,6 +26,12 @@ export interface CompareInfo {
   readonly data: DataInfo;
   readonly evalTokens: number;
   readonly finalTokens: number;
+}
+
+/** A run that is asked for. */
+export interface WantedRun {
+  readonly info: RunInfo;
+  readonly spec: string;
 }
 
 /** What is measured once after a run. */
@@ -36,34 +46,58 @@ export interface FinalRecord {
   readonly sample: Sample | null;
 }
 
+/** Seconds of a training step, per variant: the median of each round of turns. */
+export interface StepTimes {
+  readonly format: 1;
+  readonly adapter: AdapterName;
+  readonly variants: Readonly<Record<string, { readonly specHash: string; readonly rounds: readonly number[] }>>;
+}
+
 const infoPath = (out: string): string => join(out, "compare.json");
 export const runFolder = (name: string, seed: number): string => join("runs", `${name}-seed${seed}`);
 
-/** Starts a comparison or finds the same one. UserError if the folder holds another, or other things. */
-export function openComparison(out: string, info: CompareInfo): void {
-  if (existsSync(infoPath(out))) {
-    const different = firstDifference(readJson<CompareInfo>(infoPath(out)), info);
-    if (different === null) return;
-    throw new UserError(`${out} holds another comparison: ${different}. The same command as before continues it; for a new one remove the folder, or choose another with --out`);
-  }
-  const occupied = existsSync(out) && readdirSync(out).some((name) => !name.startsWith("."));
-  if (occupied) throw new UserError(`${out} exists and is not empty, and it is not a comparison; choose another folder with --out`);
+/**
+ * UserError if the folder holds other things, or runs of the same names that are not those that are asked for.
+ * @param runs all that are asked for
+ */
+export function checkComparison(out: string, runs: readonly WantedRun[]): void {
+  if (isComparison(out)) requireSameRuns(out, runs);
+  else if (entriesOf(out).length > 0) throw new UserError(`${out} exists and is not empty, and it is not a comparison; choose another folder with --out`);
+}
+
+/** Starts a comparison, or goes on in the folder of one. As checkComparison, with nothing changed, if that cannot be. */
+export function openComparison(out: string, info: CompareInfo, runs: readonly WantedRun[]): void {
+  checkComparison(out, runs);
   writeAtomic(infoPath(out), `${JSON.stringify(info, null, 2)}\n`);
 }
 
-function firstDifference(have: CompareInfo, want: CompareInfo): string | null {
-  const names = (info: CompareInfo): string => info.variants.map((v) => v.name).join(", ");
-  const parts: readonly (readonly [string, (info: CompareInfo) => unknown])[] = [
-    ["the data", (info) => `${info.data.source.join(" ")} (${info.data.id.slice(0, 12)})`],
-    ["the seeds", (info) => info.seeds.join(", ")],
-    ["the variants", names],
-    ["the steps", (info) => info.variants[0]!.recipe.steps],
-    ["the specs", (info) => info.variants.map((v) => v.specHash).join(", ")],
-    ["the recipes", (info) => JSON.stringify(info.variants.map((v) => v.recipe))],
-    ["the tokens of evaluations", (info) => `${info.evalTokens} and ${info.finalTokens}`],
-  ];
-  const found = parts.find(([, of]) => of(have) !== of(want));
-  return found === undefined ? null : `${found[0]} were ${String(found[1](have))}, now ${String(found[1](want))}`;
+function isComparison(out: string): boolean {
+  if (!existsSync(infoPath(out))) return false;
+  const { format, variants } = readJson<CompareInfo>(infoPath(out));
+  return format === 1 && Array.isArray(variants);
+}
+
+/** The first difference of each variant: the other seeds will have the same. */
+function requireSameRuns(out: string, runs: readonly WantedRun[]): void {
+  const problems = new Map<string, string>();
+  for (const run of runs) {
+    const { model, seed } = run.info;
+    const problem = problemOf(join(out, runFolder(model, seed)), run);
+    if (problem !== null && !problems.has(model)) problems.set(model, problem);
+  }
+  if (problems.size === 0) return;
+  throw new UserError(`${out} holds other runs of these names, and nothing was changed; give the models other names, or choose another folder with --out\n`
+    + [...problems.values()].map((problem) => `  ${problem}`).join("\n"));
+}
+
+function problemOf(folder: string, { info, spec }: WantedRun): string | null {
+  try {
+    checkFolder(folder, true, info, spec);
+    return null;
+  } catch (error) {
+    if (error instanceof UserError) return messageOf(error);
+    throw error;
+  }
 }
 
 const finalPath = (folder: string): string => join(folder, "final.json");
@@ -71,3 +105,9 @@ const finalPath = (folder: string): string => join(folder, "final.json");
 export const readFinal = (folder: string): FinalRecord | null => (existsSync(finalPath(folder)) ? readJson<FinalRecord>(finalPath(folder)) : null);
 
 export const writeFinal = (folder: string, record: FinalRecord): void => writeAtomic(finalPath(folder), `${JSON.stringify(record)}\n`);
+
+const timesPath = (out: string): string => join(out, "step-times.json");
+
+export const readStepTimes = (out: string): StepTimes | null => (existsSync(timesPath(out)) ? readJson<StepTimes>(timesPath(out)) : null);
+
+export const writeStepTimes = (out: string, times: StepTimes): void => writeAtomic(timesPath(out), `${JSON.stringify(times, null, 2)}\n`);

@@ -1,21 +1,25 @@
 /** results.json of a comparison. Losses in nats per token, times in seconds, memory in bytes. */
 import type { AdapterName } from "../session.ts";
+import type { Recipe } from "../standalone/schedule.ts";
 import type { DataInfo } from "../train/index.ts";
 import type { Interval } from "./statistics.ts";
 
 export interface CompareResults {
-  readonly format: 1;
+  readonly format: 2;
   readonly title: string;
   readonly versions: { readonly moeut: string; readonly node: string };
   readonly adapter: AdapterName;
-  readonly data: DataInfo & { readonly bytes_per_token: number };
+  /** held_out: how the held-out text was chosen. */
+  readonly data: DataInfo & { readonly bytes_per_token: number; readonly held_out: string };
   readonly budget: { readonly steps: number; readonly batch: number; readonly seq_len: number; readonly tokens: number };
   readonly seeds: readonly number[];
   /** Held-out sequences behind each final loss, the same for all. */
   readonly validation_sequences: number;
-  /** What differences are taken against. */
+  /** What the differences of variants are taken against. */
   readonly baseline: string;
   readonly variants: readonly VariantResult[];
+  /** Every two variants: the final loss of `variant` less that of `against`; null where no pair of runs is complete. */
+  readonly pairs: readonly { readonly variant: string; readonly against: string; readonly difference: Difference | null }[];
   /** How the numbers were made, for readers. */
   readonly method: readonly string[];
 }
@@ -27,28 +31,41 @@ export interface VariantResult {
   readonly spec: string;
   /** Against the baseline's, as "-" and "+" lines; null for the baseline. */
   readonly spec_diff: string | null;
+  readonly recipe: Recipe;
   readonly parameters: { readonly unique: number; readonly active: number };
   /** Multiply-accumulates of one forward pass, per token, by convention. */
   readonly macs_per_token: { readonly moeut: number; readonly full: number };
-  readonly memory_bytes: number;
-  /** Median over all steps of all runs; ratio to the baseline in this comparison. */
-  readonly step_seconds: { readonly median: number; readonly ratio: number } | null;
-  /** Final, over the runs that did not diverge; null if all did. */
+  /** null if no run was measured. */
+  readonly memory_bytes: number | null;
+  readonly step_seconds: StepSeconds | null;
+  /** Final, over the sound runs; null if there is none. */
   readonly validation_loss: { readonly mean: number; readonly sd: number | null } | null;
   readonly perplexity: number | null;
   readonly bits_per_byte: number | null;
-  /** This variant's final loss less the baseline's, paired by seed; null for the baseline and where no pair is complete. */
+  /** This variant's final loss less the baseline's; null for the baseline and where no pair is complete. */
   readonly difference: Difference | null;
   readonly runs: readonly RunResult[];
   readonly sample: Sample | null;
 }
 
+/** Of a training step. */
+export interface StepSeconds {
+  readonly median: number;
+  /** Least and greatest of the rounds; of times while training: the middle half of all steps. */
+  readonly spread: Interval;
+  /** To the baseline's, round by round: median, least and greatest. null unless both were measured in turn. */
+  readonly ratio: number | null;
+  readonly ratio_spread: Interval | null;
+  readonly measured: "in turn" | "while training";
+}
+
+/** Of paired runs. */
 export interface Difference {
   readonly mean: number;
-  /** 95 %, bootstrap over sequences and seeds. */
-  readonly interval: Interval;
-  /** 95 %, Student's t over seeds; null for one seed. */
+  /** 95 % over seeds, Student's t: what another seed would change. null for one seed. */
   readonly seed_interval: Interval | null;
+  /** 95 % over held-out sequences with the runs as they are, Student's t: what other text would change. null for one sequence. */
+  readonly text_interval: Interval | null;
   readonly per_seed: readonly { readonly seed: number; readonly difference: number }[];
 }
 
@@ -56,8 +73,10 @@ export interface RunResult {
   readonly seed: number;
   /** Relative to results.json. */
   readonly folder: string;
-  /** What went wrong, or null. */
+  /** What went wrong in training, or null. */
   readonly diverged: string | null;
+  /** Why there is no run to measure (the model is too large for the device, say), or null. */
+  readonly failed: string | null;
   readonly validation_loss: number | null;
   /** Training loss (cross-entropy) per step, thinned, and held-out loss where it was measured. */
   readonly curve: readonly { readonly step: number; readonly train_loss: number; readonly validation_loss: number | null }[];

@@ -1,13 +1,13 @@
 /** Trains every variant with every seed, one run after the other, and measures each once at its end. */
 import { join } from "node:path";
 import type { Dataset, Tokenizer } from "../data/index.ts";
-import { decodeText } from "../data/index.ts";
 import { evaluate } from "../evaluate/index.ts";
-import { generateText } from "../generate/index.ts";
-import type { Session } from "../session.ts";
-import { currentCheckpoint, Diverged, loadWeights, startRun, train, weightsPath, type RunInfo, type StepRecord } from "../train/index.ts";
+import { withOwnFolder } from "../files/folder.ts";
+import type { AdapterName, Session } from "../session.ts";
+import type { Recipe } from "../standalone/schedule.ts";
+import { Diverged, startRun, train, type RunInfo, type StepRecord } from "../train/index.ts";
 import { readFinal, runFolder, writeFinal, type FinalRecord } from "./folder.ts";
-import type { Sample } from "./results.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** A model to compare, with everything about it that needs no device. */
 export interface Variant {
@@ -17,10 +17,11 @@ export interface Variant {
   readonly parameters: { readonly unique: number; readonly active: number };
   readonly macsPerToken: { readonly moeut: number; readonly full: number };
   readonly seqLen: number;
+  readonly recipe: Recipe;
   readonly checkpointEvery: number;
-  /** Everything but the seed is the same for all runs of the variant. */
-  readonly info: (seed: number, session: Session) => RunInfo;
-  /** Compiles the model and loads it. Sessions are closed before the next is opened. */
+  /** Everything but seed and adapter is the same for all runs of the variant. */
+  readonly info: (seed: number, adapter: AdapterName) => RunInfo;
+  /** Compiles the model and loads it. */
   readonly open: (purpose: "train" | "generate") => Promise<Session>;
 }
 
@@ -29,7 +30,8 @@ export interface CompareOptions {
   readonly variants: readonly Variant[];
   readonly seeds: readonly number[];
   readonly tokenizer: Tokenizer;
-  readonly data: (seed: number) => Promise<Dataset>;
+  /** In batches of that many sequences; their order depends on the seed alone. */
+  readonly data: (seed: number, batch: number) => Promise<Dataset>;
   readonly evalEvery: number;
   readonly evalTokens: number;
   readonly finalTokens: number;
@@ -45,78 +47,116 @@ export interface CompareHooks {
   /** What happens beside training: "measuring", "sampling". */
   readonly onPhase?: (text: string) => void;
   readonly onDone?: (variant: Variant, seed: number, final: FinalRecord) => void;
+  /** A run that ended without a result: its model is too large for the device, say. */
+  readonly onFail?: (variant: Variant, seed: number, error: unknown) => void;
   readonly shouldStop?: () => boolean;
 }
 
-/** Seeds are the outer loop, so that an unfinished comparison has something to say about all variants. @returns false if stopped early */
-export async function runComparison(options: CompareOptions, hooks: CompareHooks = {}): Promise<boolean> {
-  const total = options.seeds.length * options.variants.length;
-  let index = 0;
-  for (const seed of options.seeds) {
-    for (const variant of options.variants) {
-      index++;
-      if (readFinal(join(options.out, runFolder(variant.name, seed))) !== null) continue;
-      hooks.onRun?.(variant, seed, index, total);
-      const final = await oneRun(options, variant, seed, hooks);
-      if (final === null) return false;
-      hooks.onDone?.(variant, seed, final);
-    }
-  }
-  return true;
+/** A run without a result. */
+export interface RunFailure {
+  readonly variant: Variant;
+  readonly seed: number;
+  readonly error: unknown;
 }
 
-async function oneRun(options: CompareOptions, variant: Variant, seed: number, hooks: CompareHooks): Promise<FinalRecord | null> {
-  const folder = join(options.out, runFolder(variant.name, seed));
-  const data = await options.data(seed);
-  const session = await variant.open("train");
-  const measured = await trainAndMeasure(options, variant, seed, session, data, folder, hooks).finally(() => session.close());
-  if (measured === null) return null;
-  const wantsSample = seed === options.seeds[0] && measured.diverged === null;
-  const final = wantsSample ? { ...measured, sample: await takeSample(options, variant, seed, data, folder, hooks) } : measured;
+export interface RunsOutcome {
+  /** false if stopped early */
+  readonly finished: boolean;
+  readonly failures: readonly RunFailure[];
+}
+
+/** Data in the micro-batches of a variant. */
+export const dataOf = ({ data }: CompareOptions, { recipe: { batch, accumulate } }: Variant, seed: number): Promise<Dataset> => data(seed, batch / accumulate);
+
+/**
+ * Trains what is not finished in the folder. Seeds are the outer loop, so that an unfinished comparison has something to say about
+ * all variants. A run that fails does not keep the others from being trained, and is tried again the next time.
+ */
+export async function runComparison(options: CompareOptions, sessions: Sessions, hooks: CompareHooks = {}): Promise<RunsOutcome> {
+  const { seeds, variants } = options;
+  const failures: RunFailure[] = [];
+  const nHeldOut = await countHeldOut(options);
+  for (const [index, { seed, variant }] of seeds.flatMap((seed) => variants.map((variant) => ({ seed, variant }))).entries()) {
+    if (hooks.shouldStop?.() === true) return { finished: false, failures };
+    if (isMeasured(readFinal(folderOf(options, variant, seed)), nHeldOut)) continue;
+    hooks.onRun?.(variant, seed, index + 1, seeds.length * variants.length);
+    try {
+      const final = await withOwnFolder(folderOf(options, variant, seed), () => oneRun(options, variant, seed, sessions, hooks));
+      if (final === null) return { finished: false, failures };
+      hooks.onDone?.(variant, seed, final);
+    } catch (error) {
+      sessions.discard(variant);
+      failures.push({ variant, seed, error });
+      hooks.onFail?.(variant, seed, error);
+    }
+  }
+  return { finished: true, failures };
+}
+
+const folderOf = ({ out }: CompareOptions, variant: Variant, seed: number): string => join(out, runFolder(variant.name, seed));
+
+export interface SoundRun {
+  readonly seed: number;
+  readonly folder: string;
+  readonly final: FinalRecord;
+}
+
+/** The first run of a variant that reached its end, or null. */
+export function firstSoundRun(options: CompareOptions, variant: Variant): SoundRun | null {
+  const runs = options.seeds.map((seed) => ({ seed, folder: folderOf(options, variant, seed), final: readFinal(folderOf(options, variant, seed)) }));
+  return runs.find((run): run is SoundRun => run.final?.diverged === null) ?? null;
+}
+
+/** Sequences behind each final loss. */
+async function countHeldOut(options: CompareOptions): Promise<number> {
+  const data = await dataOf(options, options.variants[0]!, options.seeds[0]!);
+  return [...data.validationBatches(options.finalTokens)].reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** A finished run that was measured on more or less text than is asked for now is measured again. */
+const isMeasured = (final: FinalRecord | null, nHeldOut: number): boolean => final !== null && (final.diverged !== null || final.sequences.length === nHeldOut);
+
+/** @returns null if stopped before the end */
+async function oneRun(options: CompareOptions, variant: Variant, seed: number, sessions: Sessions, hooks: CompareHooks): Promise<FinalRecord | null> {
+  const folder = folderOf(options, variant, seed);
+  const data = await dataOf(options, variant, seed);
+  const { session } = await sessions.get(variant);
+  const about = { format: 1, bytesPerToken: data.bytesPerToken, memoryBytes: session.memoryBytes, adapter: session.adapter, sample: readFinal(folder)?.sample ?? null } as const;
+  const { finished, diverged } = await trainToEnd(options, variant, seed, session, data, hooks);
+  if (!finished) return null;
+  if (diverged !== null) sessions.discard(variant); // its gradients are not finite
+  const sequences = diverged === null ? await measure(options, variant, session, data, hooks) : [];
+  const final = { ...about, diverged, sequences };
   writeFinal(folder, final);
   return final;
 }
 
-/** @returns null if stopped before the end */
-async function trainAndMeasure(options: CompareOptions, variant: Variant, seed: number, session: Session, data: Dataset, folder: string, hooks: CompareHooks): Promise<FinalRecord | null> {
-  const { executor, params, memoryBytes, adapter } = session;
-  const info = variant.info(seed, session);
+interface TrainEnd {
+  /** false if stopped early */
+  readonly finished: boolean;
+  /** What went wrong, or null. */
+  readonly diverged: string | null;
+}
+
+async function trainToEnd(options: CompareOptions, variant: Variant, seed: number, session: Session, data: Dataset, hooks: CompareHooks): Promise<TrainEnd> {
+  const { executor, params, adapter } = session;
+  const folder = folderOf(options, variant, seed);
+  const info = variant.info(seed, adapter);
   const done = startRun({ folder, spec: variant.spec, info, executor, params, resume: true });
   hooks.onStart?.(variant, session, done);
-  const about = { format: 1, bytesPerToken: data.bytesPerToken, memoryBytes, adapter, sample: null } as const;
   const { evalEvery, evalTokens } = options;
+  const trainOptions = { folder, info, executor, params, data, done, evalEvery, evalTokens, checkpointEvery: variant.checkpointEvery };
   try {
-    const trainOptions = { folder, info, executor, params, data, done, evalEvery, evalTokens, checkpointEvery: variant.checkpointEvery };
     const { finished } = await train(trainOptions, { onStep: (record) => hooks.onStep?.(variant, seed, record), ...(hooks.shouldStop && { shouldStop: hooks.shouldStop }) });
-    if (!finished) return null;
+    return { finished, diverged: null };
   } catch (error) {
-    if (error instanceof Diverged) return { ...about, diverged: error.message, sequences: [] };
+    if (error instanceof Diverged) return { finished: true, diverged: error.message };
     throw error;
   }
+}
+
+/** Mean loss of each held-out sequence. */
+async function measure({ finalTokens }: CompareOptions, variant: Variant, { executor }: Session, data: Dataset, hooks: CompareHooks): Promise<readonly number[]> {
   hooks.onPhase?.(`measuring ${variant.name} on held-out data …`);
-  const { sequences } = await evaluate(executor, data.validationBatches(options.finalTokens), data.bytesPerToken);
-  return { ...about, diverged: null, sequences };
-}
-
-async function takeSample(options: CompareOptions, variant: Variant, seed: number, data: Dataset, folder: string, hooks: CompareHooks): Promise<Sample> {
-  hooks.onPhase?.(`sampling from ${variant.name} …`);
-  const { tokenizer, sampleTokens } = options;
-  const prompt = options.prompt ?? firstWords(data, tokenizer, variant.seqLen);
-  const session = await variant.open("generate");
-  try {
-    loadWeights(weightsPath(currentCheckpoint(folder)!), session.executor, session.params);
-    const pieces: string[] = [];
-    const sampling = { maxTokens: sampleTokens, seqLen: variant.seqLen, temperature: 0.7, topK: null, topP: null, seed: 0 };
-    for await (const piece of generateText(session.executor, tokenizer, prompt, sampling)) pieces.push(piece);
-    return { seed, prompt, text: pieces.join("") };
-  } finally {
-    session.close();
-  }
-}
-
-const PROMPT_TOKENS = 48;
-
-function firstWords(data: Dataset, tokenizer: Tokenizer, seqLen: number): string {
-  const { tokens } = data.validationBatches(1).next().value!;
-  return decodeText(tokenizer, tokens.subarray(0, Math.min(PROMPT_TOKENS, Math.ceil(seqLen / 2))));
+  return (await evaluate(executor, data.validationBatches(finalTokens), data.bytesPerToken)).sequences;
 }

@@ -1,5 +1,4 @@
 /** Statistics of repeated runs. */
-import { createRandom } from "../standalone/random.ts";
 
 export interface Interval {
   readonly low: number;
@@ -25,36 +24,13 @@ export function quantile(values: readonly number[], p: number): number {
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-const RESAMPLES = 10_000;
-
-/**
- * 95 % interval of the mean of paired differences [seeds][sequences], by the percentile bootstrap: seeds and sequences are drawn
- * anew, independently of each other, with replacement. One seed gives the uncertainty of the held-out text alone.
- */
-export function bootstrapInterval(differences: readonly (readonly number[])[], resamples: number = RESAMPLES): Interval {
-  const random = createRandom(0, "bootstrap");
-  const [seeds, sequences] = [differences.length, differences[0]!.length];
-  let drawn = 0;
-  const pick = (n: number): number => Math.floor(random.uniform(drawn++) * n);
-  const means = Array.from({ length: resamples }, () => {
-    const rows = Array.from({ length: seeds }, () => differences[pick(seeds)]!);
-    let sum = 0;
-    for (let i = 0; i < sequences; i++) {
-      const column = pick(sequences);
-      for (const row of rows) sum += row[column]!;
-    }
-    return sum / (seeds * sequences);
-  });
-  return { low: quantile(means, 0.025), high: quantile(means, 0.975) };
-}
-
 /** 97.5 % quantiles of Student's t for 1 … 30 degrees of freedom. */
 const T = [
   12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
   2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
 ]; // prettier-ignore
 
-/** 95 % interval of the mean by Student's t; null for fewer than two values. */
+/** 95 % interval of the mean of independent values, by Student's t; null for fewer than two. */
 export function studentInterval(values: readonly number[]): Interval | null {
   const sd = deviation(values);
   if (sd === null) return null;

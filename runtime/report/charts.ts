@@ -3,8 +3,8 @@ import { LineChart, CustomChart, ScatterChart } from "echarts/charts";
 import { GridComponent, LegendComponent, MarkLineComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import type { CompareResults, VariantResult } from "../compare/results.ts";
-import { mean } from "../compare/statistics.ts";
+import type { CompareResults, Difference, VariantResult } from "../compare/results.ts";
+import { mean, type Interval } from "../compare/statistics.ts";
 
 echarts.use([LineChart, ScatterChart, CustomChart, GridComponent, LegendComponent, MarkLineComponent, SVGRenderer]);
 
@@ -43,7 +43,7 @@ interface Point {
 
 /** Mean, least and greatest over the seeds at each step where all seeds have a value. */
 export function spread(variant: VariantResult, which: "train_loss" | "validation_loss", scale: number): readonly Point[] {
-  const curves = variant.runs.map((run) => new Map(run.curve.map((point) => [point.step, point[which]])));
+  const curves = variant.runs.filter((run) => run.failed === null).map((run) => new Map(run.curve.map((point) => [point.step, point[which]])));
   return [...(curves[0]?.keys() ?? [])].flatMap((step) => {
     const values = curves.map((curve) => curve.get(step)).filter((x) => x !== undefined && x !== null);
     return values.length < curves.length ? [] : [{ x: step * scale, mean: mean(values), low: Math.min(...values), high: Math.max(...values) }];
@@ -99,17 +99,27 @@ export function computeChart(results: CompareResults): string {
   return lossChart("compute", results, "validation_loss", "multiply-accumulates of all forward passes so far", (variant) => variant.macs_per_token.full * tokensPerStep);
 }
 
-/** One row per variant: the difference from the baseline with its interval, and a dot per seed. */
+interface DifferenceRow {
+  readonly name: string;
+  readonly color: string;
+  readonly difference: Difference;
+}
+
+/** One row per variant: the difference from the baseline, its interval over seeds in colour, that over the text in grey, and a dot per seed. */
 export function differenceChart(results: CompareResults): string {
-  const rows = results.variants.flatMap((variant, i) => (variant.difference === null ? [] : [{ variant, difference: variant.difference, color: seriesColor(i) }])).reverse();
-  const interval = { type: "custom", renderItem: intervalItem, data: rows.map(({ difference: d, color }, i) => ({ value: [d.interval.low, d.interval.high, d.mean, i], itemStyle: { color } })), encode: { x: [0, 1, 2], y: 3 } };
-  const seeds = { type: "scatter", symbolSize: 6, data: rows.flatMap(({ difference, color }, i) => difference.per_seed.map((s) => ({ value: [s.difference, i], itemStyle: { color, opacity: 0.55 } }))) };
+  const rows = results.variants.flatMap(({ name, difference }, i): readonly DifferenceRow[] => (difference === null ? [] : [{ name, difference, color: seriesColor(i) }])).reverse();
+  const text = intervals(rows.map(({ difference: d }) => d.text_interval), () => "var(--muted)", { lineWidth: 1.2, cap: 4, below: 11 });
+  const seeds = intervals(rows.map(({ difference: d }) => d.seed_interval), (row) => rows[row]!.color, { lineWidth: 2.5, cap: 6, below: 0 });
+  const means = { type: "scatter", symbol: "rect", symbolSize: 8, data: rows.map(({ difference, color }, i) => ({ value: [difference.mean, i], itemStyle: { color } })) };
+  const dots = { type: "scatter", symbolSize: 6, data: rows.flatMap(({ difference, color }, i) => difference.per_seed.map((s) => ({ value: [s.difference, i], itemStyle: { color, opacity: 0.55 } }))) };
   const zero = { type: "line", data: [], markLine: { symbol: "none", silent: true, label: { show: false }, lineStyle: { color: "var(--muted)", type: "dashed" }, data: [{ xAxis: 0 }] } };
-  return render("differences", 96 + 44 * rows.length, {
-    grid: { ...GRID, left: 24 + 8 * Math.max(...rows.map(({ variant }) => variant.name.length)), top: 20 },
-    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", ...range(rows.flatMap(({ difference: d }) => [d.interval.low, d.interval.high, ...d.per_seed.map((s) => s.difference)])) }),
-    yAxis: axis("", { type: "category", data: rows.map(({ variant }) => variant.name), axisLabel: { color: "var(--ink)" }, splitLine: { show: false } }),
-    series: [interval, seeds, zero] as never,
+  const limits = rows.flatMap(({ difference: d }) => [d.seed_interval, d.text_interval].flatMap((found) => (found === null ? [] : [found.low, found.high])));
+  const all = [...limits, ...rows.flatMap(({ difference: d }) => d.per_seed.map((s) => s.difference))];
+  return render("differences", 96 + 48 * rows.length, {
+    grid: { ...GRID, left: 24 + 8 * Math.max(...rows.map(({ name }) => name.length)), top: 20 },
+    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", ...range(all) }),
+    yAxis: axis("", { type: "category", data: rows.map(({ name }) => name), axisLabel: { color: "var(--ink)" }, splitLine: { show: false } }),
+    series: [zero, text, seeds, dots, means] as never,
   });
 }
 
@@ -126,15 +136,26 @@ function range(values: readonly number[]): { readonly min: number; readonly max:
 interface RenderApi {
   value(dimension: number): number;
   coord(point: readonly [number, number]): [number, number];
-  visual(name: "color"): string;
 }
 
-function intervalItem(_: unknown, api: RenderApi): object {
-  const row = api.value(3);
-  const [low, y] = api.coord([api.value(0), row]);
-  const [high] = api.coord([api.value(1), row]);
-  const [center] = api.coord([api.value(2), row]);
-  const style = { stroke: api.visual("color"), lineWidth: 2.5, fill: "none" };
-  const line = (x1: number, y1: number, x2: number, y2: number): object => ({ type: "line", shape: { x1, y1, x2, y2 }, style });
-  return { type: "group", children: [line(low, y, high, y), line(low, y - 6, low, y + 6), line(high, y - 6, high, y + 6), { type: "rect", shape: { x: center - 4, y: y - 4, width: 8, height: 8 }, style: { fill: api.visual("color") } }] };
+interface IntervalStyle {
+  readonly lineWidth: number;
+  /** Half the height of the ends. */
+  readonly cap: number;
+  /** Pixels under the middle of the row. */
+  readonly below: number;
+}
+
+/** A series of bars with ends, one per row; null leaves a row out. */
+function intervals(rows: readonly (Interval | null)[], colorOf: (row: number) => string, { lineWidth, cap, below }: IntervalStyle): object {
+  const renderItem = (_: unknown, api: RenderApi): object => {
+    const row = api.value(2);
+    const [low, middle] = api.coord([api.value(0), row]);
+    const [high] = api.coord([api.value(1), row]);
+    const y = middle + below;
+    const line = (x1: number, y1: number, x2: number, y2: number): object => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke: colorOf(row), lineWidth, fill: "none" } });
+    return { type: "group", children: [line(low, y, high, y), line(low, y - cap, low, y + cap), line(high, y - cap, high, y + cap)] };
+  };
+  const data = rows.flatMap((found, row) => (found === null ? [] : [[found.low, found.high, row]]));
+  return { type: "custom", renderItem, data, encode: { x: [0, 1], y: 2 } };
 }

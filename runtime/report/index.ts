@@ -1,13 +1,16 @@
 /** report.html of a comparison. */
-import type { CompareResults, VariantResult } from "../compare/results.ts";
-import { computeChart, differenceChart, seriesColor, trainingChart, validationChart } from "./charts.ts";
+import type { CompareResults, Difference, StepSeconds, VariantResult } from "../compare/results.ts";
+import { conclusion } from "./conclusion.ts";
+import { pairTable } from "./pairs.ts";
+import { computeChart, differenceChart, trainingChart, validationChart } from "./charts.ts";
+import { nameCell, tone } from "./cells.ts";
 import { escape, figure, htmlTable, page } from "./page.ts";
-import { count, interval, isClear, loss, memory, signed, time, tokens, verdicts } from "./words.ts";
+import { count, interval, loss, memory, signed, time, tokens } from "./words.ts";
 
 export function renderReport(results: CompareResults): string {
   return page(results.title, [
     header(results),
-    `<div class="verdicts">${verdicts(results).map((sentence) => `<p>${escape(sentence)}</p>`).join("")}</div>`,
+    `<div class="verdicts">${conclusion(results).map((sentence) => `<p>${escape(sentence)}</p>`).join("")}</div>`,
     resultTable(results),
     "<h2>Loss</h2>", ...lossFigures(results),
     "<h2>Cost</h2>", costTable(results),
@@ -25,11 +28,8 @@ function header({ title, data, budget, seeds, validation_sequences: sequences, v
   return `<h1>${escape(title)}</h1><p class="about">${runs}; ${trained} of ${escape(data.source.join(" "))}; ${measured}.</p>`;
 }
 
-const nameCell = ({ variants, baseline }: CompareResults, variant: VariantResult): string =>
-  `<span class="dot" style="background:${seriesColor(variants.indexOf(variant))}"></span>${escape(variant.name)}${variant.name === baseline ? "<small>baseline</small>" : ""}`;
-
 function resultTable(results: CompareResults): string {
-  const head = ["variant", "final loss<small>nats per token</small>", "perplexity", "bits per byte", `against ${escape(results.baseline)}<small>95 % interval</small>`, "parameters<small>active per token</small>", "MACs per token"];
+  const head = ["variant", "final loss<small>nats per token</small>", "perplexity", "bits per byte", `against ${escape(results.baseline)}<small>95 % intervals</small>`, "parameters<small>active per token</small>", "MACs per token"];
   const rows = results.variants.map((v) => [
     nameCell(results, v), lossCell(v), v.perplexity === null ? "–" : v.perplexity.toFixed(3), v.bits_per_byte === null ? "–" : loss(v.bits_per_byte), differenceCell(v),
     `${count(v.parameters.unique)}<small>${count(v.parameters.active)}</small>`, count(v.macs_per_token.full),
@@ -38,16 +38,18 @@ function resultTable(results: CompareResults): string {
 }
 
 function lossCell({ validation_loss: found, runs }: VariantResult): string {
-  const failed = runs.filter((run) => run.diverged !== null).length;
-  const note = failed === 0 ? "" : `<small class="bad">${failed} diverged</small>`;
+  const diverged = runs.filter((run) => run.diverged !== null).length;
+  const failed = runs.filter((run) => run.failed !== null).length;
+  const note = `${diverged === 0 ? "" : `<small class="bad">${diverged} diverged</small>`}${failed === 0 ? "" : `<small class="bad">${failed} failed</small>`}`;
   if (found === null) return `–${note}`;
   return `${loss(found.mean)}${found.sd === null ? "" : `<small>± ${loss(found.sd)} over seeds</small>`}${note}`;
 }
 
 function differenceCell({ difference: d }: VariantResult): string {
   if (d === null) return "–";
-  const tone = !isClear(d) ? "" : d.mean < 0 ? ' class="good"' : ' class="bad"';
-  return `<span${tone}>${signed(d.mean)}</span><small>${interval(d)}</small>`;
+  const seeds = d.seed_interval === null ? "one seed" : `${interval(d.seed_interval)} over seeds`;
+  const text = d.text_interval === null ? "" : `<small>${interval(d.text_interval)} over the text</small>`;
+  return `<span${tone(d)}>${signed(d.mean)}</span><small>${seeds}</small>${text}`;
 }
 
 function lossFigures(results: CompareResults): readonly string[] {
@@ -57,28 +59,34 @@ function lossFigures(results: CompareResults): readonly string[] {
     ...(has("validation_loss") ? [figure(validationChart(results), `Held-out loss during training.${band}`)] : []),
     figure(trainingChart(results), `Training loss (cross-entropy alone, averaged over neighbouring steps).${band}`),
     ...(has("validation_loss") ? [figure(computeChart(results), "Held-out loss against the multiplications spent: the comparison at equal compute. Curves that end further left did less work per step.")] : []),
-    ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), `Final differences from ${escape(results.baseline)}: square and bar are the mean and its 95 % interval, dots the single seeds.`)] : []),
+    ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), `Final differences from ${escape(results.baseline)}: square and bar are the mean and its 95 % interval over seeds, dots the single seeds; the thin grey bar is the 95 % interval over the text, which says nothing of other seeds.`)] : []),
     ...(results.seeds.length > 1 && results.variants.some((v) => v.difference !== null) ? [seedTable(results)] : []),
+    ...(results.variants.length > 2 ? ["<h2>Every two variants</h2>", pairTable(results)] : []),
   ];
 }
 
 function seedTable(results: CompareResults): string {
   const compared = results.variants.filter((v) => v.difference !== null);
-  const head = ["difference of seed", ...results.seeds.map(String), "95 %, Student's t over seeds"];
-  const cell = (v: VariantResult, seed: number): string => {
-    const found = v.difference!.per_seed.find((s) => s.seed === seed);
-    return found === undefined ? "diverged" : signed(found.difference);
+  const head = [`against ${escape(results.baseline)}, seed`, ...results.seeds.map(String), "95 % over seeds"];
+  const cell = (d: Difference, seed: number): string => {
+    const found = d.per_seed.find((s) => s.seed === seed);
+    return found === undefined ? "–" : signed(found.difference);
   };
-  const student = ({ difference: d }: VariantResult): string => (d!.seed_interval === null ? "needs two seeds" : `${signed(d!.seed_interval.low)} to ${signed(d!.seed_interval.high)}`);
-  return htmlTable([head, ...compared.map((v) => [nameCell(results, v), ...results.seeds.map((seed) => cell(v, seed)), student(v)])]);
+  const over = ({ seed_interval: found }: Difference): string => (found === null ? "needs two seeds" : interval(found));
+  return htmlTable([head, ...compared.map((v) => [nameCell(results, v), ...results.seeds.map((seed) => cell(v.difference!, seed)), over(v.difference!)])]);
 }
 
 function costTable(results: CompareResults): string {
-  const head = ["variant", "parameters", "active per token", "MACs per token<small>everything</small>", "MACs per token<small>as in the MoEUT paper</small>", "median step<small>ratio to baseline</small>", "memory"];
+  const head = ["variant", "parameters", "active per token", "MACs per token<small>everything</small>", "MACs per token<small>as in the MoEUT paper</small>", "step", "memory"];
   return htmlTable([head, ...results.variants.map((v) => [
     nameCell(results, v), tokens(v.parameters.unique), tokens(v.parameters.active), tokens(Math.round(v.macs_per_token.full)), tokens(Math.round(v.macs_per_token.moeut)),
-    v.step_seconds === null ? "–" : `${time(v.step_seconds.median)}<small>× ${v.step_seconds.ratio.toFixed(2)}</small>`, memory(v.memory_bytes),
+    v.step_seconds === null ? "–" : stepCell(v.step_seconds), v.memory_bytes === null ? "–" : memory(v.memory_bytes),
   ])]);
+}
+
+function stepCell({ median, spread, ratio, ratio_spread: around, measured }: StepSeconds): string {
+  const against = ratio === null || around === null ? "" : `<small>× ${ratio.toFixed(2)} (${around.low.toFixed(2)} to ${around.high.toFixed(2)})</small>`;
+  return `${time(median)}<small>${time(spread.low)} to ${time(spread.high)}</small>${measured === "in turn" ? against : `<small>${measured}</small>`}`;
 }
 
 function samples(results: CompareResults): readonly string[] {

@@ -93,12 +93,12 @@ export function requireSameRun(folder: string, have: RunInfo, want: RunInfo): vo
   if (have.data.tokenizer !== want.data.tokenizer) throw differs("the tokenizer", want.data.tokenizer, have.data.tokenizer);
   if (have.data.id !== want.data.id) throw new UserError(`cannot resume ${folder}: it was trained on other data (${have.data.source.join(" ")}, id ${have.data.id.slice(0, 12)}; now ${want.data.source.join(" ")}, id ${want.data.id.slice(0, 12)})`);
   if (have.seed !== want.seed) throw differs("the seed", want.seed, have.seed);
-  const [then, now] = [flat(have.recipe), flat(want.recipe)];
+  const [then, now] = [recipeSettings(have.recipe), recipeSettings(want.recipe)];
   for (const name of Object.keys(now)) if (now[name] !== then[name]) throw differs(name, now[name], then[name]);
 }
 
 /** The settings that change weights, by the names they have in a spec. */
-function flat({ optimizer: o, schedule: s, gradClip, batch, accumulate, steps }: Recipe): Readonly<Record<string, unknown>> {
+export function recipeSettings({ optimizer: o, schedule: s, gradClip, batch, accumulate, steps }: Recipe): Readonly<Record<string, unknown>> {
   return {
     lr: o?.lr, beta1: o?.beta1, beta2: o?.beta2, eps: o?.eps, weight_decay: o?.weightDecay,
     schedule: s?.kind, warmup: s?.warmup, floor: s?.floor, grad_clip: gradClip ?? "none", batch, accumulate, steps,

@@ -1,0 +1,20 @@
+/** The table of all pairs of variants. */
+import type { CompareResults, Difference } from "../compare/results.ts";
+import { nameCell, tone } from "./cells.ts";
+import { escape, htmlTable } from "./page.ts";
+import { interval, signed } from "./words.ts";
+
+/** Final loss of the row's variant less that of the column's. */
+export function pairTable(results: CompareResults): string {
+  const { variants } = results;
+  const head = ["loss of the row less that of the column", ...variants.slice(0, -1).map(({ name }) => escape(name))];
+  const rows = variants.slice(1).map((row, i) => [
+    nameCell(results, row), ...variants.slice(0, -1).map((column, j) => (j > i ? "" : cell(results.pairs.find((pair) => pair.variant === row.name && pair.against === column.name)!.difference))),
+  ]);
+  return htmlTable([head, ...rows]);
+}
+
+function cell(d: Difference | null): string {
+  if (d === null) return "–";
+  return `<span${tone(d)}>${signed(d.mean)}</span><small>${d.seed_interval === null ? "one seed" : interval(d.seed_interval)}</small>`;
+}

@@ -1,0 +1,224 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { diffLines, showDiff } from "../runtime/compare/diff.ts";
+import { differenceOf } from "../runtime/compare/difference.ts";
+import { readStepTimes, writeStepTimes, type FinalRecord } from "../runtime/compare/folder.ts";
+import type { CompareResults, Difference } from "../runtime/compare/results.ts";
+import { runComparison, type Variant } from "../runtime/compare/run.ts";
+import { createSessions } from "../runtime/compare/sessions.ts";
+import { deviation, mean, median, quantile, studentInterval } from "../runtime/compare/statistics.ts";
+import { measureStepTimes } from "../runtime/compare/step-times.ts";
+import { summarize } from "../runtime/compare/summary.ts";
+import { conclusion } from "../runtime/report/conclusion.ts";
+import { renderReport } from "../runtime/report/index.ts";
+import { isClear } from "../runtime/report/words.ts";
+import { aboutOf, compare, optionsOf, variant } from "./support/bigram-compare.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "moeut-results-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+let folders = 0;
+const newFolder = (): string => join(scratch, `results-${folders++}`);
+
+describe("statistics against values worked out by hand", () => {
+  test("mean, deviation, quantiles", () => {
+    expect(mean([2, 4, 9])).toBe(5);
+    expect(deviation([2, 4, 9])).toBeCloseTo(Math.sqrt(13), 12); // (9 + 1 + 16) / 2
+    expect(deviation([7])).toBeNull();
+    expect(median([9, 1, 5])).toBe(5);
+    expect(quantile([1, 2, 3, 4], 0.25)).toBe(1.75);
+    expect(quantile([5], 0.975)).toBe(5);
+  });
+  test("Student's t: ±12.706 √2 / √2 for 0 and 2, ±4.303 · 1 / √3 for 1, 2, 3", () => {
+    expect(studentInterval([0, 2])).toEqual({ low: 1 - 12.706, high: 1 + 12.706 });
+    expect(studentInterval([1, 2, 3])!.high).toBeCloseTo(2 + 4.303 / Math.sqrt(3), 12);
+    expect(studentInterval([1])).toBeNull();
+    expect(studentInterval(Array.from({ length: 61 }, (_, i) => i))!.high - 30).toBeCloseTo((2.0003 * Math.sqrt((60 * 61 * 62) / 12 / 60)) / Math.sqrt(61), 2);
+  });
+});
+
+describe("paired differences", () => {
+  const final = (sequences: readonly number[], diverged: string | null = null): FinalRecord =>
+    ({ format: 1, diverged, sequences, bytesPerToken: 1, memoryBytes: 1, adapter: { kind: "none", name: "none" }, sample: null });
+  const runs = (...losses: readonly (readonly number[] | null)[]) => losses.map((sequences, seed) => ({ seed, final: sequences === null ? null : final(sequences, sequences.length === 0 ? "diverged" : null) }));
+
+  test("over seeds: the means of each seed; over the text: the means of each sequence", () => {
+    const found = differenceOf(runs([1, 2], [3, 8]), runs([0, 0], [1, 1]))!; // per seed 1.5 and 4.5; per sequence 1.5 and 4.5
+    expect(found.per_seed).toEqual([{ seed: 0, difference: 1.5 }, { seed: 1, difference: 4.5 }]);
+    expect([found.mean, found.seed_interval, found.text_interval]).toEqual([3, studentInterval([1.5, 4.5]), studentInterval([1.5, 4.5])]);
+  });
+  test("text that agrees says nothing of seeds that do not", () => {
+    const found = differenceOf(runs([1, 1.01], [-0.9, -0.91], [1, 1.01]), runs([0, 0], [0, 0], [0, 0]))!;
+    expect(found.text_interval!.low).toBeGreaterThan(0.3);
+    expect(isClear(found)).toBe(false);
+  });
+  test("one seed has no interval over seeds and is never clear", () => {
+    const found = differenceOf(runs([1, 1.01]), runs([0, 0]))!;
+    expect(found.seed_interval).toBeNull();
+    expect(isClear(found)).toBe(false);
+  });
+  test("only seeds with a sound run of both count", () => {
+    expect(differenceOf(runs([1], null, [3], []), runs([0], [0], [], [0]))!.per_seed).toEqual([{ seed: 0, difference: 1 }]);
+    expect(differenceOf(runs([], null), runs([0], [0]))).toBeNull();
+  });
+});
+
+test("line differences: one line changed, one added; equal texts", () => {
+  expect(showDiff(diffLines("a\nb\nc\n", "a\nB\nc\nd\n"))).toBe("  a\n- b\n+ B\n  c\n+ d");
+  expect(diffLines("a\nb", "a\nb").every((line) => line.kind === "same")).toBe(true);
+});
+
+const THREE = [variant("fast"), variant("slow", { lr: 0.01 }), variant("slower", { lr: 0.003 })];
+
+/** Without step times in turn. */
+async function trained(out: string, variants: readonly Variant[], seeds: readonly number[]): Promise<CompareResults> {
+  const { failures } = await runComparison(optionsOf(out, variants, seeds), createSessions());
+  return summarize({ ...aboutOf(variants), out, variants, seeds, failures });
+}
+
+describe("step times", () => {
+  test("of runs one after the other they come without a ratio", async () => {
+    const { variants } = await trained(newFolder(), THREE.slice(0, 2), [0]);
+    for (const { step_seconds: found } of variants) {
+      expect(found).toMatchObject({ ratio: null, ratio_spread: null, measured: "while training" });
+      expect(found!.spread.low).toBeLessThanOrEqual(found!.median);
+      expect(found!.spread.high).toBeGreaterThanOrEqual(found!.median);
+    }
+  });
+
+  test("in turn: ratios are taken within a round, so a machine that slows down does not show", async () => {
+    const out = newFolder();
+    await trained(out, THREE.slice(0, 2), [0]);
+    const rounds = [1, 2, 4, 8, 16];
+    writeStepTimes(out, { format: 1, adapter: { kind: "none", name: "none" }, variants: { fast: { specHash: "fast", rounds }, slow: { specHash: "slow", rounds: rounds.map((x) => 1.5 * x) } } });
+    const { variants } = summarize({ ...aboutOf(THREE), out, variants: THREE.slice(0, 2), seeds: [0], failures: [] });
+    expect(variants[1]!.step_seconds).toEqual({ median: 6, spread: { low: 1.5, high: 24 }, ratio: 1.5, ratio_spread: { low: 1.5, high: 1.5 }, measured: "in turn" });
+    expect(variants[0]!.step_seconds!.ratio).toBe(1);
+  });
+
+  test("turns alternate, start from the checkpoint, leave it alone, and are taken once", async () => {
+    const out = newFolder();
+    const turns: string[] = [];
+    const noted = THREE.slice(0, 2).map((of): Variant => ({ ...of, open: async (purpose) => {
+      const session = await of.open(purpose);
+      return { ...session, executor: { ...session.executor, write: (name, data) => (name === "param/bias" && turns.push(of.name), session.executor.write(name, data)) } };
+    } }));
+    const options = optionsOf(out, noted, [0]);
+    const before = await trained(out, THREE.slice(0, 2), [0]);
+    await measureStepTimes(options, createSessions());
+    expect(turns).toEqual(["fast", "slow", "slow", "fast", "fast", "slow", "slow", "fast", "fast", "slow"]);
+    expect(readStepTimes(out)!.variants["slow"]!.rounds).toHaveLength(5);
+    expect((await trained(out, THREE.slice(0, 2), [0])).variants[1]!.validation_loss).toEqual(before.variants[1]!.validation_loss);
+    await measureStepTimes(options, createSessions());
+    expect(turns).toHaveLength(10);
+  });
+
+  test("a failure is said and leaves the times of training", async () => {
+    const out = newFolder();
+    await trained(out, THREE.slice(0, 2), [0]);
+    const phases: string[] = [];
+    const broken = [THREE[0]!, variant("slow", { lr: 0.01, trainError: new Error("out of memory") })];
+    expect(await measureStepTimes(optionsOf(out, broken, [0]), createSessions(), { onPhase: (text) => void phases.push(text) })).toBe(true);
+    expect(phases.at(-1)).toBe("no step times in turn: out of memory");
+    expect(readStepTimes(out)).toBeNull();
+  });
+
+  test("interrupted, nothing is written", async () => {
+    const out = newFolder();
+    await trained(out, THREE.slice(0, 2), [0]);
+    expect(await measureStepTimes(optionsOf(out, THREE.slice(0, 2), [0]), createSessions(), { shouldStop: () => true })).toBe(false);
+    expect(readStepTimes(out)).toBeNull();
+  });
+});
+
+const difference = (seeds: readonly number[], text: readonly number[] = [0.1, 0.2]): Difference =>
+  ({ mean: mean(seeds), seed_interval: studentInterval(seeds), text_interval: studentInterval(text), per_seed: seeds.map((d, seed) => ({ seed, difference: d })) });
+
+describe("conclusion", () => {
+  const results = trained(newFolder(), THREE, [0, 1]);
+  /** With other differences of the second variant from the first. */
+  const against = async (d: Difference | null): Promise<string> => {
+    const { variants, ...rest } = await results;
+    return conclusion({ ...rest, variants: [variants[0]!, { ...variants[1]!, difference: d }] })[0]!;
+  };
+
+  test.each([
+    { why: "clear over seeds", d: difference([0.5, 0.51, 0.49]), want: /^slow ends higher than fast by 0.5000 nats \(95 % over 3 seeds: \+0.4\d+ to \+0.5\d+\)\.$/ },
+    { why: "seeds disagree", d: difference([0.5, -0.4, 0.3], [0.1, 0.11]), want: /^slow and fast cannot be told apart over 3 seeds: the difference is \+0.1333 nats \(95 %: −.* to \+.*\)\.$/ },
+    { why: "one seed", d: difference([-0.3]), want: /^slow ends lower than fast by 0.3000 nats with the one seed there is \(95 % over the text of this seed: .*\); what another seed would change is not known\.$/ },
+    { why: "no pair", d: null, want: /^slow: no pair of runs with fast was completed\.$/ },
+  ])("$why", async ({ d, want }) => expect(await against(d)).toMatch(want));
+
+  test("names the lowest, and what it cannot be told apart from", async () => {
+    const text = conclusion(await results).join("\n");
+    expect(text).toMatch(/fast has the lowest mean loss, \d\.\d{4}; /);
+  });
+  test("says what differs in recipes, that runs are short, and what was held out", async () => {
+    const text = conclusion(await results).join("\n");
+    expect(text).toContain("not trained alike, so recipe and model are compared together: lr is 0.1 (fast) or 0.01 (slow) or 0.003 (slower).");
+    expect(text).toContain("1.44k tokens are 5.3 per parameter, where about 20 are usual");
+    expect(text).toContain("Losses are of 120 tokens that were not trained on: other rows of the pattern.");
+  });
+  test("equal recipes and long runs are no news", async () => {
+    const { variants, budget, ...rest } = await results;
+    const text = conclusion({ ...rest, budget: { ...budget, tokens: 1e6 }, variants: variants.map((v) => ({ ...v, recipe: variants[0]!.recipe })) }).join("\n");
+    expect(text).not.toMatch(/not trained alike|short/);
+  });
+  test("runs that diverged or failed are counted, those of the baseline too", async () => {
+    const { variants, ...rest } = await results;
+    const [run] = variants[0]!.runs;
+    const broken = { ...variants[0]!, runs: [{ ...run!, diverged: "step 3" }, { ...run!, failed: "too large" }] };
+    const text = conclusion({ ...rest, variants: [broken, ...variants.slice(1)] }).join("\n");
+    expect(text).toContain("fast: 1 of 2 runs diverged and is left out.");
+    expect(text).toContain("fast: 1 of 2 runs failed and is left out (too large).");
+  });
+});
+
+describe("report", () => {
+  const results = trained(newFolder(), THREE, [0, 1]);
+  const html = results.then(renderReport);
+
+  test("needs no other file and no network", async () => {
+    const text = await html;
+    const references = [...text.matchAll(/\b(?:src|href|url|@import)\b\s*[=(]?\s*["']?([^"')\s>]+)/g)].map((m) => m[1]!).filter((target) => !target.startsWith("#"));
+    expect(references).toEqual([]);
+    expect(text).not.toMatch(/<script|<link|<iframe|<object/);
+    expect([...text.matchAll(/https?:\/\/[^"'\s<)]+/g)].map((m) => m[0]).filter((url) => !url.startsWith("http://www.w3.org/"))).toEqual([]);
+  });
+  test("shows every variant, every pair, the plots and the differences between specs", async () => {
+    const text = await html;
+    for (const { name } of THREE) expect(text).toContain(name);
+    expect(text.match(/<svg/g)).toHaveLength(4);
+    expect(text).toContain('<span class="line removed">-   lr 0.1</span>');
+    expect(text).toContain("fast &#38; slow &#60;compared&#62;");
+    expect(text).toContain("prefers-color-scheme: dark");
+    expect(text).toContain("@media print");
+    const { pairs } = await results;
+    expect(pairs.map(({ variant: a, against: b }) => `${a} ${b}`)).toEqual(["slow fast", "slower fast", "slower slow"]);
+    for (const pair of pairs) expect(text).toContain(`${pair.difference!.mean < 0 ? "−" : "+"}${Math.abs(pair.difference!.mean).toFixed(4)}</span>`);
+  });
+  test("one seed colours nothing and has no bar in colour", async () => {
+    const text = renderReport(await trained(newFolder(), THREE, [0]));
+    expect(text).not.toMatch(/class="(good|bad)"/);
+    expect(text).toContain("<small>one seed</small>");
+    expect(text).toMatch(/over the text<\/small>/);
+  });
+  test("a variant without any run", async () => {
+    const broken = [THREE[0]!, variant("huge", { trainError: new Error("too large") }), THREE[1]!];
+    const text = renderReport(await trained(newFolder(), broken, [0, 1]));
+    expect(text).toContain("2 failed");
+    expect(text).not.toMatch(/NaN|Infinity|undefined|null/);
+  });
+  test("samples, and step times with their spread", async () => {
+    const out = newFolder();
+    writeStepTimes(out, { format: 1, adapter: { kind: "none", name: "none" }, variants: { fast: { specHash: "fast", rounds: [1, 2, 3] }, slow: { specHash: "slow", rounds: [2, 4, 7] } } });
+    const text = renderReport((await compare(out, THREE.slice(0, 2), [0]))!);
+    expect(text).toContain("4.00 s<small>2.00 s to 7.00 s</small><small>× 2.00 (2.00 to 2.33)</small>");
+    expect(text).toContain('<span class="prompt">');
+  });
+  test("equal results give equal bytes, and no text that is not a number", async () => {
+    expect(renderReport(await results)).toBe(await html);
+    expect(await html).not.toMatch(/NaN|Infinity|undefined/);
+  });
+});

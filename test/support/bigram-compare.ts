@@ -1,0 +1,62 @@
+/** Comparisons of bigram models, without a device. */
+import { compareVariants } from "../../runtime/compare/index.ts";
+import type { CompareResults } from "../../runtime/compare/results.ts";
+import type { CompareHooks, CompareOptions, Variant } from "../../runtime/compare/run.ts";
+import type { About } from "../../runtime/compare/summary.ts";
+import { byteTokenizer } from "../../runtime/data/index.ts";
+import type { RunInfo } from "../../runtime/train/index.ts";
+import { bigramParams, createBigram } from "./bigram-executor.ts";
+import { BIGRAM_RECIPE as RECIPE, bigramData, T, V } from "./bigram-run.ts";
+
+export const DATA = { source: ["pattern"], id: "pattern", tokenizer: "bytes", tokens: 1000 };
+
+export interface BigramVariant {
+  readonly lr?: number;
+  readonly accumulate?: number;
+  readonly steps?: number;
+  readonly checkpointEvery?: number;
+  /** Update whose gradient is not finite; 0: none. */
+  readonly breakAt?: number;
+  readonly specHash?: string;
+  /** What opening throws. */
+  readonly trainError?: Error;
+  readonly sampleError?: Error;
+}
+
+/** The bigram model under its own learning rate and batch split, or with something that breaks. */
+export function variant(name: string, settings: BigramVariant = {}): Variant {
+  const { lr = 0.1, accumulate = 1, steps = RECIPE.steps, checkpointEvery = 0, breakAt = 0, specHash = name, trainError, sampleError } = settings;
+  const recipe = { ...RECIPE, optimizer: { ...RECIPE.optimizer, lr }, accumulate, steps };
+  return {
+    name, spec: `model ${name} {\n  lr ${lr}\n}\n`, specHash, parameters: { unique: 272, active: 32 }, macsPerToken: { moeut: 16, full: 32 }, seqLen: T, recipe, checkpointEvery,
+    info: (seed, adapter): RunInfo => ({ format: 1, model: name, specHash, seed, recipe, data: DATA, versions: { moeut: "0", node: "0" }, adapter }),
+    open: async (purpose) => {
+      const error = purpose === "train" ? trainError : sampleError;
+      if (error !== undefined) throw error;
+      const executor = createBigram({ vocabSize: V, batch: RECIPE.batch / accumulate, seqLen: T, breakAt });
+      return { model: {} as never, executor, params: bigramParams(V), memoryBytes: 4096, adapter: { kind: "none", name: "plain loops" }, close: () => {} };
+    },
+  };
+}
+
+export const optionsOf = (out: string, variants: readonly Variant[], seeds: readonly number[], change: Partial<CompareOptions> = {}): CompareOptions => ({
+  out, variants, seeds, tokenizer: { ...byteTokenizer, vocabSize: V }, data: async (seed, batch) => bigramData(seed, batch),
+  evalEvery: 10, evalTokens: 60, finalTokens: 120, prompt: null, sampleTokens: 8, ...change,
+});
+
+export const aboutOf = (variants: readonly Variant[], baseline = variants[0]!.name): About => ({
+  title: "fast & slow <compared>", baseline, data: DATA, heldOut: "other rows of the pattern", versions: { moeut: "0", node: "0" },
+  budget: { steps: RECIPE.steps, batch: RECIPE.batch, seq_len: T, tokens: RECIPE.steps * RECIPE.batch * T },
+});
+
+export const compare = (out: string, variants: readonly Variant[], seeds: readonly number[], hooks: CompareHooks = {}, change: Partial<CompareOptions> = {}): Promise<CompareResults | null> =>
+  compareVariants(optionsOf(out, variants, seeds, change), aboutOf(variants), hooks);
+
+/** Without wall times. */
+export const timeless = (results: CompareResults | null): unknown => results && { ...results, variants: results.variants.map((v) => ({ ...v, step_seconds: null })) };
+
+/** Hooks that count the steps that are trained. */
+export function countSteps(): CompareHooks & { readonly steps: () => number } {
+  let steps = 0;
+  return { onStep: () => void steps++, steps: () => steps };
+}
