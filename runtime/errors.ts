@@ -12,11 +12,10 @@ export class EnvironmentError extends Error {
 
 const MAX_LISTED = 20;
 
-/** All that is wrong with a file, at once. */
+/** All that is wrong with a file, at once, a line each. */
 export function severalProblems(file: string, problems: readonly string[]): UserError {
-  if (problems.length === 1) return new UserError(`${file}: ${problems[0]}`);
-  const more = problems.length > MAX_LISTED ? [`and ${problems.length - MAX_LISTED} more`] : [];
-  return new UserError(`${file}: ${[`${problems.length} problems`, ...problems.slice(0, MAX_LISTED), ...more].join("\n  ")}`);
+  const more = problems.length > MAX_LISTED ? [`${problems.length - MAX_LISTED} further problems`] : [];
+  return new UserError(`${file}: ${[...problems.slice(0, MAX_LISTED), ...more].join("\n  ")}`);
 }
 
 /** 1 the user's mistake, 2 the environment, 3 a bug. */

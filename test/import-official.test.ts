@@ -65,6 +65,8 @@ const training = (args: Record<string, unknown>): unknown => ({
   args: { "transformer.variant": "preln_moe_universal", "state_size": 32, "transformer.encoder_n_layers": 4, "moe.n_experts": 8, "moe.expert_size": 16, "pkm.n_heads": 4, ...args }, context: 16, vocab: 50,
 });
 
+const RECIPE = { optimizer: "AdamW", lr: 1e-3, betas: [0.9, 0.99], eps: 1e-8, weight_decay: 0, grad_clip: 1, steps: 5 };
+
 test("arguments alone are enough", () => {
   const { model, spec } = compiled(CLEAN);
   expect(model.vocabSize).toBe(61);
@@ -165,7 +167,7 @@ test.each<[string, unknown, string]>([
   ["missing size", { ...CLEAN, args: { ...CLEAN.args, n_heads: null } }, "option n_heads is null; it must be a positive whole number"],
   ["text for a number", { ...CLEAN, args: { ...CLEAN.args, ff_k: "4" } }, 'option ff_k is "4"; it must be a number'],
   ["too few layers", { ...CLEAN, args: { ...CLEAN.args, n_layers: 1 } }, "option n_layers is smaller than group_size"],
-  ["other optimizer", { ...CLEAN, training: { optimizer: "SGD" } }, 'training.optimizer is "SGD"; only AdamW is supported'],
+  ["other optimizer", { ...CLEAN, training: { ...RECIPE, optimizer: "SGD" } }, 'training.optimizer is "SGD"; only AdamW is supported'],
   ["more experts drawn than used", training({ ...SPARSE, "sut.sample_topk": 3 }), "option sut.sample_topk is 3; it must be a whole number from 0 to 2, the experts of a token"],
   ["all experts dropped", training({ "moe.drop_expert": 1 }), "option moe.drop_expert is 1; it must be a number from 0 to below 1"],
   ["dropout that is not read", training({ "moe.att.expert_dropout": 0.1 }), "option moe.att.expert_dropout is 0.1: the training code does not read it; what it reads is moe.att.drop_expert"],

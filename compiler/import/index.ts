@@ -1,64 +1,74 @@
 /** Models and weights of the official implementations. */
 import type { NamingScheme } from "../3-graph/index.ts";
-import { importClean, isClean } from "./clean.ts";
-import { ImportProblem, refuse } from "./options.ts";
+import { CLEAN_RELATIONS, CLEAN_RULES, importClean, isClean } from "./clean.ts";
+import { DEPTH, readOptions, shown, SIZE, word } from "./options.ts";
+import type { Options, Relation, Rules } from "./options.ts";
 import { printSpec } from "./print.ts";
-import { importTraining } from "./training.ts";
+import { importTraining, TRAINING_RELATIONS, TRAINING_RULES } from "./training.ts";
 
 export { BOOKKEEPING, findOfficialWeights } from "./weights.ts";
 export type { OfficialTensors } from "./weights.ts";
 
 export type ImportResult = { readonly spec: string; readonly scheme: NamingScheme } | { readonly error: string };
+type Named = Readonly<Record<string, unknown>>;
+
+const FRAME_RULES: Rules = { context: SIZE, vocab: { ...SIZE, max: 16_777_216 }, batch: { ...SIZE, default: null } };
+const RECIPE_RULES: Rules = {
+  optimizer: { kind: "word", words: ["AdamW"] }, lr_schedule: word("constant", ["constant"]), steps: { ...DEPTH, max: 1e9 },
+  lr: { kind: "real", min: 0, max: 1_000 }, eps: { kind: "real", min: 0, above: true, max: 1 }, weight_decay: { kind: "real", min: 0, max: 1_000 }, grad_clip: { kind: "real", min: 0, above: true, max: 1e9 },
+};
 
 /**
  * A spec with one model for an official configuration: `args` (constructor arguments of MoEUTLM, or options of the training code, under
- * their official names), `context`, `vocab` (or `args.n_tokens`), and optionally `case` (a name), `batch` and `training`
+ * their official names), `context`, `vocab` (or what `args` say of them), and optionally `case` (a name), `batch` and `training`
  * (optimizer settings).
- * @returns .moeut text and the code whose tensor names the weights have, or a message that names the option in the way
+ * @returns .moeut text and the code whose tensor names the weights have, or a message with a line for each option in the way
  */
 export function importOfficial(config: unknown): ImportResult {
-  try {
-    const root = record(config, "the configuration");
-    const args = record(root["args"], "args");
-    const clean = isClean(args);
-    const model = clean ? importClean(args) : importTraining(args);
-    const frame = {
-      name: identifier(root["case"]),
-      vocabSize: size(root["vocab"] ?? args["n_tokens"], "vocab"),
-      seqLen: size(root["context"], "context"),
-      train: trainLines(root),
-    };
-    return { spec: printSpec(model, frame), scheme: clean ? "clean" : "training" };
-  } catch (error) {
-    if (error instanceof ImportProblem) return { error: error.message };
-    throw error;
-  }
+  if (!isNamed(config)) return { error: "the configuration is not an object of named values" };
+  const args = config["args"];
+  if (!isNamed(args)) return { error: "args is not an object of named values" };
+  const clean = isClean(args);
+  const model = clean ? readOptions(args, CLEAN_RULES, CLEAN_RELATIONS) : readOptions(args, TRAINING_RULES, TRAINING_RELATIONS);
+  const frame = readOptions(frameOf(config, args), FRAME_RULES, [sameVocabulary(args)], "");
+  const recipe = recipeLines(config["training"]);
+  const problems = [...model.problems, ...frame.problems, ...recipe.problems];
+  if (problems.length > 0) return { error: problems.join("\n  ") };
+  const { vocab, context, batch } = frame.options;
+  const lines = batch === null ? recipe.lines : [...recipe.lines, `batch ${batch}`];
+  const imported = clean ? importClean(model.options) : importTraining(model.options);
+  return { spec: printSpec(imported, { name: identifier(config["case"]), vocabSize: vocab as number, seqLen: context as number, train: lines }), scheme: clean ? "clean" : "training" };
 }
 
-const record = (value: unknown, what: string): Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, unknown>>) : refuse(`${what} is not an object of named values`);
+const isNamed = (value: unknown): value is Named => typeof value === "object" && value !== null && !Array.isArray(value);
 
-const size = (value: unknown, what: string): number =>
-  typeof value === "number" && Number.isInteger(value) && value > 0 ? value : refuse(`${what} is ${JSON.stringify(value) ?? "missing"}; it must be a positive whole number`);
+/** A whole run's configuration says these among its options. */
+const frameOf = (config: Named, args: Named): Named =>
+  ({ context: config["context"] ?? args["lm.unroll"], vocab: config["vocab"] ?? args["n_tokens"] ?? args["sentencepiece.n_pieces"], batch: config["batch"] ?? args["batch_size"] });
+
+const sameVocabulary = (args: Named): Relation =>
+  ({ of: ["vocab"], holds: ({ vocab }) => (args["n_tokens"] ?? vocab) === vocab, otherwise: ({ vocab }) => `vocab is ${vocab}, but n_tokens is ${shown(args["n_tokens"])}` });
 
 /** "a1-moeut-g2" → "a1_moeut_g2" */
 function identifier(name: unknown): string {
-  const text = typeof name === "string" ? name.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^[_0-9]+|_+$/g, "") : "";
+  const text = typeof name === "string" ? name.slice(0, 60).toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^[_0-9]+|_+$/g, "") : "";
   return text === "" ? "official" : text;
 }
 
-/** The train block: what the configuration says, the language's defaults for the rest. */
-function trainLines(root: Readonly<Record<string, unknown>>): readonly string[] {
-  const batch = root["batch"] === undefined ? [] : [`batch ${size(root["batch"], "batch")}`];
-  if (root["training"] === undefined) return batch;
-  const training = record(root["training"], "training");
-  const number = (name: string): number => (typeof training[name] === "number" ? (training[name] as number) : refuse(`training.${name} is not a number`));
-  if (training["optimizer"] !== "AdamW") refuse(`training.optimizer is ${JSON.stringify(training["optimizer"])}; only AdamW is supported`);
-  if ((training["lr_schedule"] ?? "constant") !== "constant") refuse(`training.lr_schedule is ${JSON.stringify(training["lr_schedule"])}; only constant is supported`);
-  const betas = Array.isArray(training["betas"]) ? (training["betas"] as unknown[]).join(", ") : refuse("training.betas is not a list of two numbers");
-  return [
-    `optimizer adamw { lr ${number("lr")}  betas ${betas}  eps ${number("eps")}  weight_decay ${number("weight_decay")} }`,
-    "schedule constant",
-    [`grad_clip ${number("grad_clip")}`, ...batch, `steps ${number("steps")}`].join("  "),
-  ];
+interface Recipe {
+  readonly lines: readonly string[];
+  readonly problems: readonly string[];
 }
+
+/** Of the train block: what the configuration says, the language's defaults for the rest. */
+function recipeLines(training: unknown): Recipe {
+  if (training === undefined || training === null) return { lines: [], problems: [] };
+  if (!isNamed(training)) return { lines: [], problems: ["training is not an object of named values"] };
+  const { options, problems } = readOptions(training, RECIPE_RULES, [], "training.", true);
+  const betas = training["betas"];
+  const sound = Array.isArray(betas) && betas.length === 2 && betas.every((beta) => typeof beta === "number" && beta >= 0 && beta < 1);
+  return sound && problems.length === 0 ? { lines: printRecipe(options, betas as readonly number[]), problems } : { lines: [], problems: [...problems, ...(sound ? [] : [`training.betas is ${shown(betas)}; it must be two numbers from 0 to below 1`])] };
+}
+
+const printRecipe = ({ lr, eps, weight_decay: decay, grad_clip: clip, steps }: Options, betas: readonly number[]): readonly string[] =>
+  [`optimizer adamw { lr ${lr}  betas ${betas.join(", ")}  eps ${eps}  weight_decay ${decay} }`, "schedule constant", `grad_clip ${clip}  steps ${steps}`];

@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
-import { cannotRead, UserError } from "../errors.ts";
+import { closeSync, fstatSync, openSync, readSync, statSync, type Stats } from "node:fs";
+import { cannotRead, EnvironmentError, UserError } from "../errors.ts";
 import { halfToFloat, bfloatToFloat } from "./float16.ts";
 import { DTYPE_BYTES, HeaderProblem, parseHeader, printHeader, type SafetensorsHeader, type TensorDType, type TensorInfo } from "../standalone/safetensors-header.ts";
 import { writeAtomicChunks } from "./write-atomic.ts";
@@ -74,9 +74,10 @@ function missing(path: string, name: string): never {
 function withFile<T>(path: string, use: (file: number) => T): T {
   let file: number;
   try {
+    requireFile(path, statSync(path));
     file = openSync(path, "r");
   } catch (error) {
-    throw cannotRead(path, error);
+    throw error instanceof UserError ? error : cannotRead(path, error);
   }
   try {
     return use(file);
@@ -85,12 +86,17 @@ function withFile<T>(path: string, use: (file: number) => T): T {
   }
 }
 
+/** To open a named pipe is to wait for a writer, and of no pipe or device a part can be read. */
+function requireFile(path: string, stats: Stats): void {
+  if (stats.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+  if (!stats.isFile()) throw new UserError(`${path} is a pipe or a device; its parts are read as they are needed, so save it as a file first`);
+}
+
 /** Tells one state of a file from another. */
 const stampOf = ({ ino, size, mtimeMs }: Stats): string => `${ino} ${size} ${mtimeMs}`;
 
 function readHeader(path: string, file: number): { header: SafetensorsHeader; dataStart: number; stamp: string } {
   const stats = fstatSync(file);
-  if (stats.isDirectory()) throw cannotRead(path, Object.assign(new Error(), { code: "EISDIR" }));
   const length = headerLength(path, file, stats.size);
   const text = decodeUtf8(path, readAt(path, file, 8, length));
   const dataStart = 8 + length;
@@ -126,7 +132,7 @@ function readRange(path: string, file: number, stamp: string, dataStart: number,
 }
 
 function readAt(path: string, file: number, position: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
+  const bytes = allocate(path, length);
   const step = 2 ** 30; // one read moves less than 2 GiB
   for (let at = 0; at < length; ) {
     const count = readSync(file, bytes, at, Math.min(step, length - at), position + at);
@@ -134,6 +140,14 @@ function readAt(path: string, file: number, position: number, length: number): U
     at += count;
   }
   return bytes;
+}
+
+function allocate(path: string, length: number): Uint8Array {
+  try {
+    return new Uint8Array(length);
+  } catch {
+    throw new EnvironmentError(`${path}: a part of ${(length / 2 ** 30).toFixed(1)} GiB does not fit in memory at once`);
+  }
 }
 
 function toFloats(path: string, name: string, dtype: TensorDType, bytes: Uint8Array): Float32Array {

@@ -32,13 +32,17 @@ const refuse = (problem: string): never => {
 export function parseHeader(text: string, dataBytes: number): SafetensorsHeader {
   const json = parseObject(text);
   const duplicate = duplicateKey(text);
-  if (duplicate !== null) refuse(`it names the tensor "${duplicate}" twice`);
+  if (duplicate !== null) refuse(`it ${Object.hasOwn(json, duplicate) ? "names the tensor" : "says"} ${named(duplicate)} twice`);
   const { __metadata__: metadata, ...rest } = json;
   const tensors = Object.entries(rest).map(([name, value]) => [name, tensorInfo(name, value)] as const);
   tensors.sort(([, a], [, b]) => a.start - b.start || a.end - b.end);
   checkCoverage(tensors, dataBytes);
   return { metadata: metadataOf(metadata), tensors: new Map(tensors) };
 }
+
+/** A name in quotes, without what a terminal would act on, and not longer than a line. */
+const named = (name: string): string => (name.length > MAX_SHOWN ? `${JSON.stringify(name.slice(0, MAX_SHOWN))}…` : JSON.stringify(name));
+const MAX_SHOWN = 80;
 
 function parseObject(text: string): Record<string, unknown> {
   let value: unknown;
@@ -51,6 +55,8 @@ function parseObject(text: string): Record<string, unknown> {
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+/** As in numpy; more is an attack or an accident. */
+const MAX_AXES = 64;
 const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function metadataOf(value: unknown): Readonly<Record<string, string>> {
@@ -60,42 +66,61 @@ function metadataOf(value: unknown): Readonly<Record<string, string>> {
 }
 
 function tensorInfo(name: string, value: unknown): TensorInfo {
-  if (!isRecord(value)) return refuse(`the entry of tensor "${name}" is not an object`);
+  if (!isRecord(value)) return refuse(`the entry of tensor ${named(name)} is not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== "string" || !Object.hasOwn(DTYPE_BYTES, dtype)) return refuse(`tensor "${name}" has the unknown dtype ${JSON.stringify(dtype)}`);
-  if (!Array.isArray(shape) || !shape.every(isSize)) return refuse(`tensor "${name}" has an invalid shape`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) return refuse(`tensor "${name}" has invalid data_offsets`);
+  if (typeof dtype !== "string" || !Object.hasOwn(DTYPE_BYTES, dtype)) {
+    return refuse(`tensor ${named(name)} has ${typeof dtype === "string" ? `the unknown dtype ${named(dtype)}` : "no dtype"}; known are ${Object.keys(DTYPE_BYTES).join(", ")}`);
+  }
+  if (!Array.isArray(shape) || !shape.every(isSize) || shape.length > MAX_AXES) return refuse(`tensor ${named(name)} has an invalid shape`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) return refuse(`tensor ${named(name)} has invalid data_offsets`);
   const [start, end] = offsets as [number, number];
-  const bytes = shape.reduce((product, extent) => product * extent, DTYPE_BYTES[dtype as TensorDType]);
-  if (end - start !== bytes) refuse(`tensor "${name}" (${dtype} [${shape.join(", ")}]) needs ${bytes} bytes, but its data_offsets span ${end - start}`);
+  const bytes = shape.includes(0) ? 0 : shape.reduce((product, extent) => product * extent, DTYPE_BYTES[dtype as TensorDType]);
+  if (end - start !== bytes) refuse(`tensor ${named(name)} (${dtype} [${shape.join(", ")}]) needs ${bytes} bytes, but its data_offsets span ${end - start}`);
   return { dtype: dtype as TensorDType, shape: shape as number[], start, end };
 }
 
 function checkCoverage(tensors: readonly (readonly [string, TensorInfo])[], dataBytes: number): void {
   let at = 0;
   for (const [name, { start, end }] of tensors) {
-    if (start < at) refuse(`tensor "${name}" overlaps another (bytes ${start} to ${end}, but ${at} bytes are taken)`);
+    if (start < at) refuse(`tensor ${named(name)} overlaps another (bytes ${start} to ${end}, but ${at} bytes are taken)`);
     if (start > at) refuse(`bytes ${at} to ${start} belong to no tensor`);
-    if (end > dataBytes) refuse(`tensor "${name}" ends at byte ${end}, but the file holds ${dataBytes} bytes of data: it is truncated`);
+    if (end > dataBytes) refuse(`tensor ${named(name)} ends at byte ${end}, but the file holds ${dataBytes} bytes of data: it is truncated`);
     at = end;
   }
   if (at !== dataBytes) refuse(`${dataBytes - at} bytes at its end belong to no tensor`);
 }
 
-/** The first key that occurs twice at the top level of valid JSON text; JSON.parse would silently keep the last. */
-function duplicateKey(text: string): string | null {
-  const seen = new Set<string>();
-  let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
-    if (token === "{" || token === "[") depth++;
-    else if (token === "}" || token === "]") depth--;
-    else if (depth === 1 && token.endsWith(":")) {
-      const key = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)) as string;
-      if (seen.has(key)) return key;
-      seen.add(key);
+/** The first key that occurs twice in one object of valid JSON text; JSON.parse would silently keep the last. */
+export function duplicateKey(text: string): string | null {
+  const open: (Set<string> | null)[] = []; // null for lists
+  for (let at = 0; at < text.length; at++) {
+    const c = text[at];
+    if (c === "{" || c === "[") open.push(c === "{" ? new Set() : null);
+    else if (c === "}" || c === "]") open.pop();
+    else if (c === '"') {
+      const end = stringEnd(text, at);
+      if (isKey(text, end)) {
+        const key = JSON.parse(text.slice(at, end)) as string;
+        const keys = open.at(-1)!;
+        if (keys!.has(key)) return key;
+        keys!.add(key);
+      }
+      at = end - 1;
     }
   }
   return null;
+}
+
+function stringEnd(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+  return at + 1;
+}
+
+function isKey(text: string, end: number): boolean {
+  let at = end;
+  while (" \t\n\r".includes(text[at] ?? "?")) at++;
+  return text[at] === ":";
 }
 
 /** Header bytes with the length in front, padded so that the data starts at a multiple of 8. */

@@ -11,6 +11,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cannotRead, UserError } from "../errors.ts";
 import { entriesOf } from "../files/folder.ts";
+import { readJsonFile } from "../files/json.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 import type { AdapterName } from "../session.ts";
 import type { Recipe } from "../standalone/schedule.ts";
@@ -75,12 +76,7 @@ export function readRunSpec(folder: string): string {
 
 /** A JSON object. UserError, naming the file, for anything else. */
 export function readJson<T>(path: string): Partial<T> & T {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw error instanceof SyntaxError ? new UserError(`${path} is not JSON; it was damaged`) : cannotRead(path, error);
-  }
+  const value = readJsonFile(path);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Partial<T> & T;
   throw new UserError(`${path} does not hold a JSON object; it was damaged`);
 }
