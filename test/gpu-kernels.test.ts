@@ -219,6 +219,7 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
       { why: "two accumulators per lane on narrow teams", B: 2, T: 9, H: 1, Dh: 36 },
       { why: "wide heads, several passes over channels", B: 1, T: 21, H: 2, Dh: 136 },
       { why: "many tiles", B: 1, T: 70, H: 1, Dh: 8 },
+      { why: "a head wider than the channels of a team", B: 1, T: 9, H: 1, Dh: 265 },
     ];
     test.each(ATTENTIONS)("$why", async ({ B, T, H, Dh }) => {
       const shape = [B, T, H, Dh];

@@ -5,7 +5,7 @@
 import type { ValueId } from "../ir/graph.ts";
 import type { Kernel } from "../ir/plan.ts";
 import { elements } from "../ir/tensor-type.ts";
-import { FLAT_INDEX, flatGrid, kernelText, type Storage } from "../kernels/text.ts";
+import { kernelText, type Storage } from "../kernels/text.ts";
 import { createBindings, type BoundNames } from "./bindings.ts";
 import { createEmitter, emitValue, isVec4, masked, padsWithZero, type Place } from "./emit-value.ts";
 import { colsOf, isRowScalar, type Facts } from "./facts.ts";
@@ -35,7 +35,7 @@ export function columnShapeOf(facts: Facts, reduce: ValueId): ColumnShape {
 export interface ColumnLaunch {
   readonly kernel: Kernel;
   readonly bound: BoundNames;
-  readonly workgroups: readonly [number, number, number];
+  readonly grid: readonly number[];
 }
 
 /** First stage: partial sums [outer, chunks, inner] of every reduction of the step, one binding each. */
@@ -61,7 +61,7 @@ export function partialSumsLaunch(facts: Facts, reduces: readonly ValueId[], isS
     return `var total${i} = ${lanes}(0.0);`;
   });
   const stores = reduces.map((v, i) => `${b.array(v, lanes, true)}[i] = total${i};`);
-  const body = `let i = ${FLAT_INDEX} * ${WIDTH}u + lane; // place in [outer, chunks, inner]
+  const body = `let i = tile * ${WIDTH}u + lane; // place in [outer, chunks, inner]
 let inner = sizes.inner_rows * sizes.cols;
 if (i >= sizes.outer * sizes.chunks * inner) { return; }
 let inner_row = (i % inner) / sizes.cols;
@@ -79,7 +79,7 @@ ${stores.join("\n")}`;
   const erf = (["f32", "vec4f"] as const).filter((l) => body.includes(`erf_${l}(`)).map(erfWgsl).join("\n");
   const kernel = kernelText({ name: "column_sums", doc: ["Sums over the middle axis, first stage: one chunk of it per invocation."], module: erf,
     sizes: bound.sizeNames, storage: bound.storage, workgroupSize: WIDTH, body });
-  return { kernel, bound, workgroups: flatGrid(Math.ceil((shape.outer * shape.chunks * shape.innerRows * cols) / WIDTH)) };
+  return { kernel, bound, grid: [Math.ceil((shape.outer * shape.chunks * shape.innerRows * cols) / WIDTH)] };
 }
 
 /** Second stage. Sizes: outer, chunks, inner (elements). */
@@ -93,7 +93,7 @@ export const totalSumsKernel = (vec4: boolean, accumulate: boolean): Kernel => {
     name: accumulate ? "column_totals_add" : "column_totals",
     doc: ["Sums over the middle axis, second stage: the chunks in order."],
     sizes: ["outer", "chunks", "inner"], storage, workgroupSize: WIDTH,
-    body: `let i = ${FLAT_INDEX} * ${WIDTH}u + lane;
+    body: `let i = tile * ${WIDTH}u + lane;
 if (i >= sizes.outer * sizes.inner) { return; }
 let first = (i / sizes.inner) * sizes.chunks * sizes.inner + i % sizes.inner;
 var sum = ${element}(0.0);

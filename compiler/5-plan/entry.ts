@@ -4,7 +4,6 @@ import type { Profile } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
 import { addToKernel, WIDTH } from "../kernels/gather.ts";
 import { addLossesKernel } from "../kernels/optimizer.ts";
-import { flatGrid } from "../kernels/text.ts";
 import { rowAccess } from "./access.ts";
 import { colsOf, gatherFacts, sizeOf, type Facts } from "./facts.ts";
 import { fuse, isColumnReduce, type Fusion, type Step } from "./fuse.ts";
@@ -153,14 +152,14 @@ function addLoose(c: LowerContext, graph: OpGraph): readonly Launch[] {
   return graph.gradients.flatMap(({ param, contributions }) => contributions.filter((v) => !c.accumulates(v)).map((v) => {
     const n4 = Math.ceil(sizeOf(c.facts.type(v)) / 4);
     const name = graph.params[param]!.name;
-    return { kernel: addToKernel(), refs: [c.ref(v), `grad/${name}`], sizes: [n4], workgroups: flatGrid(Math.ceil(n4 / WIDTH)),
+    return { kernel: addToKernel(), refs: [c.ref(v), `grad/${name}`], sizes: [n4], grid: [Math.ceil(n4 / WIDTH)],
       label: `add to grad ${name}`, fused: [], origin: c.facts.producer(c.facts.base(v)).origin };
   }));
 }
 
 function addLosses(c: LowerContext, graph: OpGraph): Launch {
   const [ce, reg] = [outputOf(graph, "ce_loss"), outputOf(graph, "reg_loss")];
-  return { kernel: addLossesKernel(), refs: [c.ref(ce), c.ref(reg), "input/loss_scale/1", "metrics"], sizes: [], workgroups: [1, 1, 1],
+  return { kernel: addLossesKernel(), refs: [c.ref(ce), c.ref(reg), "input/loss_scale/1", "metrics"], sizes: [], grid: [1],
     label: "running losses", fused: [], origin: { path: "loss", span: null } };
 }
 

@@ -2,6 +2,7 @@
 import type { OpGraph } from "../ir/graph.ts";
 import type { Dispatch, EntryPlan, Kernel, KernelPlan, ParamPlan, Profile, TensorPlan } from "../ir/plan.ts";
 import { METRICS_WORDS } from "../kernels/optimizer.ts";
+import { workgroupsFor } from "../kernels/text.ts";
 import { planEntry, type EntryLaunches } from "./entry.ts";
 import { bytesOf, declare, type Launch, type RefTable } from "./launch.ts";
 import { assignBuffers, memoryByKind } from "./memory.ts";
@@ -61,8 +62,9 @@ function dispatchOf(launch: Launch, kernels: Kernel[], bufferOf: ReadonlyMap<str
     const same = kernels.filter((k) => k.name === launch.kernel.name || k.name.startsWith(`${launch.kernel.name}.`)).length;
     kernel = kernels.push({ ...launch.kernel, name: same === 0 ? launch.kernel.name : `${launch.kernel.name}.${same}` }) - 1;
   }
-  const { sizes, workgroups, label, origin, fused } = launch;
-  return { kernel, buffers: launch.refs.map((ref) => bufferOf.get(ref)!), sizes, workgroups, label, origin, fused };
+  const { sizes, grid, label, origin, fused } = launch;
+  const buffers = launch.refs.map((ref) => bufferOf.get(ref)!);
+  return { kernel, buffers, sizes: [...sizes, ...grid], workgroups: workgroupsFor(grid), label, origin, fused };
 }
 
 type Planned = EntryLaunches & { readonly graph: OpGraph };

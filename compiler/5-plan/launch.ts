@@ -20,7 +20,8 @@ export interface Launch {
   readonly kernel: Kernel;
   readonly refs: readonly Ref[];
   readonly sizes: readonly number[];
-  readonly workgroups: readonly [number, number, number];
+  /** Tiles along each axis of the kernel's grid, fastest first. */
+  readonly grid: readonly number[];
   readonly label: string;
   readonly fused: readonly string[];
   readonly origin: Origin;

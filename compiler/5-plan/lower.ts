@@ -2,11 +2,10 @@
 import type { AttentionMask, Node, ValueId } from "../ir/graph.ts";
 import type { Kernel, Profile } from "../ir/plan.ts";
 import { bug, elements } from "../ir/tensor-type.ts";
-import { attentionGradBiasKernel, attentionGradKeysKernel, attentionGradQueriesKernel, attentionKernel, tileOf, vectorsPerLane } from "../kernels/attention.ts";
+import { attentionGradBiasKernel, attentionGradKeysKernel, attentionGradQueriesKernel, attentionKernel, channelTiles, tileOf, vectorsPerLane } from "../kernels/attention.ts";
 import { expertMatmulKernel, expertOuterKernel } from "../kernels/expert.ts";
 import * as gather from "../kernels/gather.ts";
 import { matmulKernel, type Epilogue } from "../kernels/matmul.ts";
-import { flatGrid } from "../kernels/text.ts";
 import { randomKernel } from "../kernels/random.ts";
 import { topKKernel } from "../kernels/routing.ts";
 import { columnShapeOf, partialSumsLaunch, totalSumsKernel } from "./columns.ts";
@@ -33,12 +32,12 @@ export interface LowerContext {
   readonly tables: Tables;
 }
 
-type Grid = readonly [number, number, number];
 /** A launch without its label. */
-type Shape = Pick<Launch, "kernel" | "refs" | "sizes" | "workgroups">;
+type Shape = Pick<Launch, "kernel" | "refs" | "sizes" | "grid">;
 
-const shape = (kernel: Kernel, refs: readonly Ref[], sizes: readonly number[], workgroups: Grid): Shape => ({ kernel, refs, sizes, workgroups });
-const flat = (count: number): Grid => flatGrid(Math.ceil(count / gather.WIDTH));
+const shape = (kernel: Kernel, refs: readonly Ref[], sizes: readonly number[], grid: readonly number[]): Shape => ({ kernel, refs, sizes, grid });
+/** A row of tiles of `gather.WIDTH` jobs each. */
+const flat = (jobs: number): readonly number[] => [Math.ceil(jobs / gather.WIDTH)];
 
 export function lowerStep(c: LowerContext, step: Step): readonly Launch[] {
   const { facts } = c;
@@ -60,7 +59,7 @@ function bound(c: LowerContext, b: BoundNames): { refs: Ref[]; sizes: readonly n
 function lowerRows(c: LowerContext, step: Extract<Step, { kind: "rows" }>, read: readonly ValueId[]): Shape {
   const launch = rowsLaunch(c.facts, step, c.isStored, new Set(read), c.profile);
   const { refs, sizes } = bound(c, launch.bound);
-  return shape(launch.kernel, refs, sizes, launch.workgroups);
+  return shape(launch.kernel, refs, sizes, launch.grid);
 }
 
 function lowerColumns(c: LowerContext, reduces: readonly ValueId[]): readonly Shape[] {
@@ -72,7 +71,7 @@ function lowerColumns(c: LowerContext, reduces: readonly ValueId[]): readonly Sh
   const vec4 = dims.cols % 4 === 0;
   const elements = vec4 ? inner / 4 : inner;
   return [
-    shape(launch.kernel, refs, launch.bound.sizeValues, launch.workgroups),
+    shape(launch.kernel, refs, launch.bound.sizeValues, launch.grid),
     ...reduces.map((v) => shape(totalSumsKernel(vec4, c.accumulates(v)), [partial.get(v)!, c.ref(v)], [dims.outer, dims.chunks, elements], flat(dims.outer * elements))),
   ];
 }
@@ -92,7 +91,7 @@ function lowerAnchor(c: LowerContext, node: Node, stores: readonly ValueId[]): r
       const perLane = vectorsPerLane(profile, c4);
       const [z, lse] = outputs as [ValueId, ValueId];
       return [shape(attentionKernel(profile, perLane, op.relative !== undefined), [...inputs, z, lse].map(c.ref), sizes,
-        [Math.ceil(type(first).shape[1]! / tileOf(perLane)), type(first).shape[0]! * heads, 1])];
+        [Math.ceil(type(first).shape[1]! / tileOf(perLane)), type(first).shape[0]! * heads, channelTiles(profile, c4)])];
     }
     case "attentionGrad": return lowerAttentionGrad(c, node);
     case "random": {
@@ -160,14 +159,14 @@ function lowerAttentionGrad(c: LowerContext, node: Node): readonly Shape[] {
   const shared = [q, k, v, lse, delta, gradZ, ...extra].map(c.ref);
   const [batch, queries] = c.facts.type(q).shape as [number, number];
   const keys = c.facts.type(k).shape[1]!;
-  const keyGrid = [Math.ceil(keys / tileOf(2 * perLane)), batch * keyHeads, 1] as const;
-  const ofQueries = shape(attentionGradQueriesKernel(c.profile, perLane, bias !== undefined), [...shared, c.ref(gradQ)], sizes, [Math.ceil(queries / tileOf(perLane)), batch * heads, 1]);
+  const keyGrid = [Math.ceil(keys / tileOf(2 * perLane)), batch * keyHeads, channelTiles(c.profile, c4)];
+  const ofQueries = shape(attentionGradQueriesKernel(c.profile, perLane, bias !== undefined), [...shared, c.ref(gradQ)], sizes, [Math.ceil(queries / tileOf(perLane)), batch * heads, channelTiles(c.profile, c4)]);
   if (gradBias === undefined) return [ofQueries, shape(attentionGradKeysKernel(c.profile, perLane, false, "kv"), [...shared, c.ref(gradK), c.ref(gradV)], sizes, keyGrid)];
   return [
     ofQueries,
     shape(attentionGradKeysKernel(c.profile, perLane, true, "k"), [...shared, c.ref(gradK)], sizes, keyGrid),
     shape(attentionGradKeysKernel(c.profile, perLane, true, "v"), [...[q, k, lse, gradZ, ...extra].map(c.ref), c.ref(gradV)], sizes, keyGrid),
-    shape(attentionGradBiasKernel(c.profile), [...shared, c.ref(gradBias)], sizes, [queries, batch * heads, 1]),
+    shape(attentionGradBiasKernel(c.profile), [...shared, c.ref(gradBias)], sizes, [queries, batch * heads]),
   ];
 }
 
@@ -182,7 +181,7 @@ function lowerMatmul(c: LowerContext, node: Node, stores: readonly ValueId[]): S
   const e = epilogueOf(c, node, stores, "n4");
   const { lanes, tileRows } = c.profile;
   return shape(matmulKernel(op.layout, c.profile, e.epilogue), [...node.inputs.map(c.ref), ...e.refs], [m, n / 4, k, Math.floor(k / 4), ...e.sizes],
-    [Math.ceil(n / 4 / lanes), Math.ceil(m / tileRows), 1]);
+    [Math.ceil(n / 4 / lanes), Math.ceil(m / tileRows)]);
 }
 
 function lowerExpertMatmul(c: LowerContext, node: Node, stores: readonly ValueId[]): readonly Shape[] {
@@ -197,7 +196,7 @@ function lowerExpertMatmul(c: LowerContext, node: Node, stores: readonly ValueId
   const e = epilogueOf(c, node, stores, "n4");
   const kernel = expertMatmulKernel(op.transposed ? "nt" : "nn", profile, e.epilogue);
   const refs = [c.ref(a), c.ref(w), sorted.order, sorted.tiles, ...e.refs];
-  return [...sorted.launches, shape(kernel, refs, [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...e.sizes], [Math.ceil(n / 4 / profile.lanes), sorted.nTiles, 1])];
+  return [...sorted.launches, shape(kernel, refs, [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...e.sizes], [Math.ceil(n / 4 / profile.lanes), sorted.nTiles])];
 }
 
 function lowerExpertOuter(c: LowerContext, node: Node): readonly Shape[] {

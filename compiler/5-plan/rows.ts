@@ -1,7 +1,7 @@
 /** Kernels for fused row reductions and pointwise work: one row per invocation or per team, or one element per invocation. */
 import type { ValueId } from "../ir/graph.ts";
 import type { Kernel, Profile } from "../ir/plan.ts";
-import { FLAT_INDEX, flatGrid, kernelText } from "../kernels/text.ts";
+import { kernelText } from "../kernels/text.ts";
 import { team } from "../kernels/team.ts";
 import { createBindings, type BoundNames } from "./bindings.ts";
 import { createEmitter, emitValue, isVec4, masked, padsWithZero, rowKey, type Emitter, type Place } from "./emit-value.ts";
@@ -12,7 +12,7 @@ import type { Step } from "./fuse.ts";
 export interface Launch {
   readonly kernel: Kernel;
   readonly bound: BoundNames;
-  readonly workgroups: readonly [number, number, number];
+  readonly grid: readonly number[];
 }
 
 type RowsStep = Extract<Step, { kind: "rows" }>;
@@ -28,7 +28,7 @@ export function rowsLaunch(facts: Facts, step: RowsStep, isStored: (v: ValueId) 
   const e = createEmitter(facts, b, (v) => isStored(v) && !own.has(v));
   const text = step.reduces.length === 0 && writes.every((v) => !isRowScalar(facts.type(v)) || step.cols === 1)
     ? elementwise(e, step, writes, matrix) : byRow(e, step, writes, matrix, profile, own);
-  return { ...finish(text, b.result()), workgroups: flatGrid(text.workgroups) };
+  return { ...finish(text, b.result()), grid: [text.tiles] };
 }
 
 interface Matrix {
@@ -43,7 +43,7 @@ interface Text {
   readonly doc: readonly string[];
   readonly body: string;
   readonly workgroupSize: number;
-  readonly workgroups: number;
+  readonly tiles: number;
   readonly enable: string;
   readonly module: string;
 }
@@ -67,8 +67,8 @@ function elementwise(e: Emitter, step: RowsStep, writes: readonly ValueId[], mat
   for (const value of writes) lines.push(storeElement(e, value, place, matrix));
   return {
     name: "pointwise", doc: ["Pointwise values that share their loads, one element per invocation."],
-    enable: "", module: "", workgroupSize: WIDTH, workgroups: Math.ceil((step.rows * (step.cols / (matrix.lanes === "vec4f" ? 4 : 1))) / WIDTH),
-    body: `let i = ${FLAT_INDEX} * ${WIDTH}u + lane;
+    enable: "", module: "", workgroupSize: WIDTH, tiles: Math.ceil((step.rows * (step.cols / (matrix.lanes === "vec4f" ? 4 : 1))) / WIDTH),
+    body: `let i = tile * ${WIDTH}u + lane;
 if (i >= sizes.rows * sizes.cols) { return; }
 let row = i / sizes.cols;
 let column = i % sizes.cols;
@@ -109,8 +109,8 @@ function byRow(e: Emitter, step: RowsStep, writes: readonly ValueId[], matrix: M
   return {
     name: "rows", doc: [`Row reductions and the pointwise values around them, one row per ${byTeam ? "team" : "invocation"}.`],
     enable: ops.enable, module: ops.module, workgroupSize: byTeam ? ops.lanes : Math.max(4, profile.lanes),
-    workgroups: byTeam ? step.rows : Math.ceil(step.rows / Math.max(4, profile.lanes)),
-    body: `let row = ${byTeam ? FLAT_INDEX : `${FLAT_INDEX} * ${Math.max(4, profile.lanes)}u + lane`};
+    tiles: byTeam ? step.rows : Math.ceil(step.rows / Math.max(4, profile.lanes)),
+    body: `let row = ${byTeam ? "tile" : `tile * ${Math.max(4, profile.lanes)}u + lane`};
 if (row >= sizes.rows) { return; }
 ${body.join("\n")}`,
   };

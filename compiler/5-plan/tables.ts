@@ -3,11 +3,10 @@ import type { Node, ValueId } from "../ir/graph.ts";
 import type { Kernel } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
 import * as routing from "../kernels/routing.ts";
-import { flatGrid } from "../kernels/text.ts";
 import { sizeOf, type Facts } from "./facts.ts";
 import type { Launch, Ref } from "./launch.ts";
 
-type Shape = Pick<Launch, "kernel" | "refs" | "sizes" | "workgroups">;
+type Shape = Pick<Launch, "kernel" | "refs" | "sizes" | "grid">;
 
 export interface Sorted {
   readonly order: Ref;
@@ -66,7 +65,7 @@ function sortLaunches(expert: Ref, slots: number, groups: number, tileRows: numb
   const [counts, totals, order] = [scratch(4 * blocks * groups), scratch(4 * groups), scratch(4 * slots)];
   const [ranges, tiles] = [scratch(8 * groups), scratch(16 * nTiles)];
   const launch = (kernel: Kernel, refs: readonly Ref[], sizes: readonly number[], jobs: number): Shape =>
-    ({ kernel, refs, sizes, workgroups: flatGrid(Math.ceil(jobs / routing.WIDTH)) });
+    ({ kernel, refs, sizes, grid: [Math.ceil(jobs / routing.WIDTH)] });
   return {
     order, ranges, tiles, nTiles,
     launches: [

@@ -2,7 +2,6 @@
 import type { OpGraph } from "../ir/graph.ts";
 import type { Kernel } from "../ir/plan.ts";
 import { adamwKernel, gradNormKernel, gradPartialsKernel, gradTotalsKernel, signStepKernel, WIDTH } from "../kernels/optimizer.ts";
-import { flatGrid } from "../kernels/text.ts";
 import { sizeOf } from "./facts.ts";
 import { declare, type Launch, type RefTable } from "./launch.ts";
 
@@ -34,4 +33,4 @@ export function planUpdate(graph: OpGraph, refs: RefTable): readonly Launch[] {
 }
 
 const launch = (kernel: Kernel, refs: readonly string[], sizes: readonly number[], jobs: number, label: string): Launch =>
-  ({ kernel, refs, sizes, workgroups: flatGrid(Math.ceil(jobs / WIDTH)), label, fused: [], origin: { path: "update", span: null } });
+  ({ kernel, refs, sizes, grid: [Math.ceil(jobs / WIDTH)], label, fused: [], origin: { path: "update", span: null } });

@@ -28,6 +28,8 @@ const SIZES = ["heads", "group", "n_queries", "n_keys", "c4", "before", "after"]
 
 /** With relative positions also: P, and stored columns of the bias. */
 const sizesOf = (relative: boolean): readonly string[] => (relative ? [...SIZES, "reach", "columns"] : SIZES);
+/** Tiles of a sequence (of queries or of keys) × heads of all sequences × tiles of channels. */
+const GRID = ["tiles", "heads_of_batch", "channel_tiles"];
 const BIAS = read("bias", "f32", "[B, T, H, columns]");
 const biasOf = (relative: boolean): readonly Storage[] => (relative ? [BIAS] : []);
 const suffix = (relative: boolean): string => (relative ? "_relative" : "");
@@ -39,14 +41,22 @@ return select(sizes.reach - min(query - key, last), sizes.reach + min(key - quer
 }`;
 const moduleOf = (ops: { readonly module: string }, relative: boolean): string => `${ops.module}\n${FIRST_VISIBLE}${relative ? `\n${BIAS_COLUMN}` : ""}`;
 
-/** vec4s of a head that each lane holds. */
-export const vectorsPerLane = (profile: Profile, c4: number): number => Math.ceil(c4 / profile.lanes);
+/** Registers and text stay bounded, however wide a head is. */
+const MAX_PER_LANE = 16;
+/** vec4s of a head that each lane holds; of a wider head it holds those of one channel tile, and each channel tile has a team that computes the scores anew. */
+export const vectorsPerLane = (profile: Profile, c4: number): number => Math.min(MAX_PER_LANE, Math.ceil(c4 / profile.lanes));
+/** Teams that share the channels of a head. */
+export const channelTiles = (profile: Profile, c4: number): number => Math.ceil(c4 / (profile.lanes * vectorsPerLane(profile, c4)));
 /** Queries (or keys) per team: fewer when heads are wide, so that accumulators stay in registers. */
 export const tileOf = (accumulators: number): number => (accumulators <= 1 ? 8 : accumulators <= 2 ? 4 : 2);
 
 const vec = (names: readonly string[]): SharedVar[] => names.map((name) => ({ name, element: "vec4f" }));
 const scalar = (names: readonly string[]): SharedVar[] => names.map((name) => ({ name, element: "f32" }));
 const list = (prefix: string, n: number): string[] => Array.from({ length: n }, (_, i) => `${prefix}${i}`);
+
+/** The first channel of a lane, in vec4s, and the j-th. */
+const channel0 = (profile: Profile, perLane: number): string => `let channel0 = tile.z * ${profile.lanes * perLane}u + lane;`;
+const channel = (profile: Profile, j: number): string => `channel0 + ${j * profile.lanes}u`;
 
 /** From one position to the next, for queries and for keys. */
 const STRIDES = `
@@ -82,12 +92,14 @@ export function attentionKernel(profile: Profile, perLane: number, relative: boo
     name: `attention_${perLane}${suffix(relative)}`,
     doc: ["Attention, online softmax: z = softmax(q k) v and lse, the logarithm of each denominator.", `One team owns ${n} queries of one head.`],
     sizes: sizesOf(relative),
+    grid: GRID,
     storage: [Q, K, V, read("position", "u32", "[1] where the first query stands"), ...biasOf(relative), write("z", "vec4f", "[B, T, H, Dh]"), write("lse", "f32", "[B, T, H]")],
     enable: ops.enable,
     workgroupSize: ops.lanes,
     module: moduleOf(ops, relative),
     body: `
 ${QUERY_HEAD}
+${channel0(profile, perLane)}
 let t0 = tile.x * ${n}u;
 let first = position[0];
 let from_key = first_visible(first + t0);
@@ -108,14 +120,14 @@ sum${i} = sum${i} * shrink${i} + p${i};
 ${times(perLane, (j) => `z${i}_${j} *= shrink${i};`)}`)}
 let block = min(${profile.lanes}u, end_key - j0);
 ${share(profile, scalar(list("p", n)), "block", (take, q) => `let v_row = k_base + (j0 + ${q}) * k_stride;
-${times(perLane, (j) => `let v${j} = values[v_row + min(lane + ${j * profile.lanes}u, sizes.c4 - 1u)];`)}
+${times(perLane, (j) => `let v${j} = values[v_row + min(${channel(profile, j)}, sizes.c4 - 1u)];`)}
 ${times(n, (i) => `{ let w = vec4f(${take(`p${i}`)}); ${times(perLane, (j) => `z${i}_${j} = fma(w, v${j}, z${i}_${j});`, " ")} }`)}`)}
 }
 ${times(n, (i) => `{
 let total = team_sum(sum${i}, lane);
 if (t0 + ${i}u < sizes.n_queries) {
-${times(perLane, (j) => `if (lane + ${j * profile.lanes}u < sizes.c4) { z[q_row${i} + lane + ${j * profile.lanes}u] = z${i}_${j} / total; }`)}
-if (lane == 0u) { lse[(sequence * sizes.n_queries + t0 + ${i}u) * sizes.heads + head] = top${i} + log(total); }
+${times(perLane, (j) => `if (${channel(profile, j)} < sizes.c4) { z[q_row${i} + ${channel(profile, j)}] = z${i}_${j} / total; }`)}
+if (channel0 == 0u) { lse[(sequence * sizes.n_queries + t0 + ${i}u) * sizes.heads + head] = top${i} + log(total); }
 }
 }`)}`,
   });
@@ -131,12 +143,14 @@ export function attentionGradQueriesKernel(profile: Profile, perLane: number, re
     name: `attention_grad_q_${perLane}${suffix(relative)}`,
     doc: ["Gradient of attention with respect to the queries; probabilities are recomputed from lse.", `One team owns ${n} queries of one head.`],
     sizes: sizesOf(relative),
+    grid: GRID,
     storage: [Q, K, V, ...GRADS, ...biasOf(relative), write("grad_q", "vec4f", "[B, T, H, Dh]")],
     enable: ops.enable,
     workgroupSize: ops.lanes,
     module: moduleOf(ops, relative),
     body: `
 ${QUERY_HEAD}
+${channel0(profile, perLane)}
 let t0 = tile.x * ${n}u;
 let from_key = first_visible(t0);
 let end_key = min(sizes.n_keys, min(t0 + ${n}u, sizes.n_queries) + sizes.after);
@@ -155,10 +169,10 @@ ${relative ? times(n, (i) => `s${i} += bias[at${i} * sizes.columns + bias_column
 ${times(n, (i) => `let ds${i} = select(0.0, exp(s${i} - lse${i}) * (dp${i} - delta${i}), key < end_key && key <= query${i} + sizes.after && key >= first_visible(query${i}));`)}
 let block = min(${profile.lanes}u, end_key - j0);
 ${share(profile, scalar(list("ds", n)), "block", (take, q) => `let row = k_base + (j0 + ${q}) * k_stride;
-${times(perLane, (j) => `let k${j} = keys[row + min(lane + ${j * profile.lanes}u, sizes.c4 - 1u)];`)}
+${times(perLane, (j) => `let k${j} = keys[row + min(${channel(profile, j)}, sizes.c4 - 1u)];`)}
 ${times(n, (i) => `{ let w = vec4f(${take(`ds${i}`)}); ${times(perLane, (j) => `g${i}_${j} = fma(w, k${j}, g${i}_${j});`, " ")} }`)}`)}
 }
-${times(n, (i) => times(perLane, (j) => `if (t0 + ${i}u < sizes.n_queries && lane + ${j * profile.lanes}u < sizes.c4) { grad_q[row${i} + lane + ${j * profile.lanes}u] = g${i}_${j}; }`))}`,
+${times(n, (i) => times(perLane, (j) => `if (t0 + ${i}u < sizes.n_queries && ${channel(profile, j)} < sizes.c4) { grad_q[row${i} + ${channel(profile, j)}] = g${i}_${j}; }`))}`,
   });
 }
 
@@ -176,6 +190,7 @@ export function attentionGradKeysKernel(profile: Profile, perLane: number, relat
     name: `attention_grad_${outputs}_${perLane}${suffix(relative)}`,
     doc: [`Gradients of attention with respect to ${{ kv: "keys and values", k: "keys", v: "values" }[outputs]}.`, `One team owns ${n} keys of one head and visits the queries that see them, head by head.`],
     sizes: sizesOf(relative),
+    grid: GRID,
     storage: [
       Q, K, ...(hasK ? [V] : []), lse, ...(hasK ? [delta] : []), gradZ, ...biasOf(relative),
       ...(hasK ? [write("grad_k", "vec4f", "[B, S, Hk, Dh]")] : []), ...(hasV ? [write("grad_v", "vec4f", "[B, S, Hk, Dh]")] : []),
@@ -185,6 +200,7 @@ export function attentionGradKeysKernel(profile: Profile, perLane: number, relat
     module: moduleOf(ops, relative),
     body: `
 ${STRIDES}
+${channel0(profile, perLane)}
 let key_head = tile.y % key_heads;
 let sequence = tile.y / key_heads;
 let k_base = (sequence * sizes.n_keys * key_heads + key_head) * sizes.c4;
@@ -208,11 +224,11 @@ ${relative ? times(n, (i) => `s${i} += bias[at * sizes.columns + bias_column(t_i
 ${times(n, (i) => `let p${i} = select(0.0, exp(s${i} - lse_t), t < end_query && j0 + ${i}u <= t + sizes.after && j0 + ${i}u >= first_visible(t));${hasK ? `\nlet ds${i} = p${i} * (dp${i} - delta_t);` : ""}`)}
 let block = min(${profile.lanes}u, end_query - t0);
 ${share(profile, scalar([...(hasV ? list("p", n) : []), ...(hasK ? list("ds", n) : [])]), "block", (take, q) => `let row = q_base + (t0 + ${q}) * q_stride;
-${times(perLane, (j) => either(`let q${j} = queries[row + min(lane + ${j * profile.lanes}u, sizes.c4 - 1u)];`, `let dz${j} = grad_z[row + min(lane + ${j * profile.lanes}u, sizes.c4 - 1u)];`))}
+${times(perLane, (j) => either(`let q${j} = queries[row + min(${channel(profile, j)}, sizes.c4 - 1u)];`, `let dz${j} = grad_z[row + min(${channel(profile, j)}, sizes.c4 - 1u)];`))}
 ${times(n, (i) => `{ ${either(`let wk = vec4f(${hasK ? take(`ds${i}`) : ""});`, `let wv = vec4f(${hasV ? take(`p${i}`) : ""});`)} ${times(perLane, (j) => either(`gk${i}_${j} = fma(wk, q${j}, gk${i}_${j});`, `gv${i}_${j} = fma(wv, dz${j}, gv${i}_${j});`), " ")} }`)}`)}
 }
 }
-${times(n, (i) => times(perLane, (j) => `if (j0 + ${i}u < sizes.n_keys && lane + ${j * profile.lanes}u < sizes.c4) { ${either(`grad_k[k_row${i} + lane + ${j * profile.lanes}u] = gk${i}_${j};`, `grad_v[k_row${i} + lane + ${j * profile.lanes}u] = gv${i}_${j};`)} }`))}`,
+${times(n, (i) => times(perLane, (j) => `if (j0 + ${i}u < sizes.n_keys && ${channel(profile, j)} < sizes.c4) { ${either(`grad_k[k_row${i} + ${channel(profile, j)}] = gk${i}_${j};`, `grad_v[k_row${i} + ${channel(profile, j)}] = gv${i}_${j};`)} }`))}`,
   });
 }
 
@@ -226,6 +242,7 @@ export function attentionGradBiasKernel(profile: Profile): Kernel {
     name: "attention_grad_bias",
     doc: ["Gradient of attention with respect to the scores of relative positions.", "One team owns one query of one head; its lanes are columns, then keys further away."],
     sizes: sizesOf(true),
+    grid: ["n_rows", "heads_of_batch"],
     storage: [Q, K, V, ...GRADS, BIAS, write("grad_bias", "f32", "[B, T, H, columns]")],
     enable: ops.enable,
     workgroupSize: ops.lanes,

@@ -22,6 +22,7 @@ export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilog
     doc: [`Expert product c[s] = a[row of s] w[expert of s]${layout === "nt" ? " transposed" : ""}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
       `One team of ${profile.lanes} lanes owns up to ${rows} slots of one expert by ${4 * profile.lanes} columns.`],
     sizes: ["n4", "k4", "a_div", ...epilogue.sizes],
+    grid: ["column_tiles", "slot_tiles"],
     storage: [
       { name: "a", element: "vec4f", access: "read", note: "[rows, k]" },
       { name: "b", element: "vec4f", access: "read", note: layout === "nn" ? "w [experts, k, n]" : "w [experts, n, k]" },
@@ -53,6 +54,7 @@ export function expertOuterKernel(profile: Profile, target: Storage): Kernel {
     doc: ["Weight gradient of an expert product: c[g] += sum over slots s of expert g of a[row of s] (outer) b[row of s].",
       "Experts without slots are left alone."],
     sizes: ["m", "n4", "a_div", "b_div"],
+    grid: ["column_tiles", "row_tiles", "experts"],
     storage: [
       { name: "a", element: "vec4f", access: "read", note: "[rows, m]" },
       { name: "b", element: "vec4f", access: "read", note: "[rows, n]" },

@@ -1,10 +1,10 @@
 /** Moves by index: table lookups and their gradient, scores of chosen experts, rotary positions, key/value caches. */
 import type { Kernel } from "../ir/plan.ts";
 import type { Epilogue } from "./matmul.ts";
-import { FLAT_INDEX, kernelText, read, write, type Storage } from "./text.ts";
+import { kernelText, read, write, type Storage } from "./text.ts";
 
 export const WIDTH = 64;
-const ELEMENT = `let i = ${FLAT_INDEX} * ${WIDTH}u + lane;`;
+const ELEMENT = `let i = tile * ${WIDTH}u + lane;`;
 
 /** Sizes: rows, n4. One invocation per vec4 of the result. */
 export const gatherRowsKernel = (epilogue: Epilogue): Kernel => kernelText({

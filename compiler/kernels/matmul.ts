@@ -33,6 +33,7 @@ export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogu
     doc: [`Matrix product ${FORMULA[layout]}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
       `One team of ${profile.lanes} lanes owns ${rows} rows by ${4 * profile.lanes} columns of c.`],
     sizes: ["m", "n4", "k", "k4", ...epilogue.sizes],
+    grid: ["column_tiles", "row_tiles"],
     storage: [
       { name: "a", element: "vec4f", access: "read", note: layout === "tn" ? "[k, m]" : "[m, k]" },
       { name: "b", element: "vec4f", access: "read", note: layout === "nt" ? "[n, k]" : "[k, n]" },

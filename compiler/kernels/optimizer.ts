@@ -3,7 +3,7 @@
  * arXiv:1711.05101) as PyTorch computes it, and gradients back to zero. A gradient that is not finite skips the update.
  */
 import type { Kernel } from "../ir/plan.ts";
-import { FLAT_INDEX, kernelText, read, write } from "./text.ts";
+import { kernelText, read, write } from "./text.ts";
 
 export const WIDTH = 64;
 
@@ -15,7 +15,7 @@ export const gradPartialsKernel = (): Kernel => kernelText({
   storage: [read("grad", "vec4f", "[n]"), write("partials", "vec2f", "[all jobs] sum of squares, 1 if not finite")],
   workgroupSize: WIDTH,
   body: `
-let job = ${FLAT_INDEX} * ${WIDTH}u + lane;
+let job = tile * ${WIDTH}u + lane;
 if (job >= sizes.jobs) { return; }
 let run = (sizes.n4 + sizes.jobs - 1u) / sizes.jobs;
 let end = min((job + 1u) * run, sizes.n4);
@@ -37,7 +37,7 @@ export const gradTotalsKernel = (): Kernel => kernelText({
   storage: [read("partials", "vec2f", "[all jobs]"), read("ranges", "vec2u", "[params] first partial, partials"), write("totals", "vec2f", "[params]")],
   workgroupSize: WIDTH,
   body: `
-let param = ${FLAT_INDEX} * ${WIDTH}u + lane;
+let param = tile * ${WIDTH}u + lane;
 if (param >= sizes.params) { return; }
 let range = ranges[param];
 var sum = vec2f();
@@ -86,7 +86,7 @@ export const adamwKernel = (): Kernel => kernelText({
     read("update_words", "f32", "[8] lr, 1 - beta1, 1 - beta2, eps, weight_decay, grad_clip, 1 - beta1^t, 1 - beta2^t"), read("metrics", "f32", `[${METRICS_WORDS}]`)],
   workgroupSize: WIDTH,
   body: `
-let i = ${FLAT_INDEX} * ${WIDTH}u + lane;
+let i = tile * ${WIDTH}u + lane;
 if (i >= sizes.n4) { return; }
 let g = grad[i] * metrics[4];
 grad[i] = vec4f();
@@ -110,7 +110,7 @@ export const signStepKernel = (rate: number): Kernel => kernelText({
   storage: [write("weight", "vec4f", "[n]"), write("grad", "vec4f", "[n]"), read("update_words", "f32", "[8] lr, …"), read("metrics", "f32", `[${METRICS_WORDS}]`)],
   workgroupSize: WIDTH,
   body: `
-let i = ${FLAT_INDEX} * ${WIDTH}u + lane;
+let i = tile * ${WIDTH}u + lane;
 if (i >= sizes.n4) { return; }
 let g = grad[i];
 grad[i] = vec4f();

@@ -5,7 +5,7 @@
 import type { Distribution } from "../ir/graph.ts";
 import type { Kernel } from "../ir/plan.ts";
 import { WIDTH } from "./gather.ts";
-import { FLAT_INDEX, kernelText, read, write } from "./text.ts";
+import { kernelText, read, write } from "./text.ts";
 
 const PHILOX = `
 fn multiply_high(a: u32, b: u32) -> u32 {
@@ -69,7 +69,7 @@ export const randomKernel = (distribution: Distribution): Kernel => kernelText({
   storage: [read("noise", "u32", "[4] key, first sequence, 1 if sequences differ"), read("position", "u32", "[1]"), write("drawn", "f32", "[rows, stride]")],
   workgroupSize: WIDTH,
   module: `${PHILOX}\n${NUMBERS[distribution]}`,
-  body: `let i = ${FLAT_INDEX} * ${WIDTH}u + lane;
+  body: `let i = tile * ${WIDTH}u + lane;
 if (i >= sizes.rows * sizes.blocks) { return; }
 let row = i / sizes.blocks;
 let block = i % sizes.blocks;

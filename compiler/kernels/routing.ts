@@ -9,7 +9,7 @@
  *   place     order[place] = slot
  */
 import type { Kernel } from "../ir/plan.ts";
-import { FLAT_INDEX, kernelText, read, write } from "./text.ts";
+import { kernelText, read, write } from "./text.ts";
 
 
 /** Invocations per workgroup of these kernels. */
@@ -24,7 +24,7 @@ export const topKKernel = (): Kernel => kernelText({
   storage: [read("scores", "f32", "[rows, stride]"), write("selection", "u32", "[rows, k]"), write("expert", "u32", "[rows, k]")],
   workgroupSize: WIDTH,
   body: `
-let row = ${FLAT_INDEX} * ${WIDTH}u + lane;
+let row = tile * ${WIDTH}u + lane;
 if (row >= sizes.rows) { return; }
 let base = row * sizes.stride;
 let first_expert = (row % sizes.heads) * sizes.columns;
@@ -55,7 +55,7 @@ export const countKernel = (): Kernel => kernelText({
   storage: [read("expert", "u32", "[slots]"), write("counts", "u32", "[blocks, experts]")],
   workgroupSize: WIDTH,
   body: `
-let job = ${FLAT_INDEX} * ${WIDTH}u + lane;
+let job = tile * ${WIDTH}u + lane;
 if (job >= sizes.blocks * sizes.experts) { return; }
 let wanted = job % sizes.experts;
 let first = (job / sizes.experts) * sizes.block;
@@ -73,7 +73,7 @@ export const prefixKernel = (): Kernel => kernelText({
   storage: [write("counts", "u32", "[blocks, experts]"), write("totals", "u32", "[experts]")],
   workgroupSize: WIDTH,
   body: `
-let expert = ${FLAT_INDEX} * ${WIDTH}u + lane;
+let expert = tile * ${WIDTH}u + lane;
 if (expert >= sizes.experts) { return; }
 var before = 0u;
 for (var i = 0u; i < sizes.blocks; i++) {
@@ -143,7 +143,7 @@ export const placeKernel = (): Kernel => kernelText({
     read("ranges", "vec2u", "[experts] first place, slots"), write("order", "u32", "[slots]")],
   workgroupSize: WIDTH,
   body: `
-let slot = ${FLAT_INDEX} * ${WIDTH}u + lane;
+let slot = tile * ${WIDTH}u + lane;
 if (slot >= sizes.slots) { return; }
 let mine = expert[slot];
 let block = slot / sizes.block;

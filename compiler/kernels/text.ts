@@ -17,6 +17,8 @@ export interface KernelParts {
   readonly doc: readonly string[];
   /** Fields of the uniform block, all u32. */
   readonly sizes: readonly string[];
+  /** Names of the extents of the grid of tiles, up to three, fastest first; a row of tiles unless said. */
+  readonly grid?: readonly string[];
   readonly storage: readonly Storage[];
   readonly enable?: string;
   readonly workgroupSize: number;
@@ -25,14 +27,15 @@ export interface KernelParts {
   readonly body: string;
 }
 
-/** main sees `tile` (workgroup id), `lane` (index in the workgroup) and `sizes`. */
+/** main sees `tile` (a number, or with `grid` its place along each axis), `lane` (index in the workgroup) and `sizes`, which end with the grid. */
 export function kernelText(parts: KernelParts): Kernel {
   const width = Math.max(...parts.storage.map((s) => s.name.length + s.element.length));
   const bindings = parts.storage.map((s, i) => {
     const space = s.access === "read" ? "read>      " : "read_write>";
     return `@group(0) @binding(${i + 1}) var<storage, ${space} ${s.name}: array<${s.element}>;${" ".repeat(width - s.name.length - s.element.length)} // ${s.note}`;
   });
-  const sizes = parts.sizes.length === 0 ? ["unused"] : parts.sizes;
+  const { grid = ["n_tiles"] } = parts;
+  const sizes = [...parts.sizes, ...grid];
   const wgsl = [
     ...parts.doc.map((line) => `// ${line}`.trimEnd()),
     ...(parts.enable ? [parts.enable] : []),
@@ -42,7 +45,8 @@ export function kernelText(parts: KernelParts): Kernel {
     ...(parts.module?.trim() ? [indent(parts.module, 0)] : []),
     "",
     `@compute @workgroup_size(${parts.workgroupSize})`,
-    "fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {",
+    "fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {",
+    indent(tileOfGroup(grid), 1),
     indent(parts.body, 1),
     "}",
     "",
@@ -64,9 +68,21 @@ export function indent(text: string, level: number): string {
 export const times = (n: number, line: (i: number) => string, separator = "\n"): string =>
   Array.from({ length: n }, (_, i) => line(i)).join(separator);
 
-/** Workgroups of a launch that needs `count` of them in a row: WebGPU allows 65535 per dimension. */
-export const GRID_X = 65535;
-export const flatGrid = (count: number): readonly [number, number, number] =>
-  count <= GRID_X ? [Math.max(1, count), 1, 1] : [GRID_X, Math.ceil(count / GRID_X), 1];
-/** The index of this workgroup under flatGrid. */
-export const FLAT_INDEX = `(tile.x + tile.y * ${GRID_X}u)`;
+/** WebGPU's limit for each dimension of a launch. */
+const MAX_GROUPS = 65535;
+
+/** Workgroups for a grid of tiles: a row of them, folded into as many rows as the limit demands. The last row may be too long by a few. */
+export function workgroupsFor(grid: readonly number[]): readonly [number, number, number] {
+  const tiles = Math.max(1, grid.reduce((product, extent) => product * extent, 1));
+  const rows = Math.ceil(tiles / MAX_GROUPS);
+  return [Math.ceil(tiles / rows), rows, 1];
+}
+
+/** The other way round: the tile of a workgroup. Workgroups beyond the last tile are done. */
+function tileOfGroup(grid: readonly string[]): string {
+  const number = "group.x + group.y * groups.x";
+  const [x, y, z] = grid.map((name) => `sizes.${name}`);
+  if (y === undefined) return `let tile = ${number};\nif (tile >= ${x}) { return; }`;
+  const place = z === undefined ? `vec2u(number % ${x}, number / ${x})` : `vec3u(number % ${x}, number / ${x} % ${y}, number / ${x} / ${y})`;
+  return `let number = ${number};\nlet tile = ${place};\nif (${z === undefined ? `tile.y >= ${y}` : `tile.z >= ${z}`}) { return; }`;
+}

@@ -151,14 +151,15 @@ async function refuse(name: string, module: GPUShaderModule, error: unknown): Pr
 
 /** The sizes of all dispatches in one uniform buffer; equal lists share one place. */
 function createSizes(device: GPUDevice, dispatches: readonly Dispatch[]): { readonly buffer: GPUBuffer; readonly binding: (d: Dispatch) => GPUBufferBinding } {
-  const stride = roundUp(128, device.limits.minUniformBufferOffsetAlignment);
-  const lists = [...new Set(dispatches.map((d) => d.sizes.join()))];
-  const words = new Uint32Array((lists.length * stride) / 4);
-  lists.forEach((list, i) => words.set(list === "" ? [] : list.split(",").map(Number), (i * stride) / 4));
+  const bytes = roundUp(dispatches.reduce((most, d) => Math.max(most, 4 * d.sizes.length), 16), 16);
+  const stride = roundUp(bytes, device.limits.minUniformBufferOffsetAlignment);
+  const at = new Map<string, number>();
+  for (const { sizes } of dispatches) if (!at.has(sizes.join())) at.set(sizes.join(), at.size * stride);
+  const words = new Uint32Array((at.size * stride) / 4);
+  for (const { sizes } of dispatches) words.set(sizes, at.get(sizes.join())! / 4);
   const buffer = device.createBuffer({ label: "sizes", size: Math.max(stride, words.byteLength), usage: USAGE.uniform | USAGE.copyDst });
   device.queue.writeBuffer(buffer, 0, words);
-  const at = new Map(lists.map((list, i) => [list, i * stride]));
-  return { buffer, binding: (d) => ({ buffer, offset: at.get(d.sizes.join())!, size: 128 }) };
+  return { buffer, binding: (d) => ({ buffer, offset: at.get(d.sizes.join())!, size: bytes }) };
 }
 
 interface Place {

@@ -1,15 +1,12 @@
 /** Whether a device can run a plan. A wrong subgroup size would give wrong numbers without any error. */
+import { planProblems } from "./limits.ts";
 import type { KernelPlan } from "./plan.ts";
 
 /** Throws an Error that says what the device lacks. */
-export function requireDevice(device: GPUDevice, { profile, buffers, kernels }: KernelPlan): void {
-  if (profile.exchange !== "workgroup") requireSubgroups(device, profile.lanes);
-  const largest = buffers.reduce((most, b) => (b.bytes > most.bytes ? b : most));
-  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
-  const allowed = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-  if (largest.bytes > allowed) throw new Error(`${largest.label} needs a buffer of ${largest.bytes} bytes, and the device allows ${allowed}; was it requested with the limits it needs?`);
-  const bindings = Math.max(...kernels.map((k) => k.access.length));
-  if (bindings > maxStorageBuffersPerShaderStage) throw new Error(`kernels bind ${bindings} storage buffers, and the device allows ${maxStorageBuffersPerShaderStage}`);
+export function requireDevice(device: GPUDevice, plan: KernelPlan): void {
+  if (plan.profile.exchange !== "workgroup") requireSubgroups(device, plan.profile.lanes);
+  const [problem] = planProblems(plan, device.limits);
+  if (problem !== undefined) throw new Error(`${problem.text}; was the device requested with the limits it needs?`);
 }
 
 function requireSubgroups({ features, adapterInfo }: GPUDevice, lanes: number): void {
