@@ -217,9 +217,8 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
       { why: "heads of odd width", B: 2, T: 19, H: 3, Dh: 13 },
       { why: "one more position than a tile, width of the 44M dense model", B: 1, T: 33, H: 2, Dh: 41 },
       { why: "two accumulators per lane on narrow teams", B: 2, T: 9, H: 1, Dh: 36 },
-      { why: "wide heads, several passes over channels", B: 1, T: 21, H: 2, Dh: 136 },
+      { why: "wide heads: several passes over channels, more than a narrow team owns", B: 1, T: 21, H: 2, Dh: 136 },
       { why: "many tiles", B: 1, T: 70, H: 1, Dh: 8 },
-      { why: "a head wider than the channels of a team", B: 1, T: 9, H: 1, Dh: 265 },
     ];
     test.each(ATTENTIONS)("$why", async ({ B, T, H, Dh }) => {
       const shape = [B, T, H, Dh];

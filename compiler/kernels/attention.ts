@@ -42,7 +42,7 @@ return select(sizes.reach - min(query - key, last), sizes.reach + min(key - quer
 const moduleOf = (ops: { readonly module: string }, relative: boolean): string => `${ops.module}\n${FIRST_VISIBLE}${relative ? `\n${BIAS_COLUMN}` : ""}`;
 
 /** Registers and text stay bounded, however wide a head is. */
-const MAX_PER_LANE = 16;
+const MAX_PER_LANE = 8;
 /** vec4s of a head that each lane holds; of a wider head it holds those of one channel tile, and each channel tile has a team that computes the scores anew. */
 export const vectorsPerLane = (profile: Profile, c4: number): number => Math.min(MAX_PER_LANE, Math.ceil(c4 / profile.lanes));
 /** Teams that share the channels of a head. */
