@@ -1,5 +1,5 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openDevice } from "../runtime/adapter/index.ts";
@@ -25,10 +25,12 @@ describe.each(kinds)("adapter %s", (kind) => {
 
   test("records the first uncaptured error", async () => {
     const handle = await openDevice({ adapter: kind });
-    handle.device.createBuffer({ label: "first mistake", size: 16, usage: 0 });
-    handle.device.createBuffer({ label: "second mistake", size: 16, usage: 0 });
-    await handle.device.queue.onSubmittedWorkDone();
-    await new Promise((done) => setTimeout(done, 20));
+    const mistake = (label: string): Promise<Event> => new Promise((done) => {
+      handle.device.addEventListener("uncapturederror", done, { once: true });
+      handle.device.createBuffer({ label, size: 16, usage: 0 });
+    });
+    await mistake("first mistake");
+    await mistake("second mistake");
     expect(handle.firstError()?.message).toContain("first mistake");
     expect(() => handle.checkErrors()).toThrow("first mistake");
     handle.close();
@@ -46,6 +48,41 @@ describe.each(kinds)("adapter %s", (kind) => {
     expect(losses[0]).toBeInstanceOf(EnvironmentError);
     expect(() => lost.checkErrors()).toThrow(/was lost \(destroyed\)/);
     expect(closed.firstError()).toBeNull();
+  });
+});
+
+describe.each(kinds.filter((kind) => kind === "lavapipe" || kind === "swiftshader"))("waiting for %s", (kind) => {
+  const LONG = `
+    @group(0) @binding(0) var<storage, read_write> x: array<f32>;
+    @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+      for (var i = 0u; i < 3000u; i++) { x[id.x] = x[id.x] * 0.999 + 1.0; }
+    }`;
+
+  test("leaves the processor to the driver, and the thread its priority", async () => {
+    const before = getPriority();
+    const { device, close } = await openDevice({ adapter: kind });
+    expect(getPriority()).toBe(before);
+    const pipeline = await device.createComputePipelineAsync({ layout: "auto", compute: { module: device.createShaderModule({ code: LONG }) } });
+    const buffer = device.createBuffer({ size: 4 * 64 * 64, usage: GPUBufferUsage.STORAGE });
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: [{ binding: 0, resource: { buffer } }] }));
+    pass.dispatchWorkgroups(64);
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+    const started = performance.now();
+    let [turns, done] = [0, false];
+    const count = (): void => {
+      turns++;
+      if (!done) setImmediate(count);
+    };
+    count();
+    await device.queue.onSubmittedWorkDone();
+    done = true;
+    // Without a rest there are tens of turns per millisecond, on an idle machine.
+    expect(turns).toBeLessThan(100 + (performance.now() - started));
+    close();
   });
 });
 

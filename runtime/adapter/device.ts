@@ -1,9 +1,9 @@
-import { setPriority } from "node:os";
 import { EnvironmentError, messageOf } from "../errors.ts";
 import { choicesFrom, type AdapterKind, type Candidate, type Choice } from "./choose.ts";
 import { watchDevice } from "./watch.ts";
 import { findAdapters, requestOf, type Findings } from "./find.ts";
 import { requestAdapter } from "./instance.ts";
+import { restWhileWaiting } from "./rest.ts";
 import { selfTest } from "./self-test.ts";
 
 export interface DeviceOptions {
@@ -75,7 +75,7 @@ async function open({ candidate, why }: Choice, options: DeviceOptions): Promise
   const adapter = await requestAdapter(candidate.source, flagsFor(candidate));
   if (adapter === null) throw new EnvironmentError("the driver gives no adapter");
   const device = await requestDevice(adapter);
-  if (process.platform === "linux" && adapter.info.isFallbackAdapter) yieldToDriver();
+  if (adapter.info.isFallbackAdapter) restWhileWaiting(device);
   const watch = watchDevice(device, candidate.name, options.onLost);
   const close = (): void => {
     watch.stop();
@@ -108,18 +108,6 @@ function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature));
   return adapter.requestDevice({ label: "moeut", requiredLimits, requiredFeatures });
-}
-
-/**
- * Waiting for a GPU promise keeps the JavaScript thread busy, which takes a core away from a software driver. On Linux
- * this lowers the calling thread only; the driver's threads exist by now and keep their priority.
- */
-function yieldToDriver(): void {
-  try {
-    setPriority(19);
-  } catch {
-    // Only slower.
-  }
 }
 
 function describe(adapter: GPUAdapter, device: GPUDevice, candidate: Candidate, why: string): DeviceInfo {
