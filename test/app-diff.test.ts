@@ -19,7 +19,7 @@ test("two models of one file, by either way of naming them", () => {
   expect([named.status, diff.same, diff.after.params - diff.before.params, diff.a.model, diff.b.model]).toEqual([0, false, -12, "moeut", "dense"]);
   expect(moeut("diff", "specs/demo.moeut", "specs/demo.moeut", "--model-a", "moeut", "--model-b", "dense").stdout).toContain("feed_forward moe → dense");
   expect(moeut("diff", "specs/tiny.moeut", "specs/tiny.moeut").stdout).toMatch(/are the same architecture \(hash [0-9a-f]{16}\)/);
-}, 60_000);
+});
 
 const MISTAKES = [
   { why: "no such file", args: ["diff", "nowhere.moeut", "specs/tiny.moeut"], says: "cannot read nowhere.moeut" },
@@ -29,10 +29,10 @@ const MISTAKES = [
 test.each(MISTAKES)("$why", ({ args, says }) => {
   const { status, stderr } = moeut(...args);
   expect([status, stderr]).toEqual([1, expect.stringContaining(says)]);
-}, 60_000);
+});
 
 test("draw writes a picture", () => {
   const out = join(mkdtempSync(join(tmpdir(), "moeut-")), "pictures", "dense.svg");
   expect(moeut("draw", "specs/demo.moeut", "--model", "dense", "-o", out).status).toBe(0);
   expect(readFileSync(out, "utf8")).toMatch(/^<svg .*<\/svg>\n$/s);
-}, 60_000);
+});

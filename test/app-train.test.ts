@@ -118,9 +118,11 @@ describe("crash safety", () => {
     const [program, ...args] = [...command, process.execPath, "--import", "tsx", join(import.meta.dirname, "support", "train-bigram.ts"), folder];
     return spawn(program!, args, { stdio: ["ignore", "pipe", "pipe"] });
   };
-  const kill = (folder: string, milliseconds: number): Promise<void> => new Promise((done) => {
+  /** Kills it as soon as it has said that so many steps are done. */
+  const kill = (folder: string, steps: number): Promise<void> => new Promise((done) => {
     const child = start(folder);
-    child.stdout!.once("data", () => setTimeout(() => child.kill("SIGKILL"), milliseconds));
+    let lines = 0;
+    child.stdout!.setEncoding("utf8").on("data", (text: string) => (lines += text.split("\n").length - 1) > steps && child.kill("SIGKILL"));
     child.on("exit", () => done());
   });
 
@@ -147,8 +149,8 @@ describe("crash safety", () => {
     const straight = bigramRun({ folder: newFolder(), checkpointEvery: 1 });
     await train(straight);
     const folder = newFolder();
-    for (const milliseconds of [0, 15, 40]) {
-      await kill(folder, milliseconds);
+    for (const steps of [0, 3, 6]) {
+      await kill(folder, steps);
       const checkpoint = currentCheckpoint(folder);
       if (checkpoint !== null) expect(readdirSync(checkpoint).filter((name) => !name.startsWith(".")).sort()).toEqual(["optimizer.safetensors", "state.json", "weights.safetensors"]);
     }

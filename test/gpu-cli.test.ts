@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, writeSafetensors } from "../runtime/files/safetensors.ts";
 import { currentCheckpoint, readLog } from "../runtime/train/index.ts";
-import { hashOf, json, moeut, moeutHere } from "./support/cli.ts";
+import { hashOf, json, moeut, moeutHere, moeutStopped } from "./support/cli.ts";
 import { makeGolden } from "./support/made-golden.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-gpu-cli-"));
@@ -31,7 +31,7 @@ describe("training", () => {
   });
 
   test("killed, it resumes to the same bits", async () => {
-    const killed = await moeut(train("killed"), (all, child) => void (/step +5\//.test(all) && child.kill("SIGKILL")));
+    const killed = await moeutStopped(train("killed"), /step +5\//, "SIGKILL");
     expect(killed.status).toBeNull();
     expect(currentCheckpoint(join(scratch, "killed"))).not.toBeNull();
     const resumed = await moeut(train("killed", "--resume"));
@@ -42,10 +42,7 @@ describe("training", () => {
   });
 
   test("Ctrl-C saves, exits cleanly, and the run resumes to the same bits", async () => {
-    let sent = false;
-    const stopped = await moeut(train("stopped"), (all, child) => {
-      if (!sent && /step +3\//.test(all)) sent = child.kill("SIGINT");
-    });
+    const stopped = await moeutStopped(train("stopped"), /step +3\//, "SIGINT");
     expect(stopped).toMatchObject({ status: 0, stdout: expect.stringMatching(/stopped after step \d+ of 12, saved/) });
     expect((await moeut(train("stopped", "--resume"))).status).toBe(0);
     expect(bytesOf("stopped")).toEqual(bytesOf("straight"));
@@ -101,10 +98,7 @@ describe("training", () => {
 test("compare: interrupted and started again, it ends with results and a report", async () => {
   const out = join(scratch, "compared");
   const args = ["compare", "specs/demo.moeut", "--data", "typescript", "--steps", "6", "--seeds", "1", "--eval-tokens", "512", "--set", "train.eval_every=3", "--set", "seq_len=32", "--set", "train.batch=2", "--out", out];
-  let sent = false;
-  const stopped = await moeut(args, (all, child) => {
-    if (!sent && /dense seed 0 +step +2\//.test(all)) sent = child.kill("SIGINT");
-  });
+  const stopped = await moeutStopped(args, /dense seed 0 +step +2\//, "SIGINT");
   expect(stopped).toMatchObject({ status: 0, stdout: expect.stringContaining("the same command continues") });
   const result = await moeut([...args, "--json"]);
   const results = json(result);

@@ -58,7 +58,7 @@ beforeAll(() => {
   moeut("compile", ...SPEC, "--out", folder);
   symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
   writeFileSync(join(work, "text.txt"), "a layer is a pool of weights, a site is where it is used, and the stack is the order.\n".repeat(80));
-}, 120_000);
+});
 
 describe("an emitted folder", () => {
   test("has no import that leads out of it, apart from the packages it declares", () => {
@@ -70,7 +70,7 @@ describe("an emitted folder", () => {
 
   test("type-checks strictly by its own settings", () => {
     node([join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-p", folder]);
-  }, 120_000);
+  });
 
   test("is the same, byte for byte, when written again", () => {
     const again = join(work, "again");
@@ -78,7 +78,7 @@ describe("an emitted folder", () => {
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name)).sort();
     expect(readdirSync(again, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name)).sort()).toEqual(files);
     for (const file of files) expect(readFileSync(join(again, file)).equals(readFileSync(join(folder, file))), file).toBe(true);
-  }, 120_000);
+  });
 
   test("trains and generates alone, to the same bits as the command line", async () => {
     const data = await loadData(join(work, "text.txt"), { tokenizer: byteTokenizer, seqLen: 64, batch: 8, seed: 7 });
@@ -102,5 +102,5 @@ describe("an emitted folder", () => {
     for (const name of saved.tensors.keys()) expect(Buffer.from(saved.readBytes(name)).equals(Buffer.from(want.readBytes(name))), name).toBe(true);
     expect(got.again).toEqual(got.tokens);
     for (const [i, message] of [/prompt is empty/, /256 at position 1 is no token: .* 0 to 255/, /safetensors file/, /7 numbers do not fill/].entries()) expect(got.refusals[i]).toMatch(message);
-  }, 180_000);
+  });
 });

@@ -38,7 +38,7 @@ function link(path: string): void {
 const moeut = (...args: readonly string[]): string => run(process.execPath, [join(installed, "bin", "moeut.mjs"), ...args], project);
 
 describe.runIf(existsSync(join(ROOT, "cli", "main.ts")))("the package, installed elsewhere", () => {
-  beforeAll(install, 120_000);
+  beforeAll(install);
 
   test("holds what it needs and nothing of the workshop", () => {
     expect(readdirSync(installed).sort()).toEqual(expect.arrayContaining(["bin", "dist", "package.json", "specs"]));
