@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import { emit, type EmittedFile } from "../compiler/6-emit/index.ts";
-import { compileModel } from "../compiler/compile.ts";
+import { compileModel, type EntryName } from "../compiler/compile.ts";
 import { checkSource } from "../compiler/front.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { Profile } from "../compiler/ir/plan.ts";
@@ -31,8 +31,8 @@ function modelsIn(text: string, file = "test.moeut"): readonly ModelSpec[] {
 }
 const specModels = (name: string): readonly ModelSpec[] => modelsIn(readFileSync(join(ROOT, "specs", name), "utf8"), name);
 
-function emitted(model: ModelSpec, profile: Profile = PORTABLE): readonly EmittedFile[] {
-  const plan = compileModel(model, { batch: 2, seqLen: model.seqLen, entries: ENTRIES, profile });
+function emitted(model: ModelSpec, profile: Profile = PORTABLE, entries: readonly EntryName[] = ENTRIES): readonly EmittedFile[] {
+  const plan = compileModel(model, { batch: 2, seqLen: model.seqLen, entries, profile });
   return emit({ model, plan, version: "1.2.3", sources: [], runtime: RUNTIME });
 }
 const textOf = (files: readonly EmittedFile[], path: string): string => files.find((f) => f.path === path)!.text;
@@ -99,6 +99,12 @@ describe("files", () => {
   });
 });
 
+const encoder = emitted(specModels("encoder.moeut")[0]!, PORTABLE, ["train", "update", "evaluate"]);
+
+test("what cannot generate is not said to", () => {
+  for (const path of ["README.md", "example.ts"]) expect(textOf(encoder, path), path).not.toMatch(/generate|generation|continue/);
+});
+
 test("names of models that are also names of TypeScript still type-check", () => {
   symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
   const { compilerOptions } = JSON.parse(textOf(emitted({ ...ODD_MODELS["dense"]!, name: "model" }), "tsconfig.json")) as { compilerOptions: object };
@@ -107,6 +113,10 @@ test("names of models that are also names of TypeScript still type-check", () =>
       mkdirSync(join(work, "names", name, "runtime"), { recursive: true });
       writeFileSync(join(work, "names", name, path), text);
     }
+  }
+  for (const { path, text } of encoder.filter((f) => !f.path.startsWith("kernels/"))) {
+    mkdirSync(join(work, "names", "encoder", "runtime"), { recursive: true });
+    writeFileSync(join(work, "names", "encoder", path), text);
   }
   writeFileSync(join(work, "names", "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*/*.ts", "*/runtime"] }));
   const { stdout, status } = spawnSync(process.execPath, [join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-p", join(work, "names")], { encoding: "utf8" });
@@ -118,7 +128,7 @@ describe("loading", () => {
   test("refuses a device without the subgroups that the kernels were made for", async () => {
     const files = emitted(ODD_MODELS["dense"]!, { ...GPU32, lanes: 64 });
     const plan = await loadPlan((path) => Promise.resolve(textOf(files, path)));
-    const facts = { seqLen: 19, recipe: { ...ODD_MODELS["dense"]!.train } };
+    const facts = { seqLen: 19, vocabSize: 16, recipe: { ...ODD_MODELS["dense"]!.train } };
     const device = (features: readonly string[]) => ({ features: new Set(features), adapterInfo: { subgroupMinSize: 4, subgroupMaxSize: 32 }, limits: {} }) as unknown as GPUDevice;
     await expect(createModel(device([]), plan, facts)).rejects.toThrow('need the feature "subgroups"');
     await expect(createModel(device(["subgroups"]), plan, facts)).rejects.toThrow("for subgroups of 64 lanes, and this adapter has 4 to 32");

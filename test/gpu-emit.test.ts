@@ -42,15 +42,18 @@ const weights = (await model.officialWeights()).map(({ name, data }) => [name, B
 const file = await model.saveWeights();
 writeFileSync("weights.safetensors", file);
 model.initialize(1);
-model.loadWeights(file);
-const again = [];
-for await (const token of model.generate(prompt, { maxTokens: 20, seed: 5 })) again.push(token);
+model.loadWeights(readFileSync("weights.safetensors"));
+const continued = async (prompt, seed) => { const all = []; for await (const token of model.generate(prompt, { maxTokens: 20, seed })) all.push(token); return all; };
+const again = await continued(prompt, 5);
+const other = [116, 104];
+const alone = await continued(other, 6);
+const together = await Promise.all([continued(prompt, 5), continued(other, 6)]);
 const messageOf = async (act) => { try { await act(); return "no error"; } catch (error) { return error.message; } };
 const refusals = [
   await messageOf(() => model.generate([])), await messageOf(() => model.generate([65, 256])), await messageOf(() => model.loadWeights(file.subarray(0, 1000))),
   await messageOf(() => model.trainStep(0, [{ tokens: new Uint32Array(7), targets: new Uint32Array(7) }])),
 ];
-writeFileSync("result.json", JSON.stringify({ tokens, again, weights, refusals }));
+writeFileSync("result.json", JSON.stringify({ tokens, again, alone, together, weights, refusals }));
 process.exit(0);
 `;
 
@@ -86,7 +89,7 @@ describe("an emitted folder", () => {
     writeFileSync(join(work, "batches.json"), JSON.stringify({ batches, prompt: [...Buffer.from(PROMPT)] }));
     writeFileSync(join(work, "runner.mts"), RUNNER);
     node(["--import", "tsx", "runner.mts"]);
-    const got = JSON.parse(readFileSync(join(work, "result.json"), "utf8")) as { tokens: number[]; again: number[]; weights: [string, string][]; refusals: string[] };
+    const got = JSON.parse(readFileSync(join(work, "result.json"), "utf8")) as { tokens: number[]; again: number[]; alone: number[]; together: number[][]; weights: [string, string][]; refusals: string[] };
 
     // Warm-up and decay start alike, however long the run: three steps of warm-up do not know its end.
     moeut("train", join(folder, "spec.moeut"), "--data", join(work, "text.txt"), "--out", join(work, "run"), "--steps", String(STEPS), "--seed", "7");
@@ -101,6 +104,7 @@ describe("an emitted folder", () => {
     expect([...saved.tensors.keys()].sort()).toEqual([...want.tensors.keys()].sort());
     for (const name of saved.tensors.keys()) expect(Buffer.from(saved.readBytes(name)).equals(Buffer.from(want.readBytes(name))), name).toBe(true);
     expect(got.again).toEqual(got.tokens);
+    expect(got.together).toEqual([got.tokens, got.alone]);
     for (const [i, message] of [/prompt is empty/, /256 at position 1 is no token: .* 0 to 255/, /safetensors file/, /7 numbers do not fill/].entries()) expect(got.refusals[i]).toMatch(message);
   });
 });

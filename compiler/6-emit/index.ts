@@ -29,7 +29,7 @@ export function emit(e: Emission): readonly EmittedFile[] {
   const banner = `${e.model.name}, compiled by moeut ${e.version} (${e.plan.profile.name} kernels)`;
   const files = [
     { path: "README.md", text: readme(e, banner) },
-    { path: "example.ts", text: exampleText(e.model) },
+    { path: "example.ts", text: exampleText(e) },
     { path: "model.ts", text: moduleText(e, banner) },
     { path: "package.json", text: packageJson(e.model.name) },
     { path: "plan.json", text: planJson(e.plan) },

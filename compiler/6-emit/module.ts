@@ -44,7 +44,7 @@ loadWeights is called.
 @param read gives the text of a file of this folder`],
     parameters: [{ name: "device", type: "GPUDevice" }, { name: "read", type: "ReadText", initializer: "readBeside(import.meta.url)" }],
     returnType: `Promise<${typeName(model)}>`,
-    statements: ["return createModel<ParameterName>(device, await loadPlan(read), { seqLen: SIZES.seqLen, recipe: RECIPE });"],
+    statements: ["return createModel<ParameterName>(device, await loadPlan(read), { ...SIZES, recipe: RECIPE });"],
   };
 }
 

@@ -1,5 +1,4 @@
 /** What makes the emitted folder a small project of its own. */
-import type { ModelSpec } from "../ir/model-spec.ts";
 import type { Emission } from "./index.ts";
 
 export const TSCONFIG = `${JSON.stringify({
@@ -18,8 +17,15 @@ export const packageJson = (name: string): string => `${JSON.stringify({
   devDependencies: { "@types/node": "20.19.43", "@webgpu/types": "0.1.74", tsx: "4.23.15", typescript: "5.9.3" },
 }, null, 2)}\n`;
 
-export function exampleText({ vocabSize }: ModelSpec): string {
-  return `/** Trains for a few steps on one line of text and continues it. */
+const generates = ({ plan }: Emission): boolean => Object.hasOwn(plan.entries, "decode");
+
+const CONTINUE = `const out: number[] = [];
+for await (const next of model.generate(Array.from({ length: 8 }, (_, i) => token(i)), { maxTokens: 60, temperature: 0.5 })) out.push(next);
+console.log(new TextDecoder().decode(Uint8Array.from(out)));
+`;
+
+export function exampleText(e: Emission): string {
+  return `/** ${whatStartDoes(e)}. */
 import { create } from "webgpu";
 import { DEVICE, load, RECIPE, SIZES } from "./model.ts";
 
@@ -30,7 +36,7 @@ if (adapter === null) throw new Error("no WebGPU adapter");
 const device = await adapter.requestDevice(DEVICE);
 
 const text = new TextEncoder().encode("a layer is a pool of weights, a site is where it is used, and the schedule is the order. ");
-const token = (i: number): number => text[i % text.length]! % ${vocabSize};
+const token = (i: number): number => text[i % text.length]! % ${e.model.vocabSize};
 const count = SIZES.batch * SIZES.seqLen;
 const batch = { tokens: Uint32Array.from({ length: count }, (_, i) => token(i)), targets: Uint32Array.from({ length: count }, (_, i) => token(i + 1)) };
 
@@ -40,14 +46,14 @@ for (let step = 0; step < 20; step++) {
   const { ceLoss, gradNorm } = await model.trainStep(step, Array.from({ length: RECIPE.accumulate }, () => batch));
   console.log(\`step \${step + 1}  loss \${ceLoss.toFixed(4)}  gradient norm \${gradNorm.toFixed(4)}\`);
 }
-const out: number[] = [];
-for await (const next of model.generate(Array.from({ length: 8 }, (_, i) => token(i)), { maxTokens: 60, temperature: 0.5 })) out.push(next);
-console.log(new TextDecoder().decode(Uint8Array.from(out)));
-process.exit(0);
+${generates(e) ? CONTINUE : ""}process.exit(0);
 `;
 }
 
-export function readme({ model, plan }: Emission, banner: string): string {
+const whatStartDoes = (e: Emission): string => `Trains for a few steps on one line of text${generates(e) ? " and continues it" : ""}`;
+
+export function readme(e: Emission, banner: string): string {
+  const { model, plan } = e;
   const subgroups = plan.profile.exchange === "workgroup" ? "no optional feature" : `the feature \`subgroups\`, with subgroups of exactly ${plan.profile.lanes} lanes`;
   const { total, byKind } = plan.memory;
   return `# ${model.name}
@@ -56,13 +62,13 @@ ${banner}. Everything here runs without moeut.
 
 \`\`\`
 npm install
-npm start          # trains a few steps on one line of text and continues it
+npm start          # ${whatStartDoes(e).toLowerCase()}
 npm run typecheck
 \`\`\`
 
 | file | what it is |
 |---|---|
-| \`model.ts\` | \`load(device)\`: trainStep, forward, generate, weights; names and shapes of all parameters as types |
+| \`model.ts\` | \`load(device)\`: trainStep, forward, ${generates(e) ? "generate, " : ""}weights; names and shapes of all parameters as types |
 | \`kernels/*.wgsl\` | the ${plan.kernels.length} compute shaders |
 | \`plan.json\` | buffers, launches and their order |
 | \`manifest.json\` | parameters with their official names, memory, and which part of the spec each launch computes |
@@ -74,12 +80,14 @@ Tokens are numbers below ${model.vocabSize}; the context is ${model.seqLen} of t
 
 \`\`\`ts
 const model = await load(await adapter.requestDevice(DEVICE));
-model.loadWeights(weights);   // the bytes of weights.safetensors of a checkpoint
-for await (const token of model.generate(prompt, { maxTokens: 100, temperature: 0.8, topP: 0.95, seed: 1 })) show(token);
+model.loadWeights(readFileSync("weights.safetensors"));   // of a checkpoint; on the web, what fetch(…).arrayBuffer() gives
+${generates(e) ? "for await (const token of model.generate(prompt, { maxTokens: 100, temperature: 0.8, topP: 0.95, seed: 1 })) show(token);" : "const nats = await model.forward({ tokens, targets });"}
 \`\`\`
 
 \`model.initialize(seed)\` and \`model.trainStep(step, batches, { seed })\` train, \`model.forward(batch)\` gives the loss of each token, \`model.saveWeights()\` the bytes of a
-safetensors file. The same seed and data give the same bits on the same adapter, here and with moeut.
+safetensors file. Calls that return promises take turns${generates(e) ? ", and so do the tokens of generations that run at the same time, each of which sees only its own text" : ""}.
+What a call is given is checked before anything changes, and a lost device says so. The same seed and data give the same
+bits on the same adapter, here and with moeut.
 
 The device needs ${subgroups}, and the limits in \`DEVICE\`. All buffers together take ${megabytes(total)}: ${Object.entries(byKind).filter(([, n]) => n > 0).map(([kind, n]) => `${kind} ${megabytes(n)}`).join(", ")}.
 `;

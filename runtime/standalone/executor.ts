@@ -1,5 +1,6 @@
 /** Runs a plan on a device. Everything is created here, once; a run only writes inputs, encodes dispatches and submits. */
 import { pack, product, unpack } from "./layout.ts";
+import { watchLife } from "./life.ts";
 import { tableWords } from "./tables.ts";
 import type { Dispatch, KernelPlan, TensorPlan } from "./plan.ts";
 import type { Executor, HostArray } from "./types.ts";
@@ -17,13 +18,15 @@ interface Command {
 
 /**
  * @param plan its buffers must fit the device's limits
- * Throws what the device reports about a shader or a buffer; a plan made for this adapter gives no such error.
+ * Throws what the device reports about a shader or a buffer; a plan made for this adapter gives no such error. Of a lost device, every call
+ * says that it was lost.
  */
 export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promise<Executor> {
+  const life = watchLife(device);
   const buffers = plan.buffers.map((b) => device.createBuffer({ label: b.label, size: roundUp(b.bytes, 16), usage: USAGE.storage | USAGE.copySrc | USAGE.copyDst }));
   plan.buffers.forEach((b, i) => b.table && device.queue.writeBuffer(buffers[i]!, 0, tableWords(b.table, b.bytes / 4)));
   const sizes = createSizes(device, Object.values(plan.entries).flatMap((e) => e.dispatches));
-  const commands = await createCommands(device, plan, buffers, sizes.binding);
+  const commands = await life.during(() => createCommands(device, plan, buffers, sizes.binding));
   const staging = createStaging(device, plan);
   const tensor = (name: string): TensorPlan => plan.tensors[name] ?? missing(name, plan);
   const readBack = async (names: readonly string[], encoder: GPUCommandEncoder): Promise<Record<string, HostArray>> => {
@@ -36,19 +39,25 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
     entries: Object.keys(plan.entries),
     has: (name) => Object.hasOwn(plan.tensors, name),
     shape: (name) => tensor(name).shape,
-    write: (name, data) => device.queue.writeBuffer(buffers[tensor(name).buffer]!, 0, pack(data, tensor(name)) as Uint32Array<ArrayBuffer>),
-    read: async (name) => (await readBack([name], device.createCommandEncoder()))[name]!,
-    run: async (entries, reads = []) => {
+    write: (name, data) => {
+      life.check();
+      device.queue.writeBuffer(buffers[tensor(name).buffer]!, 0, pack(data, tensor(name)) as Uint32Array<ArrayBuffer>);
+    },
+    read: (name) => life.during(async () => (await readBack([name], device.createCommandEncoder()))[name]!),
+    run: (entries, reads = []) => life.during(async () => {
       const encoder = device.createCommandEncoder();
       for (const entry of entries) encodePass(encoder, commands[entry] ?? missing(entry, plan));
       if (reads.length > 0) return readBack(reads, encoder);
       device.queue.submit([encoder.finish()]);
       await device.queue.onSubmittedWorkDone();
       return {};
+    }),
+    time: (entry) => life.during(() => timeEntry(device, commands[entry] ?? missing(entry, plan))),
+    firstNonFinite: (entry) => life.during(() => findNonFinite(device, plan, buffers, entry, commands[entry] ?? missing(entry, plan))),
+    destroy: () => {
+      life.end("this model was destroyed");
+      [...buffers, sizes.buffer, ...staging.buffers].forEach((b) => b.destroy());
     },
-    time: (entry) => timeEntry(device, commands[entry] ?? missing(entry, plan)),
-    firstNonFinite: (entry) => findNonFinite(device, plan, buffers, entry, commands[entry] ?? missing(entry, plan)),
-    destroy: () => [...buffers, sizes.buffer, ...staging.buffers].forEach((b) => b.destroy()),
   };
 }
 

@@ -12,26 +12,51 @@ export interface GenerateOptions {
   readonly onSlide?: () => void;
 }
 
+/** A text of 1 to seqLen tokens → logits [V] after its last one. */
+export type LogitsAfter = (text: readonly number[]) => Promise<ArrayLike<number>>;
+
+export interface Reader {
+  readonly logitsAfter: LogitsAfter;
+  /** To be called when the weights have changed: what the caches hold comes from the old ones. */
+  forget(): void;
+}
+
+/**
+ * Reads texts through the caches, which only save work: a text that is not what they hold and one token more is read from its start. One
+ * text must have been read before the next is begun.
+ */
+export function createReader(executor: Executor, seqLen: number): Reader {
+  let held: readonly number[] = [];
+  return {
+    forget: () => void (held = []),
+    logitsAfter: async (text) => {
+      const goesOn = held.length > 0 && held.length + 1 === text.length && held.every((token, i) => token === text[i]);
+      held = [];
+      const logits = goesOn ? await decode(executor, text.at(-1)!, text.length - 1) : await prefill(executor, text, seqLen);
+      held = text;
+      return logits;
+    },
+  };
+}
+
+/** As continueText, for an executor that is used by nothing else meanwhile. */
+export const generateTokens = (executor: Executor, prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> =>
+  continueText(createReader(executor, options.seqLen).logitsAfter, prompt, options);
+
 /**
  * Yields tokens one by one.
  * @param prompt at least one token; of a longer one than the context, the last seqLen tokens are read
- * Where the caches are full, the latest half of the context is read again and generation goes on from there.
+ * Where the context is full, its latest half is read again and generation goes on from there.
  */
-export async function* generateTokens(executor: Executor, prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
-  const { maxTokens, seqLen, sample, onSlide } = options;
+export async function* continueText(logitsAfter: LogitsAfter, prompt: readonly number[], { maxTokens, seqLen, sample, onSlide }: GenerateOptions): AsyncGenerator<number> {
   let context = prompt.slice(-seqLen);
-  let logits = await prefill(executor, context, seqLen);
   for (let i = 0; i < maxTokens; i++) {
-    const next = sample(logits, i);
+    const next = sample(await logitsAfter(context), i);
     yield next;
-    if (i + 1 === maxTokens) return;
-    if (context.length < seqLen) {
-      logits = await decode(executor, next, context.length);
-      context.push(next);
-    } else {
+    if (context.length < seqLen) context = [...context, next];
+    else if (i + 1 < maxTokens) {
       onSlide?.();
       context = [...context, next].slice(-Math.max(1, Math.floor(seqLen / 2)));
-      logits = await prefill(executor, context, seqLen);
     }
   }
 }

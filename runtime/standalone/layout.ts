@@ -6,10 +6,12 @@ type Layout = Pick<TensorPlan, "dtype" | "shape" | "physical">;
 
 export const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
 
-/** Throws if `data` does not have as many elements as the tensor. */
+/** Throws if `data` does not have as many elements as the tensor, or other ones: a device would take their bits for its own. */
 export function pack(data: HostArray, tensor: Layout): HostArray {
   const expected = product(tensor.shape);
   if (data.length !== expected) throw new Error(`${data.length} numbers do not fill a tensor of shape [${tensor.shape.join(", ")}] (${expected})`);
+  const type = tensor.dtype === "u32" ? "Uint32Array" : "Float32Array";
+  if (Object.prototype.toString.call(data) !== `[object ${type}]`) throw new TypeError(`a tensor of ${tensor.dtype} is written from a ${type}`);
   if (isDense(tensor)) return data;
   const packed = tensor.dtype === "u32" ? new Uint32Array(product(tensor.physical)) : new Float32Array(product(tensor.physical));
   eachRow(tensor, (logical, physical, n) => packed.set(data.subarray(logical, logical + n), physical));

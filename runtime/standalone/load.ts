@@ -7,10 +7,16 @@ export type ReadText = (path: string) => Promise<string>;
 /** From beside the module at `base`: with fetch on the web, from the disk under Node. */
 export const readBeside = (base: string): ReadText => async (path) => {
   const url = new URL(path, base);
-  if (url.protocol !== "file:") return (await fetch(url)).text();
+  if (url.protocol !== "file:") return fetched(url);
   const { readFile } = await import("node:fs/promises");
   return readFile(url, "utf8");
 };
+
+async function fetched(url: URL): Promise<string> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`cannot load ${url.href}: ${response.status} ${response.statusText}`);
+  return response.text();
+}
 
 export async function loadPlan(read: ReadText): Promise<KernelPlan> {
   const plan = JSON.parse(await read("plan.json")) as KernelPlan;

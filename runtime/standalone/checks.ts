@@ -1,0 +1,108 @@
+/** What a caller may hand to a compiled model. Each refusal is a RangeError that says what was given and what is allowed. */
+import { product } from "./layout.ts";
+import type { SamplerOptions } from "./sampler.ts";
+import type { Recipe } from "./schedule.ts";
+import type { MicroBatch } from "./train-step.ts";
+
+export type Sampling = SamplerOptions & { readonly maxTokens: number };
+
+export function checkSampling({ maxTokens, temperature, topK, topP, seed }: Sampling): void {
+  checkWhole("maxTokens", maxTokens, 1);
+  checkNumber("temperature", temperature, { min: 0, max: Number.MAX_VALUE });
+  if (topK !== null) checkWhole("topK", topK, 1);
+  if (topP !== null) checkNumber("topP", topP, { above: 0, max: 1 });
+  checkSeed(seed);
+}
+
+export const checkSeed = (seed: number): void => checkWhole("seed", seed, 0);
+
+/** Steps of one run, at most; as in the language. */
+const MOST_STEPS = 1e9;
+
+/** @param step counted from 0 */
+export const checkStep = (step: number): void => checkWhole("step", step, 0, MOST_STEPS);
+
+/** The ranges of the language: what `moeut check` refuses in a spec is refused here. */
+export function checkRecipe({ optimizer, schedule, gradClip, batch, accumulate, steps }: Recipe): void {
+  checkNumber("lr", optimizer.lr, { min: 0, max: 1e3, float32: true });
+  checkNumber("beta1", optimizer.beta1, { min: 0, below: 1 });
+  checkNumber("beta2", optimizer.beta2, { min: 0, below: 1 });
+  checkNumber("eps", optimizer.eps, { above: 0, max: 1, float32: true });
+  checkNumber("weightDecay", optimizer.weightDecay, { min: 0, max: 1e3, float32: true });
+  if (!["constant", "linear", "cosine"].includes(schedule.kind)) refuse("schedule.kind", schedule.kind, `"constant", "linear" or "cosine"`);
+  checkWhole("warmup", schedule.warmup, 0, MOST_STEPS);
+  checkNumber("floor", schedule.floor, { min: 0, max: 1 });
+  if (gradClip !== null) checkNumber("gradClip", gradClip, { above: 0, max: 1e9, float32: true });
+  checkWhole("steps", steps, 1, MOST_STEPS);
+  checkWhole("accumulate", accumulate, 1);
+  checkWhole("batch", batch, 1);
+  if (batch % accumulate !== 0) throw new RangeError(`batch is ${batch}; it must be a multiple of accumulate, which is ${accumulate}`);
+}
+
+/** Copies, so that the caller can go on to use its arrays while a step waits for its turn. @param shape of each, [B, T] */
+export function checkedBatches(batches: readonly MicroBatch[], count: number, shape: readonly number[], vocabSize: number): readonly MicroBatch[] {
+  if (batches.length !== count) throw new RangeError(`${batches.length} micro-batches were given; the recipe accumulates ${count} per step`);
+  return batches.map((batch) => checkedBatch(batch, shape, vocabSize));
+}
+
+export function checkedBatch({ tokens, targets }: MicroBatch, shape: readonly number[], vocabSize: number): MicroBatch {
+  checkCount("tokens", tokens, shape);
+  checkCount("targets", targets, shape);
+  return { tokens: Uint32Array.from(checkedTokens("tokens", tokens, vocabSize)), targets: Uint32Array.from(checkedTokens("targets", targets, vocabSize)) };
+}
+
+function checkCount(what: string, { length }: ArrayLike<number>, shape: readonly number[]): void {
+  if (length !== product(shape)) throw new RangeError(`${what}: ${length} numbers do not fill a tensor of shape [${shape.join(", ")}] (${product(shape)})`);
+}
+
+export function checkedPrompt(prompt: ArrayLike<number>, vocabSize: number): readonly number[] {
+  if (prompt.length === 0) throw new RangeError("the prompt is empty; a model needs at least one token to continue");
+  return checkedTokens("the prompt", prompt, vocabSize);
+}
+
+/** A copy. Kernels look rows up without a check. */
+function checkedTokens(what: string, tokens: ArrayLike<number>, vocabSize: number): readonly number[] {
+  return Array.from(tokens, (token, i) => {
+    if (Number.isInteger(token) && token >= 0 && token < vocabSize) return token;
+    throw new RangeError(`${what}: ${shown(token)} at position ${i} is no token: the model has tokens 0 to ${vocabSize - 1}`);
+  });
+}
+
+/** Weights as float32, where a number too great for it is infinite. */
+export function checkedWeights(name: string, data: ArrayLike<number>, shape: readonly number[]): Float32Array {
+  checkCount(name, data, shape);
+  const floats = data instanceof Float32Array ? data : Float32Array.from(data);
+  const bad = floats.findIndex((weight) => !Number.isFinite(weight));
+  if (bad >= 0) throw new RangeError(`${name} holds ${data[bad]} at position ${bad}; weights must be finite in float32`);
+  return floats;
+}
+
+function checkWhole(what: string, value: number, min: number, max = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  refuse(what, value, max === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`);
+}
+
+/** Ends that belong to a range are min and max. float32: the device must be able to tell the number from 0. */
+type Range = ({ readonly min: number } | { readonly above: number }) & ({ readonly max: number } | { readonly below: number }) & { readonly float32?: boolean };
+
+function checkNumber(what: string, value: number, range: Range): void {
+  const low = "min" in range ? value >= range.min : value > range.above;
+  const high = "max" in range ? value <= range.max : value < range.below;
+  if (typeof value !== "number" || !low || !high) refuse(what, value, `a number ${words(range)}`);
+  if (range.float32 === true && value !== 0 && Math.abs(value) < SMALLEST_FLOAT32) refuse(what, value, `at least ${SMALLEST_FLOAT32}, or float32 cannot tell it from 0`);
+}
+
+/** Devices may take smaller ones for 0. */
+const SMALLEST_FLOAT32 = 2 ** -126;
+
+function words(range: Range): string {
+  const low = "min" in range ? `of at least ${range.min}` : `above ${range.above}`;
+  if ("below" in range) return `${low} and below ${range.below}`;
+  return range.max === Number.MAX_VALUE ? low : `${low} and at most ${range.max}`;
+}
+
+function refuse(what: string, value: unknown, allowed: string): never {
+  throw new RangeError(`${what} is ${shown(value)}; it must be ${allowed}`);
+}
+
+const shown = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value));
