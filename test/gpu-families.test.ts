@@ -17,7 +17,7 @@ import { decode, prefill } from "../runtime/standalone/generate.ts";
 import { initializeParameters } from "../runtime/standalone/parameters.ts";
 import { trainStep } from "../runtime/standalone/train-step.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
-import { currentCheckpoint, loadCheckpoint, saveCheckpoint } from "../runtime/train/checkpoint.ts";
+import { loadCheckpoint, openCheckpoint, saveCheckpoint } from "../runtime/train/checkpoint.ts";
 import { readText, specsIn } from "./support/corpus.ts";
 import { deviation } from "./support/golden.ts";
 import { ADAPTERS, deviceOf, MAIN, withModel } from "./support/gpu.ts";
@@ -69,7 +69,7 @@ async function weights({ executor, plan }: Place): Promise<unknown> {
 /** The run from its checkpoint on, over weights and moments of another one. */
 async function resumed(at: Place, folder: string): Promise<void> {
   initializeParameters(at.executor, at.plan.params, SEED + 1); // whatever was there before
-  loadCheckpoint(currentCheckpoint(folder)!, at.executor, at.plan.params);
+  loadCheckpoint(openCheckpoint(folder, { seed: SEED, specHash: "", data: { id: "" }, recipe: { batch: 0 } })!, at.executor, at.plan.params);
   await steps(at, INTERRUPTED, STEPS);
 }
 

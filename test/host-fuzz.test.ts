@@ -83,7 +83,7 @@ async function trainedRun(): Promise<Target> {
   const [golden, folder] = [join(work, "golden"), join(work, "imported")];
   makeGolden(golden);
   expect(await moeutHere(["import", join(golden, "config.json"), join(golden, "weights.safetensors"), "--out", folder])).toMatchObject({ status: 0 });
-  return { files: filesIn(folder), read: (at) => { const { weights } = readTrainedRun(at, []); const file = readSafetensors(weights); for (const name of file.tensors.keys()) file.readFloats(name); } };
+  return { files: filesIn(folder), read: (at) => { const { weights } = readTrainedRun(at, []); for (const name of weights.tensors.keys()) weights.readFloats(name); } };
 }
 
 const configuration = (config: object): Target => ({

@@ -68,7 +68,7 @@ async function openTraining(model: ModelSpec, adapter: string | undefined): Prom
 async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, options: Options): Promise<void> {
   const { model, executor, params } = session;
   const { batch, steps, evalEvery, checkpointEvery } = model.train;
-  const done = startRun({ folder: options.out, spec: printSpec(model), info, executor, params, resume: options.resume === true });
+  const done = startRun({ folder: options.out, spec: printSpec(model), info, executor, params, resume: options.resume === true, note: say });
   say(done > 0 ? `resuming after step ${done} of ${steps}` : `${steps} steps of ${grouped(batch * model.seqLen)} tokens; ${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
   const tokensPerStep = batch * model.seqLen;
   const progress = createProgress({ output: process.stderr, label: "", steps, tokensPerStep });

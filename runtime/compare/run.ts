@@ -142,7 +142,7 @@ async function trainToEnd(options: CompareOptions, variant: Variant, seed: numbe
   const { executor, params, adapter } = session;
   const folder = folderOf(options, variant, seed);
   const info = variant.info(seed, adapter);
-  const done = startRun({ folder, spec: variant.spec, info, executor, params, resume: true });
+  const done = startRun({ folder, spec: variant.spec, info, executor, params, resume: true, ...(hooks.onPhase && { note: hooks.onPhase }) });
   hooks.onStart?.(variant, session, done);
   const { evalEvery, evalTokens } = options;
   const trainOptions = { folder, info, executor, params, data, done, evalEvery, evalTokens, checkpointEvery: variant.checkpointEvery };

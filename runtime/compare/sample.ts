@@ -2,7 +2,7 @@
 import { decodeText } from "../data/index.ts";
 import { messageOf } from "../errors.ts";
 import { generateText } from "../generate/index.ts";
-import { currentCheckpoint, loadWeights, weightsPath } from "../train/index.ts";
+import { loadWeights, openCheckpoint, readRun } from "../train/index.ts";
 import { writeFinal } from "./folder.ts";
 import { dataOf, firstSoundRun, type CompareHooks, type CompareOptions, type Variant } from "./run.ts";
 
@@ -29,7 +29,7 @@ export async function takeSamples(options: CompareOptions, hooks: CompareHooks =
 async function write({ tokenizer, sampleTokens }: CompareOptions, variant: Variant, folder: string, prompt: string, hooks: CompareHooks): Promise<string | null> {
   const session = await variant.open("generate");
   try {
-    loadWeights(weightsPath(currentCheckpoint(folder)!), session.executor, session.params);
+    loadWeights(openCheckpoint(folder, readRun(folder))!.weights, session.executor, session.params);
     let text = "";
     const sampling = { maxTokens: sampleTokens, seqLen: variant.seqLen, temperature: 0.7, topK: null, topP: null, seed: 0 };
     for await (const piece of generateText(session.executor, tokenizer, prompt, sampling)) {

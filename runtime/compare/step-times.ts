@@ -2,7 +2,7 @@
 import { messageOf } from "../errors.ts";
 import type { AdapterName, Session } from "../session.ts";
 import { trainStep } from "../standalone/train-step.ts";
-import { currentCheckpoint, loadCheckpoint } from "../train/index.ts";
+import { loadCheckpoint, openCheckpoint, readRun } from "../train/index.ts";
 import { readStepTimes, writeStepTimes, type StepTimes } from "./folder.ts";
 import { dataOf, firstSoundRun, type CompareHooks, type CompareOptions, type SoundRun, type Variant } from "./run.ts";
 import type { Sessions } from "./sessions.ts";
@@ -54,7 +54,7 @@ const areKnown = (known: StepTimes | null, timed: readonly Timed[]): boolean =>
 async function turn(options: CompareOptions, variant: Variant, { seed, folder }: SoundRun, { executor, params }: Session, isNew: boolean): Promise<number> {
   const { recipe } = variant;
   const data = await dataOf(options, variant, seed);
-  loadCheckpoint(currentCheckpoint(folder)!, executor, params);
+  loadCheckpoint(openCheckpoint(folder, readRun(folder))!, executor, params);
   const stepTime = async (step: number): Promise<number> => {
     const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
     const started = performance.now();

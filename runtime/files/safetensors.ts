@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync, type Stats } from "
 import { cannotRead, EnvironmentError, UserError } from "../errors.ts";
 import { halfToFloat, bfloatToFloat } from "./float16.ts";
 import { DTYPE_BYTES, HeaderProblem, parseHeader, printHeader, type SafetensorsHeader, type TensorDType, type TensorInfo } from "../standalone/safetensors-header.ts";
+import { sha256 } from "./sha256.ts";
 import { writeAtomicChunks } from "./write-atomic.ts";
 
 export type { TensorDType, TensorInfo } from "../standalone/safetensors-header.ts";
@@ -16,6 +17,8 @@ export interface SafetensorsFile extends SafetensorsHeader {
   readIntegers(name: string): Int32Array;
   /** The bytes as they are in the file. */
   readBytes(name: string): Uint8Array;
+  /** Of the whole file. */
+  sha256(): string;
 }
 
 export interface TensorToWrite {
@@ -33,13 +36,27 @@ const MAX_HEADER_BYTES = 100_000_000;
  * sound safetensors file.
  */
 export function readSafetensors(path: string): SafetensorsFile {
-  const { header, dataStart, stamp } = withFile(path, (file) => readHeader(path, file));
+  return through(path, (use) => withFile(path, use));
+}
+
+/** As readSafetensors, with the file kept open as long as anyone can read from it, even after it was replaced or removed. */
+export function holdSafetensors(path: string): SafetensorsFile {
+  const held = { file: open(path) };
+  closing.register(held, held.file);
+  return through(path, (use) => use(held.file));
+}
+
+const closing = new FinalizationRegistry(closeSync);
+
+function through(path: string, withOpen: <T>(use: (file: number) => T) => T): SafetensorsFile {
+  const { header, dataStart, stamp } = withOpen((file) => readHeader(path, file));
   const info = (name: string): TensorInfo => header.tensors.get(name) ?? missing(path, name);
-  const readBytes = (name: string): Uint8Array => withFile(path, (file) => readRange(path, file, stamp, dataStart, info(name)));
+  const readBytes = (name: string): Uint8Array => withOpen((file) => readRange(path, file, stamp, dataStart, info(name)));
   return {
     ...header,
     path,
     readBytes,
+    sha256: () => withOpen((file) => sha256(piecesOf(path, file))),
     readFloats: (name) => toFloats(path, name, info(name).dtype, readBytes(name)),
     readIndices: (name) => toIndices(path, name, info(name).dtype, readBytes(name)),
     readIntegers: (name) => toIntegers(path, name, info(name).dtype, readBytes(name)),
@@ -52,8 +69,8 @@ export function nonFinite(name: string, data: Float32Array): readonly string[] {
   return bad < 0 ? [] : [`tensor "${name}" is not finite: element ${bad} is ${data[bad]}`];
 }
 
-/** Equal input gives equal bytes: tensors are ordered by alignment, then name. Written atomically. */
-export function writeSafetensors(path: string, tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>> = {}): void {
+/** Equal input gives equal bytes: tensors are ordered by alignment, then name. Written atomically. @returns the SHA-256 of the file */
+export function writeSafetensors(path: string, tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>> = {}): string {
   const sorted = [...tensors].sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (a.name < b.name ? -1 : 1));
   const infos = new Map<string, TensorInfo>();
   let at = 0;
@@ -62,7 +79,9 @@ export function writeSafetensors(path: string, tensors: readonly TensorToWrite[]
     if (elements !== data.length || infos.has(name) || name === "__metadata__") throw new Error(`cannot write tensor "${name}" [${shape.join(", ")}] of ${data.length} elements`);
     infos.set(name, { dtype, shape, start: at, end: (at += data.byteLength) });
   }
-  writeAtomicChunks(path, [printHeader({ metadata, tensors: infos }), ...sorted.map(({ data }) => bytesOf(data))]);
+  const chunks = [printHeader({ metadata, tensors: infos }), ...sorted.map(({ data }) => bytesOf(data))];
+  writeAtomicChunks(path, chunks);
+  return sha256(chunks);
 }
 
 const bytesOf = (data: TensorToWrite["data"]): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -71,14 +90,17 @@ function missing(path: string, name: string): never {
   throw new UserError(`${path} holds no tensor "${name}"`);
 }
 
-function withFile<T>(path: string, use: (file: number) => T): T {
-  let file: number;
+function open(path: string): number {
   try {
     requireFile(path, statSync(path));
-    file = openSync(path, "r");
+    return openSync(path, "r");
   } catch (error) {
     throw error instanceof UserError ? error : cannotRead(path, error);
   }
+}
+
+function withFile<T>(path: string, use: (file: number) => T): T {
+  const file = open(path);
   try {
     return use(file);
   } finally {
@@ -129,6 +151,12 @@ function decodeUtf8(path: string, bytes: Uint8Array): string {
 function readRange(path: string, file: number, stamp: string, dataStart: number, info: TensorInfo): Uint8Array {
   if (stampOf(fstatSync(file)) !== stamp) throw new UserError(`${path} changed while it was being read`);
   return readAt(path, file, dataStart + info.start, info.end - info.start);
+}
+
+function* piecesOf(path: string, file: number): Generator<Uint8Array> {
+  const { size } = fstatSync(file);
+  const step = 2 ** 24;
+  for (let at = 0; at < size; at += step) yield readAt(path, file, at, Math.min(step, size - at));
 }
 
 function readAt(path: string, file: number, position: number, length: number): Uint8Array {

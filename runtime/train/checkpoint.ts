@@ -1,16 +1,20 @@
 /**
  * Checkpoints that a crash cannot spoil: a new one is written beside the current one, then the pointer file is replaced in one
  * rename, then the older one is removed. Until the rename the old checkpoint is the current one, and complete.
+ * The pointer knows the SHA-256 of the state, and the state those of the files with tensors, so nothing of one checkpoint can be taken
+ * for part of another. Checkpoints of early versions have no hashes; they are loaded without.
  */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../errors.ts";
-import { readSafetensors, writeSafetensors, type SafetensorsFile, type TensorToWrite } from "../files/safetensors.ts";
+import { cannotRead, UserError } from "../errors.ts";
+import { holdSafetensors, nonFinite, writeSafetensors, type SafetensorsFile, type TensorToWrite } from "../files/safetensors.ts";
+import { sha256 } from "../files/sha256.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 import { readOfficial, writeOfficial, type ParamState } from "../standalone/parameters.ts";
 import type { ParamPlan } from "../standalone/plan.ts";
+import type { Recipe } from "../standalone/schedule.ts";
 import type { Executor } from "../standalone/types.ts";
-import { readJson } from "./run-folder.ts";
+import { readJson, type DataInfo, type RunInfo } from "./run-folder.ts";
 
 /** Everything beside tensors that a run needs to go on. Random numbers and data order are functions of seed and step. */
 export interface CheckpointState {
@@ -22,70 +26,172 @@ export interface CheckpointState {
   readonly seed: number;
   readonly specHash: string;
   readonly dataId: string;
+  /** SHA-256 by file name. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+interface Pointer {
+  readonly format: 1;
+  readonly directory: string;
+  readonly step: number;
+  /** SHA-256 of state.json. */
+  readonly state?: string;
+}
+
+/** A checkpoint whose parts belong together. What it holds stays readable when a training replaces it. */
+export interface Checkpoint {
+  readonly path: string;
+  readonly state: CheckpointState;
+  readonly weights: SafetensorsFile;
+}
+
+/** What a run and its checkpoints must agree on. */
+export interface RunIdentity extends Pick<RunInfo, "seed" | "specHash"> {
+  readonly data: Pick<DataInfo, "id">;
+  readonly recipe: Pick<Recipe, "batch">;
 }
 
 const MOMENTS = [["adam_m", "m."], ["adam_v", "v."]] as const;
+const [WEIGHTS, OPTIMIZER] = ["weights.safetensors", "optimizer.safetensors"];
 const pointerPath = (folder: string): string => join(folder, "checkpoint.json");
 const nameOf = (step: number): string => `step-${String(step).padStart(8, "0")}`;
 
 /** The folder of the current checkpoint, or null if there is none yet. */
 export function currentCheckpoint(folder: string): string | null {
+  const pointer = readPointer(folder);
+  return pointer === null ? null : pathOf(folder, pointer);
+}
+
+const pathOf = (folder: string, { directory }: Pointer): string => join(folder, "checkpoints", directory);
+
+function readPointer(folder: string): Pointer | null {
   if (!existsSync(pointerPath(folder))) return null;
-  const { directory } = readJson<{ directory: string }>(pointerPath(folder));
-  if (typeof directory === "string" && /^step-\d{8,}$/.test(directory)) return join(folder, "checkpoints", directory);
+  const pointer = readJson<Pointer>(pointerPath(folder));
+  if (pointer.format === 1 && Number.isSafeInteger(pointer.step) && pointer.directory === nameOf(pointer.step)) return pointer;
   throw new UserError(`${pointerPath(folder)} names no checkpoint; it was damaged`);
 }
 
-export const weightsPath = (checkpoint: string): string => join(checkpoint, "weights.safetensors");
-const optimizerPath = (checkpoint: string): string => join(checkpoint, "optimizer.safetensors");
+export const weightsPath = (checkpoint: string): string => join(checkpoint, WEIGHTS);
 const statePath = (checkpoint: string): string => join(checkpoint, "state.json");
 
-/** Does nothing if the current checkpoint is of this step. */
+/** A number that is to be saved is not finite. */
+export class NotFinite extends UserError {}
+
+/**
+ * Does nothing if the current checkpoint is of this step. Whatever goes wrong, the current checkpoint stays: EnvironmentError for a full
+ * disk, NotFinite for weights or moments that no run could go on with.
+ */
 export async function saveCheckpoint(folder: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], state: CheckpointState): Promise<void> {
   const name = nameOf(state.step);
   const checkpoint = join(folder, "checkpoints", name);
   if (currentCheckpoint(folder) === checkpoint) return;
-  await saveTensors(weightsPath(checkpoint), executor, params, [["param", ""]]);
-  await saveTensors(optimizerPath(checkpoint), executor, params, MOMENTS);
-  writeAtomic(statePath(checkpoint), `${JSON.stringify(state, null, 2)}\n`);
-  writeAtomic(pointerPath(folder), `${JSON.stringify({ format: 1, directory: name, step: state.step }, null, 2)}\n`);
-  removeOthers(folder, name);
+  try {
+    const files = {
+      [WEIGHTS]: await saveTensors(join(checkpoint, WEIGHTS), executor, params, [["param", ""]]),
+      [OPTIMIZER]: await saveTensors(join(checkpoint, OPTIMIZER), executor, params, MOMENTS),
+    };
+    const text = `${JSON.stringify({ ...state, files }, null, 2)}\n`;
+    writeAtomic(statePath(checkpoint), text);
+    const pointer: Pointer = { format: 1, directory: name, step: state.step, state: sha256([text]) };
+    writeAtomic(pointerPath(folder), `${JSON.stringify(pointer, null, 2)}\n`);
+  } finally {
+    removeAllBut(folder, currentCheckpoint(folder));
+  }
 }
 
-async function saveTensors(path: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], states: readonly (readonly [ParamState, string])[]): Promise<void> {
+async function saveTensors(path: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], states: readonly (readonly [ParamState, string])[]): Promise<string> {
   const groups: TensorToWrite[] = [];
   for (const [state, prefix] of states) {
     const tensors = await readOfficial(executor, params, state);
     groups.push(...tensors.map(({ name, shape, data }) => ({ name: prefix + name, dtype: "F32" as const, shape, data })));
   }
-  writeSafetensors(path, groups, { format: "moeut" });
+  const problem = groups.flatMap(({ name, data }) => nonFinite(name, data as Float32Array))[0];
+  if (problem !== undefined) throw new NotFinite(problem);
+  return writeSafetensors(path, groups, { format: "moeut" });
 }
 
-function removeOthers(folder: string, keep: string): void {
+/** Older checkpoints, and what is left of one that could not be written. One that cannot be removed does no harm. */
+function removeAllBut(folder: string, current: string | null): void {
   const directory = join(folder, "checkpoints");
-  for (const name of readdirSync(directory)) if (name !== keep) rmSync(join(directory, name), { recursive: true, force: true });
+  if (!existsSync(directory)) return;
+  for (const path of readdirSync(directory).map((name) => join(directory, name))) {
+    if (path === current) continue;
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Somebody reads it, on a system where what is read cannot be removed. The next checkpoint tries again.
+    }
+  }
+}
+
+/**
+ * The current checkpoint, or null if there is none yet. UserError if it is not whole, or not of the run that run.json describes.
+ * A training may replace it at any moment: then its successor is taken.
+ */
+export function openCheckpoint(folder: string, info: RunIdentity): Checkpoint | null {
+  for (;;) {
+    const pointer = readPointer(folder);
+    if (pointer === null) return null;
+    try {
+      return open(pathOf(folder, pointer), pointer, info);
+    } catch (error) {
+      if (readPointer(folder)?.step === pointer.step) throw error;
+    }
+  }
+}
+
+function open(path: string, pointer: Pointer, info: RunIdentity): Checkpoint {
+  const state = readState(statePath(path), pointer);
+  requireOf(info, state, statePath(path));
+  return { path, state, weights: openTensors(path, WEIGHTS, state) };
+}
+
+function readState(path: string, pointer: Pointer): CheckpointState {
+  const state = readJson<CheckpointState>(path);
+  const sound = state.format === 1 && Number.isSafeInteger(state.step) && state.step >= 0 && Number.isSafeInteger(state.seed);
+  if (!sound) throw new UserError(`${path} is not the state of a checkpoint that this version can read`);
+  if (state.step !== pointer.step) throw new UserError(`${path} is of step ${state.step}, but lies in the checkpoint of step ${pointer.step}; it was damaged`);
+  if (pointer.state !== undefined && pointer.state !== hashOf(path)) throw changed(path);
+  return state;
+}
+
+function hashOf(path: string): string {
+  try {
+    return sha256([readFileSync(path)]);
+  } catch (error) {
+    throw cannotRead(path, error);
+  }
+}
+
+const changed = (path: string): UserError => new UserError(`${path} is not as it was saved (its SHA-256 is another); it was damaged or changed`);
+
+function requireOf({ seed, specHash, data, recipe }: RunIdentity, state: CheckpointState, path: string): void {
+  const parts: readonly (readonly [string, unknown, unknown])[] = [
+    ["the seed", seed, state.seed], ["the hash of the spec", specHash, state.specHash], ["the data", data.id, state.dataId],
+    ["the number of sequences", state.step * recipe.batch, state.sequences],
+  ];
+  const found = parts.find(([, run, checkpoint]) => run !== checkpoint);
+  if (found !== undefined) throw new UserError(`${path} belongs to another run: ${found[0]} is ${String(found[2])}, and by run.json it is ${String(found[1])}`);
+}
+
+/** UserError that says the most telling thing about a file that is not as it was saved. */
+function openTensors(checkpoint: string, name: string, { files }: CheckpointState): SafetensorsFile {
+  const file = holdSafetensors(join(checkpoint, name));
+  if (files === undefined || files[name] === file.sha256()) return file;
+  const problem = [...file.tensors.keys()].flatMap((tensor) => nonFinite(tensor, file.readFloats(tensor)))[0];
+  throw problem === undefined ? changed(file.path) : new UserError(`${file.path}: ${problem}`);
 }
 
 /** Weights and optimizer onto the device. UserError for files that are damaged or of another model. */
-export function loadCheckpoint(checkpoint: string, executor: Executor, params: readonly ParamPlan[]): CheckpointState {
-  const state = readState(checkpoint);
-  loadWeights(weightsPath(checkpoint), executor, params);
-  const file = readSafetensors(optimizerPath(checkpoint));
+export function loadCheckpoint({ path, state, weights }: Checkpoint, executor: Executor, params: readonly ParamPlan[]): void {
+  loadWeights(weights, executor, params);
+  const file = openTensors(path, OPTIMIZER, state);
   for (const [moment, prefix] of MOMENTS) writeOfficial(executor, params, moment, (name, shape) => readTensor(file, prefix + name, shape));
-  return state;
 }
 
-export function readState(checkpoint: string): CheckpointState {
-  const state = readJson<CheckpointState>(statePath(checkpoint));
-  const sound = state.format === 1 && Number.isSafeInteger(state.step) && state.step >= 0 && Number.isSafeInteger(state.seed);
-  if (!sound) throw new UserError(`${statePath(checkpoint)} is not the state of a checkpoint that this version can read`);
-  return state;
-}
-
-/** Weights under official names from any safetensors file. Tensors that the model does not have are ignored. */
-export function loadWeights(path: string, executor: Executor, params: readonly ParamPlan[]): void {
-  const file = readSafetensors(path);
-  writeOfficial(executor, params, "param", (name, shape) => readTensor(file, name, shape));
+/** Weights under official names. Tensors that the model does not have are ignored. */
+export function loadWeights(weights: SafetensorsFile, executor: Executor, params: readonly ParamPlan[]): void {
+  writeOfficial(executor, params, "param", (name, shape) => readTensor(weights, name, shape));
 }
 
 function readTensor(file: SafetensorsFile, name: string, shape: readonly number[]): Float32Array {
@@ -94,7 +200,7 @@ function readTensor(file: SafetensorsFile, name: string, shape: readonly number[
     throw new UserError(`${file.path}: tensor "${name}" is [${found.join(", ")}], but the model needs [${shape.join(", ")}]`);
   }
   const data = file.readFloats(name);
-  const bad = data.findIndex((x) => !Number.isFinite(x));
-  if (bad >= 0) throw new UserError(`${file.path}: tensor "${name}" is not finite: element ${bad} is ${data[bad]}`);
+  const problem = nonFinite(name, data)[0];
+  if (problem !== undefined) throw new UserError(`${file.path}: ${problem}`);
   return data;
 }

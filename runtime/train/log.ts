@@ -1,5 +1,5 @@
 /** log.jsonl: one JSON record per step, in order, each step once. */
-import { appendFileSync, closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
+import { appendFileSync, closeSync, constants, copyFileSync, existsSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { cannotRead, cannotWrite, systemCode } from "../errors.ts";
 import { makeDirectory } from "../files/folder.ts";
@@ -43,37 +43,83 @@ export function syncLog(path: string): void {
   }
 }
 
-/** Whole records, up to the first line that is not one (the last write of a run that was killed). */
-export function readLog(path: string): readonly StepRecord[] {
-  const records: StepRecord[] = [];
-  for (const line of linesOf(path)) {
-    const record = parse(line);
-    if (record === null) break;
-    records.push(record);
-  }
-  return records;
+/** What is whole in the log: every step once, in order. Of two records of a step, the later. */
+export const readLog = (path: string): readonly StepRecord[] => scan(path).records;
+
+interface Scan {
+  readonly records: readonly StepRecord[];
+  /** What the records leave out, but for a bad last line: that is the last write of a run that was killed. */
+  readonly leftOut: readonly string[];
+}
+
+function scan(path: string): Scan {
+  const found = linesOf(path).map((line, i, { length }) => ({ number: i + 1, isLast: i + 1 === length, record: parse(line) }));
+  const whole = found.flatMap(({ number, record }) => (record === null ? [] : [{ number, record }]));
+  const latest = new Map(whole.map(({ number, record: { step } }) => [step, number]));
+  const records = whole.filter(({ number, record }) => latest.get(record.step) === number).map(({ record }) => record);
+  return {
+    records: records.sort((a, b) => a.step - b.step),
+    leftOut: [
+      ...found.filter(({ record, isLast }) => record === null && !isLast).map(({ number }) => `line ${number} is no record`),
+      ...whole.filter(({ number, record }) => latest.get(record.step) !== number).map(({ number, record }) => `line ${number} is of step ${record.step}, which comes again`),
+    ],
+  };
 }
 
 function linesOf(path: string): readonly string[] {
   try {
-    return readFileSync(path, "utf8").split("\n").slice(0, -1);
+    return readFileSync(path, "utf8").replace(/\n+$/, "").split("\n");
   } catch (error) {
     if (systemCode(error) === "ENOENT") return [];
     throw cannotRead(path, error);
   }
 }
 
+const NUMBERS = ["loss", "ce_loss", "reg_loss", "grad_norm", "lr", "tokens", "seconds"] as const;
+
 function parse(line: string): StepRecord | null {
   try {
     const record = JSON.parse(line) as StepRecord | null;
-    return Number.isSafeInteger(record?.step) ? record : null;
+    return Number.isSafeInteger(record?.step) && NUMBERS.every((name) => typeof record?.[name] === "number") ? record : null;
   } catch {
     return null;
   }
 }
 
-/** Drops what was logged after a checkpoint: those steps will be done again. */
-export function truncateLog(path: string, step: number): void {
-  const kept = readLog(path).filter((record) => record.step <= step);
+/**
+ * Drops what was logged after `step`: those steps will be done again. Where more would be lost, a copy of the log is kept beside it.
+ * @param note is told what is wrong with the log, in a sentence
+ */
+export function reopenLog(path: string, step: number, note: (text: string) => void): void {
+  const { records, leftOut } = scan(path);
+  const kept = records.filter((record) => record.step <= step);
+  if (leftOut.length > 0) note(`${path} was damaged: ${some(leftOut)}. It is kept as ${keepAside(path)}; the whole records go on`);
+  const missing = gaps(kept, step);
+  if (missing.length > 0) note(`${path} does not know ${some(missing)}`);
   writeAtomic(path, kept.map((record) => `${JSON.stringify(record)}\n`).join(""));
 }
+
+const some = (parts: readonly string[]): string => `${parts.slice(0, 3).join(", ")}${parts.length > 3 ? ` and ${parts.length - 3} more` : ""}`;
+
+/** Of the steps 1 to `last`, those without a record. */
+function gaps(records: readonly StepRecord[], last: number): readonly string[] {
+  const steps = [0, ...records.map((record) => record.step), last + 1];
+  return steps.slice(1).flatMap((next, i) => {
+    const [from, to] = [steps[i]! + 1, next - 1];
+    return from > to ? [] : [from === to ? `step ${from}` : `steps ${from} to ${to}`];
+  });
+}
+
+/** @returns where the copy is */
+function keepAside(path: string): string {
+  let n = 1;
+  while (existsSync(copyPath(path, n))) n++;
+  try {
+    copyFileSync(path, copyPath(path, n), constants.COPYFILE_EXCL);
+  } catch (error) {
+    throw cannotWrite(copyPath(path, n), error);
+  }
+  return copyPath(path, n);
+}
+
+const copyPath = (path: string, n: number): string => path.replace(/\.jsonl$/, `.damaged-${n}.jsonl`);

@@ -6,7 +6,7 @@ import type { ParamPlan } from "../standalone/plan.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import { trainStep, writeMicroBatch, type MicroBatch, type StepMetrics } from "../standalone/train-step.ts";
 import type { Executor } from "../standalone/types.ts";
-import { currentCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { currentCheckpoint, NotFinite, saveCheckpoint } from "./checkpoint.ts";
 import { appendRecord, syncLog, type StepRecord } from "./log.ts";
 import { logPath, type RunInfo } from "./run-folder.ts";
 
@@ -43,10 +43,10 @@ export interface TrainResult {
   readonly last: StepRecord | null;
 }
 
-/** A loss or gradient was not finite. */
+/** A loss, a gradient or a weight was not finite. */
 export class Diverged extends UserError {}
 
-/** Diverged, with the last checkpoint kept, if a loss or gradient is not finite. */
+/** Diverged, with the last checkpoint kept, if a loss, a gradient or a weight is not finite. */
 export async function train(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
   const { recipe } = options.info;
   let step = options.done;
@@ -69,10 +69,10 @@ async function oneStep(options: TrainOptions, step: number): Promise<StepRecord>
   const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
   const metrics = await trainStep(executor, recipe, step, batches, seed);
   const seconds = (performance.now() - started) / 1000;
-  if (!isFinite(metrics)) throw await divergence(options, step, metrics, batches);
+  if (!isFinite(metrics)) throw diverged(options, step + 1, await firstBad(options, step, metrics, batches));
   const record = recordOf(step + 1, metrics, recipe, batches[0]!.tokens.length, seconds);
   const isDue = options.evalEvery > 0 && ((step + 1) % options.evalEvery === 0 || step + 1 === recipe.steps);
-  return isDue ? { ...record, validation_loss: await validate(options) } : record;
+  return isDue ? { ...record, validation_loss: await validate(options, step + 1) } : record;
 }
 
 const recordOf = (step: number, metrics: StepMetrics, recipe: Recipe, microTokens: number, seconds: number): StepRecord => ({
@@ -80,19 +80,28 @@ const recordOf = (step: number, metrics: StepMetrics, recipe: Recipe, microToken
   lr: metrics.learningRate, tokens: step * recipe.accumulate * microTokens, seconds: Number(seconds.toFixed(6)),
 });
 
-async function validate({ executor, data, evalTokens }: TrainOptions): Promise<number> {
-  return (await evaluate(executor, data.validationBatches(evalTokens), data.bytesPerToken)).loss;
+/** @param step counted from 1 */
+async function validate(options: TrainOptions, step: number): Promise<number> {
+  const { executor, data, evalTokens } = options;
+  const { loss } = await evaluate(executor, data.validationBatches(evalTokens), data.bytesPerToken);
+  if (!Number.isFinite(loss)) throw diverged(options, step, `the validation loss is ${loss}`);
+  return loss;
 }
 
 /** A GPU's numbers are tested here again, because shader compilers may assume that NaN does not occur. */
 const isFinite = ({ ceLoss, regLoss, gradNorm, firstBad }: StepMetrics): boolean => firstBad === null && [ceLoss, regLoss, gradNorm].every(Number.isFinite);
 
+/** @param step counted from 1 */
+function diverged({ folder, info }: TrainOptions, step: number, what: string): Diverged {
+  const kept = currentCheckpoint(folder) === null ? "Nothing was saved yet" : `The last checkpoint in ${folder} is kept`;
+  return new Diverged(`training diverged in step ${step}: ${what} (learning rate ${info.recipe.optimizer.lr}). ${kept}; try a lower lr, a longer warmup or a lower grad_clip in a new run`);
+}
+
 /** @param step counted from 0 */
-async function divergence({ folder, executor, params, info }: TrainOptions, step: number, metrics: StepMetrics, batches: readonly MicroBatch[]): Promise<Diverged> {
+async function firstBad({ executor, params, info }: TrainOptions, step: number, metrics: StepMetrics, batches: readonly MicroBatch[]): Promise<string> {
   const what = metrics.firstBad !== null ? `the gradient of ${params[metrics.firstBad]?.name ?? `parameter ${metrics.firstBad}`}` : "the loss";
   const origin = await firstBadTensor(executor, batches, info.seed, step);
-  return new Diverged(`training diverged in step ${step + 1}: ${what} is not finite${origin === null ? "" : `; the first tensor that went bad is "${origin}"`} (learning rate ${info.recipe.optimizer.lr}). `
-    + `${currentCheckpoint(folder) === null ? "Nothing was saved yet" : `The last checkpoint in ${folder} is kept`}; try a lower lr, a longer warmup or a lower grad_clip in a new run`);
+  return `${what} is not finite${origin === null ? "" : `; the first tensor that went bad is "${origin}"`}`;
 }
 
 /** Runs the micro-batches again, launch by launch: the weights are as they were, because the update was skipped. */
@@ -105,9 +114,13 @@ async function firstBadTensor(executor: Executor, batches: readonly MicroBatch[]
   return null;
 }
 
-async function checkpoint({ folder, executor, params, info }: TrainOptions, step: number, hooks: TrainHooks): Promise<void> {
-  const { seed, specHash, data, recipe } = info;
+async function checkpoint(options: TrainOptions, step: number, hooks: TrainHooks): Promise<void> {
+  const { folder, executor, params, info: { seed, specHash, data, recipe } } = options;
   syncLog(logPath(folder));
-  await saveCheckpoint(folder, executor, params, { format: 1, step, sequences: step * recipe.batch, seed, specHash, dataId: data.id });
+  try {
+    await saveCheckpoint(folder, executor, params, { format: 1, step, sequences: step * recipe.batch, seed, specHash, dataId: data.id });
+  } catch (error) {
+    throw error instanceof NotFinite ? diverged(options, step, `after it ${error.message}`) : error;
+  }
   hooks.onCheckpoint?.(step);
 }

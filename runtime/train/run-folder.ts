@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { cannotRead, UserError } from "../errors.ts";
 import { entriesOf } from "../files/folder.ts";
 import { readJsonFile } from "../files/json.ts";
+import { sha256 } from "../files/sha256.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 import type { AdapterName } from "../session.ts";
 import type { Recipe } from "../standalone/schedule.ts";
@@ -21,6 +22,8 @@ export interface RunInfo {
   readonly model: string;
   /** Hash of the resolved architecture. */
   readonly specHash: string;
+  /** SHA-256 of spec.moeut; runs of early versions do not have it. */
+  readonly specSha256?: string;
   readonly seed: number;
   readonly data: DataInfo;
   readonly recipe: Recipe;
@@ -43,7 +46,7 @@ const infoPath = (folder: string): string => join(folder, "run.json");
 /** UserError if something is there already. The very spec does no harm: it is what an interrupted createRun leaves. */
 export function requireFree(folder: string, spec: string): void {
   if (isRun(folder)) throw new UserError(`${folder} already holds a run; add --resume to continue it, or choose another folder with --out`);
-  const others = entriesOf(folder).filter((name) => name !== "spec.moeut" || readRunSpec(folder) !== spec);
+  const others = entriesOf(folder).filter((name) => name !== "spec.moeut" || readText(specPath(folder)) !== spec);
   if (others.length > 0) throw new UserError(`${folder} exists and is not empty, and it is not a run; choose another folder with --out`);
 }
 
@@ -52,7 +55,7 @@ export function createRun(folder: string, spec: string, info: RunInfo): void {
   requireFree(folder, spec);
   writeAtomic(specPath(folder), spec);
   // Last, because a folder with this file is a run.
-  writeAtomic(infoPath(folder), `${JSON.stringify(info, null, 2)}\n`);
+  writeAtomic(infoPath(folder), `${JSON.stringify({ ...info, specSha256: sha256([spec]) }, null, 2)}\n`);
 }
 
 export const isRun = (folder: string): boolean => existsSync(infoPath(folder));
@@ -66,11 +69,21 @@ export function readRun(folder: string): RunInfo {
   return info;
 }
 
-export function readRunSpec(folder: string): string {
+/** The text of spec.moeut. UserError if it is not what was written when the run was made. */
+export function readRunSpec(folder: string, { specSha256 }: RunInfo): string {
+  const text = readText(specPath(folder));
+  if (specSha256 === undefined || sha256([text]) === specSha256) return text;
+  throw specChanged(specPath(folder));
+}
+
+export const specChanged = (path: string): UserError =>
+  new UserError(`${path} was changed after the run was made, and its weights belong to the spec as it was: undo the change, and try other settings with --set`);
+
+function readText(path: string): string {
   try {
-    return readFileSync(specPath(folder), "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
-    throw cannotRead(specPath(folder), error);
+    throw cannotRead(path, error);
   }
 }
 

@@ -2,9 +2,9 @@
 import { initializeParameters } from "../standalone/parameters.ts";
 import type { ParamPlan } from "../standalone/plan.ts";
 import type { Executor } from "../standalone/types.ts";
-import { currentCheckpoint, loadCheckpoint } from "./checkpoint.ts";
-import { truncateLog } from "./log.ts";
-import { createRun, isRun, logPath, readRun, requireFree, requireSameRun, type RunInfo } from "./run-folder.ts";
+import { loadCheckpoint, openCheckpoint } from "./checkpoint.ts";
+import { reopenLog } from "./log.ts";
+import { createRun, isRun, logPath, readRun, readRunSpec, requireFree, requireSameRun, type RunInfo } from "./run-folder.ts";
 
 export interface StartOptions {
   readonly folder: string;
@@ -15,6 +15,8 @@ export interface StartOptions {
   readonly params: readonly ParamPlan[];
   /** Continue the run in the folder; if it holds none, one is started. */
   readonly resume: boolean;
+  /** Is told what is wrong with the folder that does not keep the run from going on. */
+  readonly note?: (text: string) => void;
 }
 
 /** The run in the folder fits, or there is none and the folder is free. Cheap: for before a model is compiled. */
@@ -24,18 +26,22 @@ export function checkFolder(folder: string, resume: boolean, info: RunInfo, spec
 }
 
 /** @returns steps done. Weights and moments are on the device afterwards, and the log ends with the last step done. */
-export function startRun({ folder, spec, info, executor, params, resume }: StartOptions): number {
-  if (resume && isRun(folder)) return resumeRun(folder, info, executor, params);
+export function startRun(options: StartOptions): number {
+  const { folder, spec, info, executor, params, resume } = options;
+  if (resume && isRun(folder)) return resumeRun(options);
   createRun(folder, spec, info);
   initializeParameters(executor, params, info.seed);
   return 0;
 }
 
-function resumeRun(folder: string, info: RunInfo, executor: Executor, params: readonly ParamPlan[]): number {
-  requireSameRun(folder, readRun(folder), info);
-  const checkpoint = currentCheckpoint(folder);
+function resumeRun({ folder, info, executor, params, note = () => {} }: StartOptions): number {
+  const have = readRun(folder);
+  requireSameRun(folder, have, info);
+  readRunSpec(folder, have);
+  const checkpoint = openCheckpoint(folder, have);
   if (checkpoint === null) initializeParameters(executor, params, info.seed);
-  const step = checkpoint === null ? 0 : loadCheckpoint(checkpoint, executor, params).step;
-  truncateLog(logPath(folder), step);
+  else loadCheckpoint(checkpoint, executor, params);
+  const step = checkpoint?.state.step ?? 0;
+  reopenLog(logPath(folder), step, note);
   return step;
 }

@@ -55,6 +55,7 @@ export interface BigramRun {
   readonly dataId?: string;
   readonly lr?: number;
   readonly steps?: number;
+  readonly note?: (text: string) => void;
 }
 
 export function bigramRun(run: BigramRun): TrainOptions {
@@ -69,6 +70,6 @@ export function bigramRun(run: BigramRun): TrainOptions {
   };
   const executor = createBigram({ vocabSize: V, batch, seqLen: T, breakAt });
   const params = bigramParams(V);
-  const done = startRun({ folder, spec: "moeut 1\n", info, executor, params, resume });
+  const done = startRun({ folder, spec: "moeut 1\n", info, executor, params, resume, ...(run.note && { note: run.note }) });
   return { folder, info, executor, params, data, done, evalEvery: 10, checkpointEvery, evalTokens: 100 };
 }
