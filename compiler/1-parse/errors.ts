@@ -14,7 +14,7 @@ export function reportDepth(source: SourceText, tokens: readonly IToken[], repor
     if (token.tokenType === LBrace || token.tokenType === LParen) depth++;
     if (token.tokenType === RBrace || token.tokenType === RParen) depth--;
     if (depth <= MAX_DEPTH) continue;
-    report.report("nested-too-deep", span(source, token), { limit: MAX_DEPTH });
+    report.report("nested-too-deep", span(source, token), { what: "blocks and parentheses", limit: MAX_DEPTH });
     return true;
   }
   return false;

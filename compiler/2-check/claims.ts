@@ -13,16 +13,18 @@ export function measureOf(name: NameAst, report: Reporter): Measure | null {
 }
 
 export function checkClaims(model: ModelSpec | null, claims: readonly ExpectAst[], report: Reporter): void {
+  const counts: Partial<Record<Measure, number>> = {};
+  let parts: string | undefined;
   for (const claim of claims) {
     const what = measureOf(claim.measure, report);
     if (what === null || model === null) continue;
-    const actual = measure(model, what);
+    const actual = (counts[what] ??= measure(model, what));
     const tolerance = claim.tolerance?.value ?? 0;
     if (Math.abs(actual - claim.value.value) <= tolerance) continue;
-    const parts = breakdown(model).map(({ part, count }) => `${part} ${grouped(count)}`);
+    parts ??= breakdown(model).map(({ part, count }) => `${part} ${grouped(count)}`).join(", ");
     report.report("expect-failed", claim.value.span, {
       model: model.name, measure: what, expected: claim.value.value, tolerance, actual,
-      breakdown: what === "macs" ? "see `moeut inspect`" : `it has ${parts.join(", ")}`,
+      breakdown: what === "macs" ? "see `moeut inspect`" : `it has ${parts}`,
     });
   }
 }

@@ -17,6 +17,7 @@ import { type Context, EMPTY, own, read, touches } from "./settings.ts";
 import { solve } from "./solve.ts";
 
 const MAX_VARIANTS = 256;
+const MAX_VARIANTS_OF_FILE = 4_096;
 
 interface Parts {
   readonly entries: readonly EntryAst[];
@@ -24,7 +25,19 @@ interface Parts {
   readonly match: MatchAst | null;
 }
 
-export function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, context: Context): CompareSpec | null {
+/** Those without errors. */
+export function checkCompares(asts: readonly CompareAst[], file: LoadedFile, resolver: Resolver, context: Context): readonly CompareSpec[] {
+  let count = 0;
+  return asts.flatMap((ast) => {
+    if (count > MAX_VARIANTS_OF_FILE) return [];
+    const compare = checkCompare(ast, file, resolver, context);
+    count += compare?.variants.length ?? 0;
+    if (count > MAX_VARIANTS_OF_FILE) context.report.report("too-many-variants", ast.name.span, { of: "the grids of this file up to here have", count, limit: MAX_VARIANTS_OF_FILE });
+    return compare ?? [];
+  });
+}
+
+function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, context: Context): CompareSpec | null {
   const { report } = context;
   const parts = split(ast, context);
   const place = { kind: COMPARE, where: "a compare", path: "" };
@@ -97,7 +110,7 @@ interface Coordinate {
 function grid(ast: CompareAst, vary: readonly VaryAst[], { report }: Context): readonly (readonly Coordinate[])[] | null {
   const count = vary.reduce((product, v) => product * v.values.length, 1);
   if (count > MAX_VARIANTS) {
-    report.report("too-many-variants", ast.name.span, { count, limit: MAX_VARIANTS });
+    report.report("too-many-variants", ast.name.span, { of: "this grid has", count, limit: MAX_VARIANTS });
     return null;
   }
   return vary.reduce<Coordinate[][]>((points, v) => points.flatMap((point) => v.values.map((value) => [...point, { vary: v, value }])), [[]]);

@@ -27,8 +27,12 @@ export interface Loader {
   readonly readFile: ReadFile;
   /** Every text read, for rendering diagnostics. */
   readonly sources: SourceText[];
+  /** Each file read, once, however many import it. */
   readonly loaded: Map<string, LoadedFile>;
 }
+
+/** Far more than anyone needs, far less than the call stack holds. */
+const MAX_NESTING = 64;
 
 export function loadFile(ast: SpecAst, loader: Loader, open: readonly string[] = []): LoadedFile {
   const imports = [...new Set(ast.imports.flatMap((statement) => loadImport(statement, ast.file, loader, [...open, ast.file]) ?? []))];
@@ -40,6 +44,10 @@ export function loadFile(ast: SpecAst, loader: Loader, open: readonly string[] =
 }
 
 function loadImport(statement: ImportAst, from: string, loader: Loader, open: readonly string[]): LoadedFile | null {
+  if (open.length > MAX_NESTING) {
+    loader.report.report("nested-too-deep", statement.pathSpan, { what: "imports", limit: MAX_NESTING });
+    return null;
+  }
   const source = loader.readFile(statement.path, from);
   if ("problem" in source) {
     loader.report.report("import-not-found", statement.pathSpan, { path: statement.path, reason: source.problem });
@@ -65,12 +73,13 @@ function reportVersion(ast: SpecAst, report: Reporter): void {
 
 /** A name means one model, and one function: in the file and in what it imports. */
 function firstOfEachName<Item extends { readonly name: NameAst }>(code: "duplicate-model" | "duplicate-fn", own: readonly Item[], imported: readonly Item[], report: Reporter): readonly Item[] {
-  const all = [...imported, ...own];
-  for (const { name } of all) {
-    const first = all.find((other) => other.name.text === name.text)!;
-    if (first.name !== name) report.report(code, name.span, { name: name.text }, [{ span: first.name.span, note: "the first one" }]);
+  const first = new Map<string, Item>();
+  for (const item of [...imported, ...own]) {
+    const before = first.get(item.name.text);
+    if (before === undefined) first.set(item.name.text, item);
+    else report.report(code, item.name.span, { name: item.name.text }, [{ span: before.name.span, note: "the first one" }]);
   }
-  return own.filter((item) => own.find((other) => other.name.text === item.name.text) === item);
+  return [...new Map([...own].reverse().map((item) => [item.name.text, item])).values()].reverse();
 }
 
 const ITEMS = ["fn", "model", "compare", "import", "train", "moeut"];

@@ -44,14 +44,13 @@ interface Inside extends State {
   readonly fn: FnAst;
 }
 
-export function checkFunctions(file: LoadedFile, report: Reporter): Functions {
-  const files = Object.fromEntries(withImports(file).map((f) => [f.ast.file, f]));
+/** @param all the file that is checked first, then those that it imports and they import */
+export function checkFunctions(all: readonly LoadedFile[], report: Reporter): Functions {
+  const files = Object.fromEntries(all.map((f) => [f.ast.file, f]));
   const state: State = { report, files, known: new Map(), open: [] };
   const scopes = Object.fromEntries(Object.entries(files).map(([name, f]) => [name, scopeOf(f, state)]));
-  return { scopes, main: scopes[file.ast.file]! };
+  return { scopes, main: scopes[all[0]!.ast.file]! };
 }
-
-const withImports = (file: LoadedFile): readonly LoadedFile[] => [file, ...file.imports.flatMap(withImports)];
 
 const scopeOf = (file: LoadedFile, state: State): Scope =>
   Object.fromEntries(fnsInScope(file).map((ast) => [ast.name.text, { ast, expr: inlined(ast, state) }]));
@@ -83,25 +82,31 @@ function expression(e: ExprAst, cx: Inside): Expr | null {
       const of = expression(e.of, cx);
       return of === null ? null : sound(neg(of), e.span, cx);
     }
-    case "chain": return e.rest.reduce((left: Expr | null, { sign, operand }) => {
-      const right = expression(operand, cx);
-      return left === null || right === null ? null : sound(OPERATORS[sign](left, right), e.span, cx);
-    }, expression(e.first, cx));
+    case "chain": return chain(e, cx);
     case "call": return e.name.text === "where" ? where(e, cx) : call(e, cx);
   }
 }
 
 const OPERATORS: Readonly<Record<OperatorSign, (a: Expr, b: Expr) => Expr>> = { "+": add, "-": sub, "*": mul, "/": div };
 
-/** Null (reported) where it is too large, or a number that is none. */
-function sound(e: Expr, span: Span, { report, fn }: Inside): Expr | null {
-  if (operations(e) > MOST_OPERATIONS) {
-    report.report("fn-too-large", span, { name: fn.name.text, limit: MOST_OPERATIONS });
-    return null;
-  }
+function chain(e: Extract<ExprAst, { kind: "chain" }>, cx: Inside): Expr | null {
+  const operands = [e.first, ...e.rest.map(({ operand }) => operand)].map((operand) => expression(operand, cx));
+  if (!operands.every((operand) => operand !== null)) return null;
+  if (e.rest.length > MOST_OPERATIONS) return tooLarge(e.span, cx);
+  return sound(operands.reduce((left, right, i) => OPERATORS[e.rest[i - 1]!.sign](left, right)), e.span, cx);
+}
+
+/** Null (reported) where it is too large, or a part of it is a number that is none. */
+function sound(e: Expr, span: Span, cx: Inside): Expr | null {
+  if (operations(e) > MOST_OPERATIONS) return tooLarge(span, cx);
   const wrong = constantsIn(e).find((value) => !Number.isFinite(value));
   if (wrong === undefined) return e;
-  report.report("not-finite", span, { value: String(wrong) });
+  cx.report.report("not-finite", span, { value: String(wrong) });
+  return null;
+}
+
+function tooLarge(span: Span, { report, fn }: Inside): null {
+  report.report("fn-too-large", span, { name: fn.name.text, limit: MOST_OPERATIONS });
   return null;
 }
 
@@ -110,7 +115,9 @@ const constantsIn = (e: Expr): readonly number[] => [...(readsInput(e) ? [] : [M
 
 const readsInput = (e: Expr): boolean => e.op === "in" || parts(e).some(readsInput);
 
-const operations = (e: Expr): number => parts(e).reduce((sum, part) => sum + operations(part), parts(e).length === 0 ? 0 : 1);
+/** @param inputs operations of what will stand in place of each input */
+const operations = (e: Expr, inputs: readonly number[] = []): number =>
+  e.op === "in" ? (inputs[e.index] ?? 0) : parts(e).reduce((sum, part) => sum + operations(part, inputs), parts(e).length === 0 ? 0 : 1);
 
 function parameter({ text, span }: Extract<ExprAst, { kind: "parameter" }>, { fn, report }: Inside): Expr | null {
   const names = fn.params.map((p) => p.text);
@@ -154,7 +161,9 @@ function call({ name, args, span }: Call, cx: Inside): Expr | null {
     cx.report.report("wrong-arguments", name.span, { name: name.text, takes: `${plural(parameters, "argument")}, not ${args.length}`, example }, place === null ? [] : [{ span: place, note: "defined here" }]);
     return null;
   }
-  return expr === null || !given.every((arg) => arg !== null) ? null : sound(substitute(expr, (index) => given[index]!), span, cx);
+  if (expr === null || !given.every((arg) => arg !== null)) return null;
+  // What would be too large is not even made: calls within calls double it each time.
+  return operations(expr, given.map((arg) => operations(arg))) > MOST_OPERATIONS ? tooLarge(span, cx) : sound(substitute(expr, (index) => given[index]!), span, cx);
 }
 
 interface Called {

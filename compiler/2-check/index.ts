@@ -3,8 +3,8 @@ import type { Reporter } from "../diagnostics/index.ts";
 import type { SpecAst } from "../ir/ast.ts";
 import type { CompareSpec } from "../ir/compare-spec.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
-import type { SourceText, Span } from "../ir/source.ts";
-import { checkCompare } from "./compare.ts";
+import type { SourceText } from "../ir/source.ts";
+import { checkCompares } from "./compare.ts";
 import { loadFile, type LoadedFile, type ReadFile } from "./files.ts";
 import { applyOverrides, parseOverrides } from "./overrides.ts";
 import { applyEntry } from "./apply.ts";
@@ -33,8 +33,10 @@ export interface CheckedFile {
 
 export function check(ast: SpecAst, report: Reporter, options: CheckOptions): CheckedFile {
   const imported: SourceText[] = [];
-  const file = loadFile(ast, { report, readFile: options.readFile, sources: imported, loaded: new Map() });
-  const context: Context = { report, damage: damageOf(file), functions: checkFunctions(file, report) };
+  const loaded = new Map<string, LoadedFile>();
+  const file = loadFile(ast, { report, readFile: options.readFile, sources: imported, loaded });
+  const files = [file, ...loaded.values()];
+  const context: Context = { report, damage: files.flatMap((each) => each.ast.damage), functions: checkFunctions(files, report) };
   // Its recipe is checked even in a file without models.
   const recipe = { ...context, written: new Map(), solvable: false };
   file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_PLACE, recipe), EMPTY);
@@ -47,8 +49,5 @@ export function check(ast: SpecAst, report: Reporter, options: CheckOptions): Ch
     return isDeadEnd(next) ? sofar : { ...next, matchOptional: true };
   }, tree), overrides.length > 0);
   const models = file.models.flatMap((model) => resolver.model({ model, file }) ?? []);
-  const compares = ast.compares.flatMap((compare) => checkCompare(compare, file, resolver, context) ?? []);
-  return { models, compares, imported };
+  return { models, compares: checkCompares(ast.compares, file, resolver, context), imported };
 }
-
-const damageOf = (file: LoadedFile): readonly Span[] => [...file.ast.damage, ...file.imports.flatMap(damageOf)];

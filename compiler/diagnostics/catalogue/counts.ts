@@ -67,8 +67,8 @@ export const COUNT_MESSAGES = {
     message: (p) => `compare \`${p.name}\` has no \`${p.missing}\``,
     hint: (p) => `add \`${p.example}\``,
   }),
-  "too-many-variants": error<{ count: number; limit: number }>({
-    message: (p) => `this grid has ${grouped(p.count)} variants; at most ${p.limit} can be compared`,
+  "too-many-variants": error<{ of: "this grid has" | "the grids of this file up to here have"; count: number; limit: number }>({
+    message: (p) => `${p.of} ${grouped(p.count)} variants; at most ${grouped(p.limit)} can be compared`,
     hint: () => "vary fewer fields, or over fewer values",
   }),
 };

@@ -52,8 +52,8 @@ export const SYNTAX_MESSAGES = {
     message: (p) => `this is language version ${p.version}, but this compiler knows version 1 only`,
     hint: () => "write `moeut 1`",
   }),
-  "nested-too-deep": error<{ limit: number }>({
-    message: (p) => `blocks and parentheses nest more than ${p.limit} deep`,
+  "nested-too-deep": error<{ what: "blocks and parentheses" | "imports"; limit: number }>({
+    message: (p) => `${p.what} nest more than ${p.limit} deep`,
     hint: () => "flatten this part",
   }),
 };
