@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Runs the sources in a checkout (through tsx) and the built files in an installed package. */
+/** Runs the sources in a checkout and the built files in an installed package. */
 import { existsSync } from "node:fs";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
@@ -9,10 +9,20 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 
 const source = new URL("../cli/main.ts", import.meta.url);
-if (existsSync(source)) await runSource(source);
-else await import(new URL("../dist/cli/main.js", import.meta.url).href);
+await import(existsSync(source) ? await runnable(source) : new URL("../dist/main.js", import.meta.url).href);
 
-async function runSource(url) {
+/** The sources as a bundle; where that cannot be written, the files themselves through tsx, which takes a second longer. */
+async function runnable(url) {
+  process.setSourceMapsEnabled(true);
+  try {
+    return await (await import("../scripts/bundle.mjs")).checkoutEntry();
+  } catch {
+    await registerTsx();
+    return url.href;
+  }
+}
+
+async function registerTsx() {
   try {
     (await import("tsx/esm/api")).register();
   } catch (error) {
@@ -20,5 +30,4 @@ async function runSource(url) {
     console.error("moeut: the dependencies of this checkout are not installed; run `node scripts/setup.mjs`");
     process.exit(2);
   }
-  await import(url.href);
 }

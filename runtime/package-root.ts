@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Directory of moeut's package.json: the checkout, or the installed package, whose code lies in dist/. */
+/** Directory of moeut's package.json: the checkout, or the installed package. */
 export const PACKAGE_ROOT: string = (() => {
   let directory = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(directory, "package.json"))) directory = dirname(directory);
@@ -11,5 +11,5 @@ export const PACKAGE_ROOT: string = (() => {
 
 export const VERSION: string = (JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")) as { version: string }).version;
 
-/** Sources run from .ts files only in a checkout; a package ships .js. */
-export const IS_CHECKOUT: boolean = fileURLToPath(import.meta.url).endsWith(".ts");
+/** A package ships no sources. */
+export const IS_CHECKOUT: boolean = existsSync(join(PACKAGE_ROOT, "cli", "main.ts"));

@@ -1,10 +1,9 @@
-/** Compiles the sources to dist/, from nothing, so that no file of an older build gets into a package. */
-import { spawnSync } from "node:child_process";
+/** Makes dist/ for the package, from nothing, so that no file of an older build gets into it. Dependencies stay outside: npm installs them. */
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundle } from "./bundle.mjs";
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
-rmSync(join(ROOT, "dist"), { recursive: true, force: true });
-const { status } = spawnSync(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"], { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
-process.exitCode = status ?? 1;
+const dist = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
+rmSync(dist, { recursive: true, force: true });
+await bundle(dist, { packages: "external" });

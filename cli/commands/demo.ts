@@ -1,11 +1,10 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import type { AdapterKind, DeviceHandle } from "../../runtime/adapter/index.ts";
 import type { CompareResults } from "../../runtime/compare/results.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { conclusion } from "../../runtime/report/conclusion.ts";
+import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
 import { compareModels, resultTable } from "../comparison.ts";
 import { addAdapterOption, outFolder, whole, type AdapterOption } from "../options.ts";
@@ -54,12 +53,10 @@ async function compareDemo(device: () => Promise<DeviceHandle>, options: Options
   });
 }
 
-/** Beside the sources in a checkout, beside dist/ in a package. */
+/** As short as the current directory allows. */
 function specFile(): string {
-  const here = fileURLToPath(new URL(".", import.meta.url));
-  const found = [join(here, "..", ".."), join(here, "..", "..", "..")].map((root) => join(root, "specs", "demo.moeut")).find((path) => existsSync(path));
-  if (found === undefined) throw new Error("specs/demo.moeut is not where it was installed");
-  return found.startsWith(process.cwd()) ? found.slice(process.cwd().length + 1) : found;
+  const path = join(PACKAGE_ROOT, "specs", "demo.moeut");
+  return path.startsWith(process.cwd()) ? path.slice(process.cwd().length + 1) : path;
 }
 
 function print(results: CompareResults, out: string, seconds: number): void {

@@ -1,0 +1,51 @@
+/** The sources as JavaScript: a few files instead of hundreds, which Node loads several times as fast as it strips types. Plain JavaScript, because it runs before anything is compiled. */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
+const SOURCES = ["cli", "compiler", "grammar", "runtime"];
+/** Packages that keep their own files; chevrotain, hundreds of them, is taken in. */
+const OUTSIDE = ["commander", "echarts", "ts-morph", "typescript", "webgpu"];
+
+/** Writes main.js and its parts into a folder; rejects with esbuild's errors. */
+export async function bundle(outdir, options) {
+  const { build } = await import("esbuild");
+  await build({ absWorkingDir: ROOT, entryPoints: [join("cli", "main.ts")], outdir, bundle: true, splitting: true, format: "esm", platform: "node", target: "node20.19", logLevel: "silent", ...options });
+}
+
+/** The entry of a checkout, as a URL: a bundle whose name is the hash of what it was made from, so that it cannot be stale. */
+export async function checkoutEntry() {
+  const directory = join(ROOT, ".moeut", "bundles", sourceHash());
+  if (!existsSync(directory)) await make(directory);
+  return pathToFileURL(join(directory, "main.js")).href;
+}
+
+function sourceHash() {
+  const hash = createHash("sha256");
+  const files = SOURCES.flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true }).filter((name) => name.endsWith(".ts")).sort().map((name) => join(folder, name)));
+  for (const file of ["package-lock.json", join("scripts", "bundle.mjs"), ...files]) hash.update(`${file}\0`).update(readFileSync(join(ROOT, file))).update("\0");
+  return hash.digest("hex").slice(0, 32);
+}
+
+/** Complete or not at all; of two processes that make it at once, the first wins. */
+async function make(directory) {
+  mkdirSync(dirname(directory), { recursive: true });
+  const temporary = mkdtempSync(`${directory}.tmp-`);
+  try {
+    await bundle(temporary, { external: OUTSIDE, sourcemap: true });
+    renameSync(temporary, directory);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    if (!existsSync(directory)) throw error;
+  }
+  removeOld(dirname(directory));
+}
+
+/** All but the newest few: a process that still runs one has it in memory. */
+function removeOld(folder) {
+  const age = (name) => -(statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  const byAge = readdirSync(folder).map((name) => ({ name, age: age(name) })).sort((a, b) => a.age - b.age);
+  for (const { name } of byAge.slice(4)) rmSync(join(folder, name), { recursive: true, force: true });
+}
