@@ -180,6 +180,79 @@ test.each<[string, unknown, string]>([
   ["activation", training({ "transformer.activation": "topk" }), 'option transformer.activation is "topk"; what can be imported is relu, gelu'],
 ])("refused: %s", (_, config, error) => expect(importOfficial(config)).toEqual({ error }));
 
+/** As in the authors' sweep c4_moeut_mid_matched_rope_noln, in a small size. */
+const SWEEP = {
+  "log": "wandb", "task": "c4_transformer", "test_interval": 2000, "state_size": 32, "transformer.ff_multiplier": 4, "transformer.encoder_n_layers": 4, "transformer.n_heads": 2, "dropout": 0.0, "moe.drop_expert": 0.0,
+  "lr": 0.00025, "optimizer": "adamw", "lm.unroll": 16, "batch_size": 8, "grad_clip": 0.25, "amp": 1, "save_interval": 10000, "transformer.variant": "preln_moe_universal", "stop_after": 100000, "moe.n_experts": 8,
+  "moe.expert_size": 16, "pkm.n_heads": 4, "transformer.p_drop_layer": 0.0, "lr_sched.type": "cos", "lr_warmup": 4000, "moe.selection_mode": "sigmoid", "moe.perplexity_reg_mode": "layers_time", "moe.perplexity_reg": 0.01,
+  "moe.att.perplexity_reg": 0.001, "moe.att.selection_dropout": 0.0, "moe.att.enable": 1, "moe.att.n_experts": 3, "moe.att.selection_mode": "sigmoid", "moe.att.k": 2, "moe.att.norm_init": 1, "moe.att.expert_dropout": 0.0,
+  "lmds.valid_ratio": 0.005, "n_microbatch": 1, "transformer.head_projection_size": 16, "moe.layer_encoding": "none", "transformer.universal.group_size": 2, "wd": 0.01, "moe.att.q_expert": 0, "moe.att.k_expert": 0,
+  "moe.att.v_expert": 1, "moe.att.o_expert": 1, "lm.trafo.context_blocks": 0, "min_lr_multiplier": 0.1, "details_log_interval": 500, "moe.nonorm": 1, "lm.eval.enabled": 0, "sentencepiece.n_pieces": 50,
+};
+
+test("the options of a whole run: those about its training say nothing about the model, and 1 and 0 are true and false", () => {
+  const { model } = compiled({ args: SWEEP });
+  expect(model).toMatchObject({ vocabSize: 50, seqLen: 16, train: { batch: 8 }, layers: [{ attention: { kind: "switchhead", on: ["v", "o"], balance: { weight: 0.001 } } }, {}] });
+  const flags = { "moe.att.enable": true, "moe.att.q_expert": false, "moe.att.k_expert": false, "moe.att.v_expert": true, "moe.att.o_expert": true, "moe.nonorm": true };
+  expect(importOfficial({ args: { ...SWEEP, ...flags } })).toEqual(importOfficial({ args: SWEEP }));
+});
+
+const ON = { "moe.att.enable": true };
+const NONE = { "moe.att.q_expert": false, "moe.att.k_expert": false, "moe.att.v_expert": false, "moe.att.o_expert": false };
+test.each<[string, Record<string, unknown>, boolean]>([
+  ["own routers of queries and keys without experts there", { ...ON, ...NONE, "moe.att.v_expert": true, "moe.att.o_expert": true, "moe.att.norm_init": true }, true],
+  ["own routers of queries that have no other to share", { ...ON, ...NONE, "moe.att.q_expert": true, "moe.att.v_expert": true, "moe.att.norm_init": true }, true],
+  ["own routers of queries beside that of the outputs", { ...ON, ...NONE, "moe.att.q_expert": true, "moe.att.o_expert": true, "moe.att.norm_init": 1 }, false],
+  ["own routers of keys beside that of the values", { ...ON, ...NONE, "moe.att.k_expert": true, "moe.att.v_expert": true, "moe.att.norm_init": true }, false],
+  ["one router where there is only one", { ...ON, ...NONE, "moe.att.v_expert": true, "moe.att.separate_kq_sel": true }, true],
+  ["one router for values and outputs", { ...ON, "moe.att.separate_kq_sel": true }, false],
+  ["width of values", { ...ON, "moe.att.same_sel": true }, false],
+  ["options of attention with experts where it has none", { "moe.att.enable": false, "moe.att.norm_init": true, "moe.att.same_sel": true, "moe.att.separate_kq_sel": true, "moe.att.dropout": 0.1, "moe.att.k": 99 }, true],
+  ["options of experts in a dense model", { "transformer.variant": "preln_rope", "moe.nonorm": true, "moe.selection_mode": "gate", "moe.drop_expert": 0.3, "moe.n_experts": 0, "moe.att.enable": true, "pkm.n_heads": 7 }, true],
+  ["options of sparse models", { "moa.cvloss": 0.1, "moa.switchloss": 1, "sut.drop_gate": 0.5, "transformer.act_loss": -1 }, true],
+  ["those options in a sparse model", { ...SPARSE, "moa.cvloss": 0.1 }, false],
+  ["rotary positions of a sparse model", { ...SPARSE, "rope.base": -3, "transformer.n_heads": 0 }, true],
+  ["sharing in a model whose layers are all their own", { "transformer.variant": "preln_moe", "transformer.universal.group_size": 3, "transformer.universal.group_type": "none" }, true],
+  ["encodings of layers", { "moe.layer_encoding": "learned" }, false],
+])("judged in its context: %s", (_, args, accepted) => expect("spec" in importOfficial(training(args))).toBe(accepted));
+
+test("all that is in the way is said at once", () => {
+  const result = importOfficial({ ...(training({ "dropout": 0.1, "moe.expert_sise": 16, "moe.n_experts": "8", "transformer.activation": "topk", "rope.base": null }) as object), context: 0, training: { ...RECIPE, eps: 0, betas: [1] } });
+  expect(result).toEqual({ error: [
+    "option moe.expert_sise is not known, so what it does to the model is not known either (did you mean moe.expert_size?)",
+    'option transformer.activation is "topk"; what can be imported is relu, gelu',
+    'option moe.n_experts is "8"; it must be a number',
+    "option dropout is 0.1: dropout is not supported",
+    "context is 0; it must be a positive whole number",
+    "training.eps is 0; it must be a number above 0 to 1",
+    "training.betas is a list of 1; it must be two numbers from 0 to below 1",
+  ].join("\n  ") });
+});
+
+describe("numbers that are none, or too great", () => {
+  const NUMBERS = ["d_model", "n_layers", "n_heads", "n_tokens", "ff_n_experts", "att_n_experts", "d_head", "group_size", "ff_k", "att_k", "ff_expert_size", "entropy_reg", "att_entropy_reg", "ff_expert_dropout"];
+  const TRAINING_NUMBERS = ["state_size", "transformer.encoder_n_layers", "transformer.n_heads", "transformer.universal.group_size", "moe.n_experts", "moe.expert_size", "pkm.n_heads", "moe.perplexity_reg", "moe.drop_expert", "rope.base"];
+  const hostile: readonly unknown[] = [-1, 1e12, NaN, Infinity, "8", "toString", true, {}, [4], [[[[4]]]], { valueOf: 4 }];
+  test.each([...NUMBERS.map((name) => [name, CLEAN] as const), ...TRAINING_NUMBERS.map((name) => [name, training({})] as const)])("%s", (name, config) => {
+    for (const value of hostile) {
+      const result = importOfficial({ ...(config as object), args: { ...(config as { args: object }).args, [name]: value } });
+      expect("error" in result && result.error, `${name} ${String(value)}`).toContain(`option ${name} is `);
+    }
+  });
+  test.each(["vocab", "context", "batch"])("%s", (name) => {
+    for (const value of hostile) expect(importOfficial({ ...CLEAN, [name]: value })).toMatchObject({ error: expect.stringContaining(`${name} is `) as string });
+  });
+});
+
+test.each(["toString", "constructor", "__proto__", "hasOwnProperty", ""])("an option named %s is as unknown as any other", (name) => {
+  const args = JSON.parse(`{"d_model":32,${JSON.stringify(name)}:1}`) as object;
+  expect(importOfficial({ ...CLEAN, args: { ...CLEAN.args, ...Object.fromEntries(Object.entries(args)) } })).toEqual({ error: expect.stringMatching(/^option .* is not known/) as string });
+});
+
+test("a vocabulary that is given twice must be one", () => {
+  expect(importOfficial({ ...CLEAN, vocab: 60 })).toEqual({ error: "vocab is 60, but n_tokens is 61" });
+});
+
 describe("weights that do not fit", () => {
   const { model } = compiled(CLEAN);
   const graph = buildGraph(model, { kind: "evaluate", batch: 1, seqLen: 4 });

@@ -1,7 +1,7 @@
 /** Models and weights of the official implementations. */
 import type { NamingScheme } from "../3-graph/index.ts";
 import { CLEAN_RELATIONS, CLEAN_RULES, importClean, isClean } from "./clean.ts";
-import { DEPTH, readOptions, shown, SIZE, word } from "./options.ts";
+import { readOptions, shown, SIZE, word } from "./options.ts";
 import type { Options, Relation, Rules } from "./options.ts";
 import { printSpec } from "./print.ts";
 import { importTraining, TRAINING_RELATIONS, TRAINING_RULES } from "./training.ts";
@@ -14,7 +14,7 @@ type Named = Readonly<Record<string, unknown>>;
 
 const FRAME_RULES: Rules = { context: SIZE, vocab: { ...SIZE, max: 16_777_216 }, batch: { ...SIZE, default: null } };
 const RECIPE_RULES: Rules = {
-  optimizer: { kind: "word", words: ["AdamW"] }, lr_schedule: word("constant", ["constant"]), steps: { ...DEPTH, max: 1e9 },
+  optimizer: { kind: "word", words: ["AdamW"] }, lr_schedule: word("constant", ["constant"]), steps: { ...SIZE, max: 1e9 },
   lr: { kind: "real", min: 0, max: 1_000 }, eps: { kind: "real", min: 0, above: true, max: 1 }, weight_decay: { kind: "real", min: 0, max: 1_000 }, grad_clip: { kind: "real", min: 0, above: true, max: 1e9 },
 };
 

@@ -32,6 +32,8 @@ const always: Condition = () => true;
 export const SIZE = { kind: "whole", min: 1, max: 1_048_576 } as const;
 /** As deep as a stack may be. */
 export const DEPTH = { kind: "whole", min: 1, max: 10_000 } as const;
+/** Layers with weights of their own that have names. */
+export const GROUP = { kind: "whole", min: 1, max: 1_000 } as const;
 export const COUNT = { kind: "whole", min: 1, max: 65_536 } as const;
 /** Factors of losses. */
 export const WEIGHT = { kind: "real", min: 0, max: 1e6 } as const;

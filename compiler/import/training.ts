@@ -2,7 +2,7 @@
 import type { BuiltInActivation } from "../ir/model-spec.ts";
 import type { ImportedAttention, ImportedBalance, ImportedFeedForward, ImportedModel } from "./model.ts";
 import { cyclicStack, layerNames } from "./model.ts";
-import { COUNT, DEPTH, flag, INERT, only, SHARE, SIZE, WEIGHT, word } from "./options.ts";
+import { COUNT, DEPTH, flag, GROUP, INERT, only, SHARE, SIZE, WEIGHT, word } from "./options.ts";
 import type { Condition, OptionRule, Options, Relation, Rules } from "./options.ts";
 import { RUN_OPTIONS } from "./run-options.ts";
 import { importSparse, SPARSE_RELATIONS, SPARSE_VARIANTS } from "./sparse.ts";
@@ -29,7 +29,7 @@ const off = (what: string, matters?: Condition): OptionRule => only(false, `${wh
 export const TRAINING_RULES: Rules = {
   "transformer.variant": { kind: "word", words: VARIANTS }, "state_size": { ...SIZE, default: 128 }, "transformer.encoder_n_layers": { ...DEPTH, default: 3 }, "transformer.n_heads": { ...COUNT, default: 4, matters: isRotary },
   "transformer.head_projection_size": { ...SIZE, default: null }, "transformer.ff_multiplier": { kind: "real", min: 0, above: true, max: 1e6, default: 2, matters: isDense }, "transformer.activation": word("relu", Object.keys(ACTIVATIONS)),
-  "transformer.embedding_scale": { kind: "real", min: 0, above: true, max: 1e6, default: null }, "transformer.universal.group_size": { ...DEPTH, default: 1, matters: isUniversal },
+  "transformer.embedding_scale": { kind: "real", min: 0, above: true, max: 1e6, default: null }, "transformer.universal.group_size": { ...GROUP, default: 1, matters: isUniversal },
   "transformer.universal.group_type": word("abab", ["abab", "aabb"], isUniversal),
   "lm.trafo.norm_input": flag(false), "lm.trafo.force_out_norm": flag(false),
   "rope.rotate_fraction": { kind: "real", min: 0, max: 1, default: 0.5, matters: isRotary }, "rope.base": { kind: "real", min: 1, max: 1e9, default: 10_000, matters: isRotary },
