@@ -6,11 +6,12 @@ import { compareVariants } from "../runtime/compare/index.ts";
 import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts";
 import type { CompareHooks, CompareOptions, Variant } from "../runtime/compare/run.ts";
 import type { About } from "../runtime/compare/summary.ts";
-import { byteTokenizer, loadData } from "../runtime/data/index.ts";
+import { byteTokenizer, datasetOf } from "../runtime/data/index.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/package-root.ts";
 import { differenceText, count, loss, memory, time } from "../runtime/report/words.ts";
 import { createProgress, type DataInfo, type Progress } from "../runtime/train/index.ts";
+import { readData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { bytes, grouped, say, table } from "./terminal.ts";
 import { requireComparable, variantOf } from "./variants.ts";
@@ -58,9 +59,9 @@ export async function compareModels(device: () => Promise<DeviceHandle>, options
 
 /** All variants read the same text, so its tokens must be in every vocabulary. */
 function loader(models: readonly ModelSpec[], source: readonly string[]): CompareOptions["data"] {
-  const vocabSize = Math.min(...models.map((model) => model.vocabSize));
+  const text = readData(source, { tokenizer: byteTokenizer, vocabSize: Math.min(...models.map((model) => model.vocabSize)) });
   const { seqLen } = models[0]!;
-  return (seed, batch) => loadData(source, { tokenizer: byteTokenizer, vocabSize, seqLen, batch, seed });
+  return async (seed, batch) => datasetOf(text, { seqLen, batch, seed });
 }
 
 function compareOptions(options: ComparisonOptions, variants: readonly Variant[], data: CompareOptions["data"], evalTokens: number): CompareOptions {

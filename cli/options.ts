@@ -24,7 +24,7 @@ export function addAdapterOption(command: Command): Command {
 }
 
 export function addDataOption(command: Command, required: boolean): Command {
-  const [flags, text] = ["--data <source...>", "files, a quoted glob, or a built-in source (typescript, scan)"] as const;
+  const [flags, text] = ["--data <source...>", "files, a quoted glob, - for standard input, or a built-in source (typescript, scan)"] as const;
   return required ? command.requiredOption(flags, text) : command.option(flags, text);
 }
 

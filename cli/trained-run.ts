@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import type { SourceText } from "../compiler/ir/source.ts";
 import { UserError } from "../runtime/errors.ts";
 import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
 import type { SafetensorsFile } from "../runtime/files/safetensors.ts";
@@ -13,6 +12,8 @@ export interface TrainedRun {
   readonly folder: string;
   readonly info: RunInfo;
   readonly model: ModelSpec;
+  /** The context that it was trained with: `model` may have another. */
+  readonly trainedSeqLen: number;
   readonly tokenizer: Tokenizer;
   readonly weights: SafetensorsFile;
   /** Steps behind the weights. */
@@ -29,15 +30,16 @@ export function readTrainedRun(folder: string, overrides: readonly string[]): Tr
   const checkpoint = openCheckpoint(folder, info);
   if (checkpoint === null) throw new UserError(`${folder} holds no checkpoint yet; train it further with --resume`);
   const source = { file: join(folder, "spec.moeut"), text: readRunSpec(folder, info) };
-  if (info.specSha256 === undefined) requireSameModel(source, info);
+  const [asTrained] = checkText(source, []).models;
+  if (info.specSha256 === undefined) requireSameModel(source.file, asTrained, info);
+  const model = chooseModel(specOf(source, overrides), { set: [] });
   const { weights, state: { step } } = checkpoint;
-  return { folder, info, model: chooseModel(specOf(source, overrides), { set: [] }), tokenizer: tokenizerOf(info.data.tokenizer), weights, step };
+  return { folder, info, model, trainedSeqLen: asTrained?.seqLen ?? model.seqLen, tokenizer: tokenizerOf(info.data.tokenizer), weights, step };
 }
 
 /** For runs of early versions, which do not know the text that their spec had. */
-function requireSameModel(source: SourceText, { specHash: saved }: RunInfo): void {
-  const { models } = checkText(source, []);
-  if (models[0] !== undefined && specHash(models[0]) !== saved) throw specChanged(source.file);
+function requireSameModel(file: string, model: ModelSpec | undefined, { specHash: saved }: RunInfo): void {
+  if (model !== undefined && specHash(model) !== saved) throw specChanged(file);
 }
 
 function tokenizerOf(id: string): Tokenizer {

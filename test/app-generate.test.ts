@@ -120,7 +120,7 @@ describe("generation", () => {
 test("evaluation: means over the rows that count, bits per byte from bytes per token", async () => {
   const executor = counting(4, 2, 2);
   const row = (tokens: readonly number[], targets: readonly number[]) => ({ tokens: Uint32Array.from(tokens), targets: Uint32Array.from(targets) });
-  const batches = [{ ...row([0, 1], [1, 2]), rows: 1 }, { ...row([0, 0], [3, 1]), rows: 1 }, { ...row([0, 0], [0, 0]), rows: 0 }];
+  const batches = [{ ...row([0, 1], [1, 2]), scoredFrom: [0] }, { ...row([0, 0], [3, 1]), scoredFrom: [0] }, { ...row([0, 0], [0, 0]), scoredFrom: [] }];
   const result = await evaluate(executor, batches, 2);
   expect(result.tokens).toBe(4);
   expect(result.sequences).toHaveLength(2);

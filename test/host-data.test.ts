@@ -118,7 +118,7 @@ describe("files", () => {
     { why: "no text field", path: () => file("field.jsonl", '{"txt":"a"}\n'), message: /field\.jsonl:1: this line has no field "text"/ },
     { why: "text that is a number", path: () => file("number.jsonl", '{"text":1}\n'), message: /number\.jsonl:1/ },
     { why: "JSON that is null", path: () => file("null.jsonl", "null\n"), message: /null\.jsonl:1/ },
-    { why: "JSONL of blank lines", path: () => file("blank.jsonl", "\n\n"), message: /holds no line of JSON/ },
+    { why: "JSONL of blank lines", path: () => file("blank.jsonl", "\n\n"), message: /blank\.jsonl is empty/ },
     { why: "not gzip", path: () => file("not.gz", "plain"), message: /not\.gz is not a sound gzip file/ },
     { why: "truncated gzip", path: () => file("cut.gz", gzipSync("x".repeat(1000)).subarray(0, 20)), message: /cut\.gz is not a sound gzip file/ },
     { why: "unknown split", path: () => "scan:lenght", message: /scan has no split "lenght"; choose one of simple, length/ },
@@ -134,7 +134,7 @@ describe("dataset", () => {
   const letters = "abcdefghijklmnopqrstuvwxyz".repeat(10);
   const load = (changes: Partial<DataOptions> = {}, text = letters): Promise<Dataset> => loadData(file("letters.txt", text), { ...OPTIONS, ...changes });
   const rows = (tokens: Uint32Array): readonly string[] => Array.from({ length: tokens.length / 4 }, (_, row) => tokens.slice(4 * row, 4 * row + 4).join());
-  const held = (data: Dataset): readonly string[] => [...data.validationBatches()].flatMap((batch) => rows(batch.tokens).slice(0, batch.rows));
+  const held = (data: Dataset): readonly string[] => [...data.validationBatches()].flatMap((batch) => rows(batch.tokens).slice(0, batch.scoredFrom.length));
   const epoch = (data: Dataset, first = 0): readonly string[] => Array.from({ length: Math.floor(data.trainBlocks / 2) }, (_, step) => rows(data.batchAt(first + step).tokens)).flat();
 
   test("targets are the tokens one position later", async () => {
@@ -188,10 +188,10 @@ describe("dataset", () => {
   test("a limited validation uses blocks from everywhere, and the last batch says how full it is", async () => {
     const data = await load({ validationFraction: 1, batch: 4 });
     const batches = [...data.validationBatches(10 * 4)];
-    expect(batches.map((batch) => batch.rows)).toEqual([4, 4, 2]);
+    expect(batches.map((batch) => batch.scoredFrom.length)).toEqual([4, 4, 2]);
     expect(batches[2]!.tokens.subarray(8)).toEqual(new Uint32Array(8));
-    expect([...data.validationBatches(0)].map((batch) => batch.rows)).toEqual([1]);
-    expect([...data.validationBatches()].reduce((sum, batch) => sum + batch.rows, 0)).toBe(data.validationBlocks);
+    expect([...data.validationBatches(0)].map((batch) => batch.scoredFrom.length)).toEqual([1]);
+    expect([...data.validationBatches()].reduce((sum, batch) => sum + batch.scoredFrom.length, 0)).toBe(data.validationBlocks);
     expect(data).toMatchObject({ trainBlocks: 0, nTokens: 261, bytesPerToken: 1 });
   });
 

@@ -1,17 +1,21 @@
 import type { Command } from "commander";
-import { passesOf, withPasses } from "../../compiler/depth.ts";
+import { withPasses } from "../../compiler/depth.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { loadData, type Dataset } from "../../runtime/data/index.ts";
-import { UserError } from "../../runtime/errors.ts";
-import { evaluate, type Evaluation } from "../../runtime/evaluate/index.ts";
+import type { DeviceHandle } from "../../runtime/adapter/index.ts";
+import { windowBatches } from "../../runtime/data/index.ts";
+import { messageOf, UserError } from "../../runtime/errors.ts";
+import { evaluate, nonFinite, type Evaluation } from "../../runtime/evaluate/index.ts";
+import { protocolOf, protocolWords, type Protocol } from "../../runtime/evaluate/protocol.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
+import { readEvalText, type EvalText } from "../eval-text.ts";
 import { addAdapterOption, addDataOption, addSpecOptions, whole, wholes, type AdapterOption, type SpecOptions } from "../options.ts";
-import { openSession } from "../session.ts";
+import { loadModel, withAdapter } from "../session.ts";
 import { grouped, printJson, say } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 
 interface Options extends SpecOptions, AdapterOption {
   readonly data: readonly string[];
+  readonly stride?: number;
   readonly maxTokens?: number;
   readonly passes?: readonly number[];
   readonly json?: boolean;
@@ -19,49 +23,90 @@ interface Options extends SpecOptions, AdapterOption {
 
 export function define(command: Command): void {
   addAdapterOption(addSpecOptions(addDataOption(command.argument("<run>", "a run folder"), true)))
-    .option("--max-tokens <n>", "predict at most so many tokens, spread evenly over the data", whole(1))
-    .option("--passes <list>", "apply the repeated group of the stack so many times, for instance 1,4,8,16", wholes(1))
-    .option("--json", "print one JSON document")
+    .option("--stride <n>", "overlapping windows, n tokens apart: each token once, with at least seq_len - n before it (default: disjoint blocks)", whole(1))
+    .option("--max-tokens <n>", "predict about so many tokens at most, spread evenly over the data", whole(1))
+    .option("--passes <list>", "apply the repeated group of the stack so many times, for instance 1,4,8,16; a depth that the model cannot have spoils the exit status, not the others", wholes(1))
+    .option("--json", "print one JSON document; of several depths, an array of them")
     .action(run);
+}
+
+/** A depth at which the model is measured, or why it cannot be; `passes` is null for the depth that it was trained with. */
+type Depth = { readonly passes: number | null } & ({ readonly model: ModelSpec } | { readonly problem: string });
+
+interface Outcome {
+  readonly passes: number | null;
+  /** null: could not be measured. */
+  readonly result: Evaluation | null;
+  /** null: measured, and the loss is a number. */
+  readonly problem: string | null;
+}
+
+/** A text and how it is measured: the same for all depths. */
+interface Measuring {
+  readonly trained: TrainedRun;
+  readonly text: EvalText;
+  readonly protocol: Protocol;
+  readonly options: Options;
 }
 
 async function run(folder: string, options: Options): Promise<void> {
   const trained = readTrainedRun(folder, options.set);
-  const models = atDepths(trained.model, options.passes);
-  const { data, heldOut } = await loadEvalData(trained, options.data);
-  for (const model of models) await evaluateAt(model, folder, trained, data, heldOut, options);
+  const depths = depthsOf(trained.model, options.passes);
+  const impossible = depths.flatMap((depth) => ("problem" in depth ? [depth.problem] : []));
+  if (impossible.length === depths.length) throw new UserError(impossible.join("\n"));
+  const text = readEvalText(trained, options.data);
+  const measuring: Measuring = { trained, text, options, protocol: protocolOf(text, trained.model.seqLen, options.stride ?? null) };
+  for (const problem of impossible) say(`note: ${problem}; the others are measured`);
+  const outcomes = await withAdapter(options.adapter, (handle) => measureAll(handle, depths, measuring));
+  if (options.json === true && outcomes.some(({ result }) => result !== null)) printJson(outcomes.length === 1 ? jsonOf(outcomes[0]!, measuring) : outcomes.map((outcome) => jsonOf(outcome, measuring)));
+  const problems = outcomes.flatMap(({ problem }) => problem ?? []);
+  if (problems.length > 0) throw new UserError(problems.join("\n"));
 }
 
-/** The model as it was trained, or at each of the depths. UserError if it has no other depths. */
-function atDepths(model: ModelSpec, passes: readonly number[] | undefined): readonly ModelSpec[] {
-  return passes === undefined ? [model] : passes.map((n) => {
+function depthsOf(model: ModelSpec, passes: readonly number[] | undefined): readonly Depth[] {
+  if (passes === undefined) return [{ passes: null, model }];
+  return passes.map((n) => {
     const changed = withPasses(model, n);
-    if ("problem" in changed) throw new UserError(`--passes ${n}: ${changed.problem}`);
-    return changed;
+    return "problem" in changed ? { passes: n, problem: `--passes ${n}: ${changed.problem}` } : { passes: n, model: changed };
   });
 }
 
-async function evaluateAt(model: ModelSpec, folder: string, { weights, step }: TrainedRun, data: Dataset, heldOut: boolean, options: Options): Promise<void> {
-  const session = await openSession(options.adapter, model, { batch: batchOf(model), seqLen: model.seqLen, entries: ["evaluate"] });
+/** Says each result as it comes, unless all are to be one document. */
+async function measureAll(handle: DeviceHandle, depths: readonly Depth[], measuring: Measuring): Promise<readonly Outcome[]> {
+  const print = measuring.options.json === true ? () => {} : (text: string): void => void process.stdout.write(text);
+  const header = `text           ${measuring.text.words}\nprotocol       ${protocolWords(measuring.protocol)}\n`;
+  const outcomes: Outcome[] = [];
+  for (const depth of depths) {
+    const outcome = "problem" in depth ? { ...depth, result: null } : await measure(handle, depth.model, depth.passes, measuring);
+    const isFirst = outcomes.every(({ result }) => result === null);
+    if (outcome.result !== null) print((isFirst ? header : "") + wordsOf(outcome.passes, outcome.result, measuring));
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+/** A depth that is too large for the device does not hide the others. */
+async function measure(handle: DeviceHandle, model: ModelSpec, passes: number | null, measuring: Measuring): Promise<Outcome> {
+  const which = passes === null ? "" : `--passes ${passes}: `;
   try {
-    loadWeights(weights, session.executor, session.params);
-    const result = await evaluate(session.executor, data.validationBatches(options.maxTokens), data.bytesPerToken, countdown(data.validationBlocks));
-    const depth = options.passes === undefined ? {} : { passes: passesOf(model) ?? 1 };
-    print(result, { run: folder, step, ...depth, data: options.data, data_id: data.dataId, held_out: heldOut }, options.json === true);
-  } finally {
-    session.close();
+    const result = await measureOn(handle, model, measuring);
+    const problem = nonFinite(result);
+    return { passes, result, problem: problem === null ? null : which + problem };
+  } catch (error) {
+    if (error instanceof UserError) return { passes, result: null, problem: which + messageOf(error) };
+    throw error;
   }
 }
 
-const batchOf = ({ train: { batch, accumulate } }: ModelSpec): number => batch / accumulate;
-
-/** Of the data that the run was trained on, what was held out; of other data, all (or what the source itself holds out). */
-async function loadEvalData({ model, tokenizer, info }: TrainedRun, source: readonly string[]): Promise<{ readonly data: Dataset; readonly heldOut: boolean }> {
-  const options = { tokenizer, vocabSize: model.vocabSize, seqLen: model.seqLen, batch: batchOf(model), seed: 0 };
-  const all = await loadData(source, { ...options, validationFraction: 1 });
-  if (all.trainBlocks > 0 && all.dataId !== info.data.id) return { data: all, heldOut: false };
-  const split = await loadData(source, options).catch(() => all); // too short to be split: not what the run was trained on
-  return split.dataId === info.data.id ? { data: split, heldOut: true } : { data: all, heldOut: false };
+async function measureOn(handle: DeviceHandle, model: ModelSpec, { trained, text, protocol: { context, windows }, options }: Measuring): Promise<Evaluation> {
+  const batch = Math.min(model.train.batch / model.train.accumulate, windows.starts.length);
+  const session = await loadModel(handle, model, { batch, seqLen: context, entries: ["evaluate"] });
+  try {
+    loadWeights(trained.weights, session.executor, session.params);
+    return await evaluate(session.executor, windowBatches(windows, context, batch, options.maxTokens), text.bytesPerToken, countdown(windows.starts.length));
+  } finally {
+    session.close();
+  }
 }
 
 /** Says every ten seconds how far it is. */
@@ -70,11 +115,28 @@ function countdown(total: number): (sequences: number) => void {
   return (sequences) => {
     if (performance.now() - last < 10_000) return;
     last = performance.now();
-    say(`${grouped(sequences)} of at most ${grouped(total)} sequences`);
+    say(`${grouped(sequences)} of at most ${grouped(total)} windows`);
   };
 }
 
-function print({ loss, perplexity, bitsPerByte, tokens, passes }: Evaluation, about: Readonly<Record<string, unknown>>, json: boolean): void {
-  if (json) printJson({ ...about, tokens, loss, perplexity, bits_per_byte: bitsPerByte, ...(passes === null ? {} : { mean_passes: passes }) });
-  else process.stdout.write(`${about["passes"] === undefined ? "" : `passes         ${String(about["passes"])}\n`}loss           ${loss.toFixed(4)} nats per token\nperplexity     ${perplexity.toFixed(3)}\nbits per byte  ${bitsPerByte.toFixed(4)}\n${passes === null ? "" : `passes taken   ${passes.toFixed(2)} on average before a token halts\n`}(${grouped(tokens)} tokens${about["held_out"] === true ? " held out from training" : ""})\n`);
+function jsonOf({ passes, result, problem }: Outcome, { trained, text, protocol, options }: Measuring): unknown {
+  return {
+    run: trained.folder, step: trained.step, ...(passes === null ? {} : { passes }), data: options.data, data_id: text.dataId,
+    held_out: text.heldOut, text: text.words, seen_in_training: text.seen, protocol: protocolWords(protocol), context: protocol.context, stride: protocol.stride,
+    ...(result === null ? {} : numbersOf(result, protocol, text.bytesPerToken)), ...(problem === null ? {} : { problem }),
+  };
+}
+
+function numbersOf({ tokens, loss, perplexity, bitsPerByte, passes }: Evaluation, protocol: Protocol, bytesPerToken: number) {
+  const unmeasured = protocol.tokens - tokens;
+  return {
+    tokens, unmeasured_tokens: unmeasured, unmeasured_bytes: Math.round(unmeasured * bytesPerToken),
+    loss, perplexity, bits_per_byte: bitsPerByte, ...(passes === null ? {} : { mean_passes: passes }),
+  };
+}
+
+function wordsOf(depth: number | null, result: Evaluation, { text, protocol }: Measuring): string {
+  const { tokens, unmeasured_bytes, loss, perplexity, bits_per_byte, mean_passes } = numbersOf(result, protocol, text.bytesPerToken);
+  return `${depth === null ? "" : `passes         ${depth}\n`}loss           ${loss.toFixed(4)} nats per token\nperplexity     ${perplexity.toFixed(3)}\nbits per byte  ${bits_per_byte.toFixed(4)}\n`
+    + `${mean_passes === undefined ? "" : `passes taken   ${mean_passes.toFixed(2)} on average before a token halts\n`}(${grouped(tokens)} tokens predicted; ${grouped(unmeasured_bytes)} ${unmeasured_bytes === 1 ? "byte" : "bytes"} of the text not measured)\n`;
 }

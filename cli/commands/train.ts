@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import { printSpec } from "../../compiler/format/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { byteTokenizer, loadData, type Dataset } from "../../runtime/data/index.ts";
+import { byteTokenizer, datasetOf, type Dataset } from "../../runtime/data/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
+import { readData } from "../data.ts";
 import { watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, type AdapterOption, type SpecOptions } from "../options.ts";
 import { openSession, type PlannedSession } from "../session.ts";
@@ -38,7 +39,7 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   if (files.length > 1) throw new UserError(`train takes one spec, not ${files.length}; compare trains several`);
   const overrides = options.steps === undefined ? options.set : [...options.set, `train.steps=${options.steps}`];
   const model = chooseModel(loadSpec(files[0]!, overrides), options);
-  const data = await loadTrainData(model, source, options.seed);
+  const data = loadTrainData(model, source, options.seed);
   const dataInfo = { source, id: data.dataId, tokenizer: byteTokenizer.id, tokens: data.nTokens };
   await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, options));
 }
@@ -54,8 +55,8 @@ async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo,
 }
 
 /** In micro-batches. */
-export const loadTrainData = (model: ModelSpec, source: readonly string[], seed: number): Promise<Dataset> =>
-  loadData(source, { tokenizer: byteTokenizer, vocabSize: model.vocabSize, seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed });
+export const loadTrainData = (model: ModelSpec, source: readonly string[], seed: number): Dataset =>
+  datasetOf(readData(source, { tokenizer: byteTokenizer, vocabSize: model.vocabSize }), { seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed });
 
 async function openTraining(model: ModelSpec, adapter: string | undefined): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);

@@ -110,7 +110,7 @@ export function firstSoundRun(options: CompareOptions, variant: Variant): SoundR
 /** Sequences behind each final loss. */
 async function countHeldOut(options: CompareOptions): Promise<number> {
   const data = await dataOf(options, options.variants[0]!, options.seeds[0]!);
-  return [...data.validationBatches(options.finalTokens)].reduce((sum, { rows }) => sum + rows, 0);
+  return [...data.validationBatches(options.finalTokens)].reduce((sum, { scoredFrom }) => sum + scoredFrom.length, 0);
 }
 
 /** A finished run that was measured on more or less text than is asked for now is measured again. */

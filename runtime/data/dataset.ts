@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { UserError } from "../errors.ts";
 import { permutation } from "./shuffle.ts";
-import { readSource } from "./source.ts";
-import type { TokenArray, Tokenizer } from "./tokenizer.ts";
+import { splitText, type Blocks } from "./split.ts";
+import { loadText, type Text, type TextOptions } from "./text.ts";
+import { scoredTokens, type Windows } from "./windows.ts";
 
 /** B sequences of T tokens; targets[b, t] follows tokens[b, t]. Row-major. */
 export interface Batch {
@@ -11,12 +11,12 @@ export interface Batch {
 }
 
 export interface ValidationBatch extends Batch {
-  /** Rows that count; those after are padding (zeros) because the last batch may not be full. */
-  readonly rows: number;
+  /** For each row that counts, its first position that does. Rows after those are padding (zeros): the last batch may not be full. */
+  readonly scoredFrom: readonly number[];
 }
 
 export interface Dataset {
-  /** Hash of the tokens, of how they are split and of the tokenizer: another dataset has another id. */
+  /** See Split. */
   readonly dataId: string;
   readonly nTokens: number;
   /** Bytes of text per token, for bits per byte. */
@@ -29,77 +29,43 @@ export interface Dataset {
   validationBatches(maxTokens?: number): Generator<ValidationBatch>;
 }
 
-export interface DataOptions {
-  readonly tokenizer: Tokenizer;
-  /** The model's vocabulary (default: the tokenizer's). Greater tokens are refused. */
-  readonly vocabSize?: number;
+export interface SplitOptions {
   readonly seqLen: number; // T
   readonly batch: number; // B
   readonly seed: number;
-  /** Share of the blocks that is held out where the source does not say itself: 0 to train on all, 1 to evaluate all. Default 0.05. */
+  /** Share of the blocks that is held out where the source does not say itself: 0 to train on all, 1 to hold out all. Default 0.05. */
   readonly validationFraction?: number;
 }
 
-/** Reads, tokenizes and splits a source: see readSource for what it may be. UserError for whatever is wrong with it. */
-export async function loadData(source: string | readonly string[], options: DataOptions): Promise<Dataset> {
-  const name = typeof source === "string" ? source : source.join(" ");
-  const { text, heldOut } = readSource(source);
-  const train = tokenize(name, text, options);
-  if (heldOut === null) return splitDataset(name, train, text.length, options);
-  const validation = tokenize(name, heldOut, options);
-  const parts = [blocksOf(train, options.seqLen), blocksOf(validation, options.seqLen)] as const;
-  const short = parts.find(({ starts }) => starts.length === 0);
-  if (short !== undefined) throw tooShort(name, short.tokens.length, options.seqLen, 1);
-  return datasetOf(parts, text.length / train.length, options);
-}
+export type DataOptions = TextOptions & SplitOptions;
 
-function tokenize(name: string, text: Uint8Array, { tokenizer, vocabSize = tokenizer.vocabSize }: DataOptions): TokenArray {
-  const tokens = tokenizer.encode(text);
-  const bad = vocabSize < tokenizer.vocabSize ? tokens.findIndex((token) => token >= vocabSize) : -1;
-  if (bad < 0) return tokens;
-  throw new UserError(`${name}: token ${bad} is ${tokens[bad]} (tokenizer "${tokenizer.id}"), but the model's vocab_size is ${vocabSize}; the data needs vocab_size ${tokenizer.vocabSize}`);
-}
+/** Reads a source and splits it: see readSource for what it may be. UserError for whatever is wrong with it. */
+export const loadData = async (source: string | readonly string[], options: DataOptions): Promise<Dataset> => datasetOf(loadText(source, options), options);
 
-/** Blocks of T + 1 tokens that share no token. */
-interface Blocks {
-  readonly tokens: TokenArray;
-  readonly starts: Uint32Array;
-}
-
-function blocksOf(tokens: TokenArray, seqLen: number): Blocks {
-  const count = Math.floor(tokens.length / (seqLen + 1));
-  return { tokens, starts: Uint32Array.from({ length: count }, (_, block) => block * (seqLen + 1)) };
-}
-
-/** Holds out blocks at even distances, so that the held-out text is like the rest, whatever the seed. */
-function splitDataset(name: string, tokens: TokenArray, bytes: number, options: DataOptions): Dataset {
-  const { seqLen, validationFraction: fraction = 0.05 } = options;
-  const { starts } = blocksOf(tokens, seqLen);
-  const needed = fraction > 0 && fraction < 1 ? 2 : 1;
-  if (starts.length < needed) throw tooShort(name, tokens.length, seqLen, needed);
-  const nHeldOut = fraction > 0 && fraction < 1 ? Math.min(starts.length - 1, Math.max(1, Math.round(starts.length * fraction))) : starts.length * fraction;
-  const isHeldOut = (block: number): boolean => Math.floor(((block + 1) * nHeldOut) / starts.length) > Math.floor((block * nHeldOut) / starts.length);
-  const pick = (heldOut: boolean): Blocks => ({ tokens, starts: starts.filter((_, block) => isHeldOut(block) === heldOut) });
-  return datasetOf([pick(false), pick(true)], bytes / tokens.length, options);
-}
-
-function tooShort(name: string, nTokens: number, seqLen: number, blocks: number): UserError {
-  const why = blocks === 2 ? `: ${seqLen + 1} to train on and ${seqLen + 1} to hold out` : "";
-  return new UserError(`${name} is too short: it has ${nTokens} tokens, and seq_len ${seqLen} needs at least ${blocks * (seqLen + 1)}${why}`);
-}
-
-function datasetOf([train, validation]: readonly [Blocks, Blocks], bytesPerToken: number, options: DataOptions): Dataset {
-  const { seqLen, batch, seed } = options;
+/** Splits a text that is read already. UserError if it is too short. */
+export function datasetOf(text: Text, { seqLen, batch, seed, validationFraction }: SplitOptions): Dataset {
+  const { id, train, validation } = splitText(text, seqLen, validationFraction);
+  requireLength(text, train, validation, seqLen, validationFraction);
   const order = epochOrder(train.starts.length, seed);
+  const windows = { ...validation, scoredFrom: new Uint32Array(validation.starts.length) };
   return {
-    dataId: idOf([train, validation], options),
-    nTokens: train.tokens === validation.tokens ? train.tokens.length : train.tokens.length + validation.tokens.length,
-    bytesPerToken,
+    dataId: id,
+    nTokens: text.tokens.length + (text.heldOut?.length ?? 0),
+    bytesPerToken: text.bytesPerToken,
     trainBlocks: train.starts.length,
     validationBlocks: validation.starts.length,
     batchAt: (step) => gather(train, Array.from({ length: batch }, (_, row) => order(step * batch + row)), seqLen, batch),
-    validationBatches: (maxTokens = Infinity) => validationBatches(validation, Math.floor(maxTokens / seqLen), seqLen, batch),
+    validationBatches: (maxTokens) => windowBatches(windows, seqLen, batch, maxTokens),
   };
+}
+
+function requireLength({ name }: Text, train: Blocks, validation: Blocks, seqLen: number, fraction: number | undefined): void {
+  const wanted = fraction === 0 ? [train] : fraction === 1 ? [validation] : [train, validation];
+  const short = wanted.find(({ starts }) => starts.length === 0);
+  if (short === undefined) return;
+  const both = wanted.length === 2 && train.tokens === validation.tokens;
+  const why = both ? `: ${seqLen + 1} to train on and ${seqLen + 1} to hold out` : "";
+  throw new UserError(`${name} is too short: it has ${short.tokens.length} tokens, and seq_len ${seqLen} needs at least ${(both ? 2 : 1) * (seqLen + 1)}${why}`);
 }
 
 /** Block of the n-th drawn sequence. The order of the current epoch is kept, because it is asked for again and again. */
@@ -123,22 +89,13 @@ function gather({ tokens, starts }: Blocks, chosen: readonly number[], seqLen: n
   return result;
 }
 
-function* validationBatches(blocks: Blocks, maxBlocks: number, seqLen: number, batch: number): Generator<ValidationBatch> {
-  const total = blocks.starts.length;
-  const count = Math.min(total, Math.max(1, maxBlocks));
+/** At most about `maxTokens` tokens that count, in windows spread evenly, but at least one window. */
+export function* windowBatches(windows: Windows, seqLen: number, batch: number, maxTokens = Infinity): Generator<ValidationBatch> {
+  const total = windows.starts.length;
+  const count = Math.min(total, Math.max(1, Math.floor((maxTokens * total) / scoredTokens(windows, seqLen))));
   for (let first = 0; first < count; first += batch) {
     const rows = Math.min(batch, count - first);
     const chosen = Array.from({ length: rows }, (_, row) => Math.floor(((first + row) * total) / count));
-    yield { ...gather(blocks, chosen, seqLen, batch), rows };
+    yield { ...gather(windows, chosen, seqLen, batch), scoredFrom: chosen.map((window) => windows.scoredFrom[window]!) };
   }
 }
-
-function idOf(parts: readonly Blocks[], { tokenizer, seqLen }: DataOptions): string {
-  const hash = createHash("sha256").update(`${tokenizer.id} ${seqLen}`);
-  for (const { tokens, starts } of parts) {
-    hash.update(` ${tokens.length} ${starts.length} `).update(bytesOf(starts)).update(bytesOf(tokens));
-  }
-  return hash.digest("hex").slice(0, 32);
-}
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: TokenArray): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);

@@ -1,99 +1,66 @@
-import { readFileSync, statSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
-import { cannotRead, messageOf, systemCode, UserError } from "../errors.ts";
+import { cannotRead, UserError } from "../errors.ts";
+import { toText } from "./encoding.ts";
 import { glob, isGlob } from "./glob.ts";
+import { jsonlText, jsonText } from "./json-text.ts";
+import { isReadable, MOST_BYTES, readBytes, tooLarge } from "./read.ts";
 
 /** Files that a source names: itself, or what it matches as a glob. UserError for directories and for no match. */
 export function expandFiles(source: string): readonly string[] {
-  if (exists(source)) return [source];
+  if (source === "") throw new UserError("--data names no file: a word of it is empty");
+  if (isReadable(source)) return [source];
   if (!isGlob(source)) throw cannotRead(source, Object.assign(new Error(), { code: "ENOENT" }));
   const files = glob(source);
   if (files.length === 0) throw new UserError(`no file matches ${source}`);
   return files;
 }
 
-function exists(path: string): boolean {
-  let stats;
-  try {
-    stats = statSync(path);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return false;
-    throw cannotRead(path, error);
+interface FileText {
+  readonly path: string;
+  /** UTF-8, or the bytes as they are; ends with a newline so that texts do not run into each other, or is empty. */
+  readonly text: Uint8Array;
+  readonly encoding: string | null;
+}
+
+/** The texts of files, one after the other; files without text are skipped. UserError if all are, or for what cannot be read. */
+export function readFiles(paths: readonly string[]): { readonly text: Uint8Array; readonly notes: readonly string[] } {
+  const files: FileText[] = [];
+  let length = 0;
+  for (const path of paths) {
+    files.push(readText(path));
+    length += files.at(-1)!.text.length;
+    if (length > MOST_BYTES) throw tooLarge(`the text of ${listed(paths)}`);
   }
-  if (stats.isDirectory()) throw new UserError(`${path} is a directory; name its files with a glob, for instance "${path.replace(/\/+$/, "")}/**/*.txt"`);
-  return true;
+  if (length === 0) throw new UserError(paths.length === 1 ? `${paths[0]} is empty` : `all ${paths.length} files are empty: ${listed(paths)}`);
+  return { text: Buffer.concat(files.map(({ text }) => text)), notes: notesOn(files) };
 }
 
 /**
- * The text of a file as UTF-8 bytes: as it is, or the field `text` of each line of a .jsonl file, one document after the other;
- * unpacked first if the name ends in .gz. Ends with a newline, so that texts do not run into each other.
+ * The text of a file: as it is; the field `text` of each line of a .jsonl file, or of each element of a .json file, as a document;
+ * unpacked first if it is gzip.
  */
-export function readText(path: string): Uint8Array {
-  const bytes = path.endsWith(".gz") ? unpack(path, read(path)) : read(path);
-  if (bytes.length === 0) throw new UserError(`${path} is empty`);
-  const binary = bytes.indexOf(0);
-  if (binary >= 0) throw new UserError(`${path} is not text: byte ${binary} is 0, as in binary or UTF-16 files`);
-  const name = path.replace(/\.gz$/, "");
-  return endWithNewline(/\.(jsonl|ndjson)$/.test(name) ? jsonlText(path, bytes) : withoutMark(bytes));
+function readText(path: string): FileText {
+  const { text, encoding } = toText(path, readBytes(path));
+  const name = path.replace(/\.gz$/i, "");
+  if (text.length === 0) return { path, text, encoding };
+  if (/\.(jsonl|ndjson)$/i.test(name)) return { path, text: jsonlText(path, text), encoding };
+  if (/\.json$/i.test(name)) return { path, text: jsonText(path, text), encoding };
+  return { path, text: text.at(-1) === 0x0a ? text : Buffer.concat([text, Buffer.from("\n")]), encoding };
 }
 
-function read(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (systemCode(error) === "ERR_FS_FILE_TOO_LARGE") throw new UserError(`${path} is larger than 2 GiB; split it and name the parts with a glob`);
-    throw cannotRead(path, error);
-  }
+/** What is unusual about the files, one sentence for each kind. */
+function notesOn(files: readonly FileText[]): readonly string[] {
+  const seen = new Set<string>();
+  const again = files.filter(({ path }) => seen.has(path) || !seen.add(path));
+  const note = (which: readonly FileText[], words: string): readonly string[] =>
+    which.length === 0 ? [] : [`${listed(which.map(({ path }) => path))} ${which.length === 1 ? "is" : "are"} ${words}`];
+  const isMarked = ({ encoding }: FileText): boolean => encoding !== null && encoding !== "unknown";
+  return [
+    ...note(files.filter(({ text }) => text.length === 0), "empty and skipped"),
+    ...note(files.filter(({ encoding }) => encoding === "unknown"), "not UTF-8; the bytes are taken as they are. Convert text of another encoding, for instance with iconv -f GBK -t UTF-8"),
+    ...note(files.filter(isMarked), "UTF-16 or UTF-32, as the mark at the beginning says, and read as such"),
+    ...note(again, "named more than once, so what is held out of one copy is trained on in another"),
+  ];
 }
 
-function unpack(path: string, bytes: Uint8Array): Uint8Array {
-  try {
-    return gunzipSync(bytes);
-  } catch (error) {
-    throw new UserError(`${path} is not a sound gzip file: ${messageOf(error)}`);
-  }
-}
-
-function endWithNewline(bytes: Uint8Array): Uint8Array {
-  return bytes.at(-1) === 0x0a ? bytes : Buffer.concat([bytes, Buffer.from("\n")]);
-}
-
-/** Without the byte order mark that some editors put in front of UTF-8. */
-function withoutMark(bytes: Uint8Array): Uint8Array {
-  const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-  return hasMark ? bytes.subarray(3) : bytes;
-}
-
-function jsonlText(path: string, bytes: Uint8Array): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let line = 0;
-  for (const content of linesOf(withoutMark(bytes))) {
-    line++;
-    if (content.trim() !== "") parts.push(endWithNewline(Buffer.from(textField(path, line, content))));
-  }
-  if (parts.length === 0) throw new UserError(`${path} holds no line of JSON`);
-  return Buffer.concat(parts);
-}
-
-/** Line by line, because the whole may be longer than the longest string. */
-function* linesOf(bytes: Uint8Array): Generator<string> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let start = 0; start < buffer.length; ) {
-    const newline = buffer.indexOf(0x0a, start);
-    const end = newline < 0 ? buffer.length : newline;
-    yield buffer.toString("utf8", start, end);
-    start = end + 1;
-  }
-}
-
-function textField(path: string, line: number, content: string): string {
-  let value: unknown;
-  try {
-    value = JSON.parse(content);
-  } catch {
-    throw new UserError(`${path}:${line}: this line is not JSON; a .jsonl file has one JSON object per line`);
-  }
-  const text = typeof value === "object" && value !== null ? (value as Record<string, unknown>)["text"] : undefined;
-  if (typeof text !== "string") throw new UserError(`${path}:${line}: this line has no field "text" that is a string`);
-  return text;
-}
+/** At most three, then how many more. */
+const listed = (paths: readonly string[]): string => `${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more` : ""}`;

@@ -1,57 +1,99 @@
-import { readdirSync } from "node:fs";
-import { systemCode } from "../errors.ts";
+import { readdirSync, statSync, type Dirent } from "node:fs";
+import { cannotRead, systemCode, UserError } from "../errors.ts";
 
 /** The pattern holds a character that means something in a glob. */
 export const isGlob = (pattern: string): boolean => /[*?[{]/.test(pattern);
 
+/** One part of a pattern, between slashes. */
+type Part = "**" | { readonly matches: (name: string) => boolean };
+
 /**
- * Files that match a pattern of `*`, `?`, `**` (any depth), `[abc]`, `[!a-z]` and `{one,two}`, sorted by code unit. Names that
- * start with a dot match only a pattern that says the dot.
+ * Files that match a pattern of `*`, `?`, `**` (any depth, past no symbolic link), `[abc]`, `[!a-z]` and `{one,two}`, sorted by code
+ * unit; a part also matches what is called exactly so. Names that start with a dot match only a pattern that says the dot.
+ * UserError for a pattern that means nothing, and for directories that cannot be read.
  */
 export function glob(pattern: string): readonly string[] {
   const parts = pattern.replaceAll("\\", process.platform === "win32" ? "/" : "\\").split("/");
   const firstWild = parts.findIndex(isGlob);
-  const root = parts.slice(0, firstWild).join("/");
-  const start = firstWild === 0 ? "" : `${root}/`;
-  return [...new Set(walk(start, parts.slice(firstWild)))].sort();
+  const start = firstWild === 0 ? "" : `${parts.slice(0, firstWild).join("/")}/`;
+  const wild = [...parts.slice(firstWild), ...(parts.at(-1) === "**" ? ["*"] : [])].map((part): Part => (part === "**" ? "**" : { matches: matcher(part) }));
+  const found = new Set<string>();
+  walk(start, wild, found, new Set());
+  return [...found].sort();
 }
 
-/** `at` is "" or ends with "/". */
-function walk(at: string, parts: readonly string[]): readonly string[] {
+/** @param at "" or ends with "/" @param seen what was walked already: several `**` come to a place in many ways */
+function walk(at: string, parts: readonly Part[], found: Set<string>, seen: Set<string>): void {
+  const key = `${parts.length} ${at}`;
+  if (seen.has(key)) return;
+  seen.add(key);
   const [part, ...rest] = parts;
   const entries = entriesOf(at);
   if (part === "**") {
-    const deeper = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith("."));
-    return [...walk(at, rest.length > 0 ? rest : ["*"]), ...deeper.flatMap((entry) => walk(`${at}${entry.name}/`, parts))];
+    walk(at, rest, found, seen);
+    for (const entry of entries) if (entry.isDirectory() && !entry.name.startsWith(".")) walk(`${at}${entry.name}/`, parts, found, seen);
+    return;
   }
-  const matches = entries.filter((entry) => segmentRegExp(part!).test(entry.name));
-  if (rest.length === 0) return matches.filter((entry) => !entry.isDirectory()).map((entry) => at + entry.name);
-  return matches.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).flatMap((entry) => walk(`${at}${entry.name}/`, rest));
+  for (const entry of entries.filter(({ name }) => part!.matches(name))) {
+    const isDirectory = entry.isDirectory() || (entry.isSymbolicLink() && leadsTo(at + entry.name) === "directory");
+    if (rest.length > 0 && isDirectory) walk(`${at}${entry.name}/`, rest, found, seen);
+    if (rest.length === 0 && !isDirectory && isFile(at, entry)) found.add(at + entry.name);
+  }
 }
 
-function entriesOf(directory: string): ReturnType<typeof readDirectory> {
+/** Pipes, sockets and devices are read where they are named, not where they happen to match. A broken link is kept: reading it says so. */
+const isFile = (at: string, entry: Dirent): boolean => entry.isFile() || (entry.isSymbolicLink() && leadsTo(at + entry.name) !== "other");
+
+function leadsTo(path: string): "file" | "directory" | "other" {
   try {
-    return readDirectory(directory === "" ? "." : directory);
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR", "EACCES"].includes(systemCode(error))) return [];
-    throw error;
+    const stats = statSync(path);
+    return stats.isDirectory() ? "directory" : stats.isFile() ? "file" : "other";
+  } catch {
+    return "file";
   }
 }
 
-const readDirectory = (directory: string) => readdirSync(directory, { withFileTypes: true });
+function entriesOf(directory: string): readonly Dirent[] {
+  try {
+    return readdirSync(directory === "" ? "." : directory, { withFileTypes: true });
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(systemCode(error))) return [];
+    throw cannotRead(directory, error);
+  }
+}
 
-/** One part of a pattern, between slashes, as a regular expression for a whole name. */
+/** Whether a name is the part itself or matches it. */
+function matcher(part: string): (name: string) => boolean {
+  const expression = segmentRegExp(part);
+  return (name) => name === part || expression.test(name);
+}
+
+/** One part of a pattern, between slashes, as a regular expression for a whole name. UserError if it means nothing. */
 export function segmentRegExp(part: string): RegExp {
   let depth = 0;
-  const source = part.replace(/\*+|\?|\[!?[^\]]+\]|[{},]|[^]/g, (token) => {
+  const source = part.replace(/\*+|\?|\[[!^]?\]?[^\]]*\]|[{},]|[^]/gu, (token) => {
     if (token.startsWith("*")) return "[^/]*";
     if (token === "?") return "[^/]";
-    if (token.length > 1) return `[${token[1] === "!" ? "^" : ""}${token.slice(token[1] === "!" ? 2 : 1, -1).replace(/[\\^[]/g, "\\$&")}]`;
+    if (token.length > 1 && token.startsWith("[")) return characters(token);
     if (token === "{") return depth++, "(?:";
     if (token === "}" && depth > 0) return depth--, ")";
     if (token === "," && depth > 0) return "|";
-    return token.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+    return literal(token);
   });
-  const dots = /^[.]/.test(part) ? "" : "(?![.])";
-  return new RegExp(`^${dots}${source}${")".repeat(depth)}$`, "s");
+  if (depth > 0) throw new UserError(`the glob ${part} has a { that is not closed; braces hold one part of a path, without /`);
+  return new RegExp(`^${/^[.]/.test(part) ? "" : "(?![.])"}${source}$`, "su");
 }
+
+/** `[abc]`, `[a-z]`, and with ! or ^ in front all others. */
+function characters(token: string): string {
+  if (token.includes("[:")) throw new UserError(`${token}…] in a glob is not understood; say the characters, for instance [a-z]`);
+  const isOthers = /^\[[!^]/.test(token);
+  const items = [...token.slice(isOthers ? 2 : 1, -1).matchAll(/(.)-(.)|(.)/gsu)].map(([range, from, to]) => {
+    if (from === undefined || to === undefined) return literal(range);
+    if (from.codePointAt(0)! > to.codePointAt(0)!) throw new UserError(`the range ${range} in the glob ${token} runs backwards; write ${to}-${from}`);
+    return `${literal(from)}-${literal(to)}`;
+  });
+  return `[${isOthers ? "^" : ""}${items.join("")}]`;
+}
+
+const literal = (character: string): string => (/[\\^$.*+?()[\]{}|/-]/.test(character) ? `\\u{${character.codePointAt(0)!.toString(16)}}` : character);

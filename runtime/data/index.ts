@@ -1,3 +1,8 @@
-export { loadData, type Batch, type DataOptions, type Dataset, type ValidationBatch } from "./dataset.ts";
-export { BUILT_IN } from "./source.ts";
+export { datasetOf, loadData, windowBatches, type Batch, type DataOptions, type Dataset, type ValidationBatch } from "./dataset.ts";
+export { measuredText, type MeasuredText } from "./measured.ts";
+export { sharedTokens } from "./overlap.ts";
+export { BUILT_IN, canReadAgain } from "./source.ts";
+export { splitText } from "./split.ts";
+export { loadText, type Text, type TextOptions } from "./text.ts";
 export { byteTokenizer, decodeText, encodeText, type TokenArray, type Tokenizer } from "./tokenizer.ts";
+export { blockWindows, scoredTokens, slidingWindows, type Windows } from "./windows.ts";

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { EnvironmentError, UserError } from "../errors.ts";
-import { expandFiles, readText } from "./files.ts";
+import { expandFiles, readFiles } from "./files.ts";
+import { isRegular } from "./read.ts";
 import { scanPairs, scanSplit, scanText, SCAN_SPLITS, type ScanSplit } from "./scan.ts";
 
 /** Text to learn from, as UTF-8 bytes. */
@@ -10,6 +11,8 @@ export interface SourceData {
   readonly text: Uint8Array;
   /** Held-out text where the source defines it; null: part of `text` is to be held out. */
   readonly heldOut: Uint8Array | null;
+  /** What the reader should know: files that were skipped, bytes that are not UTF-8. */
+  readonly notes: readonly string[];
 }
 
 export const BUILT_IN = ["typescript", "scan", ...SCAN_SPLITS.map((split) => `scan:${split}`)];
@@ -23,9 +26,14 @@ export function readSource(source: string | readonly string[]): SourceData {
   return files(parts);
 }
 
+/** Reading it a second time gives the same text unless somebody changed it: not so for pipes and standard input. UserError if it is not there. */
+export function canReadAgain(source: readonly string[]): boolean {
+  return source.every((part) => BUILT_IN.includes(part) || expandFiles(part).every(isRegular));
+}
+
 function builtIn(name: string): SourceData | null {
-  if (name === "typescript") return { text: declarationFiles(), heldOut: null };
-  if (name === "scan") return { text: Buffer.from(scanText(scanPairs())), heldOut: null };
+  if (name === "typescript") return { text: declarationFiles(), heldOut: null, notes: [] };
+  if (name === "scan") return { text: Buffer.from(scanText(scanPairs())), heldOut: null, notes: [] };
   return name.startsWith("scan:") ? scan(name.slice("scan:".length)) : null;
 }
 
@@ -33,12 +41,11 @@ function scan(split: string): SourceData {
   const known = SCAN_SPLITS.find((candidate): candidate is ScanSplit => candidate === split);
   if (known === undefined) throw new UserError(`scan has no split "${split}"; choose one of ${SCAN_SPLITS.join(", ")}`);
   const { train, test } = scanSplit(known);
-  return { text: Buffer.from(scanText(train)), heldOut: Buffer.from(scanText(test)) };
+  return { text: Buffer.from(scanText(train)), heldOut: Buffer.from(scanText(test)), notes: [] };
 }
 
 function files(parts: readonly string[]): SourceData {
-  const paths = parts.flatMap((part) => expandFiles(part));
-  return { text: Buffer.concat(paths.map(readText)), heldOut: null };
+  return { ...readFiles(parts.flatMap((part) => expandFiles(part))), heldOut: null };
 }
 
 /**

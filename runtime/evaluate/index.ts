@@ -16,21 +16,29 @@ export interface Evaluation {
   readonly passes: number | null;
 }
 
-/** Runs the "evaluate" entry over batches of the size it was planned for; rows that pad the last one do not count. */
+/** Runs the "evaluate" entry over batches of the size it was planned for. Positions that do not count are read and not scored. */
 export async function evaluate(executor: Executor, batches: Iterable<ValidationBatch>, bytesPerToken: number, onBatch: (sequences: number) => void = () => {}): Promise<Evaluation> {
   const seqLen = executor.shape("evaluate/tokens")[1]!;
   const sequences: number[] = [];
   const passes: number[] = [];
+  const counts: number[] = [];
   const outputs = ["evaluate/token_loss", "evaluate/passes"].filter((name) => executor.has(name));
-  const means = (values: HostArray, rows: number): readonly number[] => Array.from({ length: rows }, (_, row) => mean(values.subarray(row * seqLen, (row + 1) * seqLen)));
+  const means = (values: HostArray, scoredFrom: readonly number[]): readonly number[] => scoredFrom.map((from, row) => mean(values.subarray(row * seqLen + from, (row + 1) * seqLen)));
   for (const batch of batches) {
     writeBatch(executor, "evaluate", batch);
     const { "evaluate/token_loss": losses, "evaluate/passes": taken } = await executor.run(["evaluate"], outputs);
-    sequences.push(...means(losses!, batch.rows));
-    if (taken !== undefined) passes.push(...means(taken, batch.rows));
+    counts.push(...batch.scoredFrom.map((from) => seqLen - from));
+    sequences.push(...means(losses!, batch.scoredFrom));
+    if (taken !== undefined) passes.push(...means(taken, batch.scoredFrom));
     onBatch(sequences.length);
   }
-  return summary(sequences, passes, seqLen, bytesPerToken);
+  return summary(sequences, passes, counts, bytesPerToken);
+}
+
+/** Why a loss measures nothing, or null if it does. */
+export function nonFinite({ sequences }: Evaluation): string | null {
+  const bad = sequences.filter((loss) => !Number.isFinite(loss)).length;
+  return bad === 0 ? null : `the loss is not finite (NaN or infinite in ${bad} of ${sequences.length} windows): the weights or the numbers that they lead to are too large for float32`;
 }
 
 /** Sums in float64, whatever the array holds. */
@@ -40,11 +48,13 @@ function mean(values: ArrayLike<number>): number {
   return sum / values.length;
 }
 
-/** @param passes mean of each sequence, empty for models without halting */
-function summary(sequences: readonly number[], passes: readonly number[], seqLen: number, bytesPerToken: number): Evaluation {
-  const loss = mean(sequences);
-  return {
-    loss, perplexity: Math.exp(loss), bitsPerByte: loss / Math.LN2 / bytesPerToken, tokens: sequences.length * seqLen, sequences,
-    passes: passes.length === 0 ? null : mean(passes),
-  };
+/**
+ * @param passes mean of each sequence, empty for models without halting
+ * @param counts tokens of each sequence
+ */
+function summary(sequences: readonly number[], passes: readonly number[], counts: readonly number[], bytesPerToken: number): Evaluation {
+  const tokens = counts.reduce((a, b) => a + b, 0);
+  const overTokens = (means: readonly number[]): number => means.reduce((sum, value, i) => sum + value * (counts[i]! / tokens), 0);
+  const loss = overTokens(sequences);
+  return { loss, perplexity: Math.exp(loss), bitsPerByte: loss / Math.LN2 / bytesPerToken, tokens, sequences, passes: passes.length === 0 ? null : overTokens(passes) };
 }

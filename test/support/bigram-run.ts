@@ -25,7 +25,7 @@ function sequence(stream: string, seed: number, n: number): Uint32Array {
 }
 
 function batchOf(stream: string, seed: number, first: number, rows: number, batch: number): ValidationBatch {
-  const result = { tokens: new Uint32Array(batch * T), targets: new Uint32Array(batch * T), rows };
+  const result = { tokens: new Uint32Array(batch * T), targets: new Uint32Array(batch * T), scoredFrom: Array.from({ length: rows }, () => 0) };
   for (let row = 0; row < rows; row++) {
     const tokens = sequence(stream, seed, first + row);
     result.tokens.set(tokens.subarray(0, T), row * T);

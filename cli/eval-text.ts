@@ -1,0 +1,56 @@
+/** What `eval` measures: text that training held out, or another text and what is known about it. */
+import { canReadAgain, loadText, measuredText, sharedTokens, splitText, type MeasuredText, type Text, type TokenArray } from "../runtime/data/index.ts";
+import { UserError } from "../runtime/errors.ts";
+import { readData } from "./data.ts";
+import { grouped } from "./terminal.ts";
+import type { TrainedRun } from "./trained-run.ts";
+
+export interface EvalText extends MeasuredText {
+  /** What the measured text has to do with training. */
+  readonly words: string;
+  /** Share of the measured text that also occurs in the text of training; null where that is not known, and for what was held out. */
+  readonly seen: number | null;
+  readonly bytesPerToken: number;
+}
+
+/** Reads the source once, whatever it is. */
+export function readEvalText(trained: TrainedRun, source: readonly string[]): EvalText {
+  const text = readData(source, { tokenizer: trained.tokenizer, vocabSize: trained.model.vocabSize });
+  const measured = measuredText(text, { id: trained.info.data.id, seqLen: trained.trainedSeqLen });
+  const about = measured.heldOut ? { words: heldOutWords(measured, trained.trainedSeqLen), seen: null } : comparedWithTraining(trained, source, measured.tokens);
+  return { ...measured, ...about, bytesPerToken: text.bytesPerToken };
+}
+
+const heldOutWords = ({ spans }: MeasuredText, seqLen: number): string =>
+  `held out from training: ${spans.length === 1 ? "one piece" : `${grouped(spans.length)} pieces of ${grouped(seqLen + 1)} tokens`}`;
+
+function comparedWithTraining(trained: TrainedRun, source: readonly string[], tokens: TokenArray): Pick<EvalText, "words" | "seen"> {
+  const { data } = trained.info;
+  if (data.id === "") return { words: "all of it; what the weights were trained on is not known", seen: null };
+  const training = trainingText(trained);
+  if (training !== null) {
+    const seen = sharedTokens(tokens, training.tokens) / Math.max(1, tokens.length);
+    return { words: seen === 0 ? "all of it; it shares no passage with the text of training" : `NOT HELD OUT: ${percent(seen)} of it also occurs in the text of training`, seen };
+  }
+  const changed = canReadAgain(source) && source.join("\n") === data.source.join("\n");
+  if (changed) return { words: `NOT HELD OUT: ${source.join(" ")} changed since training (${grouped(data.tokens)} tokens then, ${grouped(tokens.length)} now), so what was trained on cannot be told apart`, seen: null };
+  return { words: `all of it, trained on or not: the text of training (${data.source.join(" ")}) cannot be read again to compare`, seen: null };
+}
+
+const percent = (share: number): string => (share > 0.9995 ? "all" : share < 0.0005 ? "less than 0.1 %" : `${(100 * share).toFixed(1)} %`);
+
+/** Beyond that, comparing takes longer than most evaluations. */
+const LONGEST_COMPARED = 2 ** 28;
+
+/** The text that the run was trained on, if it is still there and still the same. */
+function trainingText({ tokenizer, info: { data }, trainedSeqLen }: TrainedRun): Text | null {
+  if (data.tokens > LONGEST_COMPARED) return null;
+  try {
+    if (!canReadAgain(data.source)) return null;
+    const text = loadText(data.source, { tokenizer });
+    return splitText(text, trainedSeqLen).id === data.id ? text : null;
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+}

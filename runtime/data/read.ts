@@ -1,0 +1,99 @@
+/** The bytes of one file, pipe or standard input, each read once from beginning to end. */
+import { closeSync, fstatSync, openSync, readSync, statSync, type Stats } from "node:fs";
+import { isatty } from "node:tty";
+import { cannotRead, systemCode, UserError } from "../errors.ts";
+
+type Read = (file: number, into: Uint8Array, offset: number, length: number, position: null) => number;
+
+/** "-" and the names that systems have for it: opening those fails where standard input is a socket. */
+const isStandardInput = (path: string): boolean => ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].includes(path);
+
+/** As much as Node hashes and reads in one call. */
+export const MOST_BYTES = 2 ** 31 - 1;
+
+/** There is something of this name that is no directory, or it is standard input. UserError for directories and for what cannot be looked at. */
+export function isReadable(path: string): boolean {
+  if (isStandardInput(path)) return true;
+  const stats = look(path);
+  if (stats?.isDirectory() === true) throw new UserError(`${path} is a directory; name its files with a glob, for instance "${path.replace(/\/+$/, "")}/**/*.txt"`);
+  return stats !== null;
+}
+
+export const isRegular = (path: string): boolean => !isStandardInput(path) && look(path)?.isFile() === true;
+
+/** @returns null if there is nothing, or if the name is too long to be one, as a long glob may be */
+function look(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (["ENOENT", "ENAMETOOLONG"].includes(systemCode(error))) return null;
+    throw cannotRead(path, error);
+  }
+}
+
+/**
+ * UserError for devices, sockets, and what is too large or changes while it is read.
+ * @param read for tests, which let something happen meanwhile
+ */
+export function readBytes(path: string, read: Read = readSync): Uint8Array {
+  if (isStandardInput(path)) return readAll("standard input", 0, read);
+  requireFileOrPipe(path);
+  let file: number | null = null;
+  try {
+    file = openSync(path, "r");
+    return readAll(path, file, read);
+  } catch (error) {
+    throw error instanceof UserError ? error : cannotRead(path, error);
+  } finally {
+    if (file !== null) closeSync(file);
+  }
+}
+
+/** Before it is opened: to open some devices is to do something. */
+function requireFileOrPipe(path: string): void {
+  const stats = look(path);
+  const kind = stats?.isCharacterDevice() === true || stats?.isBlockDevice() === true ? "a device" : stats?.isSocket() === true ? "a socket" : null;
+  if (kind !== null) throw new UserError(`${path} is ${kind}, not a file of text`);
+}
+
+function readAll(name: string, file: number, read: Read): Uint8Array {
+  const before = fstatSync(file);
+  if (before.isCharacterDevice() && !isatty(file)) throw new UserError(`${name} is a device, not a text`);
+  if (!before.isFile() || before.size === 0) return readPipe(name, file); // files in /proc have text and no size
+  if (before.size > MOST_BYTES) throw tooLarge(name);
+  const bytes = new Uint8Array(before.size);
+  let length = 0;
+  for (let n = -1; n !== 0 && length < bytes.length; length += n) n = read(file, bytes, length, bytes.length - length, null);
+  const after = fstatSync(file);
+  if (length === after.size && after.mtimeMs === before.mtimeMs) return bytes;
+  throw new UserError(`${name} changed while it was read; try again when nothing writes to it`);
+}
+
+/** Reads until the other side closes it. */
+function readPipe(name: string, file: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const part = new Uint8Array(2 ** 16);
+    const n = readSome(file, part);
+    if (n === 0) return Buffer.concat(parts);
+    parts.push(part.subarray(0, n));
+    length += n;
+    if (length > MOST_BYTES) throw tooLarge(name);
+  }
+}
+
+/** Waits where a pipe has nothing yet and does not wait itself. */
+function readSome(file: number, part: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(file, part, 0, part.length, null);
+    } catch (error) {
+      if (systemCode(error) === "EOF") return 0; // Windows
+      if (systemCode(error) !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
+}
+
+export const tooLarge = (name: string): UserError => new UserError(`${name} is larger than 2 GiB, which is as much text as a run can have`);
