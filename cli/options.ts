@@ -55,11 +55,19 @@ export const whole = (min: number) => (text: string): number => {
   throw new InvalidArgumentError(`It must be a whole number of at least ${min}.`);
 };
 
-export const decimal = (min: number, max: number) => (text: string): number => {
+/** A parser for commander: finite numbers. */
+export const decimal = (min: number) => (text: string): number => {
   const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (value >= min && value <= max) return value;
-  throw new InvalidArgumentError(max === Infinity ? `It must be a number of at least ${min}.` : `It must be a number from ${min} to ${max}.`);
+  if (Number.isFinite(value) && value >= min) return value;
+  throw new InvalidArgumentError(`It must be a number of at least ${min}.`);
 };
+
+/** A parser for commander: a part of 1 that is not nothing. */
+export function share(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (value > 0 && value <= 1) return value;
+  throw new InvalidArgumentError("It must be a number above 0 and at most 1.");
+}
 
 /**
  * `--data` takes all words up to the next option, so specs that come after it end up among the data; their ending tells them apart.

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { compileModel } from "../compiler/compile.ts";
+import { decimal, share, whole } from "../cli/options.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
 import { createModel, modelOver, type Model } from "../runtime/standalone/model.ts";
 import { decodeWeights, encodeWeights, type FileBytes } from "../runtime/standalone/safetensors.ts";
@@ -242,6 +243,23 @@ describe("what is refused changes nothing", () => {
     for (const options of [{ topK: 1 }, { topP: 1 }, { topP: 1e-9 }, { temperature: 1e-3 }, { topK: 1000, seed: Number.MAX_SAFE_INTEGER }]) expect(await collect(model.generate([1], { ...options, maxTokens: 1 }))).toHaveLength(1);
     await model.trainStep(1e9, batchesOf(0), { recipe: adam({ lr: 0, beta1: 0, beta2: 0, weightDecay: 0 }) });
     await model.trainStep(0, [{ tokens: Uint8Array.from(batch().tokens) as unknown as Uint32Array, targets: batch().targets }, batch()], { recipe: recipe({ gradClip: null }) });
+  });
+
+  test("samplers are judged as the command line judges them", () => {
+    const succeeds = (act: () => unknown): boolean => {
+      try {
+        act();
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const model = newModel();
+    const options = { temperature: decimal(0), topP: share, topK: whole(1), maxTokens: whole(1), seed: whole(0) };
+    for (const value of [-Infinity, -1, 0, 1e-9, 0.5, 1, 1.0001, 2, 1e9, 2 ** 53 - 1, 2 ** 53, Infinity, NaN]) {
+      const text = Number.isInteger(value) ? value.toFixed(0) : String(value);
+      for (const [name, parse] of Object.entries(options)) expect(succeeds(() => model.generate([1], { [name]: value })), `${name} ${text}`).toBe(succeeds(() => parse(text)));
+    }
   });
 
   test("recipes are judged as the language judges them", async () => {

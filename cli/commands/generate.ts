@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { generateText } from "../../runtime/generate/index.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
 import { watchInterrupt } from "../interrupt.ts";
-import { addAdapterOption, addSpecOptions, decimal, whole, type AdapterOption, type SpecOptions } from "../options.ts";
+import { addAdapterOption, addSpecOptions, decimal, share, whole, type AdapterOption, type SpecOptions } from "../options.ts";
 import { openSession } from "../session.ts";
 import { printJson, say } from "../terminal.ts";
 import { readTrainedRun } from "../trained-run.ts";
@@ -22,9 +22,9 @@ export function define(command: Command): void {
     .option("--prompt <text>", "the text to continue", "\n")
     .option("--max-tokens <n>", "tokens to generate", whole(1), 200)
     .option("--seed <n>", "of the sampling", whole(0), 0)
-    .option("--temperature <t>", "above 1 more varied, below 1 less, 0 always the most probable token", decimal(0, Infinity), 1)
+    .option("--temperature <t>", "above 1 more varied, below 1 less, 0 always the most probable token", decimal(0), 1)
     .option("--top-k <k>", "only the k most probable tokens", whole(1))
-    .option("--top-p <p>", "only the most probable tokens that together reach this probability", decimal(0, 1))
+    .option("--top-p <p>", "only the most probable tokens that together reach this probability", share)
     .option("--json", "print one JSON document at the end instead of streaming")
     .action(run);
 }
