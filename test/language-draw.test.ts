@@ -64,5 +64,22 @@ test("a core is drawn once, with how its passes begin", () => {
   check(models[0]!);
   const labels = [...drawModel(models[0]!).matchAll(/<text [^>]*>([^<]*)</g)].map(([, words]) => words);
   const from = labels.indexOf("embedding");
-  expect(labels.slice(from, from + 9)).toEqual(["embedding", "p", "inject gate", "state zero", "+ sin(pass, position)", "a", "b", "× 5", "p"]);
+  expect(labels.slice(from, from + 10)).toEqual(["embedding", "p", "state zero", "inject gate", "+ sin(pass, position)", "a", "b", "× 5", "e", "p"]);
+});
+
+test.each([
+  { core: "inject add", boxes: 2, fromInput: true },
+  { core: "inject concat  state normal", boxes: 2, fromInput: false },
+  { core: "inject gate  state zero  pass_embedding learned", boxes: 3, fromInput: false },
+  { core: "inject none  pass_embedding learned", boxes: 1, fromInput: true },
+  { core: "inject none", boxes: 0, fromInput: true },
+])("core { $core }: e comes into every pass past the first state, which stands before them", ({ core, boxes, fromInput }) => {
+  const { models } = checkText(`moeut 1\nmodel m { core { ${core} }  layer p, a {}  stack p, core(a) * 3 }`);
+  const svg = drawModel(models[0]!);
+  const first = core.startsWith("inject none") ? 0 : 40; // the box of the first state, and the way to the next
+  const end = (boxes + 1) * 40 - 14;
+  expect(svg.includes('points="65,-7 -15,-7 -15,'), "e").toBe(first > 0);
+  expect(svg).toContain(`points="130,${end - first - 8} 145,${end - first - 8} 145,8 130,8"`); // from the last box of a pass to its first
+  if (first > 0) expect(svg).toContain(`-15,${first + 13} 0,${first + 13}"`); // into what injects
+  expect(svg.includes('points="65,-14 65,-7"'), "the first state does not come from the prelude").toBe(!fromInput);
 });

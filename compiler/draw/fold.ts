@@ -11,8 +11,17 @@ export interface Cell {
 export interface Run {
   readonly cells: readonly Cell[];
   readonly times: number;
-  /** Of a recurrent core: how its passes begin, in the words of the language. */
-  readonly core?: readonly string[];
+  readonly core?: Entrance;
+}
+
+/** How the passes over a recurrent core begin, in the words of the language; null where nothing stands there. */
+export interface Entrance {
+  /** The state before the first pass. It comes from e, what reaches the core, if `fromInput`. */
+  readonly state: string | null;
+  readonly fromInput: boolean;
+  /** How e enters every pass. */
+  readonly inject: string | null;
+  readonly pass: string | null;
 }
 
 export const baseName = (name: string): string => name.split(".")[0]!;
@@ -33,9 +42,12 @@ export function runsOf(model: ModelSpec): readonly Run[] {
   return [...fold(cells.slice(0, from)), { cells: cells.slice(from, from + core.length), times: core.passes, core: entrance(core) }, ...fold(cells.slice(to))];
 }
 
-const entrance = ({ inject, state, passEmbedding }: CoreSpec): readonly string[] => [
-  ...(inject === "none" ? [] : [`inject ${inject}`]), ...(state.kind === "input" ? [] : [`state ${state.kind}`]), ...(passEmbedding === null ? [] : [passLabel(passEmbedding)]),
-];
+const entrance = ({ inject, state, passEmbedding }: CoreSpec): Entrance => ({
+  state: inject === "none" ? null : `state ${state.kind}`,
+  fromInput: state.kind === "input",
+  inject: inject === "none" ? null : `inject ${inject}`,
+  pass: passEmbedding === null ? null : passLabel(passEmbedding),
+});
 
 const passLabel = (embedding: PassEmbeddingSpec): string =>
   embedding.kind === "learned" ? "+ vector of the pass" : `+ sin(pass${embedding.positions ? ", position" : ""})`;

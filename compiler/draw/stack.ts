@@ -1,7 +1,7 @@
 /** The stack: every application as a cell of a ribbon, and the way from tokens to logits with repetitions folded. */
 import type { ModelSpec, NormSpec } from "../ir/model-spec.ts";
 import { numberText } from "../ir/number-text.ts";
-import { baseName, type Cell, cellsOf, type Run, runsOf } from "./fold.ts";
+import { baseName, type Cell, cellsOf, type Entrance, type Run, runsOf } from "./fold.ts";
 import { arrow, at, box, el, hue, line, type Piece, text } from "./svg.ts";
 
 /** Layers in the order of their first application, copies of one layer under one name. */
@@ -39,10 +39,17 @@ const STEP = TALL + 14;
 /** More cells than this in one pattern are shown as its ends. */
 const LONGEST = 12;
 
+/** Left of a stack with a core: the way of what reaches it past the state. */
+const RAIL = 18;
+
 interface Row {
   readonly svg: string;
   readonly height: number;
+  /** What leads from the row above, 14 high, to this one. */
+  readonly lead?: string;
 }
+
+const LEAD = arrow([WIDE / 2, -14], [WIDE / 2, 0]);
 
 /** From tokens (top) to logits (bottom). */
 export function drawStack(model: ModelSpec): Piece {
@@ -55,13 +62,14 @@ export function drawStack(model: ModelSpec): Piece {
     ...normRow(head.norm), block(head.tied ? "head (tied)" : "head", "head-block"),
   ];
   let y = 40;
-  const drawn = rows.map(({ svg, height }) => {
-    const placed = arrow([WIDE / 2, y - 14], [WIDE / 2, y]) + at(0, y, svg);
+  const drawn = rows.map(({ svg, height, lead = LEAD }) => {
+    const placed = at(0, y, lead, svg);
     y += height + 14;
     return placed;
   });
   const ends = text(WIDE / 2, 20, `one of ${numberText(V)} tokens`, { anchor: "middle", kind: "dim", within: WIDE + 20 }) + arrow([WIDE / 2, y - 14], [WIDE / 2, y]) + text(WIDE / 2, y + 14, "logits", { anchor: "middle", kind: "dim" });
-  return { svg: ends + drawn.join(""), width: WIDE + 70, height: y + 22 };
+  const left = model.core === null ? 0 : RAIL;
+  return { svg: at(left, 0, ends, ...drawn), width: left + WIDE + 70, height: y + 22 };
 }
 
 const block = (label: string, kind: string): Row => ({ svg: box(0, 0, WIDE, TALL, kind) + text(WIDE / 2, 17, label, { anchor: "middle", within: WIDE - 10 }), height: TALL });
@@ -69,7 +77,7 @@ const block = (label: string, kind: string): Row => ({ svg: box(0, 0, WIDE, TALL
 const normRow = (norm: NormSpec | null): readonly Row[] => (norm === null ? [] : [block(norm.kind, "plain")]);
 
 function runRow({ cells, times, core }: Run, names: readonly string[]): Row {
-  if (core !== undefined && core.length > 0) return coreRow({ cells, times }, core, names);
+  if (core !== undefined) return coreRow({ cells, times }, core, names);
   const short = cells.length > LONGEST ? [...cells.slice(0, 5), null, ...cells.slice(-5)] : cells;
   const drawn = short.map((cell, i) => {
     const joint = i === 0 ? "" : arrow([WIDE / 2, i * STEP - 14], [WIDE / 2, i * STEP]);
@@ -81,14 +89,27 @@ function runRow({ cells, times, core }: Run, names: readonly string[]): Row {
   return { svg: drawn.join("") + bracket(height, times), height };
 }
 
-/** A pass over the core, with what stands at its begin. */
-function coreRow(run: Run, entrance: readonly string[], names: readonly string[]): Row {
-  const boxes = entrance.map((label, i) => at(0, i * STEP, block(label, "plain").svg) + arrow([WIDE / 2, i * STEP + TALL], [WIDE / 2, (i + 1) * STEP]));
-  const inner = runRow({ ...run, times: 1 }, names);
-  const height = entrance.length * STEP + inner.height;
-  return { svg: boxes.join("") + at(0, entrance.length * STEP, inner.svg) + bracket(height, run.times), height };
+/** The first state stands in front of the passes, and e reaches each of them beside the state. */
+function coreRow(run: Run, { state, fromInput, inject, pass }: Entrance, names: readonly string[]): Row {
+  const boxes = [state, inject, pass].filter((label) => label !== null);
+  const drawn = boxes.map((label, i) => at(0, i * STEP, block(label, "plain").svg) + arrow([WIDE / 2, i * STEP + TALL], [WIDE / 2, (i + 1) * STEP]));
+  const inner = runRow({ cells: run.cells, times: 1 }, names);
+  const height = boxes.length * STEP + inner.height;
+  const top = state === null ? 0 : STEP;
+  const svg = drawn.join("") + at(0, boxes.length * STEP, inner.svg) + at(0, top, wayBack(height - top, run.times)) + (inject === null ? "" : rail(top + TALL / 2));
+  return { svg, height, lead: fromInput ? LEAD : line([WIDE / 2, -14], [WIDE / 2, -7]) };
 }
+
+/** From above a core past its first state to the middle of what injects. */
+const rail = (y: number): string =>
+  el("circle", { cx: WIDE / 2, cy: -7, r: 2.5, class: "tip" }) + arrow([WIDE / 2, -7], [3 - RAIL, -7], [3 - RAIL, y], [0, y]) + text(6 - RAIL, y - 5, "e", { size: 11, kind: "dim" });
 
 /** Beside what is repeated. */
 const bracket = (height: number, times: number): string => times === 1 ? ""
-  : line([WIDE + 8, 2], [WIDE + 15, 2], [WIDE + 15, height - 2], [WIDE + 8, height - 2]) + text(WIDE + 22, height / 2 + 5, `× ${times}`, { size: 14, within: 46 });
+  : line([WIDE + 8, 2], [WIDE + 15, 2], [WIDE + 15, height - 2], [WIDE + 8, height - 2]) + count(height, times);
+
+/** The state, from the end of a pass to the begin of the next, which may be the same box. */
+const wayBack = (height: number, times: number): string =>
+  times === 1 ? "" : arrow([WIDE, height - 8], [WIDE + 15, height - 8], [WIDE + 15, 8], [WIDE, 8]) + count(height, times);
+
+const count = (height: number, times: number): string => text(WIDE + 22, height / 2 + 5, `× ${times}`, { size: 14, within: 46 });
