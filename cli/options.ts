@@ -1,26 +1,55 @@
 /** Options that several commands share, and the checks of their values. */
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { dirname } from "node:path";
 import { UserError } from "../runtime/errors.ts";
 import { requireWritable } from "../runtime/files/folder.ts";
 
-export interface SpecOptions {
-  readonly model?: string;
+export interface SetOption {
   readonly set: readonly string[];
+}
+
+export interface SpecOptions extends SetOption {
+  readonly model?: string;
 }
 
 export interface AdapterOption {
   readonly adapter?: string;
 }
 
-const collect = (value: string, sofar: readonly string[]): readonly string[] => [...sofar, value];
+/** A parser for commander: all values of a repeatable option. */
+export const collect = (value: string, sofar: readonly string[]): readonly string[] => [...sofar, value];
 
-export function addSpecOptions(command: Command): Command {
-  return command.option("--model <name>", "the model to take, where a file has several").option("--set <path=value>", "override a field of the spec (repeatable)", collect, []);
+/** A command declares what it uses and nothing else: commander refuses the rest. */
+export function addSetOption(command: Command): Command {
+  return command.option("--set <path=value>", "override a field of the spec (repeatable)", collect, []);
 }
 
+export function addSpecOptions(command: Command): Command {
+  return addSetOption(command.option("--model <name>", "the model to take, where a file has several", filled));
+}
+
+export const adapterOption = (): Option => new Option("--adapter <name>", "gpu, lavapipe, swiftshader, or a part of an adapter's name (default: the best there is)").argParser(filled);
+
+/** An adapter that is not there is said before anything is read or compiled. */
 export function addAdapterOption(command: Command): Command {
-  return command.option("--adapter <name>", "gpu, lavapipe, swiftshader, or a part of an adapter's name (default: the best there is)");
+  return command.addOption(adapterOption()).hook("preAction", async () => {
+    const { requireAdapter } = await import("../runtime/adapter/find.ts");
+    await requireAdapter(command.opts<AdapterOption>().adapter);
+  });
+}
+
+/** UserError if one of the options was given. @param why they do nothing: another option, for instance "--ir ast" */
+export function refuseOptions(command: Command, names: readonly string[], why: string): void {
+  const given = names.find((name) => command.getOptionValueSource(name) === "cli");
+  if (given !== undefined) throw new UserError(`--${given} does nothing beside ${why}; leave one of them out`);
+}
+
+/** The overrides with a number of steps from an option of its own. UserError if --set has another. */
+export function withSteps(set: readonly string[], steps: number | undefined): readonly string[] {
+  if (steps === undefined) return set;
+  const other = set.find((override) => /^\s*train\.steps\s*=/.test(override));
+  if (other !== undefined) throw new UserError(`give --steps ${steps} or --set ${other}, not both`);
+  return [...set, `train.steps=${steps}`];
 }
 
 export function addDataOption(command: Command, required: boolean): Command {
@@ -40,6 +69,12 @@ export function outFile(text: string): string {
   return text;
 }
 
+/** A parser for commander: any text but none. */
+function filled(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("It is empty.");
+}
+
 function notEmpty(text: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidArgumentError("--out is empty.");
@@ -52,7 +87,7 @@ export const wholes = (min: number) => (text: string): readonly number[] => text
 export const whole = (min: number) => (text: string): number => {
   const value = /^\d[\d_]*$/.test(text) ? Number(text.replaceAll("_", "")) : Number.NaN;
   if (Number.isSafeInteger(value) && value >= min) return value;
-  throw new InvalidArgumentError(`It must be a whole number of at least ${min}.`);
+  throw new InvalidArgumentError(`It must be a whole number from ${min} to ${Number.MAX_SAFE_INTEGER}.`);
 };
 
 /** A parser for commander: finite numbers. */

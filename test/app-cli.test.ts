@@ -17,7 +17,21 @@ describe("mistakes on the command line: one message, status 1", () => {
   const train = ["train", "specs/tiny.moeut", "--out", out];
   test.each([
     { why: "an unknown command", args: ["trian"], message: /unknown command 'trian'\n\(Did you mean train\?\)/ },
-    { why: "an unknown option", args: ["inspect", "specs/tiny.moeut", "--adaptor", "x"], message: /unknown option '--adaptor'\n\(Did you mean --adapter\?\)/ },
+    { why: "an unknown option", args: ["bench", "specs/tiny.moeut", "--adaptor", "x"], message: /unknown option '--adaptor'\n\(Did you mean --adapter\?\)/ },
+    { why: "an adapter for what needs none", args: ["check", "specs/tiny.moeut", "--adapter", "swiftshader"], message: /unknown option '--adapter'/ },
+    { why: "a model for all that a file holds", args: ["check", "specs/demo.moeut", "--model", "dense"], message: /unknown option '--model'/ },
+    { why: "a model for a run, which has one", args: ["generate", "nowhere", "--model", "tiny"], message: /unknown option '--model'/ },
+    { why: "the same for eval", args: ["eval", "nowhere", "--data", "scan", "--model", "tiny"], message: /unknown option '--model'/ },
+    { why: "a list beside what it is left out of", args: ["inspect", "specs/tiny.moeut", "--resolved", "--kernels"], message: /'--kernels' cannot be used with option '--resolved'/ },
+    { why: "two things to do with a file", args: ["fmt", "specs/tiny.moeut", "--stdout", "--check"], message: /'--stdout' cannot be used with option '--check'/ },
+    { why: "an entry point of a tree", args: ["print", "specs/tiny.moeut", "--ir", "ast", "--entry", "decode"], message: /--entry does nothing beside --ir ast/ },
+    { why: "overrides of a tree", args: ["print", "specs/tiny.moeut", "--ir", "ast", "--set", "d_model=8"], message: /--set does nothing beside --ir ast/ },
+    { why: "an entry point of a model", args: ["print", "specs/tiny.moeut", "--entry", "train"], message: /--entry does nothing beside --ir model/ },
+    { why: "an adapter for any machine", args: ["compile", "specs/tiny.moeut", "--out", out, "--target", "portable", "--adapter", "null"], message: /--adapter does nothing beside --target portable/ },
+    { why: "an adapter without a name", args: [...train, "--data", "scan", "--adapter", ""], message: /'--adapter <name>' argument '' is invalid. It is empty/ },
+    { why: "a model twice", args: ["diff", "specs/demo.moeut:dense", "specs/tiny.moeut", "--model-a", "moeut"], message: /name the model once: dense behind the file, or moeut/ },
+    { why: "steps twice", args: [...train, "--data", "scan", "--set", "train.steps=4", "--steps", "5"], message: /give --steps 5 or --set train.steps=4, not both/ },
+    { why: "a seed beyond whole numbers", args: [...train, "--data", "scan", "--seed", "9007199254740992"], message: /It must be a whole number from 0 to 9007199254740991\./ },
     { why: "a missing option", args: ["train", "specs/tiny.moeut", "--data", "scan"], message: /required option '--out <folder>'/ },
     { why: "a number that is none", args: [...train, "--data", "scan", "--steps", "many"], message: /'many' is invalid.*whole number/ },
     { why: "an unknown file", args: ["inspect", "nowhere.moeut"], message: /cannot read nowhere.moeut: no such file/ },
@@ -43,6 +57,25 @@ describe("mistakes on the command line: one message, status 1", () => {
     expect(status).toBe(1);
     expect(readdirSync(scratch)).not.toContain("never");
   });
+});
+
+/** `--name` of all options in the help of a command. */
+async function optionsOf(command: string): Promise<readonly string[]> {
+  const { stdout } = await moeutHere([command, "--help"]);
+  return [...stdout.matchAll(/^ {2}(?:-\w, )?--([\w-]+)/gm)].map((match) => match[1]!).filter((name) => name !== "help");
+}
+
+test.each([
+  ["check", "set json"], ["fmt", "check stdout"], ["inspect", "model set json resolved kernels"], ["diff", "model-a model-b set json"], ["draw", "model set out"],
+  ["print", "model set ir entry json"], ["generate", "set adapter prompt max-tokens seed temperature top-k top-p json"],
+])("%s declares what it uses: %s", async (command, options) => {
+  expect([...(await optionsOf(command))].sort()).toEqual(options.split(" ").sort());
+});
+
+test("an adapter that is not there is said first", async () => {
+  const { status, stderr } = await moeutHere(["train", "nowhere.moeut", "--data", "nowhere.txt", "--out", join(scratch, "never"), "--adapter", "voodoo"]);
+  expect(stderr).toMatch(/^error: no adapter matches "voodoo" \(--adapter\); available here: /);
+  expect(status).toBe(2);
 });
 
 describe("check and fmt", () => {

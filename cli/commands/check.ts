@@ -1,15 +1,15 @@
 import type { Command } from "commander";
 import { renderDiagnostics } from "../../compiler/front.ts";
 import { messageOf, UserError } from "../../runtime/errors.ts";
-import { addAdapterOption, addSpecOptions, type SpecOptions } from "../options.ts";
+import { addSetOption, type SetOption } from "../options.ts";
 import { checkText, readSpecFile, useColor } from "../spec.ts";
 import { printJson } from "../terminal.ts";
 
 export function define(command: Command): void {
-  addAdapterOption(addSpecOptions(command.argument("<file...>", "specs"))).option("--json", "print one JSON document").action(run);
+  addSetOption(command.argument("<file...>", "specs")).option("--json", "print one JSON document").action(run);
 }
 
-function run(files: readonly string[], options: SpecOptions & { readonly json?: boolean }): void {
+function run(files: readonly string[], options: SetOption & { readonly json?: boolean }): void {
   const results = files.map((file) => checkFile(file, options.set));
   if (options.json === true) printJson({ ok: results.every((r) => r.errors === 0), files: results.map(({ text: _, ...rest }) => rest) });
   else for (const result of results) printResult(result);

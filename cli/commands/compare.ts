@@ -5,7 +5,7 @@ import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { conclusion } from "../../runtime/report/conclusion.ts";
 import { baselineOf, compareModels, resultTable } from "../comparison.ts";
-import { addAdapterOption, addDataOption, outFolder, separateSpecs, whole, type AdapterOption } from "../options.ts";
+import { addAdapterOption, addDataOption, collect, outFolder, separateSpecs, whole, withSteps, type AdapterOption } from "../options.ts";
 import { withDevices } from "../session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
@@ -25,8 +25,6 @@ interface Options extends AdapterOption {
   readonly json?: boolean;
 }
 
-const collect = (value: string, sofar: readonly string[]): readonly string[] => [...sofar, value];
-
 export function define(command: Command): void {
   addAdapterOption(addDataOption(command.argument("[file...]", "specs"), true))
     .requiredOption("--out <folder>", "runs, results.json and report.html; the same command again continues an interrupted comparison", outFolder)
@@ -45,8 +43,7 @@ export function define(command: Command): void {
 async function run(words: readonly string[], options: Options): Promise<void> {
   const { files, data } = separateSpecs(words, options.data);
   if (options.steps !== undefined && options.tokens !== undefined) throw new UserError("give --steps or --tokens, not both");
-  const overrides = options.steps === undefined ? options.set : [...options.set, `train.steps=${options.steps}`];
-  const specs = files.map((file) => loadSpec(file, overrides));
+  const specs = files.map((file) => loadSpec(file, withSteps(options.set, options.steps)));
   const models = withBudget(specs.flatMap((spec) => modelsToCompare(spec, options.model)), options.tokens);
   const seeds = options.seeds ?? Math.max(0, ...specs.flatMap((spec) => spec.compares.map((compare) => compare.seeds)));
   const results = await withOwnFolder(options.out, () => withDevices(options.adapter, (device) => compareModels(device, {

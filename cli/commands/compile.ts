@@ -12,7 +12,7 @@ import { UserError } from "../../runtime/errors.ts";
 import { entriesOf, withOwnFolder } from "../../runtime/files/folder.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
 import { PACKAGE_ROOT, VERSION } from "../../runtime/package-root.ts";
-import { addAdapterOption, addSpecOptions, outFolder, type AdapterOption, type SpecOptions } from "../options.ts";
+import { addAdapterOption, addSpecOptions, outFolder, refuseOptions, type AdapterOption, type SpecOptions } from "../options.ts";
 import { profileOf } from "../session.ts";
 import { chooseModel, loadSpec, readSpecFile } from "../spec.ts";
 import { bytes, printJson } from "../terminal.ts";
@@ -33,7 +33,8 @@ export function define(command: Command): void {
     .action(run);
 }
 
-async function run(file: string, options: Options): Promise<void> {
+async function run(file: string, options: Options, command: Command): Promise<void> {
+  if (options.target === "portable") refuseOptions(command, ["adapter"], "--target portable");
   const model = chooseModel(loadSpec(file, options.set), options);
   await withOwnFolder(options.out, () => compileInto(model, options));
 }

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { describeDiff, diffModels } from "../../compiler/diff/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { addAdapterOption } from "../options.ts";
+import { UserError } from "../../runtime/errors.ts";
+import { collect } from "../options.ts";
 import { chooseModel, loadSpec, type Spec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
 
@@ -13,9 +14,9 @@ interface Options {
 }
 
 export function define(command: Command): void {
-  addAdapterOption(command.argument("<a>", "a spec, or FILE:MODEL").argument("<b>", "another, or the same with another model"))
+  command.argument("<a>", "a spec, or FILE:MODEL").argument("<b>", "another, or the same with another model")
     .option("--model-a <name>", "the model to take of the first file").option("--model-b <name>", "the model to take of the second file")
-    .option("--set <path=value>", "override a field of both (repeatable)", (value: string, sofar: readonly string[]) => [...sofar, value], [])
+    .option("--set <path=value>", "override a field of both (repeatable)", collect, [])
     .option("--json", "print one JSON document").action(run);
 }
 
@@ -23,7 +24,7 @@ function run(a: string, b: string, options: Options): void {
   const [first, second] = [split(a), split(b)];
   const spec = loadSpec(first.file, options.set);
   const other = second.file === first.file ? spec : loadSpec(second.file, options.set); // so that its notes are printed once
-  const models = [pick(spec, options.modelA ?? first.model), pick(other, options.modelB ?? second.model)] as const;
+  const models = [pick(spec, oneName(first.model, options.modelA)), pick(other, oneName(second.model, options.modelB))] as const;
   const diff = diffModels(models[0], models[1]);
   const names = nameThem(models);
   if (options.json === true) printJson({ a: { file: a, model: models[0].name }, b: { file: b, model: models[1].name }, ...diff });
@@ -34,6 +35,11 @@ function run(a: string, b: string, options: Options): void {
 function split(where: string): { readonly file: string; readonly model: string | undefined } {
   const [, file, model] = /^(.+\.moeut):(\w+)$/.exec(where) ?? [];
   return { file: file ?? where, model };
+}
+
+function oneName(behindFile: string | undefined, option: string | undefined): string | undefined {
+  if (behindFile !== undefined && option !== undefined) throw new UserError(`name the model once: ${behindFile} behind the file, or ${option} as an option`);
+  return behindFile ?? option;
 }
 
 const pick = (spec: Spec, model: string | undefined): ModelSpec => chooseModel(spec, { set: [], ...(model === undefined ? {} : { model }) });

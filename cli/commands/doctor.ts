@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { doctor, renderDoctor } from "../../runtime/adapter/index.ts";
-import { addAdapterOption, type AdapterOption } from "../options.ts";
+import { adapterOption, type AdapterOption } from "../options.ts";
 import { printJson } from "../terminal.ts";
 
 export function define(command: Command): void {
-  addAdapterOption(command).option("--json", "print one JSON document").action(run);
+  command.addOption(adapterOption()).option("--json", "print one JSON document").action(run);
 }
 
 async function run(options: AdapterOption & { readonly json?: boolean }): Promise<void> {

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { drawModel } from "../../compiler/draw/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
-import { addAdapterOption, addSpecOptions, outFile, type SpecOptions } from "../options.ts";
+import { addSpecOptions, outFile, type SpecOptions } from "../options.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 
 interface Options extends SpecOptions {
@@ -11,7 +11,7 @@ interface Options extends SpecOptions {
 }
 
 export function define(command: Command): void {
-  addAdapterOption(addSpecOptions(command.argument("<file>", "a spec"))).option("-o, --out <file.svg>", "where to write (default: standard output)", outFile).action(run);
+  addSpecOptions(command.argument("<file>", "a spec")).option("-o, --out <file.svg>", "where to write (default: standard output)", outFile).action(run);
 }
 
 function run(file: string, options: Options): void {

@@ -8,12 +8,12 @@ import { evaluate, nonFinite, type Evaluation } from "../../runtime/evaluate/ind
 import { protocolOf, protocolWords, type Protocol } from "../../runtime/evaluate/protocol.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
 import { readEvalText, type EvalText } from "../eval-text.ts";
-import { addAdapterOption, addDataOption, addSpecOptions, whole, wholes, type AdapterOption, type SpecOptions } from "../options.ts";
+import { addAdapterOption, addDataOption, addSetOption, whole, wholes, type AdapterOption, type SetOption } from "../options.ts";
 import { loadModel, withAdapter } from "../session.ts";
 import { grouped, printJson, say } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 
-interface Options extends SpecOptions, AdapterOption {
+interface Options extends SetOption, AdapterOption {
   readonly data: readonly string[];
   readonly stride?: number;
   readonly maxTokens?: number;
@@ -22,7 +22,7 @@ interface Options extends SpecOptions, AdapterOption {
 }
 
 export function define(command: Command): void {
-  addAdapterOption(addSpecOptions(addDataOption(command.argument("<run>", "a run folder"), true)))
+  addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), true)))
     .option("--stride <n>", "overlapping windows, n tokens apart: each token once, with at least seq_len - n before it (default: disjoint blocks)", whole(1))
     .option("--max-tokens <n>", "predict about so many tokens at most, spread evenly over the data", whole(1))
     .option("--passes <list>", "apply the repeated group of the stack so many times, for instance 1,4,8,16; a depth that the model cannot have spoils the exit status, not the others", wholes(1))

@@ -1,15 +1,14 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { parse } from "../../compiler/1-parse/index.ts";
 import { createReporter, renderDiagnostics } from "../../compiler/diagnostics/index.ts";
 import { format } from "../../compiler/format/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
-import { addAdapterOption } from "../options.ts";
 import { readSpecFile, useColor } from "../spec.ts";
 
 export function define(command: Command): void {
-  addAdapterOption(command.argument("<file...>", "specs")).option("--check", "change nothing; exit with 1 if a file is not in canonical form")
-    .option("--stdout", "print the result instead of changing files").action(run);
+  command.argument("<file...>", "specs").option("--check", "change nothing; exit with 1 if a file is not in canonical form")
+    .addOption(new Option("--stdout", "print the result instead of changing files").conflicts("check")).action(run);
 }
 
 interface Options {

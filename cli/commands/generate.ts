@@ -2,12 +2,12 @@ import type { Command } from "commander";
 import { generateText } from "../../runtime/generate/index.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
 import { watchInterrupt } from "../interrupt.ts";
-import { addAdapterOption, addSpecOptions, decimal, share, whole, type AdapterOption, type SpecOptions } from "../options.ts";
+import { addAdapterOption, addSetOption, decimal, share, whole, type AdapterOption, type SetOption } from "../options.ts";
 import { openSession } from "../session.ts";
 import { printJson, say } from "../terminal.ts";
 import { readTrainedRun } from "../trained-run.ts";
 
-interface Options extends SpecOptions, AdapterOption {
+interface Options extends SetOption, AdapterOption {
   readonly prompt: string;
   readonly maxTokens: number;
   readonly seed: number;
@@ -18,7 +18,7 @@ interface Options extends SpecOptions, AdapterOption {
 }
 
 export function define(command: Command): void {
-  addAdapterOption(addSpecOptions(command.argument("<run>", "a run folder")))
+  addAdapterOption(addSetOption(command.argument("<run>", "a run folder")))
     .option("--prompt <text>", "the text to continue", "\n")
     .option("--max-tokens <n>", "tokens to generate", whole(1), 200)
     .option("--seed <n>", "of the sampling", whole(0), 0)

@@ -1,10 +1,10 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { compileModel } from "../../compiler/compile.ts";
 import { breakdown, countConventions, countMacs, countParams, paperTrainingMacs } from "../../compiler/counts/index.ts";
 import { printSpec, specHash } from "../../compiler/format/index.ts";
 import type { Dispatch, KernelPlan } from "../../compiler/ir/plan.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { addAdapterOption, addSpecOptions, type SpecOptions } from "../options.ts";
+import { addSpecOptions, type SpecOptions } from "../options.ts";
 import { chooseModels, loadSpec } from "../spec.ts";
 import { bytes, grouped, printJson, short, table } from "../terminal.ts";
 
@@ -15,10 +15,10 @@ interface Options extends SpecOptions {
 }
 
 export function define(command: Command): void {
-  addAdapterOption(addSpecOptions(command.argument("<file>", "a spec")))
+  addSpecOptions(command.argument("<file>", "a spec"))
     .option("--json", "print one JSON document")
     .option("--resolved", "print the canonical resolved form and its hash instead")
-    .option("--kernels", "also list every launch of a training step")
+    .addOption(new Option("--kernels", "also list every launch of a training step").conflicts("resolved"))
     .action(run);
 }
 

@@ -6,7 +6,7 @@ import { printSpec } from "../../compiler/format/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { listGraph } from "../../compiler/listing/graph.ts";
 import { listPlan } from "../../compiler/listing/plan.ts";
-import { addSpecOptions, type SpecOptions } from "../options.ts";
+import { addSpecOptions, refuseOptions, type SpecOptions } from "../options.ts";
 import { chooseModel, loadSpec, readSpecFile } from "../spec.ts";
 import { printJson } from "../terminal.ts";
 
@@ -27,7 +27,9 @@ export function define(command: Command): void {
     .action(run);
 }
 
-function run(file: string, options: Options): void {
+function run(file: string, options: Options, command: Command): void {
+  if (options.ir === "ast") refuseOptions(command, ["model", "set", "entry"], "--ir ast");
+  if (options.ir === "model") refuseOptions(command, ["entry"], "--ir model");
   if (options.ir === "ast") return printJson(parse(readSpecFile(file), createReporter()));
   const { value, listing } = valueOf(options, chooseModel(loadSpec(file, options.set), options));
   if (options.json === true) printJson(value);

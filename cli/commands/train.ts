@@ -7,7 +7,7 @@ import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
 import { readData } from "../data.ts";
 import { watchInterrupt } from "../interrupt.ts";
-import { addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, type AdapterOption, type SpecOptions } from "../options.ts";
+import { addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, withSteps, type AdapterOption, type SpecOptions } from "../options.ts";
 import { openSession, type PlannedSession } from "../session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, grouped, printJson, say } from "../terminal.ts";
@@ -37,8 +37,7 @@ export function define(command: Command): void {
 async function run(file: string | undefined, options: Options): Promise<void> {
   const { files, data: source } = separateSpecs(file === undefined ? [] : [file], options.data);
   if (files.length > 1) throw new UserError(`train takes one spec, not ${files.length}; compare trains several`);
-  const overrides = options.steps === undefined ? options.set : [...options.set, `train.steps=${options.steps}`];
-  const model = chooseModel(loadSpec(files[0]!, overrides), options);
+  const model = chooseModel(loadSpec(files[0]!, withSteps(options.set, options.steps)), options);
   const data = loadTrainData(model, source, options.seed);
   const dataInfo = { source, id: data.dataId, tokenizer: byteTokenizer.id, tokens: data.nTokens };
   await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, options));

@@ -1,6 +1,6 @@
 import { swiftshaderProblem } from "./swiftshader.ts";
 import { adapterNames, hasSystemLoader } from "./instance.ts";
-import { kindOf, type Candidate, type Request } from "./choose.ts";
+import { choicesFrom, kindOf, type Candidate, type Request } from "./choose.ts";
 
 /** Everything that is known about this machine before a device exists. */
 export interface Findings {
@@ -31,6 +31,12 @@ async function systemCandidates(notes: string[]): Promise<readonly Candidate[]> 
   const names = await adapterNames("system");
   if (names.length === 0) notes.push("the system has no graphics driver that Dawn accepts");
   return [...new Set(names)].map((name) => ({ source: "system", name, kind: kindOf(name) }));
+}
+
+/** EnvironmentError if what is asked for (if anything) is not on this machine. */
+export async function requireAdapter(option: string | undefined): Promise<void> {
+  const request = requestOf(option);
+  if (request !== null) choicesFrom((await findAdapters(request.name)).candidates, request);
 }
 
 /** What the user asks for and where: the option wins over MOEUT_ADAPTER; null means the order of preference. */
