@@ -41,7 +41,7 @@ const BOMBS: Readonly<Record<string, Bomb>> = {
   "a chain of from, the youngest first": { text: `${times((i) => `model m${N - i} from m${N - i - 1} { seq_len ${i + 2} }`)}\nmodel m0 { layer a {} }`, models: N + 1 },
   "a chain of from with a mistake": { text: `model m0 { layer a {} d_model 0 }\n${times((i) => `model m${i + 1} from m${i} { seq_len 0 }`)}`, models: 0 },
   "a circle of from": { text: times((i) => `model m${i} from m${(i + 1) % N} { }`), models: 0 },
-  "a chain of match": { text: `model m0 { layer a {} }\n${times((i) => `model m${i + 1} { match params m${i} layer a { feed_forward dense { d_ff solve } } }`)}`, models: N + 1 },
+  "a chain of match, the youngest first": { text: `${times((i) => `model m${3 * N - i} { match params m${3 * N - i - 1} layer a { feed_forward dense { d_ff solve } } }`, "\n", 3 * N)}\nmodel m0 { layer a {} }`, models: 3 * N + 1 },
   "many fields": { text: `model m { layer a {}\n${times((i) => `d_mode${i} 64\nd_model 64`)} }` },
   "many claims": { text: `model m { layer ${times((i) => `l${i}`, ", ")} {} ${times(() => "expect params 3")} }` },
   "many overrides": { text: M, overrides: Array.from({ length: N }, (_, i) => `d_model=${4 * (i + 1)}`), models: 1 },

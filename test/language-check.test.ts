@@ -348,3 +348,19 @@ describe("a mistake that models share makes none of them valid", () => {
     expect([diagnostics.map((d) => d.code), compares]).toEqual([["bad-repetition", "bad-repetition"], []]);
   });
 });
+
+describe("numbers of single precision", () => {
+  const ADAMW = (fields: string): string => `model m { layer a {} train { optimizer adamw { ${fields} } } }`;
+  test.each([
+    ADAMW("eps 1e-50"), ADAMW("lr 1e-60"), ADAMW("weight_decay 1e-39"), ADAMW("betas 1e-46, 0.9"), "model m { layer a { residual_scale 1e-40 } }", "model m { embedding { scale 1e-300 } layer a {} }",
+    "model m { layer a {} core { state normal { std 1e-45 } inject add } stack core(a) * 2 }", "model m { layer a { feed_forward moe { router { expert_dropout 0.99999999 } } } }", "fn f(x) = x + 1e-60\nmodel m { layer a {} }",
+  ])("%s is refused", (text) => expect(checkText(`moeut 1\n${text}`).diagnostics.map((d) => d.code)).toEqual(["indistinct-number"]));
+
+  test.each([ADAMW("eps 1e-30  lr 0  weight_decay 0"), ADAMW("betas 0.9, 0.99999999"), "model m { layer a { norm layernorm { eps 1.2e-38 } } }", "model m { layer a { feed_forward moe { router { input_dropout 0.9999 } } } }"])(
+    "%s is not", (text) => expect(codes(text)).toEqual([]));
+
+  test("overrides and grids as well", () => {
+    expect(codes("model m { layer a {} }", ["train.optimizer.eps=1e-46"])).toEqual(["indistinct-number"]);
+    expect(codes("model m { layer a {} }\ncompare c { base m  vary norm.eps in 1e-5, 1e-46 }")).toEqual(["indistinct-number"]);
+  });
+});

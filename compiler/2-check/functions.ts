@@ -9,6 +9,7 @@ import { compileExpr } from "../reference/pointwise.ts";
 import { BUILT_INS, FUNCTION_NAMES, FUNCTION_SYNONYMS, TAKEN_NAMES } from "./built-ins.ts";
 import { fnsInScope, type LoadedFile } from "./files.ts";
 import { own } from "./settings.ts";
+import { vanishes } from "./value.ts";
 
 export interface CheckedFn {
   readonly ast: FnAst;
@@ -99,10 +100,11 @@ function chain(e: Extract<ExprAst, { kind: "chain" }>, cx: Inside): Expr | null 
 /** Null (reported) where it is too large, or a part of it is a number that is none. */
 function sound(e: Expr, span: Span, cx: Inside): Expr | null {
   if (operations(e) > MOST_OPERATIONS) return tooLarge(span, cx);
-  const wrong = constantsIn(e).find((value) => !Number.isFinite(value));
-  if (wrong === undefined) return e;
-  cx.report.report("not-finite", span, { value: String(wrong) });
-  return null;
+  const constants = constantsIn(e);
+  const [wrong, tiny] = [constants.map(Math.fround).find((value) => !Number.isFinite(value)), constants.find(vanishes)];
+  if (wrong !== undefined) cx.report.report("not-finite", span, { value: String(wrong) });
+  else if (tiny !== undefined) cx.report.report("indistinct-number", span, { what: `part of this is ${tiny}`, bound: 0 });
+  return wrong === undefined && tiny === undefined ? e : null;
 }
 
 function tooLarge(span: Span, { report, fn }: Inside): null {
@@ -110,8 +112,8 @@ function tooLarge(span: Span, { report, fn }: Inside): null {
   return null;
 }
 
-/** What the parts without parameters come to, in single precision: shader compilers refuse such a part even where it is not selected. */
-const constantsIn = (e: Expr): readonly number[] => [...(readsInput(e) ? [] : [Math.fround(compileExpr(e)([], 0))]), ...parts(e).flatMap(constantsIn)];
+/** What the parts without parameters come to: shader compilers refuse one that is no number in single precision even where it is not selected. */
+const constantsIn = (e: Expr): readonly number[] => [...(readsInput(e) ? [] : [compileExpr(e)([], 0)]), ...parts(e).flatMap(constantsIn)];
 
 const readsInput = (e: Expr): boolean => e.op === "in" || parts(e).some(readsInput);
 

@@ -14,7 +14,12 @@ export function lint(model: ModelSpec, tree: ModelTree, report: Reporter): void 
   for (const layer of model.layers) lintLayer(layer, tree, report);
   lintPlacement(model, tree, report);
   lintDepth(model, tree, report);
+  const { lr } = model.train.optimizer;
+  if (lr > MOST_LR) report.report("unusual-lr", placeOf(child(child(tree.root, "train"), "optimizer"), "lr", tree.nameSpan), { lr });
 }
+
+/** Published recipes with Adam are a hundred times below. */
+const MOST_LR = 0.1;
 
 function lintDepth({ core, halting }: ModelSpec, { root }: ModelTree, report: Reporter): void {
   const { blocks, fields, span } = child(root, "core");

@@ -30,12 +30,10 @@ interface State {
   readonly overridden: boolean;
   readonly trees: Map<ModelAst, ModelTree>;
   readonly models: Map<ModelAst, ModelSpec | null>;
-  /** Names of the models being resolved, the outermost first. */
-  readonly open: string[];
 }
 
 export function createResolver(context: Context, inherited: Trees, override: State["override"], overridden: boolean): Resolver {
-  const state: State = { context, inherited, override, overridden, trees: new Map(), models: new Map(), open: [] };
+  const state: State = { context, inherited, override, overridden, trees: new Map(), models: new Map() };
   return {
     tree: (found) => treeOf(state, found),
     model: (found) => modelOf(state, found),
@@ -56,15 +54,35 @@ function treeOf(state: State, found: FoundModel): ModelTree {
 }
 
 function modelOf(state: State, found: FoundModel): ModelSpec | null {
-  const known = state.models.get(found.model);
-  if (known !== undefined) return known;
-  const tree = treeOf(state, found);
-  state.open.push(tree.name);
-  const spec = build(state, tree, found.file);
-  state.open.pop();
-  state.models.set(found.model, spec);
-  if (!state.overridden) checkClaims(spec, tree.expects, state.context.report);
-  return spec;
+  for (const each of unresolved(state, found)) {
+    const tree = treeOf(state, each);
+    if (!state.models.has(each.model)) state.models.set(each.model, build(state, tree, each.file));
+    if (!state.overridden) checkClaims(state.models.get(each.model)!, tree.expects, state.context.report);
+  }
+  return state.models.get(found.model)!;
+}
+
+/** A model, what it is matched to, and so on: those that have not been resolved yet, the last first. One that closes a circle is broken. */
+function unresolved(state: State, found: FoundModel): readonly FoundModel[] {
+  const line: FoundModel[] = [];
+  const seen = new Set<ModelAst>();
+  for (let next: FoundModel | null = found; next !== null && !state.models.has(next.model); next = matchedBy(state, next)) {
+    if (seen.has(next.model)) {
+      const { model } = next;
+      const circle = line.slice(line.findIndex((each) => each.model === model)).map((each) => each.model);
+      state.context.report.report("match-cycle", treeOf(state, line.at(-1)!).match!.model!.span, { names: circle.map(({ name }) => name.text) });
+      state.models.set(circle.at(-1)!, null);
+      break;
+    }
+    seen.add(next.model);
+    line.push(next);
+  }
+  return line.reverse();
+}
+
+function matchedBy(state: State, found: FoundModel): FoundModel | null {
+  const match = freeBy(treeOf(state, found), state.context)?.match ?? null;
+  return match?.model ? findModel(match.model.text, found.file) : null;
 }
 
 function build(state: State, original: ModelTree, file: LoadedFile): ModelSpec | null {
@@ -81,26 +99,22 @@ function matched(state: State, tree: ModelTree, match: MatchAst, file: LoadedFil
   const { report } = state.context;
   const unknown = theUnknown(tree, state.context);
   const what = measureOf(match.measure, report);
-  const target = targetOf(state, match, file);
+  const target = targetOf(state, match, tree, file);
   if (unknown === null || unknown === undefined || what === null || target === null) return null;
   return solve(tree, unknown, what, measure(target, what), report);
 }
 
 /** The model to be matched. */
-function targetOf(state: State, match: MatchAst, file: LoadedFile): ModelSpec | null {
-  const { open, context: { report } } = state;
+function targetOf(state: State, match: MatchAst, { name }: ModelTree, file: LoadedFile): ModelSpec | null {
+  const { report } = state.context;
   if (match.model === null) {
     report.report("match-target", match.span, { problem: "`match` does not say which model is to be matched" });
     return null;
   }
   const found = findModel(match.model.text, file);
   if (found === null) {
-    const names = namesInScope(file).filter((name) => !open.includes(name));
+    const names = namesInScope(file).filter((other) => other !== name);
     report.report("unknown-model", match.model.span, { name: match.model.text, nearest: nearest(match.model.text, names), choices: names });
-    return null;
-  }
-  if (open.includes(found.model.name.text)) {
-    report.report("match-cycle", match.model.span, { names: open.slice(open.indexOf(found.model.name.text)) });
     return null;
   }
   return modelOf(state, found);

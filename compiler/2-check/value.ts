@@ -65,9 +65,22 @@ type Of<T extends FieldType["type"]> = Extract<FieldType, { readonly type: T }>;
 function inRange(name: string, type: Of<"int"> | Of<"number"> | Of<"numbers">, value: Extract<ValueAst, { kind: "number" }>, report: Reporter): number | null {
   const low = type.type === "number" && type.open ? value.value > type.min : value.value >= type.min;
   const high = type.type === "numbers" || (type.type === "number" && type.below) ? value.value < type.max : value.value <= type.max;
-  if (low && high) return value.value;
-  report.report("out-of-range", value.span, { name, value: value.text, range: range(type) });
-  return null;
+  if (!low || !high) {
+    report.report("out-of-range", value.span, { name, value: value.text, range: range(type) });
+    return null;
+  }
+  const bound = roundsTo(type, value.value);
+  if (bound !== null) report.report("indistinct-number", value.span, { what: `\`${name}\` is ${value.text}`, bound });
+  return bound === null ? value.value : null;
+}
+
+/** Below the smallest normal number of single precision, which devices may take for 0. */
+export const vanishes = (value: number): boolean => value !== 0 && Math.abs(value) < 2 ** -126;
+
+/** 0, or the excluded end of the range, where devices, which compute in single precision, could not tell a number from it; else null. */
+function roundsTo(type: FieldType, value: number): number | null {
+  if (vanishes(value)) return 0;
+  return type.type === "number" && type.below && Math.fround(value) >= type.max ? type.max : null;
 }
 
 function readNumberOrWord(name: string, type: Of<"number">, value: ValueAst, report: Reporter, wrong: Wrong): number | string | null {

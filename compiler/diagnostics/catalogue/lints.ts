@@ -62,6 +62,10 @@ export const LINT_MESSAGES = {
     message: (p) => `layers with norms ${p.first} and ${p.second} share one residual stream`,
     hint: () => "rarely meant: one set of layers normalizes the stream that the others let grow",
   }),
+  "unusual-lr": warning<{ lr: number }>({
+    message: (p) => `a learning rate of ${p.lr} moves every weight by about as much in each step`,
+    hint: () => "AdamW is mostly run with 1e-4 to 1e-2; the paper has 2.5e-4",
+  }),
   "warmup-exceeds-steps": warning<{ warmup: number; steps: number }>({
     message: (p) => `warm-up takes ${p.warmup} steps, but training ends after ${p.steps}`,
     hint: () => "the learning rate never reaches lr; shorten the warm-up",
