@@ -34,7 +34,7 @@ export function readTrainedRun(folder: string, overrides: readonly string[]): Tr
   if (info.specSha256 === undefined) requireSameModel(source.file, asTrained, info);
   const model = chooseModel(specOf(source, overrides), { set: [] });
   const { weights, state: { step } } = checkpoint;
-  return { folder, info, model, trainedSeqLen: asTrained?.seqLen ?? model.seqLen, tokenizer: tokenizerOf(info.data.tokenizer), weights, step };
+  return { folder, info, model, trainedSeqLen: asTrained?.seqLen ?? model.seqLen, tokenizer: tokenizerOf(folder, info.data.tokenizer), weights, step };
 }
 
 /** For runs of early versions, which do not know the text that their spec had. */
@@ -42,7 +42,7 @@ function requireSameModel(file: string, model: ModelSpec | undefined, { specHash
   if (model !== undefined && specHash(model) !== saved) throw specChanged(file);
 }
 
-function tokenizerOf(id: string): Tokenizer {
+function tokenizerOf(folder: string, id: string): Tokenizer {
   if (id === byteTokenizer.id) return byteTokenizer;
-  throw new UserError(`the run was made with the tokenizer "${id}", which this version does not have`);
+  throw new UserError(`${folder} was made with the tokenizer "${id}", which this version does not have`);
 }

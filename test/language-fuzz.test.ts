@@ -78,7 +78,7 @@ function examinePlan(model: ModelSpec): void {
   if (wrong !== undefined) throw new Error(`a size of ${wrong}`);
 }
 
-test("nearly specs", () => {
-  const outcomes = fuzz({ inputOf: specInput, examine, smaller: smallerInput, usual: 250 });
+test("nearly specs", async () => {
+  const outcomes = await fuzz({ inputOf: specInput, examine, smaller: smallerInput, usual: 250 });
   console.info(`spec fuzzer: ${Object.entries(outcomes).map(([what, count]) => `${count} ${what}`).join(", ")}`);
 }, 2_147_483_647);

@@ -3,8 +3,8 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { dice, type Dice } from "./fuzz.ts";
 
-/** Contents by path within a folder. */
-export type Files = Readonly<Record<string, Buffer>>;
+/** Contents by path within a folder; null for a file that is not there. */
+export type Files = Readonly<Record<string, Buffer | null>>;
 
 export interface Damage {
   readonly file: string;
@@ -12,7 +12,7 @@ export interface Damage {
   readonly seed: number;
 }
 
-const KINDS = { bytes: damagedBytes, json: damagedJson, lines: damagedLines, header: damagedHeader, whole: damagedWhole } as const;
+const KINDS = { bytes: damagedBytes, json: damagedJson, lines: damagedLines, header: damagedHeader, whole: damagedWhole, lost: () => null } as const;
 
 /** One to three damages, mostly one. */
 export const damagesOf = (files: Files) => (d: Dice): readonly Damage[] =>
@@ -22,24 +22,25 @@ export const damagesOf = (files: Files) => (d: Dice): readonly Damage[] =>
   });
 
 const kindsFor = (file: string): readonly Damage["kind"][] =>
-  file.endsWith(".safetensors") ? ["bytes", "header", "header", "whole"] : file.endsWith(".json") ? ["bytes", "json", "json", "json", "whole"] : ["bytes", "lines", "lines", "whole"];
+  file.endsWith(".safetensors") ? ["bytes", "bytes", "header", "header", "whole", "lost"] : file.endsWith(".json") ? ["bytes", "json", "json", "json", "whole", "lost"] : ["bytes", "bytes", "lines", "lines", "whole", "lost"];
 
 export const fewer = (damages: readonly Damage[], d: Dice): readonly Damage[] => damages.filter((_, i) => i !== d.below(damages.length + 1));
 
 export function damaged(files: Files, damages: readonly Damage[]): Files {
-  return damages.reduce((now, { file, kind, seed }) => ({ ...now, [file]: KINDS[kind](now[file]!, dice(seed, 0), files) }), files);
+  return damages.reduce((now, { file, kind, seed }) => ({ ...now, [file]: KINDS[kind](now[file] ?? Buffer.alloc(0), dice(seed, 0), files) }), files);
 }
 
 /** Makes the folder hold these files and no others. */
 export function writeFiles(folder: string, files: Files): void {
   rmSync(folder, { recursive: true, force: true });
   for (const [name, bytes] of Object.entries(files)) {
+    if (bytes === null) continue;
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), bytes);
   }
 }
 
-export const isSame = (files: Files, others: Files): boolean => Object.keys(files).every((name) => files[name]!.equals(others[name]!));
+export const isSame = (files: Files, others: Files): boolean => Object.keys(files).every((name) => files[name]!.equals(others[name] ?? Buffer.from("lost")));
 
 function damagedBytes(bytes: Buffer, d: Dice): Buffer {
   const at = d.below(bytes.length + 1);
@@ -67,7 +68,7 @@ function damagedWhole(bytes: Buffer, d: Dice, files: Files): Buffer {
     case 3: return Buffer.from(text.replaceAll("\n", "\r\n"));
     case 4: return Buffer.concat([bytes, bytes]);
     case 5: return Buffer.alloc(d.below(100_000), d.below(256));
-    default: return files[d.pick(Object.keys(files))]!;
+    default: return files[d.pick(Object.keys(files))] ?? bytes;
   }
 }
 

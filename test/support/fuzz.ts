@@ -42,7 +42,7 @@ const HANGS = 300_000;
 const MOST_CPU = 20;
 
 /** How many inputs were examined, and with what outcome. Throws with the first failing input, made small. */
-export function fuzz<Input>({ inputOf, examine, smaller, usual }: Fuzz<Input>): Readonly<Record<string, number>> {
+export async function fuzz<Input>({ inputOf, examine, smaller, usual }: Fuzz<Input>): Promise<Readonly<Record<string, number>>> {
   const seed = setting("SEED", 1);
   const first = setting("FIRST", 0);
   const seconds = setting("SECONDS", 0);
@@ -54,6 +54,7 @@ export function fuzz<Input>({ inputOf, examine, smaller, usual }: Fuzz<Input>): 
     const failure = fails(input);
     if (failure !== null) throw new Error(`input ${i} of seed ${seed}: ${failure}\n${JSON.stringify(shrunk(input, failure, smaller, fails), null, 1)}`);
     outcomes["inputs"]!++;
+    await new Promise(setImmediate); // the test runner wants to hear from us, and files that are no longer held to be closed
   }
   return outcomes;
 }
