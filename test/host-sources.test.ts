@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { glob } from "../runtime/data/glob.ts";
+import { glob, matcher } from "../runtime/data/glob.ts";
 import { readBytes } from "../runtime/data/read.ts";
 import { readSource } from "../runtime/data/source.ts";
 import { UserError } from "../runtime/errors.ts";
@@ -168,8 +168,9 @@ describe("globs", () => {
 
   test.each([
     ["[z-a]*", /the range z-a in the glob \[z-a\] runs backwards; write a-z/],
-    ["{a,b", /the glob \{a,b has a \{ that is not closed/],
-    ["{a/x,b}.txt", /the glob \{a has a \{ that is not closed; braces hold one part of a path/],
+    ["{a,b", /the glob .*\{a,b has a \{ that is not closed/],
+    ["{".repeat(100), /braces more than 50 deep/],
+    ["{a,b}".repeat(20), /stands for more than 10000 patterns/],
     ["[[:alpha:]]*", /is not understood; say the characters/],
   ])("%s is refused with its reason", (pattern, message) => {
     expect(refusal(join(root, "globs", pattern))).toMatch(message);
@@ -189,6 +190,12 @@ describe("globs", () => {
     ["**/**/**/x.txt", ["deep/1/2/3/4/5/6/7/8/9/x.txt"]],
     ["**/9/**", ["deep/1/2/3/4/5/6/7/8/9/x.txt"]],
     ["[", []],
+    ["{[d]/i*,{a,b}}.txt", ["[d]/in.txt", "a.txt", "b.txt"]],
+    ["{[d]/in,a,none}.txt", ["[d]/in.txt", "a.txt"]],
+    ["[{]q*", ["{q.txt"]],
+    ["{}*", []],
+    [`*${"x*".repeat(20)}`, []],
+    ["*?*.?*t", ["-.txt", "[x].txt", "a.txt", "b.txt", "{q.txt", "😀.txt"]],
   ])("%s", (pattern, want) => {
     expect(at(pattern)).toEqual(want);
   });
@@ -208,6 +215,11 @@ describe("globs", () => {
     file("mixed/a.txt", "x");
     execFileSync("mkfifo", [join(root, "mixed", "pipe.txt")]);
     expect(read(join(root, "mixed", "*")).text).toBe("x\n");
+  });
+
+  test("many stars take no longer than a few", () => {
+    expect(matcher(`${"*a".repeat(100)}*b`)("a".repeat(250))).toBe(false);
+    expect(matcher(`${"*a".repeat(100)}*b`)(`${"a".repeat(250)}b`)).toBe(true);
   });
 
   test("any pattern matches or is refused", () => {

@@ -1,5 +1,6 @@
 import { readdirSync, statSync, type Dirent } from "node:fs";
 import { cannotRead, systemCode, UserError } from "../errors.ts";
+import { expandBraces } from "./braces.ts";
 
 /** The pattern holds a character that means something in a glob. */
 export const isGlob = (pattern: string): boolean => /[*?[{]/.test(pattern);
@@ -13,12 +14,15 @@ type Part = "**" | { readonly matches: (name: string) => boolean };
  * UserError for a pattern that means nothing, and for directories that cannot be read.
  */
 export function glob(pattern: string): readonly string[] {
-  const parts = pattern.replaceAll("\\", process.platform === "win32" ? "/" : "\\").split("/");
-  const firstWild = parts.findIndex(isGlob);
-  const start = firstWild === 0 ? "" : `${parts.slice(0, firstWild).join("/")}/`;
-  const wild = [...parts.slice(firstWild), ...(parts.at(-1) === "**" ? ["*"] : [])].map((part): Part => (part === "**" ? "**" : { matches: matcher(part) }));
   const found = new Set<string>();
-  walk(start, wild, found, new Set());
+  for (const each of expandBraces(pattern.replaceAll("\\", process.platform === "win32" ? "/" : "\\"))) {
+    const parts = each.split("/");
+    const firstWild = parts.findIndex(isGlob);
+    const first = firstWild < 0 ? parts.length - 1 : firstWild;
+    const start = first === 0 ? "" : `${parts.slice(0, first).join("/")}/`;
+    const wild = [...parts.slice(first), ...(parts.at(-1) === "**" ? ["*"] : [])].map((part): Part => (part === "**" ? "**" : { matches: matcher(part) }));
+    walk(start, wild, found, new Set());
+  }
   return [...found].sort();
 }
 
@@ -62,30 +66,38 @@ function entriesOf(directory: string): readonly Dirent[] {
   }
 }
 
-/** Whether a name is the part itself or matches it. */
-function matcher(part: string): (name: string) => boolean {
-  const expression = segmentRegExp(part);
-  return (name) => name === part || expression.test(name);
+/** Whether a name is the part itself or matches it. Takes time of the product of their lengths at most. UserError if the part means nothing. */
+export function matcher(part: string): (name: string) => boolean {
+  const tokens = tokensOf(part);
+  return (name) => name === part || ((part.startsWith(".") || !name.startsWith(".")) && matches(tokens, [...name]));
 }
 
-/** One part of a pattern, between slashes, as a regular expression for a whole name. UserError if it means nothing. */
-export function segmentRegExp(part: string): RegExp {
-  let depth = 0;
-  const source = part.replace(/\*+|\?|\[[!^]?\]?[^\]]*\]|[{},]|[^]/gu, (token) => {
-    if (token.startsWith("*")) return "[^/]*";
-    if (token === "?") return "[^/]";
-    if (token.length > 1 && token.startsWith("[")) return characters(token);
-    if (token === "{") return depth++, "(?:";
-    if (token === "}" && depth > 0) return depth--, ")";
-    if (token === "," && depth > 0) return "|";
-    return literal(token);
-  });
-  if (depth > 0) throw new UserError(`the glob ${part} has a { that is not closed; braces hold one part of a path, without /`);
-  return new RegExp(`^${/^[.]/.test(part) ? "" : "(?![.])"}${source}$`, "su");
+/** "*": any characters; else one that passes the test. */
+type Token = "*" | ((character: string) => boolean);
+
+const tokensOf = (part: string): readonly Token[] => [...part.matchAll(/\*+|\[[!^]?\]?[^\]]*\]|[^]/gu)].map(([token]) => {
+  if (token.startsWith("*")) return "*";
+  if (token === "?") return () => true;
+  if (!token.startsWith("[") || token.length === 1) return (character) => character === token;
+  const expression = characters(token);
+  return (character) => expression.test(character);
+});
+
+/** Where a token does not fit, the last star takes one character more; those before it never need to. */
+function matches(tokens: readonly Token[], name: readonly string[]): boolean {
+  let [token, star, retry] = [0, -1, 0];
+  for (let at = 0; at < name.length; ) {
+    const wanted = tokens[token];
+    if (wanted === "*") [star, retry, token] = [token, at, token + 1];
+    else if (wanted?.(name[at]!) === true) [token, at] = [token + 1, at + 1];
+    else if (star < 0) return false;
+    else [token, at, retry] = [star + 1, retry + 1, retry + 1];
+  }
+  return tokens.slice(token).every((rest) => rest === "*");
 }
 
 /** `[abc]`, `[a-z]`, and with ! or ^ in front all others. */
-function characters(token: string): string {
+function characters(token: string): RegExp {
   if (token.includes("[:")) throw new UserError(`${token}…] in a glob is not understood; say the characters, for instance [a-z]`);
   const isOthers = /^\[[!^]/.test(token);
   const items = [...token.slice(isOthers ? 2 : 1, -1).matchAll(/(.)-(.)|(.)/gsu)].map(([range, from, to]) => {
@@ -93,7 +105,7 @@ function characters(token: string): string {
     if (from.codePointAt(0)! > to.codePointAt(0)!) throw new UserError(`the range ${range} in the glob ${token} runs backwards; write ${to}-${from}`);
     return `${literal(from)}-${literal(to)}`;
   });
-  return `[${isOthers ? "^" : ""}${items.join("")}]`;
+  return new RegExp(`^[${isOthers ? "^" : ""}${items.join("")}]$`, "su");
 }
 
-const literal = (character: string): string => (/[\\^$.*+?()[\]{}|/-]/.test(character) ? `\\u{${character.codePointAt(0)!.toString(16)}}` : character);
+const literal = (character: string): string => `\\u{${character.codePointAt(0)!.toString(16)}}`;
