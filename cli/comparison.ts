@@ -9,7 +9,7 @@ import type { About } from "../runtime/compare/summary.ts";
 import { byteTokenizer, datasetOf } from "../runtime/data/index.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/package-root.ts";
-import { differenceText, count, loss, memory, time } from "../runtime/report/words.ts";
+import { differenceText, count, loss, memory, ratioText, time } from "../runtime/report/words.ts";
 import { createProgress, type DataInfo, type Progress } from "../runtime/train/index.ts";
 import { readData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
@@ -116,14 +116,17 @@ export function baselineOf(models: readonly ModelSpec[], name: string | undefine
   throw new UserError(`there is no variant "${name}" to compare with; choose one of ${models.map((model) => model.name).join(", ")}`);
 }
 
-const stepText = ({ median, ratio }: StepSeconds): string => `${time(median)}${ratio === null ? "" : ` ×${ratio.toFixed(2)}`}`;
+/** "98.7 ms × 1.63 (1.51 to 1.70)" */
+function stepText({ median, ratio, ratio_spread: around }: StepSeconds, isBaseline: boolean): string {
+  return ratio === null || around === null || isBaseline ? time(median) : `${time(median)} × ${ratioText(ratio, around)}`;
+}
 
 export function resultTable({ variants, baseline }: CompareResults): string {
   const rows = variants.map((v) => [
     v.name, count(v.parameters.unique), count(v.parameters.active), count(v.macs_per_token.full), v.validation_loss === null ? "none" : loss(v.validation_loss.mean),
     v.bits_per_byte === null ? "" : loss(v.bits_per_byte), v.name === baseline ? "baseline" : v.difference === null ? "" : differenceText(v.difference),
-    v.step_seconds === null ? "" : stepText(v.step_seconds), v.memory_bytes === null ? "" : memory(v.memory_bytes),
+    v.step_seconds === null ? "" : stepText(v.step_seconds, v.name === baseline), v.memory_bytes === null ? "" : memory(v.memory_bytes),
   ]);
   const head = ["variant", "params", "active", "MACs/token", "loss", "bits/byte", `against ${baseline}`, "step", "memory"];
-  return table([head, ...rows], ["left", "right", "right", "right", "right", "right", "left", "right", "right"]);
+  return table([head, ...rows], ["left", "right", "right", "right", "right", "right", "left", "left", "right"]);
 }

@@ -93,7 +93,7 @@ describe("step times", () => {
     const rounds = [1, 2, 4, 8, 16];
     writeStepTimes(out, { format: 1, adapter: { kind: "none", name: "none" }, variants: { fast: { specHash: "fast", rounds }, slow: { specHash: "slow", rounds: rounds.map((x) => 1.5 * x) } } });
     const { variants } = summarize({ ...aboutOf(THREE), out, variants: THREE.slice(0, 2), seeds: [0], failures: [] });
-    expect(variants[1]!.step_seconds).toEqual({ median: 6, spread: { low: 1.5, high: 24 }, ratio: 1.5, ratio_spread: { low: 1.5, high: 1.5 }, measured: "in turn" });
+    expect(variants[1]!.step_seconds).toEqual({ median: 6, spread: { low: 3, high: 12 }, ratio: 1.5, ratio_spread: { low: 1.5, high: 1.5 }, measured: "in turn" });
     expect(variants[0]!.step_seconds!.ratio).toBe(1);
   });
 
@@ -102,16 +102,18 @@ describe("step times", () => {
     const turns: string[] = [];
     const noted = THREE.slice(0, 2).map((of): Variant => ({ ...of, open: async (purpose) => {
       const session = await of.open(purpose);
-      return { ...session, executor: { ...session.executor, write: (name, data) => (name === "param/bias" && turns.push(of.name), session.executor.write(name, data)) } };
+      return { ...session, executor: { ...session.executor, write: (name, data) => (name === "update" && turns.at(-1) !== of.name && turns.push(of.name), session.executor.write(name, data)) } };
     } }));
     const options = optionsOf(out, noted, [0]);
     const before = await trained(out, THREE.slice(0, 2), [0]);
     await measureStepTimes(options, createSessions());
-    expect(turns).toEqual(["fast", "slow", "slow", "fast", "fast", "slow", "slow", "fast", "fast", "slow"]);
-    expect(readStepTimes(out)!.variants["slow"]!.rounds).toHaveLength(5);
+    const { rounds } = readStepTimes(out)!.variants["slow"]!;
+    expect(rounds.length).toBeGreaterThanOrEqual(5);
+    expect(turns).toEqual(["fast", ...Array.from({ length: rounds.length }, (_, i) => (i % 2 === 0 ? "slow" : "fast"))]); // neighbouring turns of one variant count once
     expect((await trained(out, THREE.slice(0, 2), [0])).variants[1]!.validation_loss).toEqual(before.variants[1]!.validation_loss);
+    const taken = turns.length;
     await measureStepTimes(options, createSessions());
-    expect(turns).toHaveLength(10);
+    expect(turns).toHaveLength(taken);
   });
 
   test("a failure is said and leaves the times of training", async () => {
@@ -214,7 +216,7 @@ describe("report", () => {
     const out = newFolder();
     writeStepTimes(out, { format: 1, adapter: { kind: "none", name: "none" }, variants: { fast: { specHash: "fast", rounds: [1, 2, 3] }, slow: { specHash: "slow", rounds: [2, 4, 7] } } });
     const text = renderReport((await compare(out, THREE.slice(0, 2), [0]))!);
-    expect(text).toContain("4.00 s<small>2.00 s to 7.00 s</small><small>× 2.00 (2.00 to 2.33)</small>");
+    expect(text).toContain("4.00 s<small>3.00 s to 5.50 s</small><small>× 2.00 (2.00 to 2.17)</small>");
     expect(text).toContain('<span class="prompt">');
   });
   test("equal results give equal bytes, and no text that is not a number", async () => {

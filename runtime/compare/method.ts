@@ -13,7 +13,7 @@ export function methodOf(seeds: number, finals: readonly FinalRecord[], times: S
     "Of many pairs some differ by chance: about one interval in twenty does not hold the true difference.",
     times === null
       ? "Step times are medians over the steps of training, with the middle half of them. Runs follow one another, so what else the machine was doing differs between them, and no ratio is given."
-      : `Step times were measured after training on ${times.adapter.name}, the variants in turn over several rounds: medians, with the least and the greatest round. Ratios are taken within rounds.`,
+      : `Step times were measured after training on ${times.adapter.name}, the variants in turn over several rounds: medians, with the middle half of the rounds. Ratios are taken within rounds.`,
     "Memory is the sum of all buffers on the device, planned before training.",
     "MACs are multiply-accumulates of one forward pass per token with everything counted (causal attention, routers, head); training needs about three times as many.",
     ...(adapters.length > 1 ? [`The comparison was continued on another adapter (${adapters.join("; ")}).`] : []),

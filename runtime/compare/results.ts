@@ -51,9 +51,9 @@ export interface VariantResult {
 /** Of a training step. */
 export interface StepSeconds {
   readonly median: number;
-  /** Least and greatest of the rounds; of times while training: the middle half of all steps. */
+  /** The middle half: of rounds of turns, or of all steps while training. */
   readonly spread: Interval;
-  /** To the baseline's, round by round: median, least and greatest. null unless both were measured in turn. */
+  /** To the baseline's, taken within each round: the median and the middle half. null unless both were measured in turn. */
   readonly ratio: number | null;
   readonly ratio_spread: Interval | null;
   readonly measured: "in turn" | "while training";

@@ -8,9 +8,10 @@ import { dataOf, firstSoundRun, type CompareHooks, type CompareOptions, type Sou
 import type { Sessions } from "./sessions.ts";
 import { median } from "./statistics.ts";
 
-const ROUNDS = 5;
-/** A turn takes at least this long, or one step. */
-const TURN_SECONDS = 0.25;
+/** A round is a turn of each variant; the greater the disturbance, the more rounds help. */
+const ROUNDS = { least: 5, most: 15 };
+/** Enough rounds were made when a variant has had this long, and each turn takes this long, or one step. */
+const SECONDS = { variant: 2, turn: 0.1 };
 
 interface Timed {
   readonly variant: Variant;
@@ -26,24 +27,33 @@ export async function measureStepTimes(options: CompareOptions, sessions: Sessio
     return run === null ? [] : [{ variant, run, rounds: [] }];
   });
   if (timed.length < 2 || areKnown(readStepTimes(options.out), timed)) return true;
-  hooks.onPhase?.(`measuring step times in turn, ${ROUNDS} rounds …`);
+  hooks.onPhase?.("measuring step times in turn …");
   try {
-    let adapter: AdapterName | null = null;
-    for (let round = 0; round < ROUNDS; round++) {
-      // Back and forth, so that a steady drift falls on all alike.
-      for (const { variant, run, rounds } of round % 2 === 0 ? timed : timed.toReversed()) {
-        if (hooks.shouldStop?.() === true) return false;
-        const { session, isNew } = await sessions.get(variant);
-        rounds.push(await turn(options, variant, run, session, isNew));
-        adapter = session.adapter;
-      }
-    }
+    const adapter = await takeTurns(options, timed, sessions, hooks);
+    if (adapter === null) return false;
     const seconds = Object.fromEntries(timed.map(({ variant, rounds }) => [variant.name, { specHash: variant.specHash, rounds }]));
-    writeStepTimes(options.out, { format: 1, adapter: adapter!, variants: seconds });
+    writeStepTimes(options.out, { format: 1, adapter, variants: seconds });
   } catch (error) {
     hooks.onPhase?.(`no step times in turn: ${messageOf(error)}`);
   }
   return true;
+}
+
+/** @returns null if stopped early */
+async function takeTurns(options: CompareOptions, timed: readonly Timed[], sessions: Sessions, hooks: CompareHooks): Promise<AdapterName | null> {
+  const started = performance.now();
+  const isLong = (): boolean => performance.now() - started > 1000 * SECONDS.variant * timed.length;
+  let adapter: AdapterName | null = null;
+  for (let round = 0; round < ROUNDS.least || (round < ROUNDS.most && !isLong()); round++) {
+    // Back and forth, so that a steady drift falls on all alike.
+    for (const { variant, run, rounds } of round % 2 === 0 ? timed : timed.toReversed()) {
+      if (hooks.shouldStop?.() === true) return null;
+      const { session, isNew } = await sessions.get(variant);
+      rounds.push(await turn(options, variant, run, session, isNew || round === 0));
+      adapter = session.adapter;
+    }
+  }
+  return adapter;
 }
 
 /** Times of different turns cannot be held against each other, so a variant that joins has all measured again. */
@@ -51,18 +61,20 @@ const areKnown = (known: StepTimes | null, timed: readonly Timed[]): boolean =>
   known !== null && timed.every(({ variant }) => known.variants[variant.name]?.specHash === variant.specHash);
 
 /** Trains on from the last checkpoint, and throws that away. @returns seconds of a step */
-async function turn(options: CompareOptions, variant: Variant, { seed, folder }: SoundRun, { executor, params }: Session, isNew: boolean): Promise<number> {
+async function turn(options: CompareOptions, variant: Variant, { seed, folder }: SoundRun, { executor, params }: Session, isFirst: boolean): Promise<number> {
   const { recipe } = variant;
   const data = await dataOf(options, variant, seed);
-  loadCheckpoint(openCheckpoint(folder, readRun(folder))!, executor, params);
   const stepTime = async (step: number): Promise<number> => {
     const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
     const started = performance.now();
     await trainStep(executor, recipe, step, batches, seed);
     return (performance.now() - started) / 1000;
   };
-  if (isNew) await stepTime(recipe.steps); // some drivers compile shaders at their first use
+  if (isFirst) {
+    loadCheckpoint(openCheckpoint(folder, readRun(folder))!, executor, params);
+    await stepTime(recipe.steps); // some drivers compile shaders at their first use
+  }
   const seconds: number[] = [];
-  for (let total = 0; total < TURN_SECONDS; total += seconds.at(-1)!) seconds.push(await stepTime(recipe.steps + seconds.length));
+  for (let total = 0; total < SECONDS.turn; total += seconds.at(-1)!) seconds.push(await stepTime(recipe.steps + seconds.length));
   return median(seconds);
 }

@@ -8,7 +8,7 @@ import { readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes }
 import { methodOf } from "./method.ts";
 import type { CompareResults, RunResult, StepSeconds, VariantResult } from "./results.ts";
 import type { RunFailure, Variant } from "./run.ts";
-import { deviation, mean, median, quantile } from "./statistics.ts";
+import { deviation, mean, median, quantile, type Interval } from "./statistics.ts";
 
 /** What results say about the comparison as a whole. */
 export interface About {
@@ -86,7 +86,7 @@ function variantResult(one: Finished, base: Finished, times: StepTimes | null): 
   };
 }
 
-const rangeOf = (values: readonly number[]): StepSeconds["spread"] => ({ low: Math.min(...values), high: Math.max(...values) });
+const middleHalf = (values: readonly number[]): Interval => ({ low: quantile(values, 0.25), high: quantile(values, 0.75) });
 
 function timesInTurn({ name }: Variant, base: Variant, times: StepTimes | null): StepSeconds | null {
   const rounds = times?.variants[name]?.rounds;
@@ -94,7 +94,8 @@ function timesInTurn({ name }: Variant, base: Variant, times: StepTimes | null):
   const baseRounds = times?.variants[base.name]?.rounds;
   const ratios = baseRounds === undefined ? null : rounds.map((seconds, i) => seconds / baseRounds[i]!);
   return {
-    median: median(rounds), spread: rangeOf(rounds), ratio: ratios === null ? null : median(ratios), ratio_spread: ratios === null ? null : rangeOf(ratios), measured: "in turn",
+    median: median(rounds), spread: middleHalf(rounds), measured: "in turn",
+    ratio: ratios === null ? null : median(ratios), ratio_spread: ratios === null ? null : middleHalf(ratios),
   };
 }
 
@@ -105,8 +106,7 @@ const WARM_UP = 3;
 function timesWhileTraining({ runs }: Finished): StepSeconds | null {
   const seconds = runs.flatMap(({ log }) => log.slice(Math.min(WARM_UP, log.length - 1)).map((record) => record.seconds));
   if (seconds.length === 0) return null;
-  const spread = { low: quantile(seconds, 0.25), high: quantile(seconds, 0.75) };
-  return { median: median(seconds), spread, ratio: null, ratio_spread: null, measured: "while training" };
+  return { median: median(seconds), spread: middleHalf(seconds), ratio: null, ratio_spread: null, measured: "while training" };
 }
 
 const CURVE_POINTS = 60;

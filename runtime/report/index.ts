@@ -5,7 +5,7 @@ import { pairTable } from "./pairs.ts";
 import { computeChart, differenceChart, trainingChart, validationChart } from "./charts.ts";
 import { nameCell, tone } from "./cells.ts";
 import { escape, figure, htmlTable, page } from "./page.ts";
-import { count, interval, loss, memory, signed, time, tokens } from "./words.ts";
+import { count, interval, loss, memory, ratioText, signed, time, tokens } from "./words.ts";
 
 export function renderReport(results: CompareResults): string {
   return page(results.title, [
@@ -85,7 +85,7 @@ function costTable(results: CompareResults): string {
 }
 
 function stepCell({ median, spread, ratio, ratio_spread: around, measured }: StepSeconds): string {
-  const against = ratio === null || around === null ? "" : `<small>× ${ratio.toFixed(2)} (${around.low.toFixed(2)} to ${around.high.toFixed(2)})</small>`;
+  const against = ratio === null || around === null ? "" : `<small>× ${ratioText(ratio, around)}</small>`;
   return `${time(median)}<small>${time(spread.low)} to ${time(spread.high)}</small>${measured === "in turn" ? against : `<small>${measured}</small>`}`;
 }
 
