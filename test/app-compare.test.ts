@@ -93,6 +93,15 @@ describe("what goes wrong in one run", () => {
     expect(results.pairs).toEqual([{ variant: "wild", against: "fast", difference: null }]);
   });
 
+  test("held-out losses that are not finite are a divergence, along the run and after it", async () => {
+    const mute = { evalEvery: 0 }; // measured only after the last step
+    for (const change of [{}, mute]) {
+      const results = (await compare(newFolder(), [fast, variant("wild", { nanLoss: true })], [0], {}, change))!;
+      expect(results.variants[1]!.runs[0]!.diverged).toMatch(/the validation loss is NaN|the loss on held-out data is not finite/);
+      expect(results.variants[1]).toMatchObject({ validation_loss: null, difference: null });
+    }
+  });
+
   test("a model that cannot be opened is said, and tried again the next time", async () => {
     const out = newFolder();
     const failed: string[] = [];

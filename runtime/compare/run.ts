@@ -125,8 +125,7 @@ async function oneRun(options: CompareOptions, variant: Variant, seed: number, s
   const { finished, diverged } = await trainToEnd(options, variant, seed, session, data, hooks);
   if (!finished) return null;
   if (diverged !== null) sessions.discard(variant); // its gradients are not finite
-  const sequences = diverged === null ? await measure(options, variant, session, data, hooks) : [];
-  const final = { ...about, diverged, sequences };
+  const final = { ...about, ...(diverged === null ? await measure(options, variant, session, data, hooks) : { diverged, sequences: [] }) };
   writeFinal(folder, final);
   return final;
 }
@@ -155,8 +154,8 @@ async function trainToEnd(options: CompareOptions, variant: Variant, seed: numbe
   }
 }
 
-/** Mean loss of each held-out sequence. */
-async function measure({ finalTokens }: CompareOptions, variant: Variant, { executor }: Session, data: Dataset, hooks: CompareHooks): Promise<readonly number[]> {
+async function measure({ finalTokens }: CompareOptions, variant: Variant, { executor }: Session, data: Dataset, hooks: CompareHooks): Promise<Pick<FinalRecord, "diverged" | "sequences">> {
   hooks.onPhase?.(`measuring ${variant.name} on held-out data …`);
-  return (await evaluate(executor, data.validationBatches(finalTokens), data.bytesPerToken)).sequences;
+  const { sequences } = await evaluate(executor, data.validationBatches(finalTokens), data.bytesPerToken);
+  return sequences.every(Number.isFinite) ? { diverged: null, sequences } : { diverged: "the loss on held-out data is not finite after the last step", sequences: [] };
 }

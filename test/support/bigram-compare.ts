@@ -18,6 +18,8 @@ export interface BigramVariant {
   /** Update whose gradient is not finite; 0: none. */
   readonly breakAt?: number;
   readonly specHash?: string;
+  /** Held-out losses are not numbers. */
+  readonly nanLoss?: boolean;
   /** What opening throws. */
   readonly trainError?: Error;
   readonly sampleError?: Error;
@@ -25,7 +27,7 @@ export interface BigramVariant {
 
 /** The bigram model under its own learning rate and batch split, or with something that breaks. */
 export function variant(name: string, settings: BigramVariant = {}): Variant {
-  const { lr = 0.1, accumulate = 1, steps = RECIPE.steps, checkpointEvery = 0, breakAt = 0, specHash = name, trainError, sampleError } = settings;
+  const { lr = 0.1, accumulate = 1, steps = RECIPE.steps, checkpointEvery = 0, breakAt = 0, specHash = name, nanLoss = false, trainError, sampleError } = settings;
   const recipe = { ...RECIPE, optimizer: { ...RECIPE.optimizer, lr }, accumulate, steps };
   return {
     name, spec: `model ${name} {\n  lr ${lr}\n}\n`, specHash, parameters: { unique: 272, active: 32 }, macsPerToken: { moeut: 16, full: 32 }, seqLen: T, recipe, checkpointEvery,
@@ -34,7 +36,12 @@ export function variant(name: string, settings: BigramVariant = {}): Variant {
       const error = purpose === "train" ? trainError : sampleError;
       if (error !== undefined) throw error;
       const executor = createBigram({ vocabSize: V, batch: RECIPE.batch / accumulate, seqLen: T, breakAt });
-      return { model: {} as never, executor, params: bigramParams(V), memoryBytes: 4096, adapter: { kind: "none", name: "plain loops" }, close: () => {} };
+      const run: typeof executor.run = async (entries, reads) => {
+        const result = await executor.run(entries, reads);
+        if (nanLoss) result["evaluate/token_loss"]?.fill(Number.NaN);
+        return result;
+      };
+      return { model: {} as never, executor: { ...executor, run }, params: bigramParams(V), memoryBytes: 4096, adapter: { kind: "none", name: "plain loops" }, close: () => {} };
     },
   };
 }
