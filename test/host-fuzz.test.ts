@@ -154,6 +154,9 @@ const targets: Readonly<Record<string, Target>> = {
   "golden folder": goldenTarget(),
   "text": data("a.txt", Buffer.from(SENTENCES.join("\n"))),
   "lines of JSON": data("a.jsonl", Buffer.from(jsonLines)),
+  "elements of JSON": data("a.json", Buffer.from(`[${jsonLines.replaceAll("\n", ",\n")}]`)),
+  "text in UTF-16": data("a.txt", Buffer.from(`\ufeff${SENTENCES.join("\n")}`, "utf16le")),
+  "text in UTF-32": data("a.txt", Buffer.from(Uint32Array.from(`\ufeff${SENTENCES.join("\n")}`, (c) => c.codePointAt(0)!).buffer)),
   "packed text": data("a.txt.gz", gzipSync(SENTENCES.join("\n"))),
   "packed lines of JSON": data("a.jsonl.gz", gzipSync(jsonLines)),
 };
