@@ -22,7 +22,7 @@ export interface Progress {
   finish(): void;
 }
 
-/** Plain lines appear for the first and last step, for every twentieth of the run, and after this long a silence. */
+/** Plain lines appear for the first two steps and the last, for every twentieth of the run, and after this long a silence. */
 const SILENCE_SECONDS = 20;
 
 export function createProgress(options: ProgressOptions): Progress {
@@ -51,11 +51,12 @@ function plainLines(options: ProgressOptions): Progress {
   const speed = createSpeed();
   const every = Math.max(1, Math.ceil(options.steps / 20));
   let lastTime = 0;
+  let count = 0;
   return {
     update: (record) => {
       const rate = speed.add(record.seconds);
       const now = performance.now();
-      const isDue = lastTime === 0 || record.step % every === 0 || record.step === options.steps || record.validation_loss !== undefined;
+      const isDue = ++count <= 2 || record.step % every === 0 || record.step === options.steps || record.validation_loss !== undefined;
       if (!isDue && now - lastTime < 1000 * SILENCE_SECONDS) return;
       lastTime = now;
       options.output.write(`${describe(record, options, rate)}\n`);
@@ -64,26 +65,26 @@ function plainLines(options: ProgressOptions): Progress {
   };
 }
 
-/** Smoothed seconds per step: follows a change within some ten steps. */
-function createSpeed(): { add(seconds: number): number } {
+/** Smoothed seconds per step: follows a change within some ten steps. Null after the first, in which drivers compile: it says nothing about the others. */
+function createSpeed(): { add(seconds: number): number | null } {
   let mean: number | null = null;
-  let count = 0;
+  let isFirst = true;
   return {
     add: (seconds) => {
-      // The first step compiles shaders on some drivers and says nothing about the others.
-      mean = mean === null || count === 1 ? seconds : mean + 0.1 * (seconds - mean);
-      count++;
+      if (!isFirst) mean = mean === null ? seconds : mean + 0.1 * (seconds - mean);
+      isFirst = false;
       return mean;
     },
   };
 }
 
-function describe(record: StepRecord, { label, steps, tokensPerStep }: ProgressOptions, secondsPerStep: number): string {
+function describe(record: StepRecord, { label, steps, tokensPerStep }: ProgressOptions, secondsPerStep: number | null): string {
   const validation = record.validation_loss === undefined ? "" : `  validation ${record.validation_loss.toFixed(4)}`;
-  const left = (steps - record.step) * secondsPerStep;
+  const speed = secondsPerStep === null ? [] : [`${formatRate(tokensPerStep / secondsPerStep)} tokens/s`];
+  const left = record.step === steps ? ["done"] : secondsPerStep === null ? [] : [`${formatDuration((steps - record.step) * secondsPerStep)} left`];
   const parts = [
     `step ${String(record.step).padStart(String(steps).length)}/${steps}`, `loss ${record.ce_loss.toFixed(4)}${validation}`,
-    `${formatRate(tokensPerStep / secondsPerStep)} tokens/s`, record.step < steps ? `${formatDuration(left)} left` : "done",
+    ...speed, ...left,
   ];
   return `${label === "" ? "" : `${label}  `}${parts.join("  ")}`;
 }
