@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { appendFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { readSafetensors } from "../runtime/files/safetensors.ts";
 import { currentCheckpoint, createProgress, logPath, readLog, readRun, train } from "../runtime/train/index.ts";
@@ -10,6 +11,7 @@ import { learningRate, updateWords, type Recipe } from "../runtime/standalone/sc
 import { initializeParameters, readOfficial } from "../runtime/standalone/parameters.ts";
 import { trainStep } from "../runtime/standalone/train-step.ts";
 import { bigramParams, createBigram } from "./support/bigram-executor.ts";
+import { bundled } from "./support/bundled.ts";
 import { hashOf } from "./support/cli.ts";
 import { bigramRun, BIGRAM_RECIPE as RECIPE } from "./support/bigram-run.ts";
 
@@ -113,9 +115,11 @@ describe("training", () => {
   });
 });
 
+const TRAINING = fileURLToPath(await bundled("test/support/train-bigram.ts"));
+
 describe("crash safety", () => {
   const start = (folder: string, command: readonly string[] = []): ChildProcess => {
-    const [program, ...args] = [...command, process.execPath, "--import", "tsx", join(import.meta.dirname, "support", "train-bigram.ts"), folder];
+    const [program, ...args] = [...command, process.execPath, TRAINING, folder];
     return spawn(program!, args, { stdio: ["ignore", "pipe", "pipe"] });
   };
   /** Kills it as soon as it has said that so many steps are done. */
@@ -235,13 +239,14 @@ describe("progress", () => {
     let text = "";
     return { text: () => text, output: { isTTY, write: (more) => void (text += more) } };
   };
-  test("plain lines: some, with loss, speed and time left", () => {
+  test("plain lines: some, with loss, speed and time left as soon as they are known", () => {
     const { text, output } = capture(false);
     const progress = createProgress({ output, label: "tiny", steps: 200, tokensPerStep: 64 });
-    for (let step = 1; step <= 200; step++) progress.update({ ...record, step });
+    for (let step = 1; step <= 200; step++) progress.update({ ...record, step, seconds: step === 1 ? 60 : 0.5 });
     const lines = text().trimEnd().split("\n");
-    expect(lines).toHaveLength(21);
-    expect(lines[0]).toBe("tiny  step   1/200  loss 2.0000  128 tokens/s  1 min 40 s left");
+    expect(lines).toHaveLength(22);
+    expect(lines[0]).toBe("tiny  step   1/200  loss 2.0000"); // the driver compiled: no speed, no time left
+    expect(lines[1]).toBe("tiny  step   2/200  loss 2.0000  128 tokens/s  1 min 39 s left");
     expect(lines.at(-1)).toBe("tiny  step 200/200  loss 2.0000  128 tokens/s  done");
   });
   test("a terminal: one line that is written over; evaluations stay", () => {

@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { doctor, renderDoctor } from "../runtime/adapter/index.ts";
 import { adviceFor } from "../runtime/adapter/advice.ts";
+import { quieted } from "../runtime/adapter/quiet.ts";
 import { swiftshaderProblem } from "../runtime/adapter/swiftshader.ts";
+import { bundled } from "./support/bundled.ts";
 
 const cache = mkdtempSync(join(tmpdir(), "moeut-bare-"));
 afterAll(() => rmSync(cache, { recursive: true }));
 
-const ADAPTER = new URL("../runtime/adapter/index.ts", import.meta.url).href;
-const script = (body: string): readonly string[] => ["--import", "tsx", "--input-type=module", "-e", `import * as adapter from ${JSON.stringify(ADAPTER)};\n${body}`];
+const ADAPTER = await bundled("runtime/adapter/index.ts");
+const script = (body: string): readonly string[] => ["--input-type=module", "-e", `import * as adapter from ${JSON.stringify(ADAPTER)};\n${body}`];
 const OPEN = `const { info, close } = await adapter.openDevice(); console.log(info.kind + ": " + info.why); close();`;
 const environment = (changes: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({ ...process.env, MOEUT_CACHE_DIR: cache, MOEUT_ADAPTER: "", ...changes });
 
@@ -42,16 +44,32 @@ describe.runIf(swiftshaderProblem() === null)("a machine without a usable Vulkan
 
 describe.runIf(process.platform === "linux")("standard error", () => {
   const noisy = `console.error("before"); setImmediate(() => console.error("during")); ${OPEN} console.error("after");`;
-  const bash = (redirection: string) => spawnSync("bash", ["-c", `"$0" "$@" ${redirection}`, process.execPath, ...script(noisy)], { encoding: "utf8", env: environment({}) }).stdout;
+  const bash = (body: string, command: string): string =>
+    spawnSync("bash", ["-c", `run() { "$0" "$@"; }; ${command}`, process.execPath, ...script(body)], { encoding: "utf8", env: environment({ LOG: join(cache, "log") }) }).stdout;
+  const answer = expect.stringMatching(/^\w+: /);
 
-  test("keeps the program's lines and loses the driver's, on a pipe", () => {
-    expect(bash("2>&1 >/dev/null | cat")).toBe("before\nduring\nafter\n");
+  test.each([
+    { where: "a pipe", command: `run "$@" 2>&1 >/dev/null | cat`, want: ["before", "during", "after"] },
+    { where: "a file", command: `run "$@" >/dev/null 2>"$LOG"; cat "$LOG"`, want: ["before", "during", "after"] },
+    { where: "the end of a file", command: `echo first >"$LOG"; run "$@" >/dev/null 2>>"$LOG"; echo last >>"$LOG"; cat "$LOG"`, want: ["first", "before", "during", "after", "last"] },
+    { where: "a file that standard output shares", command: `run "$@" >"$LOG" 2>&1; cat "$LOG"`, want: ["before", "during", answer, "after"] },
+    { where: "a file that a shell shares", command: `(echo first; run "$@"; echo last) >"$LOG" 2>&1; cat "$LOG"`, want: ["first", "before", "during", answer, "after", "last"] },
+  ])("keeps the program's lines and loses the driver's, in $where", ({ command, want }) => {
+    expect(bash(noisy, command).split("\n")).toEqual([...want, ""]);
   });
 
-  test("loses nothing in a file that standard output shares", () => {
-    const lines = bash(`>"${cache}/log" 2>&1; cat "${cache}/log"`).split("\n").filter((line) => !line.startsWith("Warning: ")); // prettier-ignore
-    expect(lines.map((line) => line.split(":")[0])).toEqual(["before", "during", expect.any(String), "after", ""]);
+  test.each(["2>&1 >/dev/null | cat", `>/dev/null 2>"$LOG"; cat "$LOG"`])("what was written before a sudden end is there: %s", (redirection) => {
+    const killed = `console.error("before"); setImmediate(() => { console.error("during"); process.kill(process.pid, "SIGKILL"); }); ${OPEN}`;
+    expect(bash(killed, `run "$@" ${redirection}`)).toMatch(/^before\n(.*\n)*during\n/);
   });
+});
+
+test.each([
+  { why: "Dawn's limits", text: "a\nWarning: maxDynamicUniformBuffersPerPipelineLayout artificially reduced from 15 to 11\nb\n", want: "a\nb\n" },
+  { why: "a driver that Dawn refuses", text: "Warning: Vulkan feature required.\n - While initializing adapter (backend=BackendType::Vulkan)\n    at InitializeImpl (/x/dawn/src/P.cpp:257)\n\nb\n", want: "b\n" },
+  { why: "what drivers say of errors stays, and so does an empty line elsewhere", text: "a\n\nMESA: error: no memory\nno end of line", want: "a\n\nMESA: error: no memory\nno end of line" },
+])("noise: $why", ({ text, want }) => {
+  expect(quieted(text)).toBe(want);
 });
 
 describe("doctor", () => {

@@ -1,64 +1,122 @@
 /**
- * Dawn writes warnings of no use to anybody to file descriptor 2 while it looks for adapters; `process.stderr` does not see
- * them. Node cannot duplicate a descriptor onto another, but opening a file takes the lowest free number.
+ * Dawn and the drivers write warnings of no use to anybody to file descriptor 2 while they look for adapters; `process.stderr` does not
+ * see them. Node can neither duplicate a descriptor onto another nor move a position in a file, so there are two ways: what a terminal
+ * or a pipe would get is held back in a file meanwhile; what a file got is cut out of it again.
  */
-import { closeSync, fstatSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { isatty } from "node:tty";
 import { isMainThread } from "node:worker_threads";
+import type { WASI } from "node:wasi";
 import { cacheDirectory } from "../cache.ts";
 
 const STDERR = 2;
 
-/** Lines that say nothing which `doctor` does not say better. */
-const NOISE = [/^Warning: maxDynamic\w+ artificially reduced/, /^Warning: vkCreateInstance/, /^Warning: Couldn't load Vulkan/, /^ +at \w+ \(.*\/dawn\//];
+/** Lines that say nothing which `doctor` does not say better: warnings of Dawn with where they arose, complaints of Mesa about Wayland. */
+const NOISE = [/^Warning: /, /^ - While /, /^ +at \w+ \(.*\/dawn\//, /^error: XDG_RUNTIME_DIR /];
 
-/** Runs `work` with standard error held back; afterwards prints all of it except Dawn's noise. */
+/** Runs `work`, and keeps the noise of the drivers out of standard error, as far as the system lets it. */
 export async function withoutNoise<T>(work: () => Promise<T>): Promise<T> {
-  const held = canHoldBack() ? holdBack() : null;
-  if (held === null) return work();
+  const finish = begin();
   try {
     return await work();
   } finally {
-    release(held);
+    finish();
   }
 }
 
-/** Only a terminal or a pipe can be opened a second time with the same meaning: a file would have a second position. */
-function canHoldBack(): boolean {
-  if (process.platform !== "linux" || !isMainThread) return false;
+/** @returns what to do afterwards */
+function begin(): () => void {
+  const nothing = (): void => {};
+  if (process.platform !== "linux" || !isMainThread) return nothing;
   try {
-    return isatty(STDERR) || fstatSync(STDERR).isFIFO();
+    const status = fstatSync(STDERR);
+    if (status.isFile()) return cutAfterwards();
+    return isatty(STDERR) || status.isFIFO() ? holdBack() : nothing;
   } catch {
-    return false;
+    return nothing;
   }
 }
 
-interface Held {
-  /** Opens what was standard error. */
-  readonly original: number;
-  readonly file: string;
+/** Lines without noise, and without the empty lines that come behind it. */
+export function quieted(text: string): string {
+  let quiet = false;
+  return text.split(/(?<=\n)/).filter((line) => !(quiet = NOISE.some((pattern) => pattern.test(line)) || (quiet && line === "\n"))).join("");
 }
 
-function holdBack(): Held | null {
+/** Other output goes on to where it went: it is not lost even if the process ends meanwhile. */
+function holdBack(): () => void {
   const file = join(cacheDirectory(), `stderr-${process.pid}`);
-  try {
-    closeSync(openSync(file, "w")); // so that the opening below cannot fail for lack of rights or space
-    const original = openSync(`/proc/self/fd/${STDERR}`, "w");
+  closeSync(openSync(file, "w")); // so that the opening below cannot fail for lack of rights or space
+  const original = openSync(`/proc/self/fd/${STDERR}`, "w");
+  const { write } = process.stderr;
+  process.stderr.write = (text: string | Uint8Array) => writeSync(original, text as Uint8Array) >= 0;
+  closeSync(STDERR);
+  openSync(file, "a"); // opening takes the lowest free number
+  unlinkSync(file); // so that a process that is killed leaves nothing behind
+  return () => {
+    const kept = quieted(readFileSync(`/proc/self/fd/${STDERR}`, "utf8"));
     closeSync(STDERR);
-    openSync(file, "a");
-    return { original, file };
-  } catch {
-    return null;
+    openSync(`/proc/self/fd/${original}`, "w");
+    closeSync(original);
+    process.stderr.write = write;
+    if (kept !== "") writeSync(STDERR, kept);
+  };
+}
+
+function cutAfterwards(): () => void {
+  const start = place();
+  return () => {
+    try {
+      cut(start.at);
+    } catch {
+      // The noise stays.
+    }
+  };
+}
+
+/** Where the next output goes to. */
+function place(): { readonly at: number; readonly append: boolean } {
+  const info = readFileSync(`/proc/self/fdinfo/${STDERR}`, "utf8");
+  const append = (Number.parseInt(/flags:\s*(\d+)/.exec(info)![1]!, 8) & 0o2000) !== 0;
+  return { at: append ? fstatSync(STDERR).size : Number(/pos:\s*(\d+)/.exec(info)![1]), append };
+}
+
+/** Takes the noise out of what was written since; a file that others write into at the same time is left as it is. */
+function cut(start: number): void {
+  const { at: end, append } = place();
+  if (end <= start || fstatSync(STDERR).size !== end) return;
+  const file = openSync(`/proc/self/fd/${STDERR}`, "r+");
+  try {
+    const bytes = Buffer.alloc(end - start);
+    readSync(file, bytes, 0, bytes.length, start);
+    const kept = Buffer.from(quieted(bytes.toString("latin1")), "latin1");
+    if (kept.length === bytes.length) return;
+    if (!append) moveTo(start + kept.length);
+    writeSync(file, kept, 0, kept.length, start);
+    ftruncateSync(file, start + kept.length);
+  } finally {
+    closeSync(file);
   }
 }
 
-function release({ original, file }: Held): void {
-  closeSync(STDERR);
-  openSync(`/proc/self/fd/${original}`, "w");
-  closeSync(original);
-  const text = readFileSync(file, "utf8");
-  unlinkSync(file);
-  const kept = text.split("\n").filter((line) => line !== "" && !NOISE.some((pattern) => pattern.test(line)));
-  if (kept.length > 0) writeSync(STDERR, `${kept.join("\n")}\n`);
+/** Sets the position of standard error, which shells and other processes share. Of all of Node, only its WASI can: the import `fd_seek`. */
+function moveTo(position: number): void {
+  const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: { readonly Memory: new (pages: { readonly initial: number }) => object } };
+  const wasi = new (wasiClass())({ version: "preview1", stderr: STDERR });
+  wasi.initialize({ exports: { memory: new WebAssembly.Memory({ initial: 1 }) } });
+  const seek = wasi.wasiImport["fd_seek"] as (fd: number, offset: bigint, whence: number, result: number) => number;
+  if (seek(STDERR, BigInt(position), 0, 0) !== 0) throw new Error("cannot move the position of standard error");
+}
+
+/** Without the warning that it is experimental. */
+function wasiClass(): typeof WASI {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return (createRequire(import.meta.url)("node:wasi") as { readonly WASI: typeof WASI }).WASI;
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
