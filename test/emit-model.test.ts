@@ -266,7 +266,7 @@ describe("what is refused changes nothing", () => {
     const written = (train: string): boolean => checkText(`moeut 1\nmodel m { layer a {} stack a }\ntrain { ${train} }`).diagnostics.every((d) => d.severity !== "error");
     const model = newModel();
     const allowed = (own: Recipe): Promise<boolean> => model.trainStep(0, Array.from({ length: Math.min(6, own.accumulate) }, () => batch()), { recipe: own }).then(() => true, () => false);
-    for (const x of [-1, -1e-9, 0, 1e-30, 0.5, 0.999999, 1, 1.5, 7, 1000, 1001, 1e9, 2e9]) {
+    for (const x of [-1, -1e-9, 0, 1e-45, 1.1e-38, 1.2e-38, 1e-30, 0.5, 0.999999, 1 - 1e-12, 1, 1.5, 7, 1000, 1001, 1e9, 2e9]) {
       const pairs: readonly (readonly [string, Recipe])[] = [
         [`optimizer adamw { lr ${x} }`, adam({ lr: x })], [`optimizer adamw { betas ${x}, 0.9 }`, adam({ beta1: x })], [`optimizer adamw { betas 0.9, ${x} }`, adam({ beta2: x })],
         [`optimizer adamw { eps ${x} }`, adam({ eps: x })], [`optimizer adamw { weight_decay ${x} }`, adam({ weightDecay: x })], [`grad_clip ${x}`, recipe({ gradClip: x })],

@@ -24,15 +24,15 @@ export const checkStep = (step: number): void => checkWhole("step", step, 0, MOS
 
 /** The ranges of the language: what `moeut check` refuses in a spec is refused here. */
 export function checkRecipe({ optimizer, schedule, gradClip, batch, accumulate, steps }: Recipe): void {
-  checkNumber("lr", optimizer.lr, { min: 0, max: 1e3, float32: true });
-  checkNumber("beta1", optimizer.beta1, { min: 0, below: 1 });
-  checkNumber("beta2", optimizer.beta2, { min: 0, below: 1 });
-  checkNumber("eps", optimizer.eps, { above: 0, max: 1, float32: true });
-  checkNumber("weightDecay", optimizer.weightDecay, { min: 0, max: 1e3, float32: true });
+  checkFloat32("lr", optimizer.lr, { min: 0, max: 1e3 });
+  checkFloat32("beta1", optimizer.beta1, { min: 0, below: 1 });
+  checkFloat32("beta2", optimizer.beta2, { min: 0, below: 1 });
+  checkFloat32("eps", optimizer.eps, { above: 0, max: 1 });
+  checkFloat32("weightDecay", optimizer.weightDecay, { min: 0, max: 1e3 });
   if (!["constant", "linear", "cosine"].includes(schedule.kind)) refuse("schedule.kind", schedule.kind, `"constant", "linear" or "cosine"`);
   checkWhole("warmup", schedule.warmup, 0, MOST_STEPS);
-  checkNumber("floor", schedule.floor, { min: 0, max: 1 });
-  if (gradClip !== null) checkNumber("gradClip", gradClip, { above: 0, max: 1e9, float32: true });
+  checkFloat32("floor", schedule.floor, { min: 0, max: 1 });
+  if (gradClip !== null) checkFloat32("gradClip", gradClip, { above: 0, max: 1e9 });
   checkWhole("steps", steps, 1, MOST_STEPS);
   checkWhole("accumulate", accumulate, 1);
   checkWhole("batch", batch, 1);
@@ -82,18 +82,21 @@ function checkWhole(what: string, value: number, min: number, max = Number.MAX_S
   refuse(what, value, max === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`);
 }
 
-/** Ends that belong to a range are min and max. float32: the device must be able to tell the number from 0. */
-type Range = ({ readonly min: number } | { readonly above: number }) & ({ readonly max: number } | { readonly below: number }) & { readonly float32?: boolean };
+/** Ends that belong to a range are min and max. */
+type Range = ({ readonly min: number } | { readonly above: number }) & ({ readonly max: number } | { readonly below: number });
 
 function checkNumber(what: string, value: number, range: Range): void {
   const low = "min" in range ? value >= range.min : value > range.above;
   const high = "max" in range ? value <= range.max : value < range.below;
   if (typeof value !== "number" || !low || !high) refuse(what, value, `a number ${words(range)}`);
-  if (range.float32 === true && value !== 0 && Math.abs(value) < SMALLEST_FLOAT32) refuse(what, value, `at least ${SMALLEST_FLOAT32}, or float32 cannot tell it from 0`);
 }
 
-/** Devices may take smaller ones for 0. */
-const SMALLEST_FLOAT32 = 2 ** -126;
+/** Also refuses what devices may take for 0. */
+function checkFloat32(what: string, value: number, range: Range): void {
+  checkNumber(what, value, range);
+  const smallest = 2 ** -126;
+  if (value !== 0 && Math.abs(value) < smallest) refuse(what, value, `at least ${smallest}, or float32 cannot tell it from 0`);
+}
 
 function words(range: Range): string {
   const low = "min" in range ? `of at least ${range.min}` : `above ${range.above}`;
