@@ -154,7 +154,7 @@ describe("conclusion", () => {
 
   test("names the lowest, and what it cannot be told apart from", async () => {
     const text = conclusion(await results).join("\n");
-    expect(text).toMatch(/fast has the lowest mean loss, \d\.\d{4}; /);
+    expect(text).toMatch(/fast has the lowest mean loss, \d\.\d{4}, /);
   });
   test("says what differs in recipes, that runs are short, and what was held out", async () => {
     const text = conclusion(await results).join("\n");

@@ -66,23 +66,21 @@ function lineAndBand(name: string, color: string, points: readonly Point[]): rea
 function lossChart(id: string, results: CompareResults, which: "train_loss" | "validation_loss", axisName: string, scaleOf: (variant: VariantResult) => number): string {
   const curves = results.variants.map((variant) => spread(variant, which, scaleOf(variant)));
   const series = curves.flatMap((points, i) => lineAndBand(results.variants[i]!.name, seriesColor(i), points));
-  const [low, high] = window(curves);
   return render(id, 360, {
     grid: GRID,
     legend: { top: 8, left: GRID.left, icon: "roundRect", itemGap: 22, itemWidth: 14, itemHeight: 4, textStyle: { color: "var(--ink)" }, data: results.variants.map((v) => v.name) },
     xAxis: axis(axisName, { type: "value", min: 0, axisLabel: { color: "var(--muted)", formatter: shortNumber } }),
-    yAxis: axis("loss, nats per token", { type: "value", min: low, max: high, nameGap: 44, axisLabel: { color: "var(--muted)", formatter: (x: number) => String(Number(x.toFixed(2))) } }),
+    yAxis: axis("loss, nats per token", { type: "value", ...window(curves), nameGap: 44, axisLabel: { color: "var(--muted)", formatter: (x: number) => String(Number(x.toFixed(2))) } }),
     series: series as never,
   });
 }
 
 /** From just under the least value to the value after the first fifth of the longest curve, or a little over the least. */
-function window(curves: readonly (readonly Point[])[]): readonly [number, number] {
-  const all = curves.flat();
-  const least = Math.min(...all.map((p) => p.low));
+function window(curves: readonly (readonly Point[])[]): AxisRange {
+  const least = Math.min(...curves.flat().map((p) => p.low));
   const settled = Math.max(...curves.flatMap((points) => points.slice(Math.floor(points.length / 5)).map((p) => p.high)));
   const pad = Math.max(0.02, (settled - least) * 0.08);
-  return [Math.floor((least - pad) * 20) / 20, Math.ceil((settled + pad) * 20) / 20];
+  return roundRange(least - pad, settled + pad);
 }
 
 export function shortNumber(n: number): string {
@@ -117,15 +115,21 @@ export function differenceChart(results: CompareResults): string {
   const all = [...limits, ...rows.flatMap(({ difference: d }) => d.per_seed.map((s) => s.difference))];
   return render("differences", 96 + 48 * rows.length, {
     grid: { ...GRID, left: 24 + 8 * Math.max(...rows.map(({ name }) => name.length)), top: 20 },
-    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", ...range(all) }),
+    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", ...roundRange(Math.min(0, ...all), Math.max(0, ...all)) }),
     yAxis: axis("", { type: "category", data: rows.map(({ name }) => name), axisLabel: { color: "var(--ink)" }, splitLine: { show: false } }),
     series: [zero, text, seeds, dots, means] as never,
   });
 }
 
-/** Round limits around the values and zero, in a step of 1, 2 or 5 times a power of ten. */
-function range(values: readonly number[]): { readonly min: number; readonly max: number; readonly interval: number } {
-  const [least, greatest] = [Math.min(0, ...values), Math.max(0, ...values)];
+interface AxisRange {
+  readonly min: number;
+  readonly max: number;
+  /** Between marks. */
+  readonly interval: number;
+}
+
+/** Round limits a little outside of the values, in a step of 1, 2 or 5 times a power of ten. */
+function roundRange(least: number, greatest: number): AxisRange {
   const rough = (greatest - least || 0.01) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const interval = [1, 2, 5, 10].map((m) => m * power).find((step) => step >= rough)!;

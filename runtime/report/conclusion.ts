@@ -3,7 +3,12 @@ import type { CompareResults, Difference, VariantResult } from "../compare/resul
 import { recipeSettings } from "../train/index.ts";
 import { count, interval, isClear, loss, signed } from "./words.ts";
 
-export const conclusion = (results: CompareResults): readonly string[] => [...verdicts(results), ...failures(results), ...caveats(results)];
+export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
+
+export const findings = (results: CompareResults): readonly string[] => [...verdicts(results), ...failures(results)];
+
+/** What keeps the findings from meaning more than they do. */
+export const caveats = (results: CompareResults): readonly string[] => [...recipes(results), ...length(results), heldOut(results)];
 
 /** One sentence per variant other than the baseline, and one about the lowest loss where there are more. */
 function verdicts(results: CompareResults): readonly string[] {
@@ -33,8 +38,8 @@ function leader({ variants, pairs, seeds }: CompareResults): readonly string[] {
   const isClearFrom = ({ name }: VariantResult): boolean =>
     pairs.some((pair) => [pair.variant, pair.against].sort().join() === [best.name, name].sort().join() && pair.difference !== null && isClear(pair.difference));
   const open = sound.filter((other) => other !== best && !isClearFrom(other)).map(({ name }) => name);
-  const basis = seeds.length === 1 ? "with one seed, that is no ranking" : open.length === 0 ? "clearly, against each of the others" : `but it cannot be told apart from ${listOf(open)}`;
-  return [`${best.name} has the lowest mean loss, ${loss(best.validation_loss!.mean)}; ${basis}.`];
+  const basis = seeds.length === 1 ? "with one seed, that ranks nothing" : open.length === 0 ? "clearly lower than each of the others" : `but it cannot be told apart from ${listOf(open)}`;
+  return [`${best.name} has the lowest mean loss, ${loss(best.validation_loss!.mean)}, ${basis}.`];
 }
 
 const listOf = (names: readonly string[]): string => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
@@ -50,8 +55,6 @@ function failures({ variants }: CompareResults): readonly string[] {
     ];
   });
 }
-
-const caveats = (results: CompareResults): readonly string[] => [...recipes(results), ...length(results), heldOut(results)];
 
 /** Settings of the recipe that are not the same for all: "lr is 0.1 (a, b) or 0.01 (c)". */
 function recipes({ variants }: CompareResults): readonly string[] {

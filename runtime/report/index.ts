@@ -1,6 +1,6 @@
 /** report.html of a comparison. */
 import type { CompareResults, Difference, StepSeconds, VariantResult } from "../compare/results.ts";
-import { conclusion } from "./conclusion.ts";
+import { caveats, findings } from "./conclusion.ts";
 import { pairTable } from "./pairs.ts";
 import { computeChart, differenceChart, trainingChart, validationChart } from "./charts.ts";
 import { nameCell, tone } from "./cells.ts";
@@ -10,7 +10,7 @@ import { count, interval, loss, memory, ratioText, signed, time, tokens } from "
 export function renderReport(results: CompareResults): string {
   return page(results.title, [
     header(results),
-    `<div class="verdicts">${conclusion(results).map((sentence) => `<p>${escape(sentence)}</p>`).join("")}</div>`,
+    `<div class="verdicts">${paragraphs(findings(results))}<div class="caveats">${paragraphs(caveats(results))}</div></div>`,
     resultTable(results),
     "<h2>Loss</h2>", ...lossFigures(results),
     "<h2>Cost</h2>", costTable(results),
@@ -21,6 +21,8 @@ export function renderReport(results: CompareResults): string {
   ]);
 }
 
+const paragraphs = (sentences: readonly string[]): string => sentences.map((sentence) => `<p>${escape(sentence)}</p>`).join("");
+
 function header({ title, data, budget, seeds, validation_sequences: sequences, variants }: CompareResults): string {
   const runs = `${variants.length} variants, ${seeds.length === 1 ? "one seed" : `${seeds.length} seeds`} each`;
   const trained = `${tokens(budget.steps)} steps of ${budget.batch} × ${budget.seq_len} tokens (${count(budget.tokens)} in all)`;
@@ -29,10 +31,10 @@ function header({ title, data, budget, seeds, validation_sequences: sequences, v
 }
 
 function resultTable(results: CompareResults): string {
-  const head = ["variant", "final loss<small>nats per token</small>", "perplexity", "bits per byte", `against ${escape(results.baseline)}<small>95 % intervals</small>`, "parameters<small>active per token</small>", "MACs per token"];
+  const head = ["variant", "final loss<small>nats per token</small>", "perplexity", "bits per byte", `against ${escape(results.baseline)}<small>95 % intervals</small>`, "parameters<small>active per token</small>"];
   const rows = results.variants.map((v) => [
     nameCell(results, v), lossCell(v), v.perplexity === null ? "–" : v.perplexity.toFixed(3), v.bits_per_byte === null ? "–" : loss(v.bits_per_byte), differenceCell(v),
-    `${count(v.parameters.unique)}<small>${count(v.parameters.active)}</small>`, count(v.macs_per_token.full),
+    `${count(v.parameters.unique)}<small>${count(v.parameters.active)}</small>`,
   ]);
   return htmlTable([head, ...rows]);
 }

@@ -19,6 +19,7 @@ p { margin: .5rem 0; max-width: 46rem; }
 .about { color: var(--muted); margin: 0 0 1.4rem; }
 .verdicts { margin: 1rem 0 1.4rem; padding: .9rem 1.1rem; background: var(--soft); border-left: 4px solid var(--series-0); border-radius: 0 6px 6px 0; }
 .verdicts p { margin: .2rem 0; max-width: none; }
+.caveats { margin-top: .7rem; color: var(--muted); font-size: .92rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .42rem .7rem; text-align: right; border-bottom: 1px solid var(--grid); white-space: nowrap; }

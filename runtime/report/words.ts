@@ -3,7 +3,13 @@ import type { Difference } from "../compare/results.ts";
 import type { Interval } from "../compare/statistics.ts";
 
 export const loss = (x: number): string => x.toFixed(4);
-export const signed = (x: number, digits = 4): string => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(digits)}`;
+
+/** What rounds to zero has no sign. */
+export function signed(x: number, digits = 4): string {
+  const size = Math.abs(x).toFixed(digits);
+  return `${Number(size) === 0 ? "" : x < 0 ? "−" : "+"}${size}`;
+}
+
 export const interval = ({ low, high }: Interval): string => `${signed(low)} to ${signed(high)}`;
 
 /** "44.3M", "1.04B" */
