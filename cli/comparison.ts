@@ -35,7 +35,7 @@ const EVALUATIONS = 10;
 
 const BUILT_IN_SPLIT = /^scan:/;
 
-/** How the held-out text was chosen: see loadData. */
+/** How the held-out text was chosen: see splitText. */
 const heldOutWords = (source: readonly string[]): string =>
   source.some((name) => BUILT_IN_SPLIT.test(name)) ? "the test split of the source" : "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise";
 

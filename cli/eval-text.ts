@@ -1,6 +1,8 @@
 /** What `eval` measures: text that training held out, or another text and what is known about it. */
-import { canReadAgain, loadText, measuredText, sharedTokens, splitText, type MeasuredText, type Text, type TokenArray } from "../runtime/data/index.ts";
+import { canReadAgain, loadText, measuredText, sharedTokens, splitText } from "../runtime/data/index.ts";
+import type { MeasuredText, Text, TokenArray } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
+import type { DataInfo } from "../runtime/train/index.ts";
 import { readData } from "./data.ts";
 import { grouped } from "./terminal.ts";
 import type { TrainedRun } from "./trained-run.ts";
@@ -17,8 +19,9 @@ export interface EvalText extends MeasuredText {
 export function readEvalText(trained: TrainedRun, source: readonly string[]): EvalText {
   const text = readData(source, { tokenizer: trained.tokenizer, vocabSize: trained.model.vocabSize });
   const measured = measuredText(text, { id: trained.info.data.id, seqLen: trained.trainedSeqLen });
-  const about = measured.heldOut ? { words: heldOutWords(measured, trained.trainedSeqLen), seen: null } : comparedWithTraining(trained, source, measured.tokens);
-  return { ...measured, ...about, bytesPerToken: text.bytesPerToken };
+  const { bytesPerToken } = text;
+  if (measured.heldOut) return { ...measured, words: heldOutWords(measured, trained.trainedSeqLen), seen: null, bytesPerToken };
+  return { ...measured, ...comparedWithTraining(trained, source, measured.tokens), bytesPerToken };
 }
 
 const heldOutWords = ({ spans }: MeasuredText, seqLen: number): string =>
@@ -28,13 +31,17 @@ function comparedWithTraining(trained: TrainedRun, source: readonly string[], to
   const { data } = trained.info;
   if (data.id === "") return { words: "all of it; what the weights were trained on is not known", seen: null };
   const training = trainingText(trained);
-  if (training !== null) {
-    const seen = sharedTokens(tokens, training.tokens) / Math.max(1, tokens.length);
-    return { words: seen === 0 ? "all of it; it shares no passage with the text of training" : `NOT HELD OUT: ${percent(seen)} of it also occurs in the text of training`, seen };
-  }
-  const changed = canReadAgain(source) && source.join("\n") === data.source.join("\n");
-  if (changed) return { words: `NOT HELD OUT: ${source.join(" ")} changed since training (${grouped(data.tokens)} tokens then, ${grouped(tokens.length)} now), so what was trained on cannot be told apart`, seen: null };
-  return { words: `all of it, trained on or not: the text of training (${data.source.join(" ")}) cannot be read again to compare`, seen: null };
+  if (training === null) return { words: withoutTrainingText(source, tokens.length, data), seen: null };
+  const seen = sharedTokens(tokens, training.tokens) / Math.max(1, tokens.length);
+  if (seen === 0) return { words: "all of it; it shares no passage with the text of training", seen };
+  return { words: `NOT HELD OUT: ${percent(seen)} of it also occurs in the text of training`, seen };
+}
+
+function withoutTrainingText(source: readonly string[], now: number, data: DataInfo): string {
+  const isChanged = canReadAgain(source) && source.join("\n") === data.source.join("\n");
+  if (!isChanged) return `all of it, trained on or not: the text of training (${data.source.join(" ")}) cannot be read again to compare`;
+  const sizes = `${grouped(data.tokens)} tokens then, ${grouped(now)} now`;
+  return `NOT HELD OUT: ${source.join(" ")} changed since training (${sizes}), so what was trained on cannot be told apart`;
 }
 
 const percent = (share: number): string => (share > 0.9995 ? "all" : share < 0.0005 ? "less than 0.1 %" : `${(100 * share).toFixed(1)} %`);

@@ -21,11 +21,13 @@ interface Options extends SetOption, AdapterOption {
   readonly json?: boolean;
 }
 
+const IMPOSSIBLE = "a depth that the model cannot have is named, makes the exit status 1, and does not keep the others from being measured";
+
 export function define(command: Command): void {
   addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), true)))
-    .option("--stride <n>", "overlapping windows, n tokens apart: each token once, with at least seq_len - n before it (default: disjoint blocks)", whole(1))
+    .option("--stride <n>", "windows n tokens apart: each token once, with at least seq_len - n before it (default: disjoint blocks)", whole(1))
     .option("--max-tokens <n>", "predict about so many tokens at most, spread evenly over the data", whole(1))
-    .option("--passes <list>", "apply the repeated group of the stack so many times, for instance 1,4,8,16; a depth that the model cannot have spoils the exit status, not the others", wholes(1))
+    .option("--passes <list>", `apply the repeated group of the stack so many times, for instance 1,4,8,16; ${IMPOSSIBLE}`, wholes(1))
     .option("--json", "print one JSON document; of several depths, an array of them")
     .action(run);
 }
@@ -58,7 +60,8 @@ async function run(folder: string, options: Options): Promise<void> {
   const measuring: Measuring = { trained, text, options, protocol: protocolOf(text, trained.model.seqLen, options.stride ?? null) };
   for (const problem of impossible) say(`note: ${problem}; the others are measured`);
   const outcomes = await withAdapter(options.adapter, (handle) => measureAll(handle, depths, measuring));
-  if (options.json === true && outcomes.some(({ result }) => result !== null)) printJson(outcomes.length === 1 ? jsonOf(outcomes[0]!, measuring) : outcomes.map((outcome) => jsonOf(outcome, measuring)));
+  const documents = outcomes.map((outcome) => jsonOf(outcome, measuring));
+  if (options.json === true && outcomes.some(({ result }) => result !== null)) printJson(documents.length === 1 ? documents[0] : documents);
   const problems = outcomes.flatMap(({ problem }) => problem ?? []);
   if (problems.length > 0) throw new UserError(problems.join("\n"));
 }
@@ -98,12 +101,14 @@ async function measure(handle: DeviceHandle, model: ModelSpec, passes: number | 
   }
 }
 
-async function measureOn(handle: DeviceHandle, model: ModelSpec, { trained, text, protocol: { context, windows }, options }: Measuring): Promise<Evaluation> {
+async function measureOn(handle: DeviceHandle, model: ModelSpec, { trained, text, protocol, options }: Measuring): Promise<Evaluation> {
+  const { context, windows } = protocol;
   const batch = Math.min(model.train.batch / model.train.accumulate, windows.starts.length);
   const session = await loadModel(handle, model, { batch, seqLen: context, entries: ["evaluate"] });
   try {
     loadWeights(trained.weights, session.executor, session.params);
-    return await evaluate(session.executor, windowBatches(windows, context, batch, options.maxTokens), text.bytesPerToken, countdown(windows.starts.length));
+    const batches = windowBatches(windows, context, batch, options.maxTokens);
+    return await evaluate(session.executor, batches, text.bytesPerToken, countdown(windows.starts.length));
   } finally {
     session.close();
   }
@@ -122,7 +127,8 @@ function countdown(total: number): (sequences: number) => void {
 function jsonOf({ passes, result, problem }: Outcome, { trained, text, protocol, options }: Measuring): unknown {
   return {
     run: trained.folder, step: trained.step, ...(passes === null ? {} : { passes }), data: options.data, data_id: text.dataId,
-    held_out: text.heldOut, text: text.words, seen_in_training: text.seen, protocol: protocolWords(protocol), context: protocol.context, stride: protocol.stride,
+    held_out: text.heldOut, text: text.words, seen_in_training: text.seen,
+    protocol: protocolWords(protocol), context: protocol.context, stride: protocol.stride,
     ...(result === null ? {} : numbersOf(result, protocol, text.bytesPerToken)), ...(problem === null ? {} : { problem }),
   };
 }
@@ -136,7 +142,13 @@ function numbersOf({ tokens, loss, perplexity, bitsPerByte, passes }: Evaluation
 }
 
 function wordsOf(depth: number | null, result: Evaluation, { text, protocol }: Measuring): string {
-  const { tokens, unmeasured_bytes, loss, perplexity, bits_per_byte, mean_passes } = numbersOf(result, protocol, text.bytesPerToken);
-  return `${depth === null ? "" : `passes         ${depth}\n`}loss           ${loss.toFixed(4)} nats per token\nperplexity     ${perplexity.toFixed(3)}\nbits per byte  ${bits_per_byte.toFixed(4)}\n`
-    + `${mean_passes === undefined ? "" : `passes taken   ${mean_passes.toFixed(2)} on average before a token halts\n`}(${grouped(tokens)} tokens predicted; ${grouped(unmeasured_bytes)} ${unmeasured_bytes === 1 ? "byte" : "bytes"} of the text not measured)\n`;
+  const { tokens, unmeasured_bytes: rest, loss, perplexity, bits_per_byte, mean_passes } = numbersOf(result, protocol, text.bytesPerToken);
+  return [
+    ...(depth === null ? [] : [`passes         ${depth}`]),
+    `loss           ${loss.toFixed(4)} nats per token`,
+    `perplexity     ${perplexity.toFixed(3)}`,
+    `bits per byte  ${bits_per_byte.toFixed(4)}`,
+    ...(mean_passes === undefined ? [] : [`passes taken   ${mean_passes.toFixed(2)} on average before a token halts`]),
+    `(${grouped(tokens)} tokens predicted; ${grouped(rest)} ${rest === 1 ? "byte" : "bytes"} of the text not measured)\n`,
+  ].join("\n");
 }

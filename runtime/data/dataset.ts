@@ -40,7 +40,8 @@ export interface SplitOptions {
 export type DataOptions = TextOptions & SplitOptions;
 
 /** Reads a source and splits it: see readSource for what it may be. UserError for whatever is wrong with it. */
-export const loadData = async (source: string | readonly string[], options: DataOptions): Promise<Dataset> => datasetOf(loadText(source, options), options);
+export const loadData = async (source: string | readonly string[], options: DataOptions): Promise<Dataset> =>
+  datasetOf(loadText(source, options), options);
 
 /** Splits a text that is read already. UserError if it is too short. */
 export function datasetOf(text: Text, { seqLen, batch, seed, validationFraction }: SplitOptions): Dataset {

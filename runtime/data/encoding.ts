@@ -25,7 +25,7 @@ type Encoding = (typeof MARKS)[number][1];
 
 export interface Decoded {
   readonly text: Uint8Array;
-  /** What it was, if it was text and not UTF-8: null, the encoding that its mark says, or "unknown", and its bytes are as they were. */
+  /** null for UTF-8; else what its mark says, and the text is UTF-8 now; or "unknown", and its bytes are as they were. */
   readonly encoding: Encoding | "unknown" | null;
 }
 
@@ -36,7 +36,8 @@ export function toText(path: string, packed: Uint8Array): Decoded {
   if (mark !== undefined) return { text: withoutZeros(path, decode(path, bytes.subarray(mark[0].length), mark[1])), encoding: mark[1] };
   const isSound = isUtf8(bytes);
   requireNoFormat(path, bytes, isSound);
-  return { text: withoutZeros(path, beginsWith(bytes, "\xef\xbb\xbf") ? bytes.subarray(3) : bytes), encoding: isSound ? null : "unknown" };
+  const text = beginsWith(bytes, "\xef\xbb\xbf") ? bytes.subarray(3) : bytes;
+  return { text: withoutZeros(path, text), encoding: isSound ? null : "unknown" };
 }
 
 function requireNoFormat(path: string, bytes: Uint8Array, isSound: boolean): void {
@@ -44,7 +45,8 @@ function requireNoFormat(path: string, bytes: Uint8Array, isSound: boolean): voi
   const format = beginsWith(bytes, "{\\rtf1") ? "a document in rich text format" : FORMATS.find(([begin, , at]) => beginsWith(bytes, begin, at))?.[1];
   if (format === undefined) return;
   const tool = UNPACK[format];
-  throw new UserError(`${path} is not text but ${format}; ${tool === undefined ? "give its text, as it is, as JSONL or packed with gzip" : `unpack it first, for instance with ${tool}`}`);
+  const hint = tool === undefined ? "give its text, as it is, as JSONL or packed with gzip" : `unpack it first, for instance with ${tool}`;
+  throw new UserError(`${path} is not text but ${format}; ${hint}`);
 }
 
 const latin1 = (bytes: Uint8Array, start: number, end: number): string => Buffer.from(bytes.subarray(start, end)).toString("latin1");
@@ -60,12 +62,14 @@ function unpack(path: string, bytes: Uint8Array): Uint8Array {
   }
 }
 
+const convert = (encoding: Encoding): string => `convert it, for instance with iconv -f ${encoding} -t UTF-8`;
+
 function decode(path: string, bytes: Uint8Array, encoding: Encoding): Uint8Array {
   try {
     if (encoding.startsWith("UTF-32")) return decode32(bytes, encoding === "UTF-32LE");
     return Buffer.from(new TextDecoder(encoding.toLowerCase(), { fatal: true }).decode(bytes), "utf8");
   } catch (error) {
-    throw new UserError(`${path} begins with the mark of ${encoding} and cannot be read as such (${messageOf(error)}); convert it, for instance with iconv -f ${encoding} -t UTF-8`);
+    throw new UserError(`${path} begins with the mark of ${encoding} and cannot be read as such (${messageOf(error)}); ${convert(encoding)}`);
   }
 }
 
@@ -83,7 +87,7 @@ function withoutZeros(path: string, bytes: Uint8Array): Uint8Array {
   if (zero < 0) return bytes;
   const encoding = unmarked(bytes.subarray(0, 4096));
   if (encoding === null) throw new UserError(`${path} is not text: byte ${zero} is 0, as in binary or UTF-16 files`);
-  throw new UserError(`${path} is not text as it is: it seems to be ${encoding} without a byte order mark; convert it, for instance with iconv -f ${encoding} -t UTF-8`);
+  throw new UserError(`${path} is not text as it is: it seems to be ${encoding} without a byte order mark; ${convert(encoding)}`);
 }
 
 function unmarked(bytes: Uint8Array): Encoding | null {
@@ -91,7 +95,8 @@ function unmarked(bytes: Uint8Array): Encoding | null {
     const places = bytes.filter((_, i) => i % every === at);
     return places.filter((byte) => byte === 0).length / Math.max(1, places.length);
   };
-  const isText = (every: number, letters: number): boolean => Array.from({ length: every }, (_, at) => share(every, at)).every((zeros, at) => (at === letters ? zeros < 0.05 : zeros > 0.6));
+  const isText = (every: number, letters: number): boolean =>
+    Array.from({ length: every }, (_, at) => share(every, at)).every((zeros, at) => (at === letters ? zeros < 0.05 : zeros > 0.6));
   if (isText(4, 0)) return "UTF-32LE";
   if (isText(4, 3)) return "UTF-32BE";
   if (isText(2, 0)) return "UTF-16LE";

@@ -47,6 +47,8 @@ function readText(path: string): FileText {
   return { path, text: text.at(-1) === 0x0a ? text : Buffer.concat([text, Buffer.from("\n")]), encoding };
 }
 
+const CONVERT = "Convert text of another encoding, for instance with iconv -f GBK -t UTF-8";
+
 /** What is unusual about the files, one sentence for each kind. */
 function notesOn(files: readonly FileText[]): readonly string[] {
   const seen = new Set<string>();
@@ -56,11 +58,12 @@ function notesOn(files: readonly FileText[]): readonly string[] {
   const isMarked = ({ encoding }: FileText): boolean => encoding !== null && encoding !== "unknown";
   return [
     ...note(files.filter(({ text }) => text.length === 0), "empty and skipped"),
-    ...note(files.filter(({ encoding }) => encoding === "unknown"), "not UTF-8; the bytes are taken as they are. Convert text of another encoding, for instance with iconv -f GBK -t UTF-8"),
+    ...note(files.filter(({ encoding }) => encoding === "unknown"), `not UTF-8; the bytes are taken as they are. ${CONVERT}`),
     ...note(files.filter(isMarked), "UTF-16 or UTF-32, as the mark at the beginning says, and read as such"),
     ...note(again, "named more than once, so what is held out of one copy is trained on in another"),
   ];
 }
 
 /** At most three, then how many more. */
-const listed = (paths: readonly string[]): string => `${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more` : ""}`;
+const listed = (paths: readonly string[]): string =>
+  `${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more` : ""}`;

@@ -20,8 +20,8 @@ export function glob(pattern: string): readonly string[] {
     const firstWild = parts.findIndex(isGlob);
     const first = firstWild < 0 ? parts.length - 1 : firstWild;
     const start = first === 0 ? "" : `${parts.slice(0, first).join("/")}/`;
-    const wild = [...parts.slice(first), ...(parts.at(-1) === "**" ? ["*"] : [])].map((part): Part => (part === "**" ? "**" : { matches: matcher(part) }));
-    walk(start, wild, found, new Set());
+    const wild = [...parts.slice(first), ...(parts.at(-1) === "**" ? ["*"] : [])];
+    walk(start, wild.map((part) => (part === "**" ? "**" : { matches: matcher(part) })), found, new Set());
   }
   return [...found].sort();
 }
@@ -66,7 +66,7 @@ function entriesOf(directory: string): readonly Dirent[] {
   }
 }
 
-/** Whether a name is the part itself or matches it. Takes time of the product of their lengths at most. UserError if the part means nothing. */
+/** Whether a name is the part itself or matches it, in time of the product of their lengths. UserError if the part means nothing. */
 export function matcher(part: string): (name: string) => boolean {
   const tokens = tokensOf(part);
   return (name) => name === part || ((part.startsWith(".") || !name.startsWith(".")) && matches(tokens, [...name]));
@@ -102,7 +102,8 @@ function characters(token: string): RegExp {
   const isOthers = /^\[[!^]/.test(token);
   const items = [...token.slice(isOthers ? 2 : 1, -1).matchAll(/(.)-(.)|(.)/gsu)].map(([range, from, to]) => {
     if (from === undefined || to === undefined) return literal(range);
-    if (from.codePointAt(0)! > to.codePointAt(0)!) throw new UserError(`the range ${range} in the glob ${token} runs backwards; write ${to}-${from}`);
+    const isBackwards = from.codePointAt(0)! > to.codePointAt(0)!;
+    if (isBackwards) throw new UserError(`the range ${range} in the glob ${token} runs backwards; write ${to}-${from}`);
     return `${literal(from)}-${literal(to)}`;
   });
   return new RegExp(`^[${isOthers ? "^" : ""}${items.join("")}]$`, "su");

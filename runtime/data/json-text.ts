@@ -14,14 +14,16 @@ export function jsonlText(path: string, bytes: Uint8Array): Uint8Array {
 /** An array of objects or of strings, one object, or, as many .json files are, JSONL. */
 export function jsonText(path: string, bytes: Uint8Array): Uint8Array {
   const { value, problem } = parse(path, bytes);
-  if (problem === null) return Buffer.concat(Array.isArray(value) ? value.map((item, i) => element(`${path}: element ${i + 1}`, item)) : [element(`${path}: its value`, value)]);
+  if (problem === null && Array.isArray(value)) return Buffer.concat(value.map((item, i) => element(`${path}: element ${i + 1}`, item)));
+  if (problem === null) return element(`${path}: its value`, value);
   if (beginsWithObject(bytes)) return jsonlText(path, bytes);
   throw new UserError(`${path} is not JSON (${problem}); ${OTHERWISE}`);
 }
 
 const OTHERWISE = "to learn it as it is, give it another ending, for instance .txt";
 
-const element = (what: string, value: unknown): Uint8Array => document(typeof value === "string" ? value : textField(what, value, `; ${OTHERWISE}`));
+const element = (what: string, value: unknown): Uint8Array =>
+  document(typeof value === "string" ? value : textField(what, value, `; ${OTHERWISE}`));
 
 /** The first line is an object by itself. */
 function beginsWithObject(bytes: Uint8Array): boolean {
@@ -58,7 +60,8 @@ function* linesOf(path: string, bytes: Uint8Array): Generator<readonly [number, 
   }
 }
 
-const notUtf8 = (path: string, what: string): UserError => new UserError(`${what} is not UTF-8, and JSON is; convert it, for instance with iconv -f LATIN1 -t UTF-8 ${path}`);
+const notUtf8 = (path: string, what: string): UserError =>
+  new UserError(`${what} is not UTF-8, and JSON is; convert it, for instance with iconv -f LATIN1 -t UTF-8 ${path}`);
 
 function parseLine(path: string, line: number, content: string): unknown {
   try {

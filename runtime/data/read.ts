@@ -11,11 +11,13 @@ const isStandardInput = (path: string): boolean => ["-", "/dev/stdin", "/dev/fd/
 /** As much as Node hashes and reads in one call. */
 export const MOST_BYTES = 2 ** 31 - 1;
 
-/** There is something of this name that is no directory, or it is standard input. UserError for directories and for what cannot be looked at. */
+/** It is standard input, or there is something of this name. UserError for directories and for what cannot be looked at. */
 export function isReadable(path: string): boolean {
   if (isStandardInput(path)) return true;
   const stats = look(path);
-  if (stats?.isDirectory() === true) throw new UserError(`${path} is a directory; name its files with a glob, for instance "${path.replace(/\/+$/, "")}/**/*.txt"`);
+  if (stats?.isDirectory() === true) {
+    throw new UserError(`${path} is a directory; name its files with a glob, for instance "${path.replace(/\/+$/, "")}/**/*.txt"`);
+  }
   return stats !== null;
 }
 
@@ -52,8 +54,8 @@ export function readBytes(path: string, read: Read = readSync): Uint8Array {
 /** Before it is opened: to open some devices is to do something. */
 function requireFileOrPipe(path: string): void {
   const stats = look(path);
-  const kind = stats?.isCharacterDevice() === true || stats?.isBlockDevice() === true ? "a device" : stats?.isSocket() === true ? "a socket" : null;
-  if (kind !== null) throw new UserError(`${path} is ${kind}, not a file of text`);
+  if (stats?.isSocket() === true) throw new UserError(`${path} is a socket, not a file of text`);
+  if (stats?.isCharacterDevice() === true || stats?.isBlockDevice() === true) throw new UserError(`${path} is a device, not a file of text`);
 }
 
 function readAll(name: string, file: number, read: Read): Uint8Array {

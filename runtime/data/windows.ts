@@ -33,7 +33,9 @@ export function slidingWindows(tokens: TokenArray, spans: readonly Span[], seqLe
   });
 }
 
-function collect(tokens: TokenArray, spans: readonly Span[], count: (span: Span) => number, at: (span: Span, i: number) => { readonly start: number; readonly from: number }): Windows {
+function collect(
+  tokens: TokenArray, spans: readonly Span[], count: (span: Span) => number, at: (span: Span, i: number) => { readonly start: number; readonly from: number },
+): Windows {
   const total = spans.reduce((sum, span) => sum + count(span), 0);
   const [starts, scoredFrom] = [new Uint32Array(total), new Uint32Array(total)];
   let next = 0;
@@ -48,4 +50,5 @@ function collect(tokens: TokenArray, spans: readonly Span[], count: (span: Span)
 }
 
 /** Tokens that count, in all windows together. */
-export const scoredTokens = ({ starts, scoredFrom }: Windows, seqLen: number): number => scoredFrom.reduce((sum, from) => sum - from, starts.length * seqLen);
+export const scoredTokens = ({ starts, scoredFrom }: Windows, seqLen: number): number =>
+  scoredFrom.reduce((sum, from) => sum - from, starts.length * seqLen);

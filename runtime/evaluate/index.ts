@@ -17,13 +17,16 @@ export interface Evaluation {
 }
 
 /** Runs the "evaluate" entry over batches of the size it was planned for. Positions that do not count are read and not scored. */
-export async function evaluate(executor: Executor, batches: Iterable<ValidationBatch>, bytesPerToken: number, onBatch: (sequences: number) => void = () => {}): Promise<Evaluation> {
+export async function evaluate(
+  executor: Executor, batches: Iterable<ValidationBatch>, bytesPerToken: number, onBatch: (sequences: number) => void = () => {},
+): Promise<Evaluation> {
   const seqLen = executor.shape("evaluate/tokens")[1]!;
   const sequences: number[] = [];
   const passes: number[] = [];
   const counts: number[] = [];
   const outputs = ["evaluate/token_loss", "evaluate/passes"].filter((name) => executor.has(name));
-  const means = (values: HostArray, scoredFrom: readonly number[]): readonly number[] => scoredFrom.map((from, row) => mean(values.subarray(row * seqLen + from, (row + 1) * seqLen)));
+  const means = (values: HostArray, scoredFrom: readonly number[]): readonly number[] =>
+    scoredFrom.map((from, row) => mean(values.subarray(row * seqLen + from, (row + 1) * seqLen)));
   for (const batch of batches) {
     writeBatch(executor, "evaluate", batch);
     const { "evaluate/token_loss": losses, "evaluate/passes": taken } = await executor.run(["evaluate"], outputs);
@@ -38,7 +41,8 @@ export async function evaluate(executor: Executor, batches: Iterable<ValidationB
 /** Why a loss measures nothing, or null if it does. */
 export function nonFinite({ sequences }: Evaluation): string | null {
   const bad = sequences.filter((loss) => !Number.isFinite(loss)).length;
-  return bad === 0 ? null : `the loss is not finite (NaN or infinite in ${bad} of ${sequences.length} windows): the weights or the numbers that they lead to are too large for float32`;
+  if (bad === 0) return null;
+  return `the loss is not finite (NaN or infinite in ${bad} of ${sequences.length} windows): numbers in the model are too large for float32`;
 }
 
 /** Sums in float64, whatever the array holds. */
@@ -56,5 +60,8 @@ function summary(sequences: readonly number[], passes: readonly number[], counts
   const tokens = counts.reduce((a, b) => a + b, 0);
   const overTokens = (means: readonly number[]): number => means.reduce((sum, value, i) => sum + value * (counts[i]! / tokens), 0);
   const loss = overTokens(sequences);
-  return { loss, perplexity: Math.exp(loss), bitsPerByte: loss / Math.LN2 / bytesPerToken, tokens, sequences, passes: passes.length === 0 ? null : overTokens(passes) };
+  return {
+    loss, perplexity: Math.exp(loss), bitsPerByte: loss / Math.LN2 / bytesPerToken, tokens, sequences,
+    passes: passes.length === 0 ? null : overTokens(passes),
+  };
 }

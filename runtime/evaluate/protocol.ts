@@ -16,7 +16,9 @@ export interface Protocol {
 
 /** @param stride of overlapping windows, or null. UserError if it leaves gaps, or if there is nothing to predict. */
 export function protocolOf({ tokens, spans }: MeasuredText, seqLen: number, stride: number | null): Protocol {
-  if (stride !== null && stride > seqLen) throw new UserError(`--stride ${stride} is more than seq_len ${seqLen}: tokens between two windows would not be measured`);
+  if (stride !== null && stride > seqLen) {
+    throw new UserError(`--stride ${stride} is more than seq_len ${seqLen}: tokens between two windows would not be measured`);
+  }
   const longest = spans.reduce((most, { start, end }) => Math.max(most, end - start), 0);
   if (longest < 2) throw new UserError(`the text has ${longest === 1 ? "only 1 token" : "no token"}, and predicting needs at least 2`);
   const context = Math.min(seqLen, longest - 1);
@@ -28,6 +30,7 @@ export function protocolOf({ tokens, spans }: MeasuredText, seqLen: number, stri
 export function protocolWords({ seqLen, context, stride, windows }: Protocol): string {
   const isAlone = scoredTokens(windows, context) === windows.starts.length * context;
   const blocks = stride === null ? `disjoint blocks of ${context + 1} tokens` : `windows of ${context} tokens`;
-  const which = isAlone ? `${blocks}, each read with nothing before it` : `windows of ${context} tokens, ${stride} apart: each token once, with at least ${context - stride!} before it where the text has them`;
+  const which = isAlone ? `${blocks}, each read with nothing before it`
+    : `${blocks}, ${stride} apart: each token once, with at least ${context - stride!} before it where the text has them`;
   return context < seqLen ? `${which} (no piece of the text fills seq_len ${seqLen})` : which;
 }
