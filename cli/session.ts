@@ -76,6 +76,10 @@ export async function openSession(adapter: string | undefined, model: ModelSpec,
 /** What goes wrong on the device outside any promise surfaces in the next call. */
 const watched = (handle: DeviceHandle, executor: Executor): Executor => ({
   ...executor,
+  write: (name, data) => {
+    handle.checkErrors();
+    executor.write(name, data);
+  },
   read: (name) => watchedCall(handle, () => executor.read(name)),
   run: (entries, reads) => watchedCall(handle, () => executor.run(entries, reads)),
   time: (entry) => watchedCall(handle, () => executor.time(entry)),

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { compileModel } from "../compiler/compile.ts";
 import { decimal, share, whole } from "../cli/options.ts";
+import { loadModel } from "../cli/session.ts";
+import { EnvironmentError } from "../runtime/errors.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
 import { createModel, modelOver, type Model } from "../runtime/standalone/model.ts";
 import { decodeWeights, encodeWeights, type FileBytes } from "../runtime/standalone/safetensors.ts";
@@ -348,6 +350,16 @@ describe("on a device that executes nothing", () => {
       for (const call of calls) await expect((async () => call())(), String(call)).rejects.toThrow(message);
       if (end === "lose") await expect(createModel(handle.device, plan, facts)).rejects.toThrow(message);
       handle.close();
+    }
+  });
+
+  test("to the command line a lost device is the machine's fault, whatever is called first", async () => {
+    const handle = await openDevice({ adapter: "null" });
+    const { executor } = await loadModel(handle, spec, { batch: 2, seqLen: spec.seqLen, entries: ["evaluate"] });
+    handle.device.destroy();
+    await handle.device.lost;
+    for (const call of [() => executor.write("evaluate/tokens", numbers), () => executor.run(["evaluate"]), () => executor.read("evaluate/tokens")]) {
+      await expect((async () => call())()).rejects.toThrow(EnvironmentError);
     }
   });
 
