@@ -9,6 +9,7 @@ import { decimal, share, whole } from "../cli/options.ts";
 import { loadModel } from "../cli/session.ts";
 import { EnvironmentError } from "../runtime/errors.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
+import { pack } from "../runtime/standalone/layout.ts";
 import { createModel, modelOver, type Model } from "../runtime/standalone/model.ts";
 import { decodeWeights, encodeWeights, type FileBytes } from "../runtime/standalone/safetensors.ts";
 import type { Recipe } from "../runtime/standalone/schedule.ts";
@@ -320,6 +321,16 @@ describe("weights come back from a file, however its bytes lie in memory", () =>
     expect(await model.read("table.high")).toEqual(tensors[0]!.data.slice((V * V) / 2));
     expect(await model.saveWeights()).toEqual(encodeWeights(tensors));
   });
+});
+
+test("a tensor is written from numbers of its own kind, never from their bits", () => {
+  const words = { dtype: "u32", shape: [3], physical: [4] } as const;
+  expect(pack(Uint32Array.of(1, 2, 3), words)).toEqual(Uint32Array.of(1, 2, 3, 0));
+  for (const physical of [[3], [4]]) {
+    for (const data of [Float32Array.of(1, 2, 3), Buffer.from([1, 2, 3]), Int32Array.of(1, 2, 3)]) {
+      expect(() => pack(data as unknown as Uint32Array, { ...words, physical })).toThrow("a tensor of u32 is written from a Uint32Array");
+    }
+  }
 });
 
 describe("on a device that executes nothing", () => {

@@ -92,17 +92,18 @@ function runRow({ cells, times, core }: Run, names: readonly string[]): Row {
 /** The first state stands in front of the passes, and e reaches each of them beside the state. */
 function coreRow(run: Run, { state, fromInput, inject, pass }: Entrance, names: readonly string[]): Row {
   const boxes = [state, inject, pass].filter((label) => label !== null);
-  const drawn = boxes.map((label, i) => at(0, i * STEP, block(label, "plain").svg) + arrow([WIDE / 2, i * STEP + TALL], [WIDE / 2, (i + 1) * STEP]));
+  const drawn = boxes.map((label, i) => at(0, i * STEP, block(label, "plain").svg, arrow([WIDE / 2, TALL], [WIDE / 2, STEP])));
   const inner = runRow({ cells: run.cells, times: 1 }, names);
   const height = boxes.length * STEP + inner.height;
   const top = state === null ? 0 : STEP;
-  const svg = drawn.join("") + at(0, boxes.length * STEP, inner.svg) + at(0, top, wayBack(height - top, run.times)) + (inject === null ? "" : rail(top + TALL / 2));
-  return { svg, height, lead: fromInput ? LEAD : line([WIDE / 2, -14], [WIDE / 2, -7]) };
+  const ways = at(0, top, wayBack(height - top, run.times)) + (inject === null ? "" : rail(top + TALL / 2));
+  return { svg: drawn.join("") + at(0, boxes.length * STEP, inner.svg) + ways, height, lead: fromInput ? LEAD : line([WIDE / 2, -14], [WIDE / 2, -7]) };
 }
 
 /** From above a core past its first state to the middle of what injects. */
 const rail = (y: number): string =>
-  el("circle", { cx: WIDE / 2, cy: -7, r: 2.5, class: "tip" }) + arrow([WIDE / 2, -7], [3 - RAIL, -7], [3 - RAIL, y], [0, y]) + text(6 - RAIL, y - 5, "e", { size: 11, kind: "dim" });
+  el("circle", { cx: WIDE / 2, cy: -7, r: 2.5, class: "tip" }) + arrow([WIDE / 2, -7], [3 - RAIL, -7], [3 - RAIL, y], [0, y])
+  + text(6 - RAIL, y - 5, "e", { size: 11, kind: "dim" });
 
 /** Beside what is repeated. */
 const bracket = (height: number, times: number): string => times === 1 ? ""

@@ -39,20 +39,29 @@ export function checkRecipe({ optimizer, schedule, gradClip, batch, accumulate, 
   if (batch % accumulate !== 0) throw new RangeError(`batch is ${batch}; it must be a multiple of accumulate, which is ${accumulate}`);
 }
 
-/** Copies, so that the caller can go on to use its arrays while a step waits for its turn. @param shape of each, [B, T] */
-export function checkedBatches(batches: readonly MicroBatch[], count: number, shape: readonly number[], vocabSize: number): readonly MicroBatch[] {
-  if (batches.length !== count) throw new RangeError(`${batches.length} micro-batches were given; the recipe accumulates ${count} per step`);
-  return batches.map((batch) => checkedBatch(batch, shape, vocabSize));
+/** What a batch must be. */
+export interface BatchFacts {
+  readonly shape: readonly number[]; // [B, T]
+  readonly vocabSize: number;
 }
 
-export function checkedBatch({ tokens, targets }: MicroBatch, shape: readonly number[], vocabSize: number): MicroBatch {
+/** Copies, so that the caller can go on to use its arrays while a step waits for its turn. */
+export function checkedBatches(batches: readonly MicroBatch[], count: number, facts: BatchFacts): readonly MicroBatch[] {
+  if (batches.length === count) return batches.map((batch) => checkedBatch(batch, facts));
+  throw new RangeError(`${batches.length} micro-batches were given; the recipe accumulates ${count} per step`);
+}
+
+export function checkedBatch({ tokens, targets }: MicroBatch, { shape, vocabSize }: BatchFacts): MicroBatch {
   checkCount("tokens", tokens, shape);
   checkCount("targets", targets, shape);
-  return { tokens: Uint32Array.from(checkedTokens("tokens", tokens, vocabSize)), targets: Uint32Array.from(checkedTokens("targets", targets, vocabSize)) };
+  const words = (what: string, numbers: ArrayLike<number>): Uint32Array => Uint32Array.from(checkedTokens(what, numbers, vocabSize));
+  return { tokens: words("tokens", tokens), targets: words("targets", targets) };
 }
 
 function checkCount(what: string, { length }: ArrayLike<number>, shape: readonly number[]): void {
-  if (length !== product(shape)) throw new RangeError(`${what}: ${length} numbers do not fill a tensor of shape [${shape.join(", ")}] (${product(shape)})`);
+  const expected = product(shape);
+  if (length === expected) return;
+  throw new RangeError(`${what}: ${length} numbers do not fill a tensor of shape [${shape.join(", ")}] (${expected})`);
 }
 
 export function checkedPrompt(prompt: ArrayLike<number>, vocabSize: number): readonly number[] {

@@ -48,7 +48,8 @@ export const generateTokens = (executor: Executor, prompt: readonly number[], op
  * @param prompt at least one token; of a longer one than the context, the last seqLen tokens are read
  * Where the context is full, its latest half is read again and generation goes on from there.
  */
-export async function* continueText(logitsAfter: LogitsAfter, prompt: readonly number[], { maxTokens, seqLen, sample, onSlide }: GenerateOptions): AsyncGenerator<number> {
+export async function* continueText(logitsAfter: LogitsAfter, prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
+  const { maxTokens, seqLen, sample, onSlide } = options;
   let context = prompt.slice(-seqLen);
   for (let i = 0; i < maxTokens; i++) {
     const next = sample(await logitsAfter(context), i);

@@ -11,7 +11,8 @@ export function pack(data: HostArray, tensor: Layout): HostArray {
   const expected = product(tensor.shape);
   if (data.length !== expected) throw new Error(`${data.length} numbers do not fill a tensor of shape [${tensor.shape.join(", ")}] (${expected})`);
   const type = tensor.dtype === "u32" ? "Uint32Array" : "Float32Array";
-  if (Object.prototype.toString.call(data) !== `[object ${type}]`) throw new TypeError(`a tensor of ${tensor.dtype} is written from a ${type}`);
+  const isType = Object.prototype.toString.call(data) === `[object ${type}]`;
+  if (!isType) throw new TypeError(`a tensor of ${tensor.dtype} is written from a ${type}`);
   if (isDense(tensor)) return data;
   const packed = tensor.dtype === "u32" ? new Uint32Array(product(tensor.physical)) : new Float32Array(product(tensor.physical));
   eachRow(tensor, (logical, physical, n) => packed.set(data.subarray(logical, logical + n), physical));

@@ -14,7 +14,9 @@ export function watchLife(device: GPUDevice): Life {
   const check = (): void => {
     if (over !== null) throw new Error(over);
   };
-  void device.lost.then(({ reason, message }) => end(`the device was lost (${reason})${message === "" ? "" : `: ${message}`}; load the model on a new one`));
+  void device.lost.then(({ reason, message }) => {
+    end(`the device was lost (${reason})${message === "" ? "" : `: ${message}`}; load the model on a new one`);
+  });
   return {
     check, end,
     during: async (act) => {

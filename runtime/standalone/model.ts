@@ -31,8 +31,8 @@ export interface Model<Name extends string> {
   /** Cross-entropy of each target in nats, [B, T]. */
   forward(batch: MicroBatch): Promise<Float32Array>;
   /**
-   * Continues a prompt of at least one token, each token by the weights of its moment; where the context is full, its older half is dropped.
-   * An Error for a model whose attention sees what follows.
+   * Continues a prompt of at least one token, each token by the weights of its moment; where the context is full, its older half is
+   * dropped. An Error for a model whose attention sees what follows.
    */
   generate(prompt: readonly number[], options?: Partial<SamplerOptions> & { readonly maxTokens?: number }): AsyncGenerator<number>;
   /** A parameter, row-major. */
@@ -43,8 +43,8 @@ export interface Model<Name extends string> {
   /** They are the bytes of a safetensors file. */
   saveWeights(): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Adam's moments stay as they are.
-   * @param file bytes of a safetensors file of float32 with official names, as in a checkpoint. An Error, and no weight changed, if it does not fit.
+   * Adam's moments stay as they are. An Error, and no weight changed, if the file does not fit.
+   * @param file bytes of a safetensors file of float32 with official names, as in a checkpoint
    */
   loadWeights(file: FileBytes): void;
   readonly executor: Executor;
@@ -66,8 +66,9 @@ export async function createModel<Name extends string>(device: GPUDevice, plan: 
   return modelOver(await createExecutor(device, plan), plan.params, facts);
 }
 
-export function modelOver<Name extends string>(executor: Executor, params: readonly ParamPlan[], { seqLen, vocabSize, recipe }: ModelFacts): Model<Name> {
-  const shape = executor.shape("train/tokens");
+export function modelOver<Name extends string>(executor: Executor, params: readonly ParamPlan[], facts: ModelFacts): Model<Name> {
+  const { seqLen, vocabSize, recipe } = facts;
+  const batchFacts = { shape: executor.shape("train/tokens"), vocabSize };
   const turns = createTurns();
   const reader = createReader(executor, seqLen);
   const paramOf = (name: Name): ParamPlan => params.find((p) => p.name === name) ?? unknown(name);
@@ -87,21 +88,21 @@ export function modelOver<Name extends string>(executor: Executor, params: reado
       checkStep(step);
       checkRecipe(own);
       checkSeed(seed);
-      const checked = checkedBatches(batches, own.accumulate, shape, vocabSize);
+      const checked = checkedBatches(batches, own.accumulate, batchFacts);
       return turns.take(() => {
         reader.forget();
         return trainStep(executor, own, step, checked, seed);
       });
     },
     forward: async (batch) => {
-      const checked = checkedBatch(batch, shape, vocabSize);
+      const checked = checkedBatch(batch, batchFacts);
       return turns.take(async () => {
         writeBatch(executor, "evaluate", checked);
         return (await executor.run(["evaluate"], ["evaluate/token_loss"]))["evaluate/token_loss"] as Float32Array;
       });
     },
     generate: (prompt, { maxTokens = 100, temperature = 1, topK = null, topP = null, seed = 0 } = {}) => {
-      if (!executor.entries.includes("decode")) throw new Error("this model has attention with `causal false`: each position sees those behind it, so it cannot generate");
+      if (!executor.entries.includes("decode")) throw new Error(SEES_BOTH_SIDES);
       checkSampling({ maxTokens, temperature, topK, topP, seed });
       const options = { maxTokens, seqLen, sample: createSampler({ temperature, topK, topP, seed }) };
       return continueText((text) => turns.take(() => reader.logitsAfter(text)), checkedPrompt(prompt, vocabSize), options);
@@ -119,6 +120,8 @@ export function modelOver<Name extends string>(executor: Executor, params: reado
     destroy: () => executor.destroy(),
   };
 }
+
+const SEES_BOTH_SIDES = "this model has attention with `causal false`: each position sees those behind it, so it cannot generate";
 
 function unknown(name: string): never {
   throw new RangeError(`the model has no parameter "${name}"; PARAMETERS lists them`);

@@ -17,7 +17,10 @@ export function encodeWeights(tensors: readonly OfficialTensor[]): Uint8Array<Ar
 /** The bytes of a file as file systems and networks give them. */
 export type FileBytes = ArrayBufferView | ArrayBufferLike;
 
-/** Tensors by name, each in memory of its own. Throws an Error that says what is wrong with bytes that are no sound safetensors file of float32. */
+/**
+ * Tensors by name, each in memory of its own. Throws an Error that says what is wrong with bytes that are no sound safetensors file of
+ * float32.
+ */
 export function decodeWeights(file: FileBytes): ReadonlyMap<string, OfficialTensor> {
   const bytes = bytesOf(file);
   const { text, dataStart } = headerOf(bytes);

@@ -37,8 +37,8 @@ function remaining(kind: Recipe["schedule"]["kind"], progress: number): number {
 }
 
 /**
- * Contents of the "update" tensor for a step counted from 0; gradClip 0 means none. Differences from 1 are taken here in float64: float32 would
- * keep few of their digits (1 − 0.9999999 would be 19 % too great).
+ * Contents of the "update" tensor for a step counted from 0; gradClip 0 means none. Differences from 1 are taken here in float64: float32
+ * would keep few of their digits (1 − 0.9999999 would be 19 % too great).
  */
 export function updateWords(recipe: Recipe, step: number): Float32Array {
   const { beta1, beta2, eps, weightDecay } = recipe.optimizer;
