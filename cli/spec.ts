@@ -2,17 +2,24 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve, relative } from "node:path";
 import { checkSource, renderDiagnostics, type CheckResult } from "../compiler/front.ts";
-import { nearest } from "../compiler/diagnostics/index.ts";
+import { type Diagnostic, nearest } from "../compiler/diagnostics/index.ts";
 import type { CompareSpec } from "../compiler/ir/compare-spec.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { SourceText } from "../compiler/ir/source.ts";
 import { cannotRead, messageOf, UserError } from "../runtime/errors.ts";
 import type { SpecOptions } from "./options.ts";
+import { specText } from "./spec-text.ts";
 
-/** UserError for what cannot be read. */
+/** UserError for what cannot be read, or cannot be a spec. */
 export function readSpecFile(file: string): SourceText {
+  const text = specText(readBytes(file));
+  if (typeof text !== "string") throw new UserError(`${file} is no spec: ${text.problem}`);
+  return { file, text };
+}
+
+function readBytes(file: string): Uint8Array {
   try {
-    return { file, text: readFileSync(file, "utf8") };
+    return readFileSync(file);
   } catch (error) {
     throw cannotRead(file, error);
   }
@@ -26,9 +33,10 @@ export function checkText(source: SourceText, overrides: readonly string[]): Che
 function readImport(path: string, from: string): SourceText | { readonly problem: string } {
   const full = resolve(dirname(from), path);
   try {
-    return { file: from.startsWith("/") ? full : relative(process.cwd(), full), text: readFileSync(full, "utf8") };
+    const text = specText(readBytes(full));
+    return typeof text === "string" ? { file: from.startsWith("/") ? full : relative(process.cwd(), full), text } : text;
   } catch (error) {
-    return { problem: messageOf(cannotRead(path, error)).replace(/^cannot read .*?: /, "") };
+    return { problem: messageOf(error).replace(/^cannot read .*?: /, "") };
   }
 }
 
@@ -36,26 +44,43 @@ export const useColor = (): boolean => process.stderr.isTTY === true && process.
 
 export interface Spec {
   readonly file: string;
+  /** Prints what is noted about these models, each thing once. */
+  readonly note: (models: readonly ModelSpec[]) => void;
   readonly models: readonly ModelSpec[];
   readonly compares: readonly CompareSpec[];
 }
 
-/** Reads and checks a file; warnings are printed, errors are printed and thrown as one UserError. */
+/** Reads and checks a file. Errors are printed and thrown as one UserError; what is noted about a model is printed when it is chosen. */
 export function loadSpec(file: string, overrides: readonly string[]): Spec {
   return specOf(readSpecFile(file), overrides);
 }
 
 export function specOf(source: SourceText, overrides: readonly string[]): Spec {
   const { models, compares, diagnostics, sources } = checkText(source, overrides);
-  process.stderr.write(renderDiagnostics(diagnostics, sources, { color: useColor() }));
+  const print = (some: readonly Diagnostic[]): void => void process.stderr.write(renderDiagnostics(some, sources, { color: useColor() }));
+  print(diagnostics.filter(isGeneral));
   const errors = diagnostics.filter((d) => d.severity === "error").length;
   if (errors > 0) throw new UserError(`${errors === 1 ? "1 error" : `${errors} errors`} in ${source.file}`);
   if (models.length === 0 && compares.length === 0) throw new UserError(`${source.file} holds no model`);
-  return { file: source.file, models, compares };
+  let noted = diagnostics.filter((d) => !isGeneral(d));
+  const note = (chosen: readonly ModelSpec[]): void => {
+    const now = noted.filter((d) => chosen.some(({ name }) => d.models.includes(name)));
+    noted = noted.filter((d) => !now.includes(d));
+    print(now);
+  };
+  return { file: source.file, models, compares, note };
 }
+
+const isGeneral = ({ severity, models }: Diagnostic): boolean => severity === "error" || models.length === 0;
 
 /** The one model of a file, or the one that --model names. */
 export function chooseModel(spec: Spec, options: SpecOptions): ModelSpec {
+  const model = chosenModel(spec, options);
+  spec.note([model]);
+  return model;
+}
+
+function chosenModel(spec: Spec, options: SpecOptions): ModelSpec {
   const all = modelsOf(spec);
   const names = all.map((model) => model.name);
   if (options.model !== undefined) return all.find((model) => model.name === options.model) ?? noModel(spec.file, options.model, names);
@@ -65,7 +90,9 @@ export function chooseModel(spec: Spec, options: SpecOptions): ModelSpec {
 
 /** All models of a file, or the one that --model names. */
 export function chooseModels(spec: Spec, options: SpecOptions): readonly ModelSpec[] {
-  return options.model === undefined ? modelsOf(spec) : [chooseModel(spec, options)];
+  const models = options.model === undefined ? modelsOf(spec) : [chosenModel(spec, options)];
+  spec.note(models);
+  return models;
 }
 
 /** Models, and variants that compare blocks make of them. */

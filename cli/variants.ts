@@ -15,8 +15,10 @@ export function modelsToCompare(spec: Spec, names: readonly string[]): readonly 
   const wanted = (block: string): boolean => names.length === 0 || names.includes(block);
   const blocks = spec.compares.filter((compare) => wanted(compare.name));
   const named = names.filter((name) => !spec.compares.some((compare) => compare.name === name)).flatMap((model) => chooseModels(spec, { model, set: [] }));
-  if (names.length > 0 || blocks.length > 0) return [...named, ...blocks.flatMap((compare) => compare.variants.map((variant) => variant.model))];
-  return spec.models;
+  const variants = blocks.flatMap((compare) => compare.variants.map((variant) => variant.model));
+  const models = names.length > 0 || blocks.length > 0 ? [...named, ...variants] : spec.models;
+  spec.note(models);
+  return models;
 }
 
 /** UserError unless there are at least two models of different names that can be trained on the same batches. */

@@ -364,3 +364,35 @@ describe("numbers of single precision", () => {
     expect(codes("model m { layer a {} }\ncompare c { base m  vary norm.eps in 1e-5, 1e-46 }")).toEqual(["indistinct-number"]);
   });
 });
+
+describe("what is written otherwise elsewhere", () => {
+  test.each([
+    { text: "model m { layer a { feed_forward dense { activation swiglu } } }", code: "unknown-choice", hint: "`activation silu  glu true`" },
+    { text: "model m { layer a { feed_forward moe { activation GeGLU } } }", code: "unknown-choice", hint: "`activation gelu  glu true`" },
+    { text: "model m { layer a { feed_forward reglu { d_ff 8 } } }", code: "unknown-kind", hint: "`activation relu  glu true`" },
+    { text: "model m { layer a { attention gqa { n_heads 4 } } }", code: "unknown-kind", hint: "n_kv_heads" },
+    { text: "function f(x) = max(x, 0)\nmodel m { layer a {} }", code: "unknown-item", hint: "`fn f(x) = max(x, 0)`" },
+    { text: "function f(x) {\n  return x;\n}\nmodel m { layer a {} }", code: "unknown-item", hint: "`fn f(x)" },
+    { text: "def f(x, y): return x + y\nmodel m { layer a {} }", code: "unknown-item", hint: "`fn f(x)" },
+    { text: "fn g(x) = x * x\nlet f = x -> x\nmodel m { layer a {} }", code: "unknown-item", hint: "`fn f(x)" },
+    { text: "model m { layer a { norm layernorm { eps 1e−3 } } }", code: "bad-number", hint: "`1e-3`" },
+    { text: "fn f(x) = x − 1\nmodel m { layer a {} }", code: "unexpected-character", hint: "a minus sign is `-`" },
+    { text: "model m { layer a {} seq_len –8 }", code: "unexpected-character", hint: "a minus sign is `-`" },
+    { text: "import “base.moeut”\nmodel m { layer a {} }", code: "unexpected-character", hint: "straight double quotes" },
+    { text: "import 'base.moeut'\nmodel m { layer a {} }", code: "unexpected-character", hint: "double quotes" },
+    { text: "model m { layer a {} stack a × 4 }", code: "unexpected-character", hint: "`*`" },
+    { text: "model m { layer a {} d_mоdel 8 }", code: "unexpected-character", hint: "letters a to z" }, // a Cyrillic о
+    { text: "model m { layer a {}\u200b }", code: "unexpected-character", hint: "cannot be seen" },
+  ])("$text", ({ text, code, hint }) => {
+    const { diagnostics } = checkText(`moeut 1\n${text}`);
+    expect(diagnostics.map((d) => d.code)).toEqual([code]);
+    expect(diagnostics[0]!.hint).toContain(hint);
+  });
+
+  test("spaces of other kinds are spaces", () => expect(codes("model m {\u00a0layer\u2003a {}\u3000d_model\u00a064 }")).toEqual([]));
+});
+
+test("independent mistakes of a model come together", () => {
+  const text = "model m { layer a { feed_forward moe { n_experts 2  top_k 4 } }  layer b { attention mha { n_heads 3  n_kv_heads 2  d_head 8 } }\n  core { state zero }  stack core(a, b) * 2  train { batch 3  accumulate 2 } }";
+  expect([...codes(text)].sort()).toEqual(["core-without-input", "top-k-exceeds-experts", "uneven-batch", "uneven-kv-heads"]);
+});

@@ -20,16 +20,28 @@ export function reportDepth(source: SourceText, tokens: readonly IToken[], repor
   return false;
 }
 
-/** Characters outside the language are reported and skipped: the rest of the line still means what it says. */
+/** What is outside the language is reported and skipped: the rest of the line still means what it says. */
 export function reportLexing(source: SourceText, lexed: ILexingResult, report: Reporter): Span[] {
   const characters = lexed.errors.map((error) => ({ start: error.offset, end: error.offset + Math.max(1, error.length) }));
-  const comments = (lexed.groups["foreignComments"] ?? []).map(({ startOffset: start, image }) => ({ start, end: start + (image[0] === "#" ? 1 : 2) }));
-  return [...characters, ...comments].map(({ start, end }) => {
+  const foreign = (lexed.groups["foreign"] ?? []).map((token) => ({ start: token.startOffset, end: token.startOffset + shownOf(token.image) }));
+  return [...characters, ...foreign].map(({ start, end }) => {
     const place = { file: source.file, start, end };
-    report.report("unexpected-character", place, { text: printable(source.text.slice(start, Math.min(end, start + 24))) });
+    const keyword = FUNCTION.exec(source.text.slice(start, end))?.[0];
+    if (keyword !== undefined) {
+      report.report("unknown-item", { ...place, end: start + keyword.length }, { name: keyword, nearest: "fn" });
+      return place;
+    }
+    const text = source.text.slice(start, Math.min(end, start + 24));
+    report.report("unexpected-character", place, { text, shown: printable(text) });
     return place;
   });
 }
+
+/** How much of something foreign is marked: the sign of a comment, or all of it. */
+const shownOf = (image: string): number => (image[0] === "#" ? 1 : image[0] === "/" ? 2 : image.length);
+
+/** A function of another language. */
+const FUNCTION = /^[a-z]+(?=[ \t]+\w+[ \t]*[(=])/;
 
 const printable = (text: string): string =>
   text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);

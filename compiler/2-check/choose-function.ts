@@ -25,7 +25,9 @@ export function chooseFunction(field: string, choices: readonly string[], word: 
     report.report("fn-parameters", span, { field, name: word, count: params.length }, [{ span: name.span, note: "defined here" }]);
     return null;
   }
-  return learns(word, fn.expr, span, name.span, report) ? { name: word, expr: fn.expr } : null;
+  if (learns(fn.expr)) return { name: word, expr: fn.expr };
+  report.report("constant-fn", span, { name: word }, [{ span: name.span, note: "defined here" }]);
+  return null;
 }
 
 /** Where sums and logits mostly are: 0, 0.5, -0.5, … -10. */
@@ -37,15 +39,15 @@ export function valuesTried(expr: Expr): readonly number[] {
   return TRIED.map((x) => f([x], 0));
 }
 
-/** False (reported) where its slope is 0 everywhere: no gradient would reach what is in front of it. */
-function learns(name: string, expr: Expr, span: Span, place: Span, report: Reporter): boolean {
+/** The first number tried where the function gives none, and what it gives; or null. */
+export function firstHole(expr: Expr): { readonly at: number; readonly value: number } | null {
+  const values = valuesTried(expr);
+  const hole = values.findIndex((value) => !Number.isFinite(value));
+  return hole < 0 ? null : { at: TRIED[hole]!, value: values[hole]! };
+}
+
+/** False where its slope is 0 everywhere: no gradient would reach what is in front of it. */
+function learns(expr: Expr): boolean {
   const f = compileExpr(expr);
-  const labels = [{ span: place, note: "defined here" }];
-  if (TRIED.every((x) => f([x + 0.013], 0) === f([x + 0.0131], 0))) {
-    report.report("constant-fn", span, { name }, labels);
-    return false;
-  }
-  const wrong = TRIED.find((x) => !Number.isFinite(f([x], 0)));
-  if (wrong !== undefined) report.report("fn-not-finite", span, { name, at: wrong, value: String(f([wrong], 0)) }, labels);
-  return true;
+  return !TRIED.every((x) => f([x + 0.013], 0) === f([x + 0.0131], 0));
 }

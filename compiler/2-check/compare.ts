@@ -1,7 +1,7 @@
 /** `compare` blocks → CompareSpec: every point of the grid becomes a model. */
 import { parseSequence } from "../1-parse/index.ts";
 import { measure } from "../counts/index.ts";
-import { nearest } from "../diagnostics/index.ts";
+import { about, nearest } from "../diagnostics/index.ts";
 import type { CompareAst, EntryAst, MatchAst, SequenceAst, ValueAst, VaryAst } from "../ir/ast.ts";
 import type { CompareSpec } from "../ir/compare-spec.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
@@ -152,7 +152,7 @@ function variant(name: string, base: ModelTree, point: readonly Coordinate[], ma
   const free = setFree({ ...tree, match: null }, match.by.text, match.by.span, context);
   const unknown = free === null ? null : theUnknown(free, context);
   if (free === null || unknown === null || unknown === undefined) return null;
-  return solve(free, unknown, match.what, measure(target, match.what), context.report);
+  return solve(free, unknown, match.what, measure(target, match.what), about(name, context.report));
 }
 
 /** The stack in a string; blanks in front of it keep its place in the file. Null (reported) if it is none. */

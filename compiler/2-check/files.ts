@@ -1,5 +1,5 @@
 /** A file with everything it imports, parsed. */
-import { nearest } from "../diagnostics/index.ts";
+import { createReporter, nearest } from "../diagnostics/index.ts";
 import { parse } from "../1-parse/index.ts";
 import type { EntryAst, FnAst, ImportAst, ModelAst, NameAst, SpecAst } from "../ir/ast.ts";
 import type { SourceText } from "../ir/source.ts";
@@ -59,11 +59,22 @@ function loadImport(statement: ImportAst, from: string, loader: Loader, open: re
   }
   const before = loader.loaded.get(source.file);
   if (before !== undefined) return before;
+  const trial = createReporter();
+  const ast = parse(source, trial);
+  if (isNoSpec(ast, trial)) {
+    loader.report.report("import-not-spec", statement.pathSpan, { path: statement.path });
+    return null;
+  }
   loader.sources.push(source);
-  const file = loadFile(parse(source, loader.report), loader, open);
+  for (const diagnostic of trial.all) loader.report.add(diagnostic);
+  const file = loadFile(ast, loader, open);
   loader.loaded.set(source.file, file);
   return file;
 }
+
+/** Some other text: it does not say that it is a spec, and does not read as one. Its lines are not shown: they may be anyone's. */
+const isNoSpec = ({ version, statements }: SpecAst, { errors }: Reporter): boolean =>
+  version === null && (errors > 0 || statements.some((s) => s.kind === "entry" && !ITEMS.includes(s.name.text)));
 
 function reportVersion(ast: SpecAst, report: Reporter): void {
   if (ast.version === null) {
@@ -97,7 +108,7 @@ function topLevel(ast: SpecAst, report: Reporter): readonly EntryAst[] {
     if (statement.kind === "entry" && statement.name.text === "moeut") report.report("late-version", statement.name.span, {});
     else if (statement.kind === "entry") {
       const name = statement.name.text;
-      report.report("unknown-item", statement.name.span, { name, nearest: /^(function|func|def|let)$/.test(name) ? "fn" : nearest(name, ITEMS) });
+      report.report("unknown-item", statement.name.span, { name, nearest: nearest(name, ITEMS) });
     } else {
       const home = statement.kind === "vary" ? "compare" : "model";
       report.report("misplaced-statement", statement.word, { statement: statement.kind, where: "a file", home });

@@ -1,17 +1,21 @@
 /** What is allowed but rarely meant, looked for in a model that is otherwise right. */
 import { attentionHasNorm, feedForwardHasNorm } from "../counts/index.ts";
 import type { Reporter } from "../diagnostics/index.ts";
-import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, FeedForwardSpec, FnSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 import { placementText } from "../ir/norm-placement.ts";
 import type { Span } from "../ir/source.ts";
-import { valuesTried } from "./choose-function.ts";
+import { firstHole, valuesTried } from "./choose-function.ts";
+import type { FieldValue } from "./field.ts";
+import { scopeAt } from "./functions.ts";
 import type { ModelTree } from "./model.ts";
-import { child, own, placeOf, type Settings } from "./settings.ts";
+import { child, type Context, own, placeOf, type Settings } from "./settings.ts";
 import { layersIn } from "./stack.ts";
 
-export function lint(model: ModelSpec, tree: ModelTree, report: Reporter): void {
+export function lint(model: ModelSpec, tree: ModelTree, context: Context): void {
+  const { report } = context;
   lintStack(model, tree, report);
   for (const layer of model.layers) lintLayer(layer, tree, report);
+  for (const layer of tree.layers) lintFunctions(layer.settings, context);
   lintPlacement(model, tree, report);
   lintDepth(model, tree, report);
   const { lr } = model.train.optimizer;
@@ -45,6 +49,19 @@ function lintStack(model: ModelSpec, tree: ModelTree, report: Reporter): void {
     more: model.layers[often.indexOf(most)]!.name, often: most, less: model.layers[fewer]!.name, seldom: most - 1,
   });
 }
+
+/** Of activations and scores, wherever a layer names one; layers that are not used have them too. */
+function lintFunctions({ fields, blocks }: Settings, context: Context): void {
+  for (const { value, span } of Object.values(fields)) {
+    if (!isFn(value)) continue;
+    const hole = firstHole(value.expr);
+    const place = own(scopeAt(context.functions, span), value.name)?.ast.name.span;
+    if (hole !== null) context.report.report("fn-not-finite", span, { name: value.name, at: hole.at, value: String(hole.value) }, place === undefined ? [] : [{ span: place, note: "defined here" }]);
+  }
+  for (const block of Object.values(blocks)) lintFunctions(block, context);
+}
+
+const isFn = (value: FieldValue | null): value is FnSpec => typeof value === "object" && value !== null && "expr" in value;
 
 type Part = "attention" | "feed_forward";
 

@@ -44,15 +44,16 @@ export function buildModel(tree: ModelTree, context: BuildContext): ModelSpec | 
   const applications = applied(tree, context);
   const dModel = sizes?.d_model ?? null;
   const built = tree.layers.map((l) => buildLayer(l.name, l.settings, { ...context, dModel, layerSpan: l.span }));
+  const halting = buildHalting(child(tree.root, "halting"), tree.span, context);
+  const core = buildCore(child(tree.root, "core"), applications?.core ?? null, context);
   if (sizes === null || train === null || applications === null || tree.broken) return null;
 
   const { pools, schedule } = schedulePools(applications.applications);
   const layers = pools.map((p) => named(built[tree.layers.findIndex((l) => l.name === p.layer)] ?? null, p));
-  if (!layers.every((layer) => layer !== null) || !wholeBatches(layers, train.accumulate, context)) return null;
+  const whole = wholeBatches(layers.filter((layer) => layer !== null), train.accumulate, context);
+  if (!layers.every((layer) => layer !== null) || !whole) return null;
   const embedding = buildEmbedding(child(tree.root, "embedding"), layers, sizes.d_model, context);
   const head = buildHead(child(tree.root, "head"), layers, context);
-  const halting = buildHalting(child(tree.root, "halting"), tree.span, context);
-  const core = buildCore(child(tree.root, "core"), applications.core, context);
   if (embedding === null || head === null || halting === "broken" || core === "broken") return null;
   return {
     name: tree.name, span: tree.span, vocabSize: sizes.vocab_size, seqLen: sizes.seq_len, dModel: sizes.d_model,

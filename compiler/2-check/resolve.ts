@@ -2,7 +2,7 @@
 import { measure } from "../counts/index.ts";
 import type { MatchAst, ModelAst } from "../ir/ast.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
-import { nearest } from "../diagnostics/index.ts";
+import { about, nearest } from "../diagnostics/index.ts";
 import { checkClaims, measureOf } from "./claims.ts";
 import { findModel, type FoundModel, type LoadedFile, namesInScope } from "./files.ts";
 import type { Trees } from "./inherit.ts";
@@ -86,18 +86,18 @@ function matchedBy(state: State, found: FoundModel): FoundModel | null {
 }
 
 function build(state: State, original: ModelTree, file: LoadedFile): ModelSpec | null {
-  const { context } = state;
+  const context = { ...state.context, report: about(original.name, state.context.report) };
   const free = freeBy(original, context);
   if (free === null) return null;
-  const spec = free.match === null ? withoutMatch(free.tree, context) : matched(state, free.tree, free.match, file);
+  const spec = free.match === null ? withoutMatch(free.tree, context) : matched(state, free.tree, free.match, file, context);
   if (spec === null || original.faulty) return null;
-  lint(spec, free.tree, context.report);
+  lint(spec, free.tree, context);
   return spec;
 }
 
-function matched(state: State, tree: ModelTree, match: MatchAst, file: LoadedFile): ModelSpec | null {
-  const { report } = state.context;
-  const unknown = theUnknown(tree, state.context);
+function matched(state: State, tree: ModelTree, match: MatchAst, file: LoadedFile, context: Context): ModelSpec | null {
+  const { report } = context;
+  const unknown = theUnknown(tree, context);
   const what = measureOf(match.measure, report);
   const target = targetOf(state, match, tree, file);
   if (unknown === null || unknown === undefined || what === null || target === null) return null;

@@ -23,6 +23,8 @@ export interface Diagnostic {
   /** The smallest wrong range; null for findings about no text (a missing file). */
   readonly span: Span | null;
   readonly labels: readonly Label[];
+  /** Names of the models that it is about; none where it is about the text, or about a statement that several inherit. */
+  readonly models: readonly string[];
 }
 
 /** Collects findings. Passed down through the phases; the only thing in them that is written to. */
@@ -39,20 +41,20 @@ export interface Reporter {
 /** Makes one finding without a reporter, for commands that stop at the first. */
 export function diagnose<C extends Code>(code: C, span: Span | null, facts: Facts<C>, labels: readonly Label[] = []): Diagnostic {
   const entry = CATALOGUE[code] as { severity: Severity; message: (f: Facts<C>) => string; hint: (f: Facts<C>) => string };
-  return { code, severity: entry.severity, message: entry.message(facts), hint: entry.hint(facts), span, labels };
+  return { code, severity: entry.severity, message: entry.message(facts), hint: entry.hint(facts), span, labels, models: [] };
 }
 
 /** A reporter that keeps one copy of equal findings: what a parent did wrong is not repeated for every child. */
 export function createReporter(): Reporter {
   const all: Diagnostic[] = [];
-  const seen = new Set<string>();
+  const seen = new Map<string, number>();
   let errors = 0;
   const add = (made: Diagnostic): void => {
     if (made.severity === "error") errors++;
     const key = `${made.code} ${made.span?.file} ${made.span?.start} ${made.span?.end} ${made.message}`;
-    if (seen.has(key)) return;
-    seen.add(key);
-    all.push(made);
+    const before = seen.get(key);
+    if (before !== undefined) all[before] = { ...all[before]!, models: [...new Set([...all[before]!.models, ...made.models])] };
+    else seen.set(key, all.push(made) - 1);
   };
   return {
     all,
@@ -62,8 +64,15 @@ export function createReporter(): Reporter {
   };
 }
 
+/** The same reporter, for what is about one model. */
+export function about(model: string, reporter: Reporter): Reporter {
+  const add = (made: Diagnostic): void => reporter.add({ ...made, models: [model] });
+  return { all: reporter.all, get errors() { return reporter.errors; }, add, report: (code, span, facts, labels = []) => add(diagnose(code, span, facts, labels)) };
+}
+
 /** In reading order: by file as given, then by position. Findings without a place come first. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[], sources: readonly SourceText[]): Diagnostic[] {
-  const fileRank = (d: Diagnostic): number => (d.span === null ? -1 : sources.findIndex((s) => s.file === d.span!.file));
+  const ranks = new Map(sources.map(({ file }, i) => [file, i]));
+  const fileRank = (d: Diagnostic): number => (d.span === null ? -1 : (ranks.get(d.span.file) ?? -1));
   return [...diagnostics].sort((x, y) => fileRank(x) - fileRank(y) || (x.span?.start ?? 0) - (y.span?.start ?? 0));
 }

@@ -1,7 +1,7 @@
 /** Diagnostics as text: one heading, the source lines that matter with their marks, one hint. Pure. */
 import type { SourceText, Span } from "../ir/source.ts";
 import type { Diagnostic } from "./index.ts";
-import type { Severity } from "./entry.ts";
+import { plural, type Severity } from "./entry.ts";
 
 export interface RenderOptions {
   readonly color: boolean;
@@ -91,11 +91,19 @@ export function renderDiagnostic(diagnostic: Diagnostic, sources: readonly Sourc
   return lines.join("\n");
 }
 
-/** All diagnostics, a blank line between them, a line break at the end; "" for none. */
+/** Nobody reads more at once. */
+const MOST = 50;
+
+/** All diagnostics, or the gravest MOST and how many are left; a blank line between them, a line break at the end; "" for none. */
 export function renderDiagnostics(
   diagnostics: readonly Diagnostic[],
   sources: readonly SourceText[],
   options: RenderOptions = { color: false },
 ): string {
-  return diagnostics.length === 0 ? "" : `${diagnostics.map((d) => renderDiagnostic(d, sources, options)).join("\n\n")}\n`;
+  const gravest = new Set((["error", "warning", "note"] as const).flatMap((severity) => diagnostics.filter((d) => d.severity === severity)).slice(0, MOST));
+  const rendered = diagnostics.filter((d) => gravest.has(d)).map((d) => renderDiagnostic(d, sources, options));
+  const left = diagnostics.filter((d) => !gravest.has(d));
+  const counts = (["error", "warning", "note"] as const).map((severity) => [left.filter((d) => d.severity === severity).length, severity] as const);
+  const more = counts.filter(([count]) => count > 0).map(([count, severity]) => plural(count, severity)).join(", ");
+  return diagnostics.length === 0 ? "" : `${[...rendered, ...(more === "" ? [] : [`and ${more} more`])].join("\n\n")}\n`;
 }

@@ -1,12 +1,12 @@
 /** Names that mean nothing where they stand, and statements in the wrong place. */
 import { error, oneOf, suggest } from "../entry.ts";
-import { notYet } from "../not-yet.ts";
+import { elsewhere } from "../elsewhere.ts";
 
 export const NAME_MESSAGES = {
   "unknown-field": error<{ name: string; where: string; nearest: string | null; meant: string; homes: readonly string[]; choices: readonly string[]; bare: boolean }>({
     message: (p) => `${p.where} has no field \`${p.name}\``,
     hint: (p) => {
-      const absent = p.homes.length > 0 ? null : notYet(p.name);
+      const absent = p.homes.length > 0 ? null : elsewhere(p.name);
       if (absent !== null) return absent;
       if (p.nearest !== null) return `did you mean \`${p.nearest}\`?`;
       if (p.homes.length > 0) return `${p.meant === p.name ? `\`${p.name}\`` : `\`${p.name}\` is called \`${p.meant}\` here and`} belongs to ${oneOf(p.homes)}`;
@@ -16,7 +16,7 @@ export const NAME_MESSAGES = {
   }),
   "unknown-item": error<{ name: string; nearest: string | null }>({
     message: (p) => `\`${p.name}\` is nothing that a file can contain`,
-    hint: (p) => notYet(p.name) ?? (p.nearest !== null ? `did you mean \`${p.nearest}\`?` : "at the top of a file stand `import`, `fn`, `model`, `compare` and `train`"),
+    hint: (p) => elsewhere(p.name) ?? (p.nearest === "fn" ? "a function is written `fn f(x) = max(x, 0)`" : p.nearest !== null ? `did you mean \`${p.nearest}\`?` : "at the top of a file stand `import`, `fn`, `model`, `compare` and `train`"),
   }),
   "misplaced-statement": error<{ statement: string; where: string; home: string }>({
     message: (p) => `\`${p.statement}\` cannot stand in ${p.where}`,
@@ -24,7 +24,7 @@ export const NAME_MESSAGES = {
   }),
   "unknown-kind": error<{ block: string; name: string; nearest: string | null; choices: readonly string[] }>({
     message: (p) => `there is no ${p.block} \`${p.name}\``,
-    hint: (p) => notYet(p.name) ?? suggest(p.nearest, p.choices),
+    hint: (p) => elsewhere(p.name) ?? suggest(p.nearest, p.choices),
   }),
   "unknown-model": error<{ name: string; nearest: string | null; choices: readonly string[] }>({
     message: (p) => `there is no model \`${p.name}\` in this file or its imports`,
@@ -36,7 +36,7 @@ export const NAME_MESSAGES = {
   }),
   "unknown-stack-function": error<{ name: string }>({
     message: (p) => `\`${p.name}(…)\` means nothing in a stack`,
-    hint: (p) => notYet(p.name) ?? "`own(…)` gives every application inside its own weights, `core(…)` marks the recurrent core; plain parentheses only group",
+    hint: (p) => elsewhere(p.name) ?? "`own(…)` gives every application inside its own weights, `core(…)` marks the recurrent core; plain parentheses only group",
   }),
   "misplaced-core": error<{ nested: boolean }>({
     message: (p) => (p.nested ? "`core(…)` stands inside another group" : "this is the second `core(…)` of the stack"),
@@ -58,6 +58,10 @@ export const NAME_MESSAGES = {
     message: (p) => `cannot read \`${p.path}\`${p.reason === "" ? "" : `: ${p.reason}`}`,
     hint: () => "imported paths are relative to the file that imports",
   }),
+  "import-not-spec": error<{ path: string }>({
+    message: (p) => `\`${p.path}\` is not a spec`,
+    hint: () => "if it is meant as one, make `moeut 1` its first line",
+  }),
   "import-cycle": error<{ path: string }>({
     message: (p) => `\`${p.path}\` is already being read: the files import each other`,
     hint: () => "move what both need to a third file",
@@ -68,7 +72,7 @@ export const NAME_MESSAGES = {
   }),
   "unknown-path": error<{ path: string; part: string; where: string; nearest: string | null; choices: readonly string[] }>({
     message: (p) => `\`${p.path}\` leads nowhere: ${p.where} has no \`${p.part}\``,
-    hint: (p) => notYet(p.part) ?? suggest(p.nearest, p.choices),
+    hint: (p) => elsewhere(p.part) ?? suggest(p.nearest, p.choices),
   }),
   "no-layers": error<{ name: string }>({
     message: (p) => `model \`${p.name}\` has no layers`,

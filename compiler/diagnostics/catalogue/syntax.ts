@@ -15,10 +15,32 @@ const CHARACTER_HINTS: Readonly<Record<string, string>> = {
   "]": "a list is its values with commas between: `scope sequence, passes`",
 };
 
+/** Characters that word processors and web pages put in place of those of the language. */
+const LOOK_ALIKES: readonly (readonly [characters: RegExp, hint: string])[] = [
+  [/[\u2010-\u2015\u2212\ufe63\uff0d]/u, "a minus sign is `-`, the character of the keyboard"],
+  [/[\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f\uff02\uff07]/u, 'strings stand in straight double quotes: "base.moeut"'],
+  [/[\u00d7\u00b7\u2217\u22c5\u2715]/u, "a product is written `*`"],
+  [/[\u00f7\u2044\u2215]/u, "a quotient is written `/`"],
+  [/[\u2264\u2265]/u, "comparisons are written `<=` and `>=`"],
+  [/[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\u180e]/u, "this character cannot be seen; remove it"],
+  [/[\p{L}\p{M}\p{N}]/u, "names and numbers are made of the letters a to z, digits and `_`"],
+];
+
+const characterHint = (text: string): string =>
+  CHARACTER_HINTS[text[0]!] ?? LOOK_ALIKES.find(([characters]) => characters.test(unusual(text)))?.[1] ?? "remove it";
+
+/** U+2212 */
+const codePoint = (character: string): string => `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
+/** The first character that is not on every keyboard, or "". */
+const unusual = (text: string): string => /[^\x00-\x7f]/u.exec(text)?.[0] ?? "";
+
+const withMinus = (text: string): string => text.replace(/[\u2010-\u2015\u2212]/g, "-");
+
 export const SYNTAX_MESSAGES = {
-  "unexpected-character": error<{ text: string }>({
-    message: (p) => `\`${p.text}\` has no meaning here`,
-    hint: (p) => CHARACTER_HINTS[p.text[0]!] ?? "remove it",
+  /** `text` as it is, `shown` without what a terminal would act on. */
+  "unexpected-character": error<{ text: string; shown: string }>({
+    message: (p) => `\`${p.shown}\` has no meaning here${unusual(p.text) === "" ? "" : ` (${codePoint(unusual(p.text))})`}`,
+    hint: (p) => characterHint(p.text),
   }),
   "unterminated-string": error<Record<never, never>>({
     message: () => "this string does not end",
@@ -26,7 +48,7 @@ export const SYNTAX_MESSAGES = {
   }),
   "bad-number": error<{ text: string }>({
     message: (p) => `\`${p.text}\` is not a number`,
-    hint: () => "numbers look like 412, 10_000, 0.5, 2.5e-4, 44.3M (K thousand, M million, B billion)",
+    hint: (p) => withMinus(p.text) !== p.text ? `the minus sign is another character here; write \`${withMinus(p.text)}\`` : "numbers look like 412, 10_000, 0.5, 2.5e-4, 44.3M (K thousand, M million, B billion)",
   }),
   "reserved-word": error<{ word: string }>({
     message: (p) => `\`${p.word}\` is a word of the language and cannot name anything`,

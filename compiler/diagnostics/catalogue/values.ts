@@ -1,6 +1,6 @@
 /** Values that a field cannot take, and values that contradict each other. */
 import { error, grouped, oneOf, plural, suggest } from "../entry.ts";
-import { notYet } from "../not-yet.ts";
+import { elsewhere } from "../elsewhere.ts";
 
 export const VALUE_MESSAGES = {
   "missing-value": error<{ name: string; expected: string }>({
@@ -12,7 +12,7 @@ export const VALUE_MESSAGES = {
   }),
   "unknown-choice": error<{ name: string; found: string; nearest: string | null; choices: readonly string[]; definition: string | null }>({
     message: (p) => `\`${p.name}\` cannot be \`${p.found}\``,
-    hint: (p) => notYet(p.found) ?? suggest(p.nearest, p.choices) + (p.definition !== null && p.nearest === null ? `, or define it at the top of the file: \`${p.definition}\`` : ""),
+    hint: (p) => elsewhere(p.found) ?? suggest(p.nearest, p.choices) + (p.definition !== null && p.nearest === null ? `, or define it at the top of the file: \`${p.definition}\`` : ""),
   }),
   "out-of-range": error<{ name: string; value: string; range: string }>({
     message: (p) => `\`${p.name}\` is ${p.value}, but must be ${p.range}`,
