@@ -6,7 +6,7 @@ import { compareVariants } from "../runtime/compare/index.ts";
 import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts";
 import type { CompareHooks, CompareOptions, Variant } from "../runtime/compare/run.ts";
 import type { About } from "../runtime/compare/summary.ts";
-import { byteTokenizer, datasetOf } from "../runtime/data/index.ts";
+import { byteTokenizer, datasetOf, type Text } from "../runtime/data/index.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/package-root.ts";
 import { differenceText, count, loss, memory, ratioText, time } from "../runtime/report/words.ts";
@@ -33,19 +33,18 @@ export interface ComparisonOptions {
 /** Evaluations along a run where the recipe asks for none. */
 const EVALUATIONS = 10;
 
-const BUILT_IN_SPLIT = /^scan:/;
-
 /** How the held-out text was chosen: see splitText. */
-const heldOutWords = (source: readonly string[]): string =>
-  source.some((name) => BUILT_IN_SPLIT.test(name)) ? "the test split of the source" : "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise";
+const heldOutWords = ({ heldOut }: Text): string =>
+  heldOut === null ? "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise" : "the part that the source itself holds out";
 
 /** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
 export async function compareModels(device: () => Promise<DeviceHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
   const { models, seeds, source, out, finalTokens } = options;
   requireComparable(models);
   const { seqLen, train: { steps, batch } } = models[0]!;
-  const load = loader(models, source);
-  const { dataId, nTokens } = await load(seeds[0]!, batch);
+  // All variants read the same text, so its tokens must be in every vocabulary.
+  const text = readData(source, { tokenizer: byteTokenizer, vocabSize: Math.min(...models.map((model) => model.vocabSize)) });
+  const { dataId, nTokens } = datasetOf(text, { seqLen, batch, seed: seeds[0]! });
   const data: DataInfo = { source, id: dataId, tokenizer: byteTokenizer.id, tokens: nTokens };
   const variants = models.map((model) => variantOf(model, data, device));
   const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) => ({ info: info(seed, { kind: "", name: "" }), spec })));
@@ -54,27 +53,21 @@ export async function compareModels(device: () => Promise<DeviceHandle>, options
   const evalTokens = 4 * batch * seqLen;
   openComparison(out, { format: 1, variants: variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe })), seeds, data, evalTokens, finalTokens }, runs);
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${grouped(steps)} steps of ${grouped(batch * seqLen)} tokens each, on ${info.name}`);
-  return withProgress(steps, batch * seqLen, (hooks) => compareVariants(compareOptions(options, variants, load, evalTokens), about(options, data), hooks));
+  return withProgress(steps, batch * seqLen, (hooks) => compareVariants(compareOptions(options, variants, text, evalTokens), about(options, text, data), hooks));
 }
 
-/** All variants read the same text, so its tokens must be in every vocabulary. */
-function loader(models: readonly ModelSpec[], source: readonly string[]): CompareOptions["data"] {
-  const text = readData(source, { tokenizer: byteTokenizer, vocabSize: Math.min(...models.map((model) => model.vocabSize)) });
-  const { seqLen } = models[0]!;
-  return async (seed, batch) => datasetOf(text, { seqLen, batch, seed });
-}
-
-function compareOptions(options: ComparisonOptions, variants: readonly Variant[], data: CompareOptions["data"], evalTokens: number): CompareOptions {
+function compareOptions(options: ComparisonOptions, variants: readonly Variant[], text: Text, evalTokens: number): CompareOptions {
   const { out, seeds, finalTokens, prompt, sampleTokens, models } = options;
-  const { steps, evalEvery } = models[0]!.train;
+  const { seqLen, train: { steps, evalEvery } } = models[0]!;
+  const data: CompareOptions["data"] = async (seed, batch) => datasetOf(text, { seqLen, batch, seed });
   const every = evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
   return { out, variants, seeds, tokenizer: byteTokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens };
 }
 
-function about({ title, baseline, source, models }: ComparisonOptions, data: DataInfo): About {
+function about({ title, baseline, models }: ComparisonOptions, text: Text, data: DataInfo): About {
   const { seqLen, train: { steps, batch } } = models[0]!;
   return {
-    title, baseline, data, heldOut: heldOutWords(source), versions: { moeut: VERSION, node: process.versions.node },
+    title, baseline, data, heldOut: heldOutWords(text), versions: { moeut: VERSION, node: process.versions.node },
     budget: { steps, batch, seq_len: seqLen, tokens: steps * batch * seqLen },
   };
 }

@@ -1,4 +1,5 @@
 /** Step times measured in turn, so that whatever slows the machine for a while slows all variants alike. */
+import type { Dataset } from "../data/index.ts";
 import { messageOf } from "../errors.ts";
 import type { AdapterName, Session } from "../session.ts";
 import { trainStep } from "../standalone/train-step.ts";
@@ -16,20 +17,19 @@ const SECONDS = { variant: 2, turn: 0.1 };
 interface Timed {
   readonly variant: Variant;
   readonly run: SoundRun;
+  readonly data: Dataset;
   /** Seconds of a step: the median of each turn. */
   readonly rounds: number[];
 }
 
 /** Writes the step times of all variants that were trained, unless they are known. @returns false if stopped early */
 export async function measureStepTimes(options: CompareOptions, sessions: Sessions, hooks: CompareHooks = {}): Promise<boolean> {
-  const timed = options.variants.flatMap((variant): readonly Timed[] => {
-    const run = firstSoundRun(options, variant);
-    return run === null ? [] : [{ variant, run, rounds: [] }];
-  });
-  if (timed.length < 2 || areKnown(readStepTimes(options.out), timed)) return true;
+  const trained = options.variants.filter((variant) => firstSoundRun(options, variant) !== null);
+  if (trained.length < 2 || areKnown(readStepTimes(options.out), trained)) return true;
   hooks.onPhase?.("measuring step times in turn …");
   try {
-    const adapter = await takeTurns(options, timed, sessions, hooks);
+    const timed = await Promise.all(trained.map((variant) => timedOf(options, variant)));
+    const adapter = await takeTurns(timed, sessions, hooks);
     if (adapter === null) return false;
     const seconds = Object.fromEntries(timed.map(({ variant, rounds }) => [variant.name, { specHash: variant.specHash, rounds }]));
     writeStepTimes(options.out, { format: 1, adapter, variants: seconds });
@@ -39,17 +39,22 @@ export async function measureStepTimes(options: CompareOptions, sessions: Sessio
   return true;
 }
 
+async function timedOf(options: CompareOptions, variant: Variant): Promise<Timed> {
+  const run = firstSoundRun(options, variant)!;
+  return { variant, run, data: await dataOf(options, variant, run.seed), rounds: [] };
+}
+
 /** @returns null if stopped early */
-async function takeTurns(options: CompareOptions, timed: readonly Timed[], sessions: Sessions, hooks: CompareHooks): Promise<AdapterName | null> {
+async function takeTurns(timed: readonly Timed[], sessions: Sessions, hooks: CompareHooks): Promise<AdapterName | null> {
   const started = performance.now();
   const isLong = (): boolean => performance.now() - started > 1000 * SECONDS.variant * timed.length;
   let adapter: AdapterName | null = null;
   for (let round = 0; round < ROUNDS.least || (round < ROUNDS.most && !isLong()); round++) {
     // Back and forth, so that a steady drift falls on all alike.
-    for (const { variant, run, rounds } of round % 2 === 0 ? timed : timed.toReversed()) {
+    for (const one of round % 2 === 0 ? timed : timed.toReversed()) {
       if (hooks.shouldStop?.() === true) return null;
-      const { session, isNew } = await sessions.get(variant);
-      rounds.push(await turn(options, variant, run, session, isNew || round === 0));
+      const { session, isNew } = await sessions.get(one.variant);
+      one.rounds.push(await turn(one, session, isNew || round === 0));
       adapter = session.adapter;
     }
   }
@@ -57,13 +62,11 @@ async function takeTurns(options: CompareOptions, timed: readonly Timed[], sessi
 }
 
 /** Times of different turns cannot be held against each other, so a variant that joins has all measured again. */
-const areKnown = (known: StepTimes | null, timed: readonly Timed[]): boolean =>
-  known !== null && timed.every(({ variant }) => known.variants[variant.name]?.specHash === variant.specHash);
+const areKnown = (known: StepTimes | null, trained: readonly Variant[]): boolean =>
+  known !== null && trained.every(({ name, specHash }) => known.variants[name]?.specHash === specHash);
 
 /** Trains on from the last checkpoint, and throws that away. @returns seconds of a step */
-async function turn(options: CompareOptions, variant: Variant, { seed, folder }: SoundRun, { executor, params }: Session, isFirst: boolean): Promise<number> {
-  const { recipe } = variant;
-  const data = await dataOf(options, variant, seed);
+async function turn({ variant: { recipe }, run: { seed, folder }, data }: Timed, { executor, params }: Session, isFirst: boolean): Promise<number> {
   const stepTime = async (step: number): Promise<number> => {
     const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
     const started = performance.now();
