@@ -114,6 +114,24 @@ test("compare: interrupted and started again, it ends with results and a report"
   expect(other.stderr).toMatch(/moeut-seed0: steps is 7, but the run was made with 6.*\n.*dense-seed0: steps is 7/);
 });
 
+test("compare: the budget is of the variants that are chosen, one that is too large fails alone, and one that cannot write has results", async () => {
+  const file = join(scratch, "budget.moeut");
+  writeFileSync(file, `moeut 1
+model other { vocab_size 256  seq_len 64  d_model 16  layer a { feed_forward dense { d_ff 16 } }  train { batch 8 } }
+model open from other { seq_len 16  layer * { attention { causal false } }  train { batch 2  accumulate 2 } }
+model huge from open { vocab_size 16_000_000  train { accumulate 1 } }
+`);
+  const out = join(scratch, "budget");
+  const result = await moeut(["compare", file, "--model", "open", "--model", "huge", "--tokens", "64", "--seeds", "1", "--eval-tokens", "64", "--data", "scan", "--out", out, "--json"]);
+  const results = json(result);
+  expect(result.status).toBe(0);
+  expect(results.budget).toEqual({ steps: 2, batch: 2, seq_len: 16, tokens: 64 });
+  expect(results.variants[0]).toMatchObject({ validation_loss: { sd: null }, sample: null });
+  expect(results.variants[1].runs[0].failed).toMatch(/huge is too large for/);
+  expect(result.stderr).toMatch(/no sample of open: .*causal false/);
+  expect(existsSync(join(out, "report.html"))).toBe(true);
+});
+
 describe("verify", () => {
   test("sound numbers pass, changed ones do not, and a folder that cannot be read does not hide the others", async () => {
     const [sound, changed] = [join(scratch, "sound"), join(scratch, "changed")];
