@@ -53,7 +53,7 @@ export async function compareModels(device: () => Promise<DeviceHandle>, options
   const evalTokens = 4 * batch * seqLen;
   openComparison(out, { format: 1, variants: variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe })), seeds, data, evalTokens, finalTokens }, runs);
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${grouped(steps)} steps of ${grouped(batch * seqLen)} tokens each, on ${info.name}`);
-  return withProgress(steps, batch * seqLen, (hooks) => compareVariants(compareOptions(options, variants, text, evalTokens), about(options, text, data), hooks));
+  return withProgress(out, steps, batch * seqLen, (hooks) => compareVariants(compareOptions(options, variants, text, evalTokens), about(options, text, data), hooks));
 }
 
 function compareOptions(options: ComparisonOptions, variants: readonly Variant[], text: Text, evalTokens: number): CompareOptions {
@@ -72,8 +72,8 @@ function about({ title, baseline, models }: ComparisonOptions, text: Text, data:
   };
 }
 
-async function withProgress<T>(steps: number, tokensPerStep: number, work: (hooks: CompareHooks) => Promise<T>): Promise<T> {
-  const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once");
+async function withProgress<T>(out: string, steps: number, tokensPerStep: number, work: (hooks: CompareHooks) => Promise<T>): Promise<T> {
+  const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", () => `finished runs and checkpoints stay in ${out}, and the same command continues`);
   let progress: Progress | null = null;
   const label = (variant: Variant, seed: number): string => `${variant.name} seed ${seed}`;
   let current = "";

@@ -1,10 +1,16 @@
 /** The entry of `moeut`. */
+import { cannotWrite, systemCode } from "../runtime/errors.ts";
 import { runCommand } from "./program.ts";
+import { say } from "./terminal.ts";
 
-/** A reader that went away (`moeut inspect … | head`) is no error. */
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+/** Output that nobody reads (`moeut train … 2>&1 | head`, a terminal that is gone) is lost, and nothing else: the command goes on as if it were read. */
+const UNREAD = new Set(["EPIPE", "EIO"]);
+process.stderr.on("error", () => {});
+process.stdout.on("error", (error) => {
+  if (UNREAD.has(systemCode(error))) return;
+  const { message, exitStatus } = cannotWrite("the result to standard output", error);
+  say(`error: ${message}`);
+  process.exitCode = exitStatus;
 });
 
 process.exitCode = await runCommand(process.argv.slice(2));

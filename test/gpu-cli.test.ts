@@ -1,5 +1,5 @@
 /** The commands end to end, on the adapter of this machine. */
-import { mkdtempSync, readFileSync, rmSync, existsSync, cpSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, existsSync, cpSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -41,11 +41,28 @@ describe("training", () => {
     expect(readLog(join(scratch, "killed", "log.jsonl")).map(({ seconds: _, ...r }) => r)).toEqual(readLog(join(scratch, "straight", "log.jsonl")).map(({ seconds: _, ...r }) => r));
   });
 
-  test("Ctrl-C saves, exits cleanly, and the run resumes to the same bits", async () => {
-    const stopped = await moeutStopped(train("stopped"), /step +3\//, "SIGINT");
-    expect(stopped).toMatchObject({ status: 0, stdout: expect.stringMatching(/stopped after step \d+ of 12, saved/) });
-    expect((await moeut(train("stopped", "--resume"))).status).toBe(0);
-    expect(bytesOf("stopped")).toEqual(bytesOf("straight"));
+  test.each([["SIGINT", 130], ["SIGHUP", 129]] as const)("%s saves, exits with %i, and the run resumes to the same bits", async (signal, status) => {
+    const stopped = await moeutStopped(train(signal), /step +3\//, signal);
+    expect(stopped).toMatchObject({ status, stdout: expect.stringMatching(/stopped after step \d+ of 12, saved/) });
+    expect((await moeut(train(signal, "--resume"))).status).toBe(0);
+    expect(bytesOf(signal)).toEqual(bytesOf("straight"));
+  });
+
+  test("output that nobody reads any more is lost, and nothing else", async () => {
+    const { status } = await moeut(train("unread"), (_, child) => (child.stdout!.destroy(), child.stderr!.destroy()));
+    expect(status).toBe(0);
+    expect(bytesOf("unread")).toEqual(bytesOf("straight"));
+  });
+
+  test("a second training of a run in use is refused; the first goes on", async () => {
+    let second: ReturnType<typeof moeutHere> | null = null;
+    const first = await moeut(train("twice"), (all) => {
+      if (all.includes("step  1/")) second ??= moeutHere(train("twice", "--resume"));
+    });
+    expect(first.status).toBe(0);
+    expect(await second).toMatchObject({ status: 1, stderr: expect.stringMatching(/twice is in use by process \d+ since .* UTC; wait for it to end, or stop it/) as string });
+    expect(bytesOf("twice")).toEqual(bytesOf("straight"));
+    expect(readdirSync(join(scratch, "twice")).sort()).toEqual(["checkpoint.json", "checkpoints", "log.jsonl", "run.json", "spec.moeut"]);
   });
 
   test.each([
@@ -99,7 +116,7 @@ test("compare: interrupted and started again, it ends with results and a report"
   const out = join(scratch, "compared");
   const args = ["compare", "specs/demo.moeut", "--data", "typescript", "--steps", "6", "--seeds", "1", "--eval-tokens", "512", "--set", "train.eval_every=3", "--set", "seq_len=32", "--set", "train.batch=2", "--out", out];
   const stopped = await moeutStopped(args, /dense seed 0 +step +2\//, "SIGINT");
-  expect(stopped).toMatchObject({ status: 0, stdout: expect.stringContaining("the same command continues") });
+  expect(stopped).toMatchObject({ status: 130, stdout: expect.stringContaining("the same command continues") });
   const result = await moeut([...args, "--json"]);
   const results = json(result);
   expect(result.stderr).not.toContain("moeut seed 0  step");

@@ -7,6 +7,7 @@ import { shareByKernel, timeRuns, type KernelShare, type Timing } from "../../ru
 import { createRandom } from "../../runtime/standalone/random.ts";
 import { initialize } from "../../runtime/standalone/initialize.ts";
 import { updateWords } from "../../runtime/standalone/schedule.ts";
+import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, addSpecOptions, whole, type AdapterOption, type SpecOptions } from "../options.ts";
 import { loadModel, openAdapter, type PlannedSession } from "../session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
@@ -25,7 +26,7 @@ export function define(command: Command): void {
     .addOption(new Option("--mode <mode>", "what to measure").choices(["train", "forward", "generate"]).default("train"))
     .option("--runs <n>", "timed runs after one that warms up", whole(1), 7)
     .option("--json", "print one JSON document")
-    .action(run);
+    .action(interruptible(run));
 }
 
 /** What one run is: its entries, the tokens it consumes, and its work as a multiple of the forward pass. */

@@ -5,6 +5,7 @@ import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { conclusion } from "../../runtime/report/conclusion.ts";
 import { baselineOf, compareModels, resultTable } from "../comparison.ts";
+import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, collect, outFolder, separateSpecs, whole, withSteps, type AdapterOption } from "../options.ts";
 import { withDevices } from "../session.ts";
 import { loadSpec } from "../spec.ts";
@@ -37,7 +38,7 @@ export function define(command: Command): void {
     .option("--eval-tokens <n>", "held-out tokens behind the final losses, at most", whole(1), 32_768)
     .option("--prompt <text>", "what the samples continue (default: the beginning of the held-out text)")
     .option("--json", "print the results as one JSON document")
-    .action(run);
+    .action(interruptible(run));
 }
 
 async function run(words: readonly string[], options: Options): Promise<void> {

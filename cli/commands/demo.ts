@@ -7,6 +7,7 @@ import { conclusion } from "../../runtime/report/conclusion.ts";
 import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
 import { compareModels, resultTable } from "../comparison.ts";
+import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, outFolder, whole, type AdapterOption } from "../options.ts";
 import { withDevices } from "../session.ts";
 import { loadSpec } from "../spec.ts";
@@ -23,7 +24,7 @@ export function define(command: Command): void {
     .option("--out <folder>", "runs, results.json and report.html", outFolder, join("runs", "demo"))
     .option("--steps <n>", "optimizer steps of both runs (default: what the adapter does in a minute or two)", whole(1))
     .option("--json", "print the results as one JSON document")
-    .action(run);
+    .action(interruptible(run));
 }
 
 /** What the samples continue: the beginning of a declaration. */

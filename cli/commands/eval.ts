@@ -8,6 +8,7 @@ import { evaluate, nonFinite, type Evaluation } from "../../runtime/evaluate/ind
 import { protocolOf, protocolWords, type Protocol } from "../../runtime/evaluate/protocol.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
 import { readEvalText, type EvalText } from "../eval-text.ts";
+import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, addSetOption, whole, wholes, type AdapterOption, type SetOption } from "../options.ts";
 import { loadModel, withAdapter } from "../session.ts";
 import { grouped, printJson, say } from "../terminal.ts";
@@ -29,7 +30,7 @@ export function define(command: Command): void {
     .option("--max-tokens <n>", "predict about so many tokens at most, spread evenly over the data", whole(1))
     .option("--passes <list>", `apply the repeated group of the stack so many times, for instance 1,4,8,16; ${IMPOSSIBLE}`, wholes(1))
     .option("--json", "print one JSON document; of several depths, an array of them")
-    .action(run);
+    .action(interruptible(run));
 }
 
 /** A depth at which the model is measured, or why it cannot be; `passes` is null for the depth that it was trained with. */

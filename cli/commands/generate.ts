@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { generateText } from "../../runtime/generate/index.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
-import { watchInterrupt } from "../interrupt.ts";
+import { interruptible, watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addSetOption, decimal, share, whole, type AdapterOption, type SetOption } from "../options.ts";
 import { openSession } from "../session.ts";
 import { printJson, say } from "../terminal.ts";
@@ -26,14 +26,14 @@ export function define(command: Command): void {
     .option("--top-k <k>", "only the k most probable tokens", whole(1))
     .option("--top-p <p>", "only the most probable tokens that together reach this probability", share)
     .option("--json", "print one JSON document at the end instead of streaming")
-    .action(run);
+    .action(interruptible(run));
 }
 
 async function run(folder: string, options: Options): Promise<void> {
   const { model, tokenizer, weights } = readTrainedRun(folder, options.set);
   const { seqLen } = model;
   const session = await openSession(options.adapter, model, { batch: 1, seqLen, entries: ["prefill", "decode"] });
-  const interrupt = watchInterrupt("stopping");
+  const interrupt = watchInterrupt("stopping", () => "the text ends here");
   try {
     loadWeights(weights, session.executor, session.params);
     const { prompt, maxTokens, seed, temperature, topK = null, topP = null } = options;
@@ -54,7 +54,7 @@ async function collect(pieces: AsyncGenerator<string>, { prompt, json }: Options
   for await (const piece of pieces) {
     if (json !== true) process.stdout.write(piece);
     text += piece;
-    if (isStopped()) break;
+    if (isStopped() || process.stdout.errored !== null) break;
   }
   return text;
 }

@@ -6,7 +6,7 @@ import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
 import { readData } from "../data.ts";
-import { watchInterrupt } from "../interrupt.ts";
+import { interruptible, watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, withSteps, type AdapterOption, type SpecOptions } from "../options.ts";
 import { openSession, type PlannedSession } from "../session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
@@ -31,7 +31,7 @@ export function define(command: Command): void {
     .option("--resume", "continue the run in the folder")
     .option("--eval-tokens <n>", "held-out tokens per evaluation, at most (default: four batches)", whole(1))
     .option("--json", "print the result as one JSON document")
-    .action(run);
+    .action(interruptible(run));
 }
 
 async function run(file: string | undefined, options: Options): Promise<void> {
@@ -72,7 +72,7 @@ async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, op
   say(done > 0 ? `resuming after step ${done} of ${steps}` : `${steps} steps of ${grouped(batch * model.seqLen)} tokens; ${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
   const tokensPerStep = batch * model.seqLen;
   const progress = createProgress({ output: process.stderr, label: "", steps, tokensPerStep });
-  const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once");
+  const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", () => leftIn(options.out));
   const trainOptions = { folder: options.out, info, executor, params, data, done, evalEvery, checkpointEvery, evalTokens: options.evalTokens ?? 4 * tokensPerStep };
   const result = await train(trainOptions, { onStep: progress.update, shouldStop: interrupt.requested }).finally(() => {
     progress.finish();
@@ -81,9 +81,14 @@ async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, op
   printResult(result, steps, options);
 }
 
+function leftIn(out: string): string {
+  const checkpoint = currentCheckpoint(out);
+  return checkpoint === null ? `${out} holds no checkpoint: --resume starts from the first step` : `--resume continues from ${checkpoint}`;
+}
+
 function printResult({ step, finished, last }: TrainResult, steps: number, { out, json }: Options): void {
   const checkpoint = currentCheckpoint(out);
   if (json === true) printJson({ run: out, step, steps, finished, loss: last?.ce_loss ?? null, validation_loss: last?.validation_loss ?? null, checkpoint });
-  else if (!finished) process.stdout.write(`stopped after step ${step} of ${steps}, saved in ${out}; the same command with --resume continues\n`);
+  else if (!finished) process.stdout.write(`stopped after step ${step} of ${steps}${checkpoint === null ? "" : `, saved in ${out}`}; the same command with --resume continues\n`);
   else process.stdout.write(`${last === null ? "nothing left to train" : `trained ${step} steps`}: ${out}${last?.validation_loss === undefined ? "" : `, validation loss ${last.validation_loss.toFixed(4)}`}\n`);
 }

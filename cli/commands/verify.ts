@@ -9,6 +9,7 @@ import { messageOf, severalProblems, UserError } from "../../runtime/errors.ts";
 import { expectedFiles } from "../../runtime/verify/expected.ts";
 import { checkGolden, readGolden, type Golden, type GoldenFiles } from "../../runtime/verify/golden.ts";
 import { keptOutputs, replay, type Quantity } from "../../runtime/verify/replay.ts";
+import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, type AdapterOption } from "../options.ts";
 import { loadModel, openAdapter } from "../session.ts";
 import { chooseModel, specOf } from "../spec.ts";
@@ -27,7 +28,7 @@ interface Result {
 }
 
 export function define(command: Command): void {
-  addAdapterOption(command.argument("<dir...>", "golden folders")).option("--json", "print one JSON document").action(run);
+  addAdapterOption(command.argument("<dir...>", "golden folders")).option("--json", "print one JSON document").action(interruptible(run));
 }
 
 async function run(paths: readonly string[], options: Options): Promise<void> {

@@ -39,6 +39,7 @@ function resumeRun({ folder, info, executor, params, note = () => {} }: StartOpt
   requireSameRun(folder, have, info);
   readRunSpec(folder, have);
   const checkpoint = openCheckpoint(folder, have);
+  if (checkpoint === null) note(`${folder} holds no checkpoint: the run starts from the first step`);
   if (checkpoint === null) initializeParameters(executor, params, info.seed);
   else loadCheckpoint(checkpoint, executor, params);
   const step = checkpoint?.state.step ?? 0;

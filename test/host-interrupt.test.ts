@@ -1,0 +1,91 @@
+/** Signals end a process with 128 + n: at once where nothing is lost, and after an orderly end where something is. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { bigramRun } from "./support/bigram-run.ts";
+import { ROOT } from "./support/cli.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "moeut-interrupt-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface Ended {
+  readonly status: number | null;
+  readonly stderr: string;
+  readonly stdout: string;
+}
+
+/** Runs a script; each line it writes may be answered by a signal. */
+function run(script: string, answers: Readonly<Record<string, NodeJS.Signals>>): Promise<Ended> {
+  const imports = `import { interruptible, watchInterrupt } from ${JSON.stringify(join(ROOT, "cli/interrupt.ts"))};
+    import { withOwnFolder } from ${JSON.stringify(join(ROOT, "runtime/files/folder.ts"))};
+    const forever = () => new Promise(() => setInterval(() => {}, 1000));`;
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", `${imports}${script}`], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  let [stdout, stderr] = ["", ""];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    for (const line of text.split("\n")) if (answers[line] !== undefined) child.kill(answers[line]);
+  });
+  return new Promise((done) => child.on("close", (status) => done({ status, stdout, stderr })));
+}
+
+describe.skipIf(process.platform === "win32")("signals", () => {
+  const ORDERLY = `const interrupt = watchInterrupt("asked to stop", () => "half is left");
+    console.log("ready");
+    while (!interrupt.requested()) await new Promise((done) => setTimeout(done, 5));
+    console.log("saved");
+    interrupt.dispose();`;
+
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s: an orderly end has its status", async (signal) => {
+    const { status, stdout, stderr } = await run(ORDERLY, { ready: signal });
+    expect(stdout).toBe("ready\nsaved\n");
+    expect(stderr).toBe("\nasked to stop\n");
+    expect(status).toBe(128 + constants.signals[signal]);
+  });
+
+  test("a second signal ends at once, with its own status, and says what is left", async () => {
+    const { status, stdout, stderr } = await run(`const interrupt = watchInterrupt("asked to stop", () => "half is left");
+      console.log("ready");
+      while (!interrupt.requested()) await new Promise((done) => setTimeout(done, 5));
+      console.log("still at it");
+      await forever();`, { ready: "SIGINT", "still at it": "SIGTERM" });
+    expect(stdout).toBe("ready\nstill at it\n");
+    expect(stderr).toBe("\nasked to stop\n\nstopped at once; half is left\n");
+    expect(status).toBe(143);
+  });
+
+  test("where nothing would be lost it ends at once, without a stack, and gives its folder back", async () => {
+    const folder = join(scratch, "owned");
+    const { status, stderr } = await run(`await interruptible(() => withOwnFolder(${JSON.stringify(folder)}, () => (console.log("ready"), forever())))();`, { ready: "SIGHUP" });
+    expect(stderr).toBe("");
+    expect(status).toBe(129);
+    expect(readdirSync(scratch)).not.toContain("owned");
+  });
+
+  test("a signal on its way while the listeners change is not lost", async () => {
+    const { status, stdout } = await run(`await interruptible(async () => {
+      process.kill(process.pid, "SIGINT");
+      ${ORDERLY}
+    })();`, {});
+    expect({ status, stdout }).toEqual({ status: 130, stdout: "ready\nsaved\n" });
+  });
+
+  test("after the work that is to be saved, a signal ends at once again", async () => {
+    const { status, stderr } = await run(`await interruptible(async () => {
+      watchInterrupt("asked to stop", () => "").dispose();
+      console.log("ready");
+      await forever();
+    })();`, { ready: "SIGINT" });
+    expect({ status, stderr }).toEqual({ status: 130, stderr: "" });
+  });
+});
+
+test("a run that was quit before its first checkpoint says so when it goes on", () => {
+  const folder = join(scratch, "early");
+  bigramRun({ folder });
+  const notes: string[] = [];
+  expect(bigramRun({ folder, resume: true, note: (text) => notes.push(text) }).done).toBe(0);
+  expect(notes).toEqual([`${folder} holds no checkpoint: the run starts from the first step`]);
+});
