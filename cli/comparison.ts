@@ -73,7 +73,8 @@ function about({ title, baseline, models }: ComparisonOptions, text: Text, data:
 }
 
 async function withProgress<T>(out: string, steps: number, tokensPerStep: number, work: (hooks: CompareHooks) => Promise<T>): Promise<T> {
-  const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", () => `finished runs and checkpoints stay in ${out}, and the same command continues`);
+  const left = (): string => `finished runs and checkpoints stay in ${out}, and the same command continues`;
+  const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", left);
   let progress: Progress | null = null;
   const label = (variant: Variant, seed: number): string => `${variant.name} seed ${seed}`;
   let current = "";

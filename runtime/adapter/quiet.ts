@@ -51,7 +51,7 @@ function holdBack(): () => void {
   closeSync(openSync(file, "w")); // so that the opening below cannot fail for lack of rights or space
   const original = openSync(`/proc/self/fd/${STDERR}`, "w");
   const { write } = process.stderr;
-  process.stderr.write = (text: string | Uint8Array) => writeSync(original, text as Uint8Array) >= 0;
+  process.stderr.write = (text: string | Uint8Array) => put(original, text);
   closeSync(STDERR);
   openSync(file, "a"); // opening takes the lowest free number
   unlinkSync(file); // so that a process that is killed leaves nothing behind
@@ -61,8 +61,17 @@ function holdBack(): () => void {
     openSync(`/proc/self/fd/${original}`, "w");
     closeSync(original);
     process.stderr.write = write;
-    if (kept !== "") writeSync(STDERR, kept);
+    if (kept !== "") put(STDERR, kept);
   };
+}
+
+/** Output that nobody reads any more is lost; that is no error. */
+function put(file: number, text: string | Uint8Array): boolean {
+  try {
+    return writeSync(file, text as Uint8Array) >= 0;
+  } catch {
+    return false;
+  }
 }
 
 function cutAfterwards(): () => void {
