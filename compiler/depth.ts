@@ -35,7 +35,9 @@ function recurrence({ schedule, core: marked }: ModelSpec): Recurrence | null {
     const isShared = order.slice(first, first + length * passes).every((layer, i) => layer === order[first + (i % length)]);
     return isShared ? { first, length, times: passes } : null;
   }
-  const again = order.map((layer) => order.filter((other) => other === layer).length > 1);
+  const uses = new Map<number, number>();
+  for (const layer of order) uses.set(layer, (uses.get(layer) ?? 0) + 1);
+  const again = order.map((layer) => uses.get(layer)! > 1);
   const first = again.indexOf(true);
   if (first < 0) return null;
   const core = order.slice(first, again.lastIndexOf(true) + 1);
@@ -43,5 +45,11 @@ function recurrence({ schedule, core: marked }: ModelSpec): Recurrence | null {
   return core.length % length === 0 && core.every((layer, i) => layer === core[i % length]) ? { first, length, times: core.length / length } : null;
 }
 
-const numbered = (order: readonly number[]): readonly Site[] =>
-  order.map((layer, i) => ({ layer, pass: order.slice(0, i).filter((other) => other === layer).length }));
+function numbered(order: readonly number[]): readonly Site[] {
+  const uses = new Map<number, number>();
+  return order.map((layer) => {
+    const pass = uses.get(layer) ?? 0;
+    uses.set(layer, pass + 1);
+    return { layer, pass };
+  });
+}

@@ -17,9 +17,8 @@ import type { BalanceTerm, BuildState } from "./state.ts";
 
 /** Keeps one application's routing for `balanceLoss`. */
 export function recordBalance(s: BuildState, key: string, spec: BalanceSpec, distribution: ValueId, selection: ValueId): void {
-  const found = s.balance.find((t) => t.key === key);
-  const term = found ?? { key, spec, topK: shapeOf(s.b, selection).at(-1)!, distributions: [], choices: [] };
-  if (found === undefined) s.balance.push(term);
+  const term = s.balance.get(key) ?? { key, spec, topK: shapeOf(s.b, selection).at(-1)!, distributions: [], choices: [] };
+  s.balance.set(key, term);
   term.distributions.push(distribution);
   if (spec.kind === "load") term.choices.push(chosenOnes(s, key, distribution, selection));
 }
@@ -54,7 +53,7 @@ export function recordZLoss(s: BuildState, key: string, weight: number, logits: 
 /** Sum of all terms, [1], or null where there is none. */
 export function balanceLoss(s: BuildState): ValueId | null {
   const terms = [
-    ...s.balance.map((term) => termLoss(s, term)), ...s.information.map((term) => informationLoss(s, term)),
+    ...[...s.balance.values()].map((term) => termLoss(s, term)), ...[...s.information.values()].map((term) => informationLoss(s, term)),
     ...Object.entries(s.zLosses).map(([key, losses]) => average(s, `${key}.z_loss`, losses)), ...s.penalties,
   ];
   return terms.length === 0 ? null : addAll(s, "reg_loss", terms);

@@ -36,7 +36,8 @@ export function buildGraph(model: ModelSpec, entry: Entry): OpGraph {
   if (entry.kind === "step") within(state, "head", model.span, () => (state.outputs["logits"] = headLogits(state, lastRow(state, hidden))));
   else within(state, "head", model.span, () => losses(state, hidden));
   const name = entry.kind === "step" ? (entry.chunk === 1 ? "decode" : "prefill") : entry.kind;
-  const gradients = Object.entries(state.updates).map(([param, contributions]) => ({ param: params.findIndex((p) => p.name === param), contributions }));
+  const indexOf = new Map(params.map((p, index) => [p.name, index]));
+  const gradients = Object.entries(state.updates).map(([param, contributions]) => ({ param: indexOf.get(param)!, contributions }));
   return { name, values: state.b.values, nodes: state.b.nodes, params, outputs: state.outputs, gradients };
 }
 
@@ -46,7 +47,7 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
   const params: Param[] = parametersOf(model).map((p, index) => {
     b.origin = { path: p.name, span: p.layer === null ? model.span : model.layers[p.layer]!.span };
     const value = emitOne(b, p.name, { kind: "param", param: index }, [], p.type);
-    const param = { name: p.name, value, official: officialPlace(model, scheme, p), init: initRule(model, p) };
+    const param = { name: p.name, value, official: officialPlace(model, scheme, p), init: initRule(model, scheme, p) };
     return p.signRate === null ? param : { ...param, signRate: p.signRate };
   });
   const state: BuildState = {
@@ -54,7 +55,7 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
     batch: entry.kind === "step" ? 1 : entry.batch,
     positions: entry.kind === "step" ? entry.chunk : entry.seqLen,
     paramValues: Object.fromEntries(params.map((p) => [p.name, p.value])),
-    sources: {}, balance: [], information: [], penalties: [], updates: {}, zLosses: {}, outputs: {},
+    sources: {}, balance: new Map(), information: new Map(), penalties: [], updates: {}, zLosses: {}, outputs: {},
   };
   return { state, params };
 }

@@ -4,7 +4,6 @@
  */
 import type { InitRule } from "../ir/graph.ts";
 import type { AttentionSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
-import { namingScheme } from "./naming.ts";
 import type { NamingScheme } from "./naming.ts";
 import { keyHeads } from "./parameters.ts";
 import type { ParameterSpec, Role } from "./parameters.ts";
@@ -17,8 +16,7 @@ const uniform = (limit: number): InitRule => ({ kind: "uniform", limit });
 /** U(±√(6 / (rows + columns))): Glorot and Bengio 2010. */
 const xavier = (rows: number, columns: number): InitRule => uniform(Math.sqrt(6 / (rows + columns)));
 
-export function initRule(model: ModelSpec, p: ParameterSpec): InitRule {
-  const scheme = namingScheme(model);
+export function initRule(model: ModelSpec, scheme: NamingScheme, p: ParameterSpec): InitRule {
   if (p.layer === null) return modelRule(p.role, model.dModel);
   if (p.signRate !== null) return ZEROS;
   const layer = model.layers[p.layer]!;

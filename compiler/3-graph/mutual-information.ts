@@ -14,9 +14,9 @@ type Application = InformationTerm["applications"][number];
 
 /** Keeps what one application of a layer adds. */
 export function recordInformation(s: BuildState, key: string, weight: number, application: Application): void {
-  const at = s.information.findIndex((t) => t.key === key);
-  if (at < 0) s.information.push({ key, weight, applications: [application] });
-  else s.information[at] = { ...s.information[at]!, applications: [...s.information[at]!.applications, application] };
+  const term = s.information.get(key) ?? { key, weight, applications: [] };
+  s.information.set(key, term);
+  term.applications.push(application);
 }
 
 /** −weight · (Σ ω p log p + Σ P log P), [1] */

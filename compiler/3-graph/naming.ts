@@ -11,7 +11,6 @@ import type { LayerSpec, ModelSpec, NormReader, RouterSpec } from "../ir/model-s
 import { presetOf } from "../ir/norm-placement.ts";
 import { bug, elements } from "../ir/tensor-type.ts";
 import { hasExperts, keyHeads } from "./parameters.ts";
-import { hasHalting } from "./passes.ts";
 import type { ParameterSpec, Role } from "./parameters.ts";
 
 export type NamingScheme = "clean" | "training";
@@ -46,7 +45,7 @@ export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: Paramet
   if (p.role === "halting.go" || (p.role === "halting.stop" && model.halting?.kind === "act")) return { tensor: `${prefix}_gate.3.weight`, shape: [2, model.dModel], start: p.role === "halting.go" ? 0 : model.dModel };
   const tensor = scheme === "clean" ? cleanName(p.role) : trainingName(p.role, layer);
   // A layer whose tokens may halt lies inside the module that decides who does.
-  const inner = p.layer !== null && model.halting?.kind === "act" && hasHalting(model, p.layer) && !p.role.startsWith("halting.") ? "mod." : "";
+  const inner = model.halting?.kind === "act" && p.halts && !p.role.startsWith("halting.") ? "mod." : "";
   return { tensor: prefix + inner + tensor, shape: officialShape(layer, p), start: 0 };
 }
 

@@ -5,7 +5,7 @@
 import type { TensorType } from "../ir/graph.ts";
 import type { AttentionSpec, CoreSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec } from "../ir/model-spec.ts";
 import { paddedAxes } from "../ir/tensor-type.ts";
-import { hasHalting } from "./passes.ts";
+import { haltingLayers } from "./passes.ts";
 
 /** What a parameter does in its layer (or in the model, for embedding and head). */
 export type Role =
@@ -31,6 +31,8 @@ export interface ParameterSpec {
   /** Index into ModelSpec.layers, or null. */
   readonly layer: number | null;
   readonly type: TensorType;
+  /** Whether its layer has the network by which tokens halt. */
+  readonly halts: boolean;
   /** For parameters that are not learned by descent: see Param. */
   readonly signRate: number | null;
 }
@@ -41,9 +43,10 @@ type Tensor = readonly [role: Role, shape: readonly number[], padded: readonly n
 export function parametersOf(model: ModelSpec): readonly ParameterSpec[] {
   const front = [...embeddingTensors(model), ...coreTensors(model)];
   const own = [...front, ...headTensors(model)].map(([role, shape, padded]): ParameterSpec =>
-    ({ name: role, role, layer: null, type: paddedAxes(shape, padded), signRate: null }));
-  const layers = model.layers.flatMap((layer, index) => [...layerTensors(layer, model.dModel), ...haltingTensors(model, index)].map(([role, shape, padded]): ParameterSpec =>
-    ({ name: `${layer.name}.${role}`, role, layer: index, type: paddedAxes(shape, padded), signRate: signRate(layer, role) })));
+    ({ name: role, role, layer: null, halts: false, type: paddedAxes(shape, padded), signRate: null }));
+  const halting = haltingLayers(model);
+  const layers = model.layers.flatMap((layer, index) => [...layerTensors(layer, model.dModel), ...(halting.has(index) ? haltingTensors(model) : [])].map(([role, shape, padded]): ParameterSpec =>
+    ({ name: `${layer.name}.${role}`, role, layer: index, halts: halting.has(index), type: paddedAxes(shape, padded), signRate: signRate(layer, role) })));
   return [...own.slice(0, front.length), ...layers, ...own.slice(front.length)];
 }
 
@@ -107,10 +110,8 @@ const layerTensors = (layer: LayerSpec, dModel: number): readonly Tensor[] => [
 export const hasExperts = (attention: AttentionSpec, projection: Projection): boolean =>
   attention.kind === "switchhead" ? attention.on.includes(projection) : attention.kind === "moa" && (projection === "q" || projection === "o");
 
-function haltingTensors(model: ModelSpec, layer: number): readonly Tensor[] {
-  if (!hasHalting(model, layer)) return [];
-  const { dModel } = model;
-  if (model.halting!.kind === "graves") return [["halting.stop", [1, dModel], [0, 1]], ["halting.stop.bias", [1], [0]]];
+function haltingTensors({ dModel, halting }: ModelSpec): readonly Tensor[] {
+  if (halting!.kind === "graves") return [["halting.stop", [1, dModel], [0, 1]], ["halting.stop.bias", [1], [0]]];
   return [["halting.hidden", [dModel, dModel], [0, 1]], ["halting.hidden.bias", [dModel], [0]], ["halting.go", [1, dModel], [1]], ["halting.stop", [1, dModel], [1]]];
 }
 

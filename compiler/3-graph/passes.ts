@@ -10,6 +10,9 @@ export function passSites({ core, schedule }: Pick<ModelSpec, "core" | "schedule
 /** The layer that a pass begins with: its halting network decides. */
 export const firstLayer = (model: Pick<ModelSpec, "layers" | "schedule">, pass: readonly number[]): LayerSpec => model.layers[model.schedule[pass[0]!]!.layer]!;
 
-/** Whether tokens decide by a network of this layer: at the begin of a pass; in the first one only under `graves`. */
-export const hasHalting = (model: ModelSpec, layer: number): boolean =>
-  model.halting !== null && passSites(model).some((pass, index) => (index > 0 || model.halting!.kind === "graves") && model.schedule[pass[0]!]!.layer === layer);
+/** Layers by whose network tokens decide: those that begin a pass; the first pass only under `graves`. */
+export function haltingLayers(model: ModelSpec): ReadonlySet<number> {
+  if (model.halting === null) return new Set();
+  const deciding = passSites(model).slice(model.halting.kind === "graves" ? 0 : 1);
+  return new Set(deciding.map((pass) => model.schedule[pass[0]!]!.layer));
+}

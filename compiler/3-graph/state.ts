@@ -27,7 +27,7 @@ export interface InformationTerm {
   readonly key: string;
   /** Factor of the term. */
   readonly weight: number;
-  readonly applications: readonly { readonly logits: ValueId; readonly distribution: ValueId; /** [B, T, 1] under halting */ readonly weight: ValueId | null }[];
+  readonly applications: { readonly logits: ValueId; readonly distribution: ValueId; /** [B, T, 1] under halting */ readonly weight: ValueId | null }[];
 }
 
 export interface BuildState {
@@ -40,8 +40,9 @@ export interface BuildState {
   readonly paramValues: Readonly<Record<string, ValueId>>;
   /** Inputs and rotary tables made so far, by name. */
   readonly sources: Record<string, ValueId>;
-  readonly balance: BalanceTerm[];
-  readonly information: InformationTerm[];
+  /** Terms by router. */
+  readonly balance: Map<string, BalanceTerm>;
+  readonly information: Map<string, InformationTerm>;
   /** Further terms of the loss, [1] each. */
   readonly penalties: ValueId[];
   /** What stands in for the gradient of parameters that are not learned by descent, by name, one per application. */

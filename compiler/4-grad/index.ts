@@ -28,10 +28,10 @@ export function addGradients(graph: OpGraph, loss: "loss"): OpGraph {
   for (const node of graph.nodes.toReversed()) {
     if (node.op.kind !== "param" && node.outputs.some((id) => contributions[id]!.length > 0)) backward(b, node, depends, contributions);
   }
-  const given = (param: number): readonly ValueId[] => graph.gradients.filter((g) => g.param === param).flatMap((g) => g.contributions);
+  const given = new Map(graph.gradients.map((g) => [g.param, g.contributions]));
   const gradients = graph.params.map((p, param) => ({
     param,
-    contributions: p.signRate !== undefined ? given(param) : contributions[p.value]!.map((id) => widen(b, gradName(b, p.value), id, typeOf(b, p.value))),
+    contributions: p.signRate !== undefined ? given.get(param) ?? [] : contributions[p.value]!.map((id) => widen(b, gradName(b, p.value), id, typeOf(b, p.value))),
   }));
   return pruneGraph({ ...graph, values: b.values, nodes: b.nodes, gradients }, Object.keys(graph.outputs));
 }

@@ -90,8 +90,8 @@ function pointGradient(b: GraphBuilder, name: string, node: NodeOf<"map">, x: Va
 /** The number that a scalar value is known to be (the gradient of the loss is 1), or null. */
 function constantOf(b: GraphBuilder, id: ValueId): number | null {
   if (elements(shapeOf(b, id)) !== 1) return null;
-  const op = b.nodes.findLast((node) => node.outputs.includes(id))?.op;
-  return op?.kind === "map" && op.expr.op === "const" ? op.expr.value : null;
+  const { op } = b.producers[id]!;
+  return op.kind === "map" && op.expr.op === "const" ? op.expr.value : null;
 }
 
 function matmulRule(b: GraphBuilder, node: NodeOf<"matmul">, [grad]: readonly (ValueId | null)[], wanted: readonly boolean[]): InputGradients {

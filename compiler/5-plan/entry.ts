@@ -108,10 +108,12 @@ function storage(facts: Facts, graph: OpGraph, refs: RefTable, sums: ReadonlyMap
 /** Gradient contributions whose own kernel can add them to the parameter's gradient. */
 function accumulatedInPlace(facts: Facts, graph: OpGraph): ReadonlyMap<ValueId, string> {
   const all = graph.gradients.flatMap((g) => g.contributions.map((c) => ({ base: facts.base(c), name: graph.params[g.param]!.name })));
+  const uses = new Map<ValueId, number>();
+  for (const { base } of all) uses.set(base, (uses.get(base) ?? 0) + 1);
   const canAdd = (base: ValueId): boolean => {
     const { op } = facts.producer(base);
     const adds = op.kind === "matmul" || op.kind === "expertOuter" || op.kind === "scatterRows" || (op.kind === "reduce" && isColumnReduce(facts, base));
-    return adds && all.filter((c) => c.base === base).length === 1 && usedOnlyThroughViews(facts, base);
+    return adds && uses.get(base) === 1 && usedOnlyThroughViews(facts, base);
   };
   return new Map(all.filter((c) => canAdd(c.base)).map((c) => [c.base, c.name]));
 }

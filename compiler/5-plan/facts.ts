@@ -11,6 +11,8 @@ export interface Facts {
   readonly consumers: (value: ValueId) => readonly Node[];
   /** The value whose storage a chain of views shows. */
   readonly base: (value: ValueId) => ValueId;
+  /** Whether a value is, or is seen as, a gradient of a parameter. */
+  readonly isContribution: (value: ValueId) => boolean;
   /** Follows views that keep rows and columns as they are (only such views may be looked through while fusing). */
   readonly through: (value: ValueId) => ValueId;
 }
@@ -39,12 +41,15 @@ export function gatherFacts(graph: OpGraph): Facts {
   };
   const keepsMatrix = (from: ValueId, to: ValueId): boolean =>
     rowsOf(type(from)) === rowsOf(type(to)) && colsOf(type(from)) === colsOf(type(to));
+  const base = (value: ValueId): ValueId => follow(value, () => true);
+  const contributions = new Set(graph.gradients.flatMap((g) => g.contributions.map(base)));
   return {
     graph,
     type,
     producer,
     consumers: (value) => consumers[value]!,
-    base: (value) => follow(value, () => true),
+    base,
+    isContribution: (value) => contributions.has(value),
     through: (value) => follow(value, keepsMatrix),
   };
 }

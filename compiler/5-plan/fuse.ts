@@ -39,16 +39,13 @@ export function isSlotSum(facts: Facts, value: ValueId): boolean {
   const node = facts.producer(value);
   if (node.op.kind !== "reduce" || node.op.how !== "sum") return false;
   const { shape } = facts.type(node.inputs[0]!);
-  return node.op.axis === shape.length - 2 && shape[node.op.axis]! <= SHORT_AXIS && !isContribution(facts, value);
+  return node.op.axis === shape.length - 2 && shape[node.op.axis]! <= SHORT_AXIS && !facts.isContribution(value);
 }
 
 export const isRowReduce = (facts: Facts, value: ValueId): boolean => {
   const node = facts.producer(value);
   return node.op.kind === "reduce" && node.op.axis === facts.type(node.inputs[0]!).shape.length - 1;
 };
-
-const isContribution = (facts: Facts, value: ValueId): boolean =>
-  facts.graph.gradients.some((g) => g.contributions.some((c) => facts.base(c) === value));
 
 const SOURCES: ReadonlySet<string> = new Set(["input", "param", "ropeTable", "sinusoid"]);
 const EPILOGUES: ReadonlySet<string> = new Set(["matmul", "expertMatmul", "gatherRows"]);
@@ -118,11 +115,20 @@ function leaves(facts: Facts, isStored: (value: ValueId) => boolean, values: rea
   return into;
 }
 
+/** Steps so far, and where things are in them. */
+interface Arrangement {
+  readonly steps: Step[];
+  /** The step that makes a value. */
+  readonly stepOf: Map<ValueId, number>;
+  /** Steps of which a pointwise value or sum reads a stored value, ascending. */
+  readonly readers: Map<ValueId, number[]>;
+}
+
 /** Rules 2 and 3: one pass in topological order; each item joins the earliest step that it may, or starts its own. */
 function arrange(facts: Facts, forced: ReadonlySet<ValueId>, join: boolean): Fusion {
   const isStored = (value: ValueId): boolean => isStoredWith(facts, forced, value);
-  const steps: Step[] = [];
-  const stepOf = new Map<ValueId, number>();
+  const so: Arrangement = { steps: [], stepOf: new Map(), readers: new Map() };
+  const { steps, stepOf } = so;
   const add = (value: ValueId, step: number): void => void stepOf.set(value, step);
   for (const node of facts.graph.nodes) {
     const value = node.outputs[0]!;
@@ -130,7 +136,7 @@ function arrange(facts: Facts, forced: ReadonlySet<ValueId>, join: boolean): Fus
     if (node.op.kind === "map" || node.op.kind === "reduce") {
       if (!isStored(value)) continue;
       if (!join) steps.push(newStep(facts, value));
-      add(value, join ? placeItem(facts, isStored, steps, stepOf, value) : steps.length - 1);
+      add(value, join ? placeItem(facts, isStored, so, value) : steps.length - 1);
     } else {
       steps.push({ kind: "anchor", node, stores: [] });
       for (const output of node.outputs) add(output, steps.length - 1);
@@ -139,20 +145,39 @@ function arrange(facts: Facts, forced: ReadonlySet<ValueId>, join: boolean): Fus
   return { steps, isStored };
 }
 
-function placeItem(facts: Facts, isStored: (v: ValueId) => boolean, steps: Step[], stepOf: ReadonlyMap<ValueId, number>, value: ValueId): number {
+function placeItem(facts: Facts, isStored: (v: ValueId) => boolean, so: Arrangement, value: ValueId): number {
   const needs = leaves(facts, isStored, [value]);
-  const ready = Math.max(-1, ...[...needs].map((leaf) => stepOf.get(leaf) ?? -1));
-  for (let at = Math.max(0, ready); at < steps.length; at++) {
-    if (canJoin(facts, isStored, steps[at]!, value, needs, at === ready)) {
-      const step = steps[at]!;
-      if (step.kind === "rows" && isRowReduce(facts, value)) step.reduces.push(value);
-      else if (step.kind === "columns") step.reduces.push(value);
-      else step.stores.push(value);
-      return at;
-    }
+  const ready = Math.max(-1, ...[...needs].map((leaf) => so.stepOf.get(leaf) ?? -1));
+  const found = companions(facts, so, needs, ready).find((at) => canJoin(facts, isStored, so.steps[at]!, value, at === ready));
+  const at = found ?? so.steps.push(newStep(facts, value)) - 1;
+  if (found !== undefined) joinStep(facts, so.steps[at]!, value);
+  for (const leaf of needs) noteReader(so, leaf, at);
+  return at;
+}
+
+/** Steps that make the last ingredient or share loads with a value, once its ingredients are there; in order. */
+function companions(facts: Facts, { readers }: Arrangement, needs: ReadonlySet<ValueId>, ready: number): readonly number[] {
+  const found = new Set(ready < 0 ? [] : [ready]);
+  for (const leaf of needs) {
+    if (isRowScalar(facts.type(leaf))) continue;
+    const steps = readers.get(leaf) ?? [];
+    for (let i = steps.length - 1; i >= 0 && steps[i]! >= ready; i--) found.add(steps[i]!);
   }
-  steps.push(newStep(facts, value));
-  return steps.length - 1;
+  return [...found].sort((a, b) => a - b);
+}
+
+function joinStep(facts: Facts, step: Step, value: ValueId): void {
+  if (step.kind === "columns" || (step.kind === "rows" && isRowReduce(facts, value))) step.reduces.push(value);
+  else step.stores.push(value);
+}
+
+/** Steps are noted mostly in order, so the place is near the end. */
+function noteReader({ readers }: Arrangement, leaf: ValueId, step: number): void {
+  const steps = readers.get(leaf) ?? [];
+  readers.set(leaf, steps);
+  let at = steps.length;
+  while (at > 0 && steps[at - 1]! > step) at--;
+  if (steps[at - 1] !== step) steps.splice(at, 0, step);
 }
 
 function newStep(facts: Facts, value: ValueId): Step {
@@ -171,13 +196,13 @@ export const columnShape = (facts: Facts, value: ValueId): string => {
   return `${facts.type(node.inputs[0]!).shape.join("x")}/${node.op.kind === "reduce" ? node.op.axis : ""}`;
 };
 
-function canJoin(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, value: ValueId, needs: ReadonlySet<ValueId>, producesInput: boolean): boolean {
+/** @param step one of the value's companions  @param producesInput whether it makes the last ingredient */
+function canJoin(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, value: ValueId, producesInput: boolean): boolean {
   if (bindingsOf(facts, isStored, [...storedBy(step), value]).size > MAX_STORAGE) return false;
   switch (step.kind) {
     case "anchor": return producesInput && fitsEpilogue(facts, isStored, step.node, value) && keepsPadding(facts, isStored, step, value);
-    case "columns": return !producesInput && isColumnReduce(facts, value) && columnShape(facts, value) === step.shape && sharesLoads(facts, isStored, step.reduces, needs);
-    case "rows": return !isColumnReduce(facts, value) && sameMatrix(facts, step, value) && staysInRow(facts, isStored, step, value)
-      && (producesInput || sharesLoads(facts, isStored, storedBy(step), needs));
+    case "columns": return !producesInput && isColumnReduce(facts, value) && columnShape(facts, value) === step.shape;
+    case "rows": return !isColumnReduce(facts, value) && sameMatrix(facts, step, value) && staysInRow(facts, isStored, step, value);
   }
 }
 
@@ -224,11 +249,6 @@ function staysInRow(facts: Facts, isStored: (v: ValueId) => boolean, step: Step,
     });
   };
   return visit(value, true);
-}
-
-function sharesLoads(facts: Facts, isStored: (v: ValueId) => boolean, values: readonly ValueId[], needs: ReadonlySet<ValueId>): boolean {
-  const have = leaves(facts, isStored, values.filter((v) => facts.producer(v).op.kind === "map" || facts.producer(v).op.kind === "reduce"));
-  return [...needs].some((leaf) => have.has(leaf) && !isRowScalar(facts.type(leaf)));
 }
 
 /** A map over exactly the result of a contraction, whose other operands line up with its rows or columns. */

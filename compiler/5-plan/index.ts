@@ -33,12 +33,12 @@ export function planKernels(model: string, entries: readonly EntryRequest[], opt
   const planned = entries.map((e) => ({ graph: e.graph, ...planEntry(e.graph, e.outputs, refs, options.profile, options.unfused ?? false) }));
   const update = options.update ? planUpdate(first, refs) : [];
   const { buffers, bufferOf } = assignBuffers(refs, [...planned.map((p) => p.launches), update]);
-  const kernels: Kernel[] = [];
+  const kernels: KernelTable = new Map();
   const all: Record<string, EntryPlan> = {};
   for (const p of planned) all[p.graph.name] = { dispatches: p.launches.map((l) => dispatchOf(l, kernels, bufferOf)) };
   if (options.update) all["update"] = { dispatches: update.map((l) => dispatchOf(l, kernels, bufferOf)) };
   return {
-    model, profile: options.profile, kernels, buffers, entries: all,
+    model, profile: options.profile, kernels: [...kernels.values()].map(({ kernel }) => kernel), buffers, entries: all,
     params: first.params.map((p): ParamPlan => ({ name: p.name, shape: first.values[p.value]!.type.shape, official: p.official, init: p.init })),
     tensors: hostTensors(planned, refs, bufferOf, options.update),
     memory: memoryByKind(buffers),
@@ -55,16 +55,23 @@ function declareParams(refs: RefTable, graph: OpGraph, trains: boolean, update: 
   if (trains) declare(refs, "metrics", 4 * METRICS_WORDS, "outputs", true);
 }
 
+/** Kernels by their text, in order of first use. */
+type KernelTable = Map<string, { readonly index: number; readonly kernel: Kernel }>;
+
 /** Kernels with the same text are one kernel; equal names of different texts get a number. */
-function dispatchOf(launch: Launch, kernels: Kernel[], bufferOf: ReadonlyMap<string, number>): Dispatch {
-  let kernel = kernels.findIndex((k) => k.wgsl === launch.kernel.wgsl);
-  if (kernel < 0) {
-    const same = kernels.filter((k) => k.name === launch.kernel.name || k.name.startsWith(`${launch.kernel.name}.`)).length;
-    kernel = kernels.push({ ...launch.kernel, name: same === 0 ? launch.kernel.name : `${launch.kernel.name}.${same}` }) - 1;
-  }
+function kernelIndex({ kernel }: Launch, kernels: KernelTable): number {
+  const known = kernels.get(kernel.wgsl);
+  if (known !== undefined) return known.index;
+  const same = [...kernels.values()].filter(({ kernel: { name } }) => name === kernel.name || name.startsWith(`${kernel.name}.`)).length;
+  const index = kernels.size;
+  kernels.set(kernel.wgsl, { index, kernel: { ...kernel, name: same === 0 ? kernel.name : `${kernel.name}.${same}` } });
+  return index;
+}
+
+function dispatchOf(launch: Launch, kernels: KernelTable, bufferOf: ReadonlyMap<string, number>): Dispatch {
   const { sizes, grid, label, origin, fused } = launch;
   const buffers = launch.refs.map((ref) => bufferOf.get(ref)!);
-  return { kernel, buffers, sizes: [...sizes, ...grid], workgroups: workgroupsFor(grid), label, origin, fused };
+  return { kernel: kernelIndex(launch, kernels), buffers, sizes: [...sizes, ...grid], workgroups: workgroupsFor(grid), label, origin, fused };
 }
 
 type Planned = EntryLaunches & { readonly graph: OpGraph };

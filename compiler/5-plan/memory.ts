@@ -36,7 +36,8 @@ export function assignBuffers(refs: RefTable, entries: readonly (readonly Launch
 function shareSlots(refs: RefTable, launches: readonly Launch[], slots: Slot[], bufferOf: Map<Ref, number>, firstSlot: number): void {
   const last = new Map<Ref, number>();
   launches.forEach((launch, at) => launch.refs.forEach((ref) => last.set(ref, at)));
-  const free = new Set(slots.map((_, i) => i));
+  const free: FreeSlots = new Map();
+  slots.forEach((slot, i) => release(free, slot.bytes, i));
   launches.forEach((launch, at) => {
     for (const ref of launch.refs) {
       if (bufferOf.has(ref)) continue;
@@ -46,20 +47,34 @@ function shareSlots(refs: RefTable, launches: readonly Launch[], slots: Slot[], 
       bufferOf.set(ref, slots[slot]!.buffer);
     }
     for (const ref of new Set(launch.refs)) {
-      if (last.get(ref) === at && !refs.get(ref)!.lasting) free.add(bufferOf.get(ref)! - firstSlot);
+      if (last.get(ref) !== at || refs.get(ref)!.lasting) continue;
+      const slot = bufferOf.get(ref)! - firstSlot;
+      release(free, slots[slot]!.bytes, slot);
     }
   });
 }
 
+/** Free slots by size, those of one size in the order in which they became free. Sizes are few, however deep a model is. */
+type FreeSlots = Map<number, number[]>;
+
+function release(free: FreeSlots, bytes: number, slot: number): void {
+  const same = free.get(bytes);
+  if (same === undefined) free.set(bytes, [slot]);
+  else same.push(slot);
+}
+
 /** The smallest free slot that is large enough, else the largest free one, grown, else a new one. */
-function takeSlot(slots: Slot[], free: Set<number>, { bytes, label }: RefInfo, firstSlot: number): number {
-  const bySize = [...free].sort((a, b) => slots[a]!.bytes - slots[b]!.bytes);
-  const slot = bySize.find((i) => slots[i]!.bytes >= bytes) ?? bySize.at(-1);
-  if (slot === undefined) {
+function takeSlot(slots: Slot[], free: FreeSlots, { bytes, label }: RefInfo, firstSlot: number): number {
+  const sizes = [...free.keys()];
+  const fitting = sizes.reduce((least, size) => (size >= bytes && size < least ? size : least), Infinity);
+  const size = fitting < Infinity ? fitting : sizes.reduce((most, size) => Math.max(most, size), 0);
+  const same = free.get(size);
+  if (same === undefined) {
     slots.push({ bytes, buffer: firstSlot + slots.length, largest: label });
     return slots.length - 1;
   }
-  free.delete(slot);
+  const slot = fitting < Infinity ? same.shift()! : same.pop()!;
+  if (same.length === 0) free.delete(size);
   if (bytes > slots[slot]!.bytes) slots[slot] = { ...slots[slot]!, bytes, largest: label };
   return slot;
 }

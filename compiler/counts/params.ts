@@ -33,11 +33,12 @@ const tensor = (name: string, shape: readonly number[], bank: Bank | null = null
 
 export function countParams(model: ModelSpec): ParamCounts {
   const { vocabSize: V, dModel: D, embedding, head } = model;
+  const deciding = decidingLayers(model);
   const tensors = [
     tensor("embedding", [V, D], { used: head.tied ? V : 1 }),
     ...normTensors("embedding.norm", embedding.norm, D),
     ...coreTensors(model),
-    ...model.layers.flatMap((layer, index) => [...layerTensors(layer, D), ...haltingTensors(model, index)]),
+    ...model.layers.flatMap((layer, index) => [...layerTensors(layer, D), ...(deciding.has(index) ? haltingTensors(layer.name, model) : [])]),
     ...normTensors("head.norm", head.norm, D),
     ...(head.tied ? [] : [tensor("head", [V, D])]),
     ...(head.bias ? [tensor("head.bias", [V])] : []),
@@ -84,14 +85,17 @@ function coreTensors({ core, dModel: D }: ModelSpec): TensorCount[] {
   return [...maps, ...bias, ...learned];
 }
 
-/** What decides in front of a pass over the core, or of an application where there is none: all of them under `graves`, all but the first under `act`. */
-function haltingTensors({ halting, core, schedule, layers, dModel: D }: ModelSpec, layer: number): TensorCount[] {
-  if (halting === null) return [];
+/** Layers that decide in front of a pass over the core, or of an application where there is none: all of them under `graves`, all but the first under `act`. */
+function decidingLayers({ halting, core, schedule }: ModelSpec): ReadonlySet<number> {
+  if (halting === null) return new Set();
   const [first, length, end] = core === null ? [0, 1, schedule.length] : [core.first, core.length, core.first + core.length * core.passes];
   const decides = (site: number): boolean => site >= first && site < end && (site - first) % length === 0 && (site > first || halting.kind === "graves");
-  if (!schedule.some((site, index) => site.layer === layer && decides(index))) return [];
-  const name = `${layers[layer]!.name}.halting`;
-  if (halting.kind === "graves") return [tensor(`${name}.stop`, [1, D]), tensor(`${name}.stop.bias`, [1])];
+  return new Set(schedule.filter((_, index) => decides(index)).map((site) => site.layer));
+}
+
+function haltingTensors(layer: string, { halting, dModel: D }: ModelSpec): TensorCount[] {
+  const name = `${layer}.halting`;
+  if (halting!.kind === "graves") return [tensor(`${name}.stop`, [1, D]), tensor(`${name}.stop.bias`, [1])];
   return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
 }
 

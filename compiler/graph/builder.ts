@@ -7,15 +7,17 @@ import { checkOp, resultTypes } from "./op-types.ts";
 export interface GraphBuilder {
   readonly values: Value[];
   readonly nodes: Node[];
+  /** The node that makes each value. */
+  readonly producers: Node[];
   /** Origin of the nodes that follow. */
   origin: Origin;
 }
 
-export const createBuilder = (values: readonly Value[] = [], nodes: readonly Node[] = []): GraphBuilder => ({
-  values: [...values],
-  nodes: [...nodes],
-  origin: { path: "model", span: null },
-});
+export function createBuilder(values: readonly Value[] = [], nodes: readonly Node[] = []): GraphBuilder {
+  const producers: Node[] = [];
+  for (const node of nodes) for (const id of node.outputs) producers[id] = node;
+  return { values: [...values], nodes: [...nodes], producers, origin: { path: "model", span: null } };
+}
 
 export const typeOf = (b: GraphBuilder, id: ValueId): TensorType => (b.values[id] ?? bug(`no value ${id}`)).type;
 export const shapeOf = (b: GraphBuilder, id: ValueId): readonly number[] => typeOf(b, id).shape;
@@ -30,7 +32,9 @@ export function emit(b: GraphBuilder, name: string, op: Op, inputs: readonly Val
   const problem = checkOp(op, inputTypes, types);
   if (problem !== null) bug(`${name}: ${problem}`);
   const outputs = types.map((type) => b.values.push({ id: b.values.length, type, name }) - 1);
-  b.nodes.push({ op, inputs, outputs, origin: b.origin });
+  const node: Node = { op, inputs, outputs, origin: b.origin };
+  b.nodes.push(node);
+  for (const id of outputs) b.producers[id] = node;
   return outputs;
 }
 

@@ -6,15 +6,16 @@ import type { Node, OpGraph, ValueId } from "../ir/graph.ts";
  * @param keep names of outputs
  */
 export function pruneGraph(graph: OpGraph, keep: readonly string[]): OpGraph {
-  const outputs = Object.fromEntries(Object.entries(graph.outputs).filter(([name]) => keep.includes(name)));
+  const kept = new Set(keep);
+  const outputs = Object.fromEntries(Object.entries(graph.outputs).filter(([name]) => kept.has(name)));
   const nodes = liveNodes(graph, [...Object.values(outputs), ...graph.gradients.flatMap((g) => g.contributions)]);
-  const kept = nodes.flatMap((node) => node.outputs);
+  const values = nodes.flatMap((node) => node.outputs);
   const renumbered: ValueId[] = [];
-  kept.forEach((id, index) => (renumbered[id] = index));
+  values.forEach((id, index) => (renumbered[id] = index));
   const at = (id: ValueId): ValueId => renumbered[id]!;
   return {
     ...graph,
-    values: kept.map((id, index) => ({ ...graph.values[id]!, id: index })),
+    values: values.map((id, index) => ({ ...graph.values[id]!, id: index })),
     nodes: nodes.map((node) => ({ ...node, inputs: node.inputs.map(at), outputs: node.outputs.map(at) })),
     params: graph.params.map((p) => ({ ...p, value: at(p.value) })),
     outputs: Object.fromEntries(Object.entries(outputs).map(([name, id]) => [name, at(id)])),

@@ -60,7 +60,8 @@ export function indent(text: string, level: number): string {
   return text.split("\n").map((line) => line.trim()).filter((line) => line !== "").map((line) => {
     const closing = /^[}\])]/.test(line) ? 1 : 0;
     const out = "  ".repeat(Math.max(0, depth - closing)) + line;
-    for (const c of line.replace(/\/\/.*$/, "")) depth += c === "{" ? 1 : c === "}" ? -1 : 0;
+    const code = line.replace(/\/\/.*$/, "");
+    depth += code.split("{").length - code.split("}").length;
     return out;
   }).join("\n");
 }
