@@ -6,7 +6,7 @@ import { map, sum, view } from "../graph/dsl.ts";
 import { shapeOf } from "../graph/builder.ts";
 import { add, constant, div, input, log, max, mul, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
-import { elements } from "../ir/tensor-type.ts";
+import { elements, plain } from "../ir/tensor-type.ts";
 import { logSumExp } from "./softmax.ts";
 import type { BuildState, InformationTerm } from "./state.ts";
 
@@ -19,20 +19,22 @@ export function recordInformation(s: BuildState, key: string, weight: number, ap
   term.applications.push(application);
 }
 
-/** −weight · (Σ ω p log p + Σ P log P), [1] */
-export function informationLoss(s: BuildState, term: InformationTerm): ValueId {
-  const { key, weight, applications } = term;
+/** −weight · (Σ ω p log p + Σ P log P), the mean over heads where each has its own choice, [1] */
+export function informationLoss(s: BuildState, { key, weight, applications: all }: InformationTerm): ValueId {
+  const heads = shapeOf(s.b, all[0]!.distribution).slice(2, -1); // [] or [H]
+  const applications = all.map((a) => ({ ...a, weight: a.weight === null ? null : view(s.b, `${key}.weight`, a.weight, [s.batch, s.positions, ...heads.map(() => 1), 1]) }));
   const certainty = chain(s, `${key}.certainty`, applications.map((a) => sumRows(s, `${key}.certainty`, weighted(s, key, logP(s, key, a), a.weight))));
-  const load = chain(s, `${key}.load`, applications.map((a) => sumRows(s, `${key}.load`, weighted(s, key, a.distribution, a.weight)))); // [1, 1, E]
-  const total = totalWeight(s, term); // [1, 1, 1]
+  const load = chain(s, `${key}.load`, applications.map((a) => sumRows(s, `${key}.load`, weighted(s, key, a.distribution, a.weight)))); // [1, 1, (H,) E]
+  const total = totalWeight(s, key, applications);
   const share = div(input(0), input(1));
   const p = map(s.b, `${key}.share`, share, [load, total]);
   const evenness = sum(s.b, `${key}.evenness`, map(s.b, `${key}.p_log_p`, mul(input(0), log(max(input(0), constant(1e-30)))), [p]), -1);
-  const loss = map(s.b, `${key}.balance`, mul(constant(-weight), add(share, input(2))), [certainty, total, evenness]);
-  return view(s.b, `${key}.balance`, loss, [1]);
+  const loss = map(s.b, `${key}.balance`, mul(constant(-weight / elements(heads)), add(share, input(2))), [certainty, total, evenness]);
+  const perHead = view(s.b, `${key}.balance`, loss, [elements(heads)]);
+  return elements(heads) === 1 ? perHead : sum(s.b, `${key}.balance`, perHead, 0);
 }
 
-/** Σ p log p of each token, [B, T, 1] */
+/** Σ p log p of each token, [B, T, (H,) 1] */
 function logP(s: BuildState, key: string, { logits, distribution }: Application): ValueId {
   const lse = logSumExp(s.b, `${key}.lse`, logits);
   return sum(s.b, `${key}.row_certainty`, map(s.b, `${key}.p_log_p`, mul(input(0), sub(input(1), input(2))), [distribution, logits, lse]), -1);
@@ -41,19 +43,18 @@ function logP(s: BuildState, key: string, { logits, distribution }: Application)
 const weighted = (s: BuildState, key: string, x: ValueId, weight: ValueId | null): ValueId =>
   weight === null ? x : map(s.b, `${key}.weighted`, mul(input(0), input(1)), [x, weight]);
 
-/** [B, T, N] → [1, 1, N] */
+/** [B, T, …] → [1, 1, …] */
 function sumRows(s: BuildState, name: string, x: ValueId): ValueId {
-  const [batch, positions, width] = shapeOf(s.b, x) as [number, number, number];
-  return sum(s.b, name, view(s.b, name, x, [1, batch * positions, width]), 1);
+  const [batch, positions, ...rest] = shapeOf(s.b, x) as [number, number, ...number[]];
+  return sum(s.b, name, view(s.b, name, x, [1, batch * positions, ...rest]), 1);
 }
 
-/** What ω divides by, [1, 1, 1]: the sum of the weights, or without weights rows times experts. */
-function totalWeight(s: BuildState, { key, applications }: InformationTerm): ValueId {
+/** What ω divides by, all extents 1: the sum of the weights, or without weights tokens times experts. */
+function totalWeight(s: BuildState, key: string, applications: readonly Application[]): ValueId {
   const shape = shapeOf(s.b, applications[0]!.distribution);
-  const rows = elements(shape.slice(0, -1));
   const weights = applications.flatMap(({ weight }) => (weight === null ? [] : [sumRows(s, `${key}.weight`, weight)]));
-  const plain = rows * (applications.length - weights.length);
-  const one = map(s.b, `${key}.total`, constant(s.model.halting?.kind !== "act" ? plain * shape.at(-1)! : plain + 1e-12), [], { dtype: "f32", shape: [1, 1, 1], physical: [1, 1, 1] });
+  const unweighted = s.batch * s.positions * (applications.length - weights.length);
+  const one = map(s.b, `${key}.total`, constant(s.model.halting?.kind !== "act" ? unweighted * shape.at(-1)! : unweighted + 1e-12), [], plain(shape.map(() => 1)));
   return chain(s, `${key}.total`, [one, ...weights]);
 }
 

@@ -3,9 +3,8 @@
  * chunks, summed in order within a chunk and then over the chunks, so the result does not depend on scheduling.
  */
 import type { ValueId } from "../ir/graph.ts";
-import type { Kernel } from "../ir/plan.ts";
 import { elements } from "../ir/tensor-type.ts";
-import { kernelText, type Storage } from "../kernels/text.ts";
+import type { KernelParts, Storage } from "../kernels/text.ts";
 import { createBindings, type BoundNames } from "./bindings.ts";
 import { createEmitter, emitValue, isVec4, masked, padsWithZero, type Place } from "./emit-value.ts";
 import { colsOf, isRowScalar, type Facts } from "./facts.ts";
@@ -33,7 +32,7 @@ export function columnShapeOf(facts: Facts, reduce: ValueId): ColumnShape {
 }
 
 export interface ColumnLaunch {
-  readonly kernel: Kernel;
+  readonly kernel: KernelParts;
   readonly bound: BoundNames;
   readonly grid: readonly number[];
 }
@@ -77,19 +76,19 @@ ${inside.join("\n")}
 ${stores.join("\n")}`;
   const bound = b.result();
   const erf = (["f32", "vec4f"] as const).filter((l) => body.includes(`erf_${l}(`)).map(erfWgsl).join("\n");
-  const kernel = kernelText({ name: "column_sums", doc: ["Sums over the middle axis, first stage: one chunk of it per invocation."], module: erf,
-    sizes: bound.sizeNames, storage: bound.storage, workgroupSize: WIDTH, body });
+  const kernel: KernelParts = { name: "column_sums", doc: ["Sums over the middle axis, first stage: one chunk of it per invocation."], module: erf,
+    sizes: bound.sizeNames, storage: bound.storage, workgroupSize: WIDTH, body };
   return { kernel, bound, grid: [Math.ceil((shape.outer * shape.chunks * shape.innerRows * cols) / WIDTH)] };
 }
 
 /** Second stage. Sizes: outer, chunks, inner (elements). */
-export const totalSumsKernel = (vec4: boolean, accumulate: boolean): Kernel => {
+export const totalSumsKernel = (vec4: boolean, accumulate: boolean): KernelParts => {
   const element = vec4 ? "vec4f" : "f32";
   const storage: Storage[] = [
     { name: "partial", element, access: "read", note: "[outer, chunks, inner]" },
     { name: "total", element, access: "read_write", note: `[outer, inner]${accumulate ? ", added to" : ""}` },
   ];
-  return kernelText({
+  return {
     name: accumulate ? "column_totals_add" : "column_totals",
     doc: ["Sums over the middle axis, second stage: the chunks in order."],
     sizes: ["outer", "chunks", "inner"], storage, workgroupSize: WIDTH,
@@ -99,5 +98,5 @@ let first = (i / sizes.inner) * sizes.chunks * sizes.inner + i % sizes.inner;
 var sum = ${element}(0.0);
 for (var chunk = 0u; chunk < sizes.chunks; chunk++) { sum += partial[first + chunk * sizes.inner]; }
 total[i] = ${accumulate ? "total[i] + " : ""}sum;`,
-  });
+  };
 };

@@ -2,7 +2,7 @@
 import type { OpGraph } from "../ir/graph.ts";
 import type { Dispatch, EntryPlan, Kernel, KernelPlan, ParamPlan, Profile, TensorPlan } from "../ir/plan.ts";
 import { METRICS_WORDS } from "../kernels/optimizer.ts";
-import { workgroupsFor } from "../kernels/text.ts";
+import { kernelText, workgroupsFor } from "../kernels/text.ts";
 import { planEntry, type EntryLaunches } from "./entry.ts";
 import { bytesOf, declare, type Launch, type RefTable } from "./launch.ts";
 import { assignBuffers, memoryByKind } from "./memory.ts";
@@ -33,12 +33,12 @@ export function planKernels(model: string, entries: readonly EntryRequest[], opt
   const planned = entries.map((e) => ({ graph: e.graph, ...planEntry(e.graph, e.outputs, refs, options.profile, options.unfused ?? false) }));
   const update = options.update ? planUpdate(first, refs) : [];
   const { buffers, bufferOf } = assignBuffers(refs, [...planned.map((p) => p.launches), update]);
-  const kernels: KernelTable = new Map();
+  const kernels: KernelTable = { list: [], indexOf: new Map() };
   const all: Record<string, EntryPlan> = {};
   for (const p of planned) all[p.graph.name] = { dispatches: p.launches.map((l) => dispatchOf(l, kernels, bufferOf)) };
   if (options.update) all["update"] = { dispatches: update.map((l) => dispatchOf(l, kernels, bufferOf)) };
   return {
-    model, profile: options.profile, kernels: [...kernels.values()].map(({ kernel }) => kernel), buffers, entries: all,
+    model, profile: options.profile, kernels: kernels.list, buffers, entries: all,
     params: first.params.map((p): ParamPlan => ({ name: p.name, shape: first.values[p.value]!.type.shape, official: p.official, init: p.init })),
     tensors: hostTensors(planned, refs, bufferOf, options.update),
     memory: memoryByKind(buffers),
@@ -55,16 +55,22 @@ function declareParams(refs: RefTable, graph: OpGraph, trains: boolean, update: 
   if (trains) declare(refs, "metrics", 4 * METRICS_WORDS, "outputs", true);
 }
 
-/** Kernels by their text, in order of first use. */
-type KernelTable = Map<string, { readonly index: number; readonly kernel: Kernel }>;
+/** Kernels in order of first use, and the place of each by what it is made of: of many launches only few have a new text. */
+interface KernelTable {
+  readonly list: Kernel[];
+  readonly indexOf: Map<string, number>;
+}
 
 /** Kernels with the same text are one kernel; equal names of different texts get a number. */
-function kernelIndex({ kernel }: Launch, kernels: KernelTable): number {
-  const known = kernels.get(kernel.wgsl);
-  if (known !== undefined) return known.index;
-  const same = [...kernels.values()].filter(({ kernel: { name } }) => name === kernel.name || name.startsWith(`${kernel.name}.`)).length;
-  const index = kernels.size;
-  kernels.set(kernel.wgsl, { index, kernel: { ...kernel, name: same === 0 ? kernel.name : `${kernel.name}.${same}` } });
+function kernelIndex({ kernel: parts }: Launch, { list, indexOf }: KernelTable): number {
+  const key = JSON.stringify(parts);
+  const known = indexOf.get(key);
+  if (known !== undefined) return known;
+  const kernel = kernelText(parts);
+  const equal = list.findIndex((k) => k.wgsl === kernel.wgsl);
+  const same = list.filter(({ name }) => name === kernel.name || name.startsWith(`${kernel.name}.`)).length;
+  const index = equal >= 0 ? equal : list.push(same === 0 ? kernel : { ...kernel, name: `${kernel.name}.${same}` }) - 1;
+  indexOf.set(key, index);
   return index;
 }
 

@@ -1,8 +1,9 @@
 /** A launch before buffers are assigned: a kernel with the names of the tensors it is bound to. */
 import type { TensorType } from "../ir/graph.ts";
-import type { BufferKind, BufferPlan, Kernel } from "../ir/plan.ts";
+import type { BufferKind, BufferPlan } from "../ir/plan.ts";
 import type { Origin } from "../ir/source.ts";
 import { elements } from "../ir/tensor-type.ts";
+import type { KernelParts } from "../kernels/text.ts";
 
 /** Name of a tensor in storage: "param/a.attention.q" and the like last forever, "v/…" and "s/…" live within one entry. */
 export type Ref = string;
@@ -17,7 +18,7 @@ export interface RefInfo {
 }
 
 export interface Launch {
-  readonly kernel: Kernel;
+  readonly kernel: KernelParts;
   readonly refs: readonly Ref[];
   readonly sizes: readonly number[];
   /** Tiles along each axis of the kernel's grid, fastest first. */

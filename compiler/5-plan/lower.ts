@@ -1,6 +1,6 @@
 /** Steps → launches: one rule per operation. */
 import type { AttentionMask, Node, ValueId } from "../ir/graph.ts";
-import type { Kernel, Profile } from "../ir/plan.ts";
+import type { Profile } from "../ir/plan.ts";
 import { bug, elements } from "../ir/tensor-type.ts";
 import { attentionGradBiasKernel, attentionGradKeysKernel, attentionGradQueriesKernel, attentionKernel, channelTiles, tileOf, vectorsPerLane } from "../kernels/attention.ts";
 import { expertMatmulKernel, expertOuterKernel } from "../kernels/expert.ts";
@@ -8,6 +8,7 @@ import * as gather from "../kernels/gather.ts";
 import { matmulKernel, type Epilogue } from "../kernels/matmul.ts";
 import { randomKernel } from "../kernels/random.ts";
 import { topKKernel } from "../kernels/routing.ts";
+import type { KernelParts } from "../kernels/text.ts";
 import { columnShapeOf, partialSumsLaunch, totalSumsKernel } from "./columns.ts";
 import { createBindings, type BoundNames } from "./bindings.ts";
 import { createEmitter, elementKey, emitValue, masked, padsWithZero, type Place } from "./emit-value.ts";
@@ -35,7 +36,7 @@ export interface LowerContext {
 /** A launch without its label. */
 type Shape = Pick<Launch, "kernel" | "refs" | "sizes" | "grid">;
 
-const shape = (kernel: Kernel, refs: readonly Ref[], sizes: readonly number[], grid: readonly number[]): Shape => ({ kernel, refs, sizes, grid });
+const shape = (kernel: KernelParts, refs: readonly Ref[], sizes: readonly number[], grid: readonly number[]): Shape => ({ kernel, refs, sizes, grid });
 /** A row of tiles of `gather.WIDTH` jobs each. */
 const flat = (jobs: number): readonly number[] => [Math.ceil(jobs / gather.WIDTH)];
 

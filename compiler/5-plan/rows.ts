@@ -1,7 +1,7 @@
 /** Kernels for fused row reductions and pointwise work: one row per invocation or per team, or one element per invocation. */
 import type { ValueId } from "../ir/graph.ts";
-import type { Kernel, Profile } from "../ir/plan.ts";
-import { kernelText } from "../kernels/text.ts";
+import type { Profile } from "../ir/plan.ts";
+import type { KernelParts } from "../kernels/text.ts";
 import { team } from "../kernels/team.ts";
 import { createBindings, type BoundNames } from "./bindings.ts";
 import { createEmitter, emitValue, isVec4, masked, padsWithZero, rowKey, type Emitter, type Place } from "./emit-value.ts";
@@ -10,7 +10,7 @@ import { colsOf, isRowScalar, type Facts } from "./facts.ts";
 import type { Step } from "./fuse.ts";
 
 export interface Launch {
-  readonly kernel: Kernel;
+  readonly kernel: KernelParts;
   readonly bound: BoundNames;
   readonly grid: readonly number[];
 }
@@ -48,10 +48,10 @@ interface Text {
   readonly module: string;
 }
 
-function finish(text: Text, bound: BoundNames): { kernel: Kernel; bound: BoundNames } {
+function finish(text: Text, bound: BoundNames): { kernel: KernelParts; bound: BoundNames } {
   const erf = (["f32", "vec4f"] as const).filter((lanes) => text.body.includes(`erf_${lanes}(`)).map(erfWgsl).join("\n");
-  const kernel = kernelText({ ...text, module: `${text.module}\n${erf}`, sizes: bound.sizeNames, storage: bound.storage });
-  return { kernel, bound };
+  const { name, doc, enable, workgroupSize, body, module } = text;
+  return { kernel: { name, doc, enable, workgroupSize, body, module: `${module}\n${erf}`, sizes: bound.sizeNames, storage: bound.storage }, bound };
 }
 
 function shapeOf(facts: Facts, step: RowsStep): Matrix {

@@ -1,8 +1,8 @@
 /** Routing tables: slots sorted by expert, made once per selection and shared by everything that is routed by it. */
 import type { Node, ValueId } from "../ir/graph.ts";
-import type { Kernel } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
 import * as routing from "../kernels/routing.ts";
+import type { KernelParts } from "../kernels/text.ts";
 import { sizeOf, type Facts } from "./facts.ts";
 import type { Launch, Ref } from "./launch.ts";
 
@@ -64,7 +64,7 @@ function sortLaunches(expert: Ref, slots: number, groups: number, tileRows: numb
   const nTiles = Math.floor(slots / tileRows) + Math.min(groups, slots);
   const [counts, totals, order] = [scratch(4 * blocks * groups), scratch(4 * groups), scratch(4 * slots)];
   const [ranges, tiles] = [scratch(8 * groups), scratch(16 * nTiles)];
-  const launch = (kernel: Kernel, refs: readonly Ref[], sizes: readonly number[], jobs: number): Shape =>
+  const launch = (kernel: KernelParts, refs: readonly Ref[], sizes: readonly number[], jobs: number): Shape =>
     ({ kernel, refs, sizes, grid: [Math.ceil(jobs / routing.WIDTH)] });
   return {
     order, ranges, tiles, nTiles,

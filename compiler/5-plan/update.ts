@@ -1,7 +1,7 @@
 /** The "update" entry: norm, clipping, AdamW, and the steps of parameters that have a rate of their own. It does not depend on the architecture, only on the list of parameters. */
 import type { OpGraph } from "../ir/graph.ts";
-import type { Kernel } from "../ir/plan.ts";
 import { adamwKernel, gradNormKernel, gradPartialsKernel, gradTotalsKernel, signStepKernel, WIDTH } from "../kernels/optimizer.ts";
+import type { KernelParts } from "../kernels/text.ts";
 import { sizeOf } from "./facts.ts";
 import { declare, type Launch, type RefTable } from "./launch.ts";
 
@@ -32,5 +32,5 @@ export function planUpdate(graph: OpGraph, refs: RefTable): readonly Launch[] {
   ];
 }
 
-const launch = (kernel: Kernel, refs: readonly string[], sizes: readonly number[], jobs: number, label: string): Launch =>
+const launch = (kernel: KernelParts, refs: readonly string[], sizes: readonly number[], jobs: number, label: string): Launch =>
   ({ kernel, refs, sizes, grid: [Math.ceil(jobs / WIDTH)], label, fused: [], origin: { path: "update", span: null } });

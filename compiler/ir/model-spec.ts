@@ -273,7 +273,7 @@ export interface RouterSpec {
  * load     weight · E · Σ f · P, f being the part of the group's choices that fell on each expert; a constant to the gradient.
  * mutual_information  −weight · (Σ ω Σ_e p log p + Σ_e P log P), P = Σ ω p, over all tokens and applications (over: batch, passes). ω is 1 over
  *          rows times experts, or under halting a token's remaining weight over the sum of all. Both sums have one sign, as in the
- *          released code of the Sparse Universal Transformer.
+ *          released code of the Sparse Universal Transformer. Where each head has a choice of its own, the mean over heads.
  */
 export interface BalanceSpec {
   readonly kind: "entropy" | "load" | "mutual_information";

@@ -13,8 +13,8 @@
  *
  * Work   forward 4, backward 10 flops per visible (query, key) pair and channel.
  */
-import type { Kernel, Profile } from "../ir/plan.ts";
-import { kernelText, read, times, write, type Storage } from "./text.ts";
+import type { Profile } from "../ir/plan.ts";
+import { read, times, write, type KernelParts, type Storage } from "./text.ts";
 import { share, team, type SharedVar } from "./team.ts";
 
 /** Masked scores: finite, because adapters may assume that infinities do not occur. */
@@ -85,10 +85,10 @@ ${share(profile, vec(names), "channels", body)}
 }
 
 /** Forward. Sizes: SIZES, and with relative positions two more. Grid: query tiles × (B·H). */
-export function attentionKernel(profile: Profile, perLane: number, relative: boolean): Kernel {
+export function attentionKernel(profile: Profile, perLane: number, relative: boolean): KernelParts {
   const n = tileOf(perLane);
   const ops = team(profile, { vec4f: n, f32: n });
-  return kernelText({
+  return {
     name: `attention_${perLane}${suffix(relative)}`,
     doc: ["Attention, online softmax: z = softmax(q k) v and lse, the logarithm of each denominator.", `One team owns ${n} queries of one head.`],
     sizes: sizesOf(relative),
@@ -130,16 +130,16 @@ ${times(perLane, (j) => `if (${channel(profile, j)} < sizes.c4) { z[q_row${i} + 
 if (channel0 == 0u) { lse[(sequence * sizes.n_queries + t0 + ${i}u) * sizes.heads + head] = top${i} + log(total); }
 }
 }`)}`,
-  });
+  };
 }
 
 const GRADS = [read("lse", "f32", "[B, T, H]"), read("delta", "f32", "[B, T, H] sum over channels of z grad_z"), read("grad_z", "vec4f", "[B, T, H, Dh]")];
 
 /** grad_q[t] = Σ_j ds[t, j] · k[j] with ds = p · (grad_z · v − delta). Queries stand at 0 … T−1. Sizes: SIZES. Grid: query tiles × (B·H). */
-export function attentionGradQueriesKernel(profile: Profile, perLane: number, relative: boolean): Kernel {
+export function attentionGradQueriesKernel(profile: Profile, perLane: number, relative: boolean): KernelParts {
   const n = tileOf(perLane);
   const ops = team(profile, { vec4f: 2 * n, f32: n });
-  return kernelText({
+  return {
     name: `attention_grad_q_${perLane}${suffix(relative)}`,
     doc: ["Gradient of attention with respect to the queries; probabilities are recomputed from lse.", `One team owns ${n} queries of one head.`],
     sizes: sizesOf(relative),
@@ -173,20 +173,20 @@ ${times(perLane, (j) => `let k${j} = keys[row + min(${channel(profile, j)}, size
 ${times(n, (i) => `{ let w = vec4f(${take(`ds${i}`)}); ${times(perLane, (j) => `g${i}_${j} = fma(w, k${j}, g${i}_${j});`, " ")} }`)}`)}
 }
 ${times(n, (i) => times(perLane, (j) => `if (t0 + ${i}u < sizes.n_queries && ${channel(profile, j)} < sizes.c4) { grad_q[row${i} + ${channel(profile, j)}] = g${i}_${j}; }`))}`,
-  });
+  };
 }
 
 /**
  * grad_k[j] = Σ_t ds[t, j] · q[t], grad_v[j] = Σ_t p[t, j] · grad_z[t]. Sizes: SIZES. Grid: key tiles × (B·Hk).
  * @param outputs both, or with relative positions one: more than eight buffers would be bound otherwise
  */
-export function attentionGradKeysKernel(profile: Profile, perLane: number, relative: boolean, outputs: "kv" | "k" | "v"): Kernel {
+export function attentionGradKeysKernel(profile: Profile, perLane: number, relative: boolean, outputs: "kv" | "k" | "v"): KernelParts {
   const n = tileOf(2 * perLane);
   const ops = team(profile, { vec4f: 2 * n, f32: 2 * n });
   const [hasK, hasV] = [outputs !== "v", outputs !== "k"];
   const either = (k: string, v: string): string => `${hasK ? k : ""}${hasK && hasV ? " " : ""}${hasV ? v : ""}`;
   const [lse, delta, gradZ] = GRADS as [Storage, Storage, Storage];
-  return kernelText({
+  return {
     name: `attention_grad_${outputs}_${perLane}${suffix(relative)}`,
     doc: [`Gradients of attention with respect to ${{ kv: "keys and values", k: "keys", v: "values" }[outputs]}.`, `One team owns ${n} keys of one head and visits the queries that see them, head by head.`],
     sizes: sizesOf(relative),
@@ -229,16 +229,16 @@ ${times(n, (i) => `{ ${either(`let wk = vec4f(${hasK ? take(`ds${i}`) : ""});`, 
 }
 }
 ${times(n, (i) => times(perLane, (j) => `if (j0 + ${i}u < sizes.n_keys && ${channel(profile, j)} < sizes.c4) { ${either(`grad_k[k_row${i} + ${channel(profile, j)}] = gk${i}_${j};`, `grad_v[k_row${i} + ${channel(profile, j)}] = gv${i}_${j};`)} }`))}`,
-  });
+  };
 }
 
 /**
  * grad_bias[t, c] = Σ over keys j of column c of ds[t, j]. Inner columns have one key each; those at the two ends have all that are further away.
  * Sizes: SIZES, reach, columns. Grid: queries × (B·H).
  */
-export function attentionGradBiasKernel(profile: Profile): Kernel {
+export function attentionGradBiasKernel(profile: Profile): KernelParts {
   const ops = team(profile, {});
-  return kernelText({
+  return {
     name: "attention_grad_bias",
     doc: ["Gradient of attention with respect to the scores of relative positions.", "One team owns one query of one head; its lanes are columns, then keys further away."],
     sizes: sizesOf(true),
@@ -281,5 +281,5 @@ if (lane == 0u) {
 grad_bias[at * sizes.columns + 1u] = all_low + select(0.0, all_high, last == 0u);
 if (last > 0u) { grad_bias[at * sizes.columns + sizes.reach + last] = all_high; }
 }`,
-  });
+  };
 }

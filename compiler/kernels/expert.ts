@@ -5,19 +5,19 @@
  *
  *   nn  c[s] = a[s / a_div] · w[g(s)]       nt  c[s] = a[s / a_div] · w[g(s)]ᵀ       outer  w[g] += Σ_{s in g} a[s / a_div]ᵀ · b[s / b_div]
  */
-import type { Kernel, Profile } from "../ir/plan.ts";
+import type { Profile } from "../ir/plan.ts";
 import { accumulateOuter, accumulateRows, type Epilogue } from "./matmul.ts";
-import { kernelText, times, type Storage } from "./text.ts";
+import { times, type KernelParts, type Storage } from "./text.ts";
 import { team } from "./team.ts";
 
 const TILES: Storage = { name: "tiles", element: "vec4u", access: "read", note: "[tiles] expert, first place in order, slots, 0" };
 const ORDER: Storage = { name: "order", element: "u32", access: "read", note: "[slots] slots sorted by expert" };
 
 /** Sizes: n4, k4 in vec4s; a_div slots per row of a. Grid: column tiles × slot tiles. */
-export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilogue: Epilogue): Kernel {
+export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilogue: Epilogue): KernelParts {
   const rows = profile.tileRows;
   const ops = team(profile, { vec4f: rows });
-  return kernelText({
+  return {
     name: `expert_matmul_${layout}`,
     doc: [`Expert product c[s] = a[row of s] w[expert of s]${layout === "nt" ? " transposed" : ""}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
       `One team of ${profile.lanes} lanes owns up to ${rows} slots of one expert by ${4 * profile.lanes} columns.`],
@@ -42,14 +42,14 @@ ${accumulateRows(layout, profile, "w_base")}
 if (column < sizes.n4) {
 ${times(rows, (i) => `if (${i}u < job.z) { finish(slot${i}, column, c${i}); }`)}
 }`,
-  });
+  };
 }
 
 /** Sizes: m rows and n4 columns of each expert's matrix; a_div, b_div slots per row. Grid: column tiles × row tiles × experts. */
-export function expertOuterKernel(profile: Profile, target: Storage): Kernel {
+export function expertOuterKernel(profile: Profile, target: Storage): KernelParts {
   const rows = profile.tileRows;
   const ops = team(profile, { vec4f: rows / 4, u32: 1 });
-  return kernelText({
+  return {
     name: "expert_outer",
     doc: ["Weight gradient of an expert product: c[g] += sum over slots s of expert g of a[row of s] (outer) b[row of s].",
       "Experts without slots are left alone."],
@@ -78,5 +78,5 @@ if (column < sizes.n4) {
 let c_base = tile.z * sizes.m * sizes.n4 + column;
 ${times(rows, (i) => `if (row0 + ${i}u < sizes.m) { let at = c_base + (row0 + ${i}u) * sizes.n4; ${target.name}[at] = ${target.name}[at] + c${i}; }`)}
 }`,
-  });
+  };
 }

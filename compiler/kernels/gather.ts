@@ -1,13 +1,12 @@
 /** Moves by index: table lookups and their gradient, scores of chosen experts, rotary positions, key/value caches. */
-import type { Kernel } from "../ir/plan.ts";
 import type { Epilogue } from "./matmul.ts";
-import { kernelText, read, write, type Storage } from "./text.ts";
+import { read, write, type KernelParts, type Storage } from "./text.ts";
 
 export const WIDTH = 64;
 const ELEMENT = `let i = tile * ${WIDTH}u + lane;`;
 
 /** Sizes: rows, n4. One invocation per vec4 of the result. */
-export const gatherRowsKernel = (epilogue: Epilogue): Kernel => kernelText({
+export const gatherRowsKernel = (epilogue: Epilogue): KernelParts => ({
   name: "gather_rows",
   doc: [`Rows of a table${epilogue.note ? `; ${epilogue.note}` : ""}.`],
   sizes: ["rows", "n4", ...epilogue.sizes],
@@ -22,7 +21,7 @@ finish(row, column, table[row_of[row] * sizes.n4 + column]);`,
 });
 
 /** Sizes: groups, n4. One invocation per vec4 of the table: adds the rows of its group in sorted order. */
-export const scatterRowsKernel = (target: Storage): Kernel => kernelText({
+export const scatterRowsKernel = (target: Storage): KernelParts => ({
   name: "scatter_rows",
   doc: ["Gradient of a table lookup: each table row collects the rows that used it, in order."],
   sizes: ["groups", "n4"],
@@ -38,7 +37,7 @@ ${target.name}[i] = ${target.name}[i] + sum;`,
 });
 
 /** Sizes: rows, stride, k. One invocation per chosen entry. */
-export const gatherLastKernel = (): Kernel => kernelText({
+export const gatherLastKernel = (): KernelParts => ({
   name: "gather_last",
   doc: ["Scores of the chosen experts."],
   sizes: ["rows", "stride", "k"],
@@ -50,7 +49,7 @@ chosen[i] = scores[(i / sizes.k) * sizes.stride + selection[i]];`,
 });
 
 /** Sizes: rows, stride, k. One invocation per entry of the result. */
-export const scatterLastKernel = (): Kernel => kernelText({
+export const scatterLastKernel = (): KernelParts => ({
   name: "scatter_last",
   doc: ["Values put at the chosen places of each row, 0 elsewhere."],
   sizes: ["rows", "stride", "k"],
@@ -69,7 +68,7 @@ scattered[i] = value;`,
  * Rotary positions (Su et al. 2021, arXiv:2104.09864), halves convention: channel j < nRotate/2 turns with channel j + nRotate/2.
  * Sizes: rows, heads, positions, stride (stored channels), half, direction (1 forward, 0 backward). One invocation per channel.
  */
-export const ropeKernel = (): Kernel => kernelText({
+export const ropeKernel = (): KernelParts => ({
   name: "rope",
   doc: ["Rotates channel pairs (j, j + half) by the angle of their position; channels beyond 2·half pass."],
   sizes: ["rows", "heads", "positions", "stride", "half", "forward"],
@@ -92,7 +91,7 @@ rotated[i] = x[i] * cosine[angle] + partner * turn;`,
 });
 
 /** Sizes: n4 (all vec4s of x), row4 (vec4s per position), capacity. One invocation per vec4. */
-export const cacheKernel = (): Kernel => kernelText({
+export const cacheKernel = (): KernelParts => ({
   name: "cache_write",
   doc: ["Appends the keys or values of new positions to a cache."],
   sizes: ["n4", "row4", "capacity"],
@@ -104,7 +103,7 @@ if (i < sizes.n4 && at < sizes.capacity * sizes.row4) { cache[at] = x[i]; }`,
 });
 
 /** Sizes: n4. Adds a gradient contribution that no contraction could add itself. */
-export const addToKernel = (): Kernel => kernelText({
+export const addToKernel = (): KernelParts => ({
   name: "add_to",
   doc: ["sum += x"],
   sizes: ["n4"],

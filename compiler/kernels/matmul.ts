@@ -8,8 +8,8 @@
  * Work   2·m·n·k flops; each tile reads k·(tileRows + 4·lanes) words.
  * Error  one f32 sum of k products in order of k: |c − c₆₄| ≤ k·2⁻²⁴·Σ|a·b|.
  */
-import type { Kernel, Profile } from "../ir/plan.ts";
-import { kernelText, times, type Storage } from "./text.ts";
+import type { Profile } from "../ir/plan.ts";
+import { times, type KernelParts, type Storage } from "./text.ts";
 import { share, team } from "./team.ts";
 
 export type Layout = "nn" | "nt" | "tn";
@@ -24,11 +24,11 @@ export interface Epilogue {
 }
 
 /** Sizes: m rows, n4 and k4 in vec4s, k in words. */
-export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogue): Kernel {
+export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogue): KernelParts {
   const rows = profile.tileRows;
   const shared = layout === "tn" ? rows / 4 : rows;
   const ops = team(profile, { vec4f: shared });
-  return kernelText({
+  return {
     name: `matmul_${layout}`,
     doc: [`Matrix product ${FORMULA[layout]}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
       `One team of ${profile.lanes} lanes owns ${rows} rows by ${4 * profile.lanes} columns of c.`],
@@ -51,7 +51,7 @@ ${INNER[layout](profile)}
 if (column < sizes.n4) {
 ${times(rows, (i) => `if (row0 + ${i}u < sizes.m) { finish(row0 + ${i}u, column, c${i}); }`)}
 }`,
-  });
+  };
 }
 
 const FORMULA: Readonly<Record<Layout, string>> = {

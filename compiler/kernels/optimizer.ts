@@ -2,13 +2,12 @@
  * The update after all micro-batches: global gradient norm, finiteness, clipping, AdamW (Loshchilov & Hutter 2019,
  * arXiv:1711.05101) as PyTorch computes it, and gradients back to zero. A gradient that is not finite skips the update.
  */
-import type { Kernel } from "../ir/plan.ts";
-import { kernelText, read, write } from "./text.ts";
+import { read, write, type KernelParts } from "./text.ts";
 
 export const WIDTH = 64;
 
 /** Sizes: n4, jobs (invocations), first (place of the parameter's first partial). */
-export const gradPartialsKernel = (): Kernel => kernelText({
+export const gradPartialsKernel = (): KernelParts => ({
   name: "grad_partials",
   doc: ["Per invocation: sum of squares of a run of gradients, and whether all of them are finite (by their bits: compilers may assume x == x)."],
   sizes: ["n4", "jobs", "first"],
@@ -30,7 +29,7 @@ partials[sizes.first + job] = vec2f(sum.x + sum.y + sum.z + sum.w, select(0.0, 1
 });
 
 /** Sizes: params. \`ranges\` holds the partials of each parameter. One invocation per parameter. */
-export const gradTotalsKernel = (): Kernel => kernelText({
+export const gradTotalsKernel = (): KernelParts => ({
   name: "grad_totals",
   doc: ["Sum of squares and finiteness of each parameter's gradient."],
   sizes: ["params"],
@@ -50,7 +49,7 @@ totals[param] = select(sum, vec2f(0.0, 1.0), overflow || sum.y > 0.0);`,
 export const METRICS_WORDS = 8;
 
 /** Sizes: params. One invocation in all. */
-export const gradNormKernel = (): Kernel => kernelText({
+export const gradNormKernel = (): KernelParts => ({
   name: "grad_norm",
   doc: ["Global norm, the factor that clips it, and the first parameter whose gradient is not finite. Publishes and resets the running losses."],
   sizes: ["params"],
@@ -75,7 +74,7 @@ metrics[6] = 0.0;`,
 });
 
 /** Sizes: n4. One invocation per vec4. */
-export const adamwKernel = (): Kernel => kernelText({
+export const adamwKernel = (): KernelParts => ({
   name: "adamw",
   doc: [
     "w = w (1 - lr wd) - lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps), with clipped gradients; gradients become 0.",
@@ -103,7 +102,7 @@ weight[i] = decayed - (lr / update_words[6]) * m / (sqrt(v) / sqrt(update_words[
 });
 
 /** Sizes: n4. One invocation per vec4. A learning rate of 0 (a run that only measures) moves nothing. */
-export const signStepKernel = (rate: number): Kernel => kernelText({
+export const signStepKernel = (rate: number): KernelParts => ({
   name: "sign_step",
   doc: ["w = w - rate sign(gradient); gradients become 0 (loss-free balancing, Wang et al. 2024)."],
   sizes: ["n4"],
@@ -119,7 +118,7 @@ weight[i] = weight[i] - f32(${rate}) * sign(g);`,
 });
 
 /** Adds the losses of one micro-batch to the running sums. One invocation in all. */
-export const addLossesKernel = (): Kernel => kernelText({
+export const addLossesKernel = (): KernelParts => ({
   name: "add_losses",
   doc: ["Running losses of the micro-batches of one step, each weighted by loss_scale."],
   sizes: [],

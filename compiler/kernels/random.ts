@@ -3,9 +3,8 @@
  * the host in runtime/standalone/random.ts. WGSL has no 64-bit product, so the high word is put together from 16-bit halves.
  */
 import type { Distribution } from "../ir/graph.ts";
-import type { Kernel } from "../ir/plan.ts";
 import { WIDTH } from "./gather.ts";
-import { kernelText, read, write } from "./text.ts";
+import { read, write, type KernelParts } from "./text.ts";
 
 const PHILOX = `
 fn multiply_high(a: u32, b: u32) -> u32 {
@@ -62,7 +61,7 @@ const NUMBERS: Readonly<Record<Distribution, string>> = {
  * Sizes: rows, rows_per_token, positions, columns, stride (stored columns), blocks (of four columns), stream. One invocation per block.
  * Error: none for uniform; for normal a few roundings of the radius, which is at most 5.8: below 2⁻¹⁷.
  */
-export const randomKernel = (distribution: Distribution): Kernel => kernelText({
+export const randomKernel = (distribution: Distribution): KernelParts => ({
   name: `random_${distribution}`,
   doc: ["Random numbers: each a function of key, stream, sequence, position and place within the token's row.", "Work: 20 wide products per four numbers."],
   sizes: ["rows", "rows_per_token", "positions", "columns", "stride", "blocks", "stream"],

@@ -8,15 +8,14 @@
  *   offsets   totals → first place of each expert (ranges), and tiles that never straddle two experts
  *   place     order[place] = slot
  */
-import type { Kernel } from "../ir/plan.ts";
-import { kernelText, read, write } from "./text.ts";
+import { read, write, type KernelParts } from "./text.ts";
 
 
 /** Invocations per workgroup of these kernels. */
 export const WIDTH = 64;
 
 /** Sizes: rows, columns (experts), stride (stored columns), k, heads. One invocation per row. */
-export const topKKernel = (): Kernel => kernelText({
+export const topKKernel = (): KernelParts => ({
   name: "top_k",
   doc: ["The k greatest scores of each row, best first; equal scores in order of index. Also numbers the chosen experts over all heads.",
     "k passes over the row: each finds the best entry that comes after the previous one in (score, index) order."],
@@ -48,7 +47,7 @@ last_index = best_index;
 });
 
 /** Sizes: slots, experts, block. One invocation per (block, expert). */
-export const countKernel = (): Kernel => kernelText({
+export const countKernel = (): KernelParts => ({
   name: "route_count",
   doc: ["Slots of each expert in each block of slots."],
   sizes: ["slots", "experts", "block", "blocks"],
@@ -66,7 +65,7 @@ counts[job] = count;`,
 });
 
 /** Sizes: experts, blocks. One invocation per expert. */
-export const prefixKernel = (): Kernel => kernelText({
+export const prefixKernel = (): KernelParts => ({
   name: "route_prefix",
   doc: ["Turns counts into slots of the same expert in earlier blocks; keeps each expert's total."],
   sizes: ["experts", "blocks"],
@@ -86,7 +85,7 @@ totals[expert] = before;`,
 });
 
 /** Sizes: experts, tile_rows, tiles. One workgroup: each lane owns a run of experts. */
-export const offsetsKernel = (): Kernel => kernelText({
+export const offsetsKernel = (): KernelParts => ({
   name: "route_offsets",
   doc: ["Places of each expert in the sorted order, and tiles of at most tile_rows slots of one expert; unused tiles get 0 slots."],
   sizes: ["experts", "tile_rows", "tiles"],
@@ -135,7 +134,7 @@ for (var i = tiles_used + lane; i < sizes.tiles; i += ${WIDTH}u) { tiles[i] = ve
 });
 
 /** Sizes: slots, experts, block. One invocation per slot. */
-export const placeKernel = (): Kernel => kernelText({
+export const placeKernel = (): KernelParts => ({
   name: "route_place",
   doc: ["Puts each slot at its place: its expert's first place, plus that expert's slots in earlier blocks, plus those earlier in this block."],
   sizes: ["slots", "experts", "block"],
