@@ -133,7 +133,7 @@ describe("loading", () => {
     await expect(createModel(device([]), plan, facts)).rejects.toThrow('need the feature "subgroups"');
     await expect(createModel(device(["subgroups"]), plan, facts)).rejects.toThrow("for subgroups of 64 lanes, and this adapter has 4 to 32");
     const small = { maxBufferSize: 256, maxStorageBufferBindingSize: 256, maxStorageBuffersPerShaderStage: 8 };
-    await expect(createModel({ limits: small } as unknown as GPUDevice, { ...plan, profile: PORTABLE }, facts)).rejects.toThrow(/needs a buffer of \d+ bytes, and the device allows 256/);
+    await expect(createModel({ limits: small } as unknown as GPUDevice, { ...plan, profile: PORTABLE }, facts)).rejects.toThrow(/needs \d+ bytes in one buffer, and the device allows 256 bytes/);
   });
 
   test("weights come back from their bytes, at any offset in memory", () => {
