@@ -22,9 +22,24 @@ export interface ReferenceInputs {
 /** @returns all values of the graph by id, logical and row-major */
 export function evaluateGraph(graph: OpGraph, given: ReferenceInputs): readonly Float64Array[] {
   const values: Float64Array[] = [];
+  for (const node of graph.nodes) evaluateInto(values, graph, node, given);
+  return values;
+}
+
+function evaluateInto(values: Float64Array[], graph: OpGraph, node: Node, given: ReferenceInputs): void {
+  const inputs = node.inputs.map((id): Tensor => ({ shape: graph.values[id]!.type.shape, data: values[id]! }));
+  evaluateNode(graph, node, inputs, given).forEach((data, i) => (values[node.outputs[i]!] = data));
+}
+
+/** The values again where one parameter is another, from those of before: only what follows from it is computed. For graphs without caches. */
+export function reevaluateGraph(graph: OpGraph, given: ReferenceInputs, before: readonly Float64Array[], changed: string): readonly Float64Array[] {
+  const values = [...before];
+  const follows = new Set<number>();
   for (const node of graph.nodes) {
-    const inputs = node.inputs.map((id): Tensor => ({ shape: graph.values[id]!.type.shape, data: values[id]! }));
-    evaluateNode(graph, node, inputs, given).forEach((data, i) => (values[node.outputs[i]!] = data));
+    const isChanged = node.op.kind === "param" ? graph.params[node.op.param]!.name === changed : node.inputs.some((id) => follows.has(id));
+    if (!isChanged) continue;
+    for (const id of node.outputs) follows.add(id);
+    evaluateInto(values, graph, node, given);
   }
   return values;
 }

@@ -1,46 +1,53 @@
 /** Expressions in float64. */
-import { fold2 } from "../graph/simplify.ts";
-import type { Expr, UnaryOp } from "../ir/expr.ts";
+import type { BinaryOp, Expr, UnaryOp } from "../ir/expr.ts";
 
+/** Of the inputs' elements and the column. */
 type Scalar = (inputs: readonly number[], col: number) => number;
 
-const UNARY: Readonly<Record<UnaryOp, (a: number) => number>> = {
-  neg: (a) => -a,
-  exp: Math.exp,
-  log: Math.log,
-  sqrt: Math.sqrt,
-  rsqrt: (a) => 1 / Math.sqrt(a),
-  tanh: Math.tanh,
-  sigmoid: (a) => 1 / (1 + Math.exp(-a)),
-  erf,
+const UNARY: Readonly<Record<UnaryOp, (a: string) => string>> = {
+  neg: (a) => `(-${a})`,
+  exp: (a) => `Math.exp(${a})`,
+  log: (a) => `Math.log(${a})`,
+  sqrt: (a) => `Math.sqrt(${a})`,
+  rsqrt: (a) => `(1 / Math.sqrt(${a}))`,
+  tanh: (a) => `Math.tanh(${a})`,
+  sigmoid: (a) => `(1 / (1 + Math.exp(-${a})))`,
+  erf: (a) => `erf(${a})`,
 };
 
-const COMPARE = {
-  eq: (x: number, y: number) => x === y,
-  lt: (x: number, y: number) => x < y,
-  le: (x: number, y: number) => x <= y,
-} as const;
+const BINARY: Readonly<Record<BinaryOp, (a: string, b: string) => string>> = {
+  add: (a, b) => `(${a} + ${b})`,
+  sub: (a, b) => `(${a} - ${b})`,
+  mul: (a, b) => `(${a} * ${b})`,
+  div: (a, b) => `(${a} / ${b})`,
+  max: (a, b) => `Math.max(${a}, ${b})`,
+  min: (a, b) => `Math.min(${a}, ${b})`,
+};
 
-/** The function that an expression means: of the inputs' elements and the column. */
-export function compileExpr(e: Expr): Scalar {
+const COMPARE = { eq: "===", lt: "<", le: "<=" } as const;
+
+/** JavaScript of an expression, in parentheses where it needs them. */
+function text(e: Expr): string {
   switch (e.op) {
-    case "in": return (inputs) => inputs[e.index]!;
-    case "const": return () => e.value;
-    case "col": return (_, col) => col;
-    case "select": {
-      const [x, y, a, b] = [e.x, e.y, e.a, e.b].map(compileExpr) as [Scalar, Scalar, Scalar, Scalar];
-      const holds = COMPARE[e.cond];
-      return (inputs, col) => (holds(x(inputs, col), y(inputs, col)) ? a(inputs, col) : b(inputs, col));
-    }
-    case "add": case "sub": case "mul": case "div": case "max": case "min": {
-      const [a, b, f] = [compileExpr(e.a), compileExpr(e.b), fold2[e.op]];
-      return (inputs, col) => f(a(inputs, col), b(inputs, col));
-    }
-    default: {
-      const [a, f] = [compileExpr(e.a), UNARY[e.op]];
-      return (inputs, col) => f(a(inputs, col));
-    }
+    case "in": return `x[${e.index}]`;
+    case "const": return `(${Object.is(e.value, -0) ? "-0" : e.value})`;
+    case "col": return "col";
+    case "select": return `(${text(e.x)} ${COMPARE[e.cond]} ${text(e.y)} ? ${text(e.a)} : ${text(e.b)})`;
+    case "add": case "sub": case "mul": case "div": case "max": case "min": return BINARY[e.op](text(e.a), text(e.b));
+    default: return UNARY[e.op](text(e.a));
   }
+}
+
+/** Expressions are never changed, and a graph is evaluated many times. */
+const compiled = new WeakMap<Expr, Scalar>();
+
+/** The function that an expression means; compiled, because closures for each node take several times as long. */
+export function compileExpr(e: Expr): Scalar {
+  const known = compiled.get(e);
+  if (known !== undefined) return known;
+  const f = (new Function("erf", `return (x, col) => ${text(e)};`) as (erf: (x: number) => number) => Scalar)(erf);
+  compiled.set(e, f);
+  return f;
 }
 
 /**

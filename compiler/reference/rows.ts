@@ -10,20 +10,26 @@ export function map(expr: Expr, inputs: readonly Tensor[], type: TensorType): Te
   const out = zeros(type);
   const f = compileExpr(expr);
   const steps = inputs.map((t) => strides(t, out.shape));
-  const index = out.shape.map(() => 0);
-  const offsets = inputs.map(() => 0); // of the element at `index` in each input
+  const columns = width(out);
   const values = inputs.map(() => 0);
-  for (let i = 0; i < out.data.length; i++) {
-    for (let n = 0; n < inputs.length; n++) values[n] = inputs[n]!.data[offsets[n]!]!;
-    out.data[i] = f(values, index.at(-1)!);
-    for (let axis = index.length - 1; axis >= 0; axis--) {
-      const isLast = ++index[axis]! === out.shape[axis];
-      for (let n = 0; n < inputs.length; n++) offsets[n]! += steps[n]![axis]! * (isLast ? 1 - out.shape[axis]! : 1);
-      if (!isLast) break;
-      index[axis] = 0;
+  for (let row = 0; row < rows(out); row++) {
+    const starts = steps.map((step) => offsetOfRow(row, step, out.shape));
+    for (let col = 0; col < columns; col++) {
+      for (let n = 0; n < inputs.length; n++) values[n] = inputs[n]!.data[starts[n]! + col * steps[n]!.at(-1)!]!;
+      out.data[row * columns + col] = f(values, col);
     }
   }
   return out;
+}
+
+/** Place of the first element of a row, the rows of `shape` counted in order. */
+function offsetOfRow(row: number, steps: readonly number[], shape: readonly number[]): number {
+  let [rest, offset] = [row, 0];
+  for (let axis = shape.length - 2; axis >= 0; axis--) {
+    offset += (rest % shape[axis]!) * steps[axis]!;
+    rest = Math.floor(rest / shape[axis]!);
+  }
+  return offset;
 }
 
 export function reduce(how: "sum" | "max", axis: number, x: Tensor, type: TensorType): Tensor {

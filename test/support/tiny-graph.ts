@@ -7,7 +7,7 @@ import { addGradients } from "../../compiler/4-grad/index.ts";
 import { input, mul } from "../../compiler/ir/expr.ts";
 import type { OpGraph, Param, TensorType, ValueId } from "../../compiler/ir/graph.ts";
 import { elements } from "../../compiler/ir/tensor-type.ts";
-import { evaluateGraph, gradientsOf } from "../../compiler/reference/index.ts";
+import { evaluateGraph, gradientsOf, reevaluateGraph } from "../../compiler/reference/index.ts";
 import type { ReferenceInputs } from "../../compiler/reference/index.ts";
 import { createRandom } from "../../runtime/standalone/random.ts";
 
@@ -45,9 +45,10 @@ export function worstSlope(forward: OpGraph, params: Readonly<Record<string, Flo
   const graph = addGradients(forward, "loss");
   const gradients = gradientsOf(graph, evaluateGraph(graph, { params, inputs }));
   const lossOnly = pruneGraph(forward, ["loss"]);
+  const before = evaluateGraph(lossOnly, { params, inputs });
   const lossAt = (name: string, direction: Float64Array, t: number): number => {
     const moved = { ...params, [name]: params[name]!.map((x, i) => x + t * direction[i]!) };
-    return evaluateGraph(lossOnly, { params: moved, inputs })[lossOnly.outputs["loss"]!]![0]!;
+    return reevaluateGraph(lossOnly, { params: moved, inputs }, before, name)[lossOnly.outputs["loss"]!]![0]!;
   };
   const learned = graph.params.filter((p) => p.signRate === undefined);
   const errors = learned.map(({ name }) => {
