@@ -34,8 +34,9 @@ export interface ComparisonOptions {
 const EVALUATIONS = 10;
 
 /** How the held-out text was chosen: see splitText. */
-const heldOutWords = ({ heldOut }: Text): string =>
-  heldOut === null ? "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise" : "the part that the source itself holds out";
+const heldOutWords = ({ heldOut }: Text): string => heldOut !== null
+  ? "the part that the source itself holds out"
+  : "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise";
 
 /** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
 export async function compareModels(device: () => Promise<DeviceHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
@@ -50,10 +51,14 @@ export async function compareModels(device: () => Promise<DeviceHandle>, options
   const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) => ({ info: info(seed, { kind: "", name: "" }), spec })));
   checkComparison(out, runs);
   const { info } = await device();
-  const evalTokens = 4 * batch * seqLen;
-  openComparison(out, { format: 1, variants: variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe })), seeds, data, evalTokens, finalTokens }, runs);
-  say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${grouped(steps)} steps of ${grouped(batch * seqLen)} tokens each, on ${info.name}`);
-  return withProgress(out, steps, batch * seqLen, (hooks) => compareVariants(compareOptions(options, variants, text, evalTokens), about(options, text, data), hooks));
+  const tokensPerStep = batch * seqLen;
+  const evalTokens = 4 * tokensPerStep;
+  const asked = variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe }));
+  openComparison(out, { format: 1, variants: asked, seeds, data, evalTokens, finalTokens }, runs);
+  const each = `${grouped(steps)} steps of ${grouped(tokensPerStep)} tokens each`;
+  say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
+  const inner = compareOptions(options, variants, text, evalTokens);
+  return withProgress(out, steps, tokensPerStep, (hooks) => compareVariants(inner, about(options, text, data), hooks));
 }
 
 function compareOptions(options: ComparisonOptions, variants: readonly Variant[], text: Text, evalTokens: number): CompareOptions {

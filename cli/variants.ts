@@ -44,7 +44,8 @@ export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promis
   const { total, active } = countParams(model);
   const { train, seqLen } = model;
   return {
-    name: model.name, spec: printSpec(model), specHash: specHash(model), seqLen, recipe: recipeOf(train), checkpointEvery: train.checkpointEvery,
+    name: model.name, spec: printSpec(model), specHash: specHash(model), seqLen,
+    recipe: recipeOf(train), checkpointEvery: train.checkpointEvery,
     parameters: { unique: total, active }, macsPerToken: countMacs(model).perToken,
     info: (seed, adapter): RunInfo => runInfo(model, seed, data, adapter),
     open: async (purpose) => purpose === "train"

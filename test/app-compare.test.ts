@@ -171,6 +171,19 @@ describe("a comparison grows", () => {
     expect(timeless(back)).toEqual(timeless(first));
   });
 
+  test("records that are damaged are said by name; losses that were saved as no number are measured again", async () => {
+    const out = newFolder();
+    const first = (await compare(out, [fast, slow], [0]))!;
+    const path = join(out, "runs", "slow-seed0", "final.json");
+    const record = readFinal(join(out, "runs", "slow-seed0"))!;
+    writeFinal(join(out, "runs", "slow-seed0"), { ...record, sequences: [Number.NaN] });
+    expect(timeless(await compare(out, [fast, slow], [0]))).toEqual(timeless(first));
+    for (const text of ["{", "[]", '{"format": 1}', JSON.stringify({ ...record, sequences: 3 }), JSON.stringify({ ...record, adapter: null })]) {
+      writeFileSync(path, text);
+      await expect(compare(out, [fast, slow], [0])).rejects.toThrow(/slow-seed0\/final.json/);
+    }
+  });
+
   test("records of earlier versions, which sampled before they wrote, are used as they are", async () => {
     const out = newFolder();
     await compare(out, [fast, slow], [0], {}, { prompt: "\u0001" });

@@ -13,7 +13,8 @@ export interface MeasuredRun {
 export function differenceOf(one: readonly MeasuredRun[], other: readonly MeasuredRun[]): Difference | null {
   const pairs = one.flatMap(({ seed, final }) => {
     const match = other.find((run) => run.seed === seed)?.final;
-    return isSound(final) && isSound(match) ? [{ seed, sequences: final.sequences.map((loss, i) => loss - match.sequences[i]!) }] : [];
+    if (!isSound(final) || !isSound(match)) return [];
+    return [{ seed, sequences: final.sequences.map((loss, i) => loss - match.sequences[i]!) }];
   });
   if (pairs.length === 0) return null;
   const perSeed = pairs.map(({ seed, sequences }) => ({ seed, difference: mean(sequences) }));

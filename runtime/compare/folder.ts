@@ -62,7 +62,9 @@ export const runFolder = (name: string, seed: number): string => join("runs", `$
  */
 export function checkComparison(out: string, runs: readonly WantedRun[]): void {
   if (isComparison(out)) requireSameRuns(out, runs);
-  else if (entriesOf(out).length > 0) throw new UserError(`${out} exists and is not empty, and it is not a comparison; choose another folder with --out`);
+  else if (entriesOf(out).length > 0) {
+    throw new UserError(`${out} exists and is not empty, and it is not a comparison; choose another folder with --out`);
+  }
 }
 
 /** Starts a comparison, or goes on in the folder of one. As checkComparison, with nothing changed, if that cannot be. */
@@ -86,8 +88,8 @@ function requireSameRuns(out: string, runs: readonly WantedRun[]): void {
     if (problem !== null && !problems.has(model)) problems.set(model, problem);
   }
   if (problems.size === 0) return;
-  throw new UserError(`${out} holds other runs of these names, and nothing was changed; give the models other names, or choose another folder with --out\n`
-    + [...problems.values()].map((problem) => `  ${problem}`).join("\n"));
+  throw new UserError(`${out} holds other runs of these names, and nothing was changed; `
+    + `give the models other names, or choose another folder with --out\n${[...problems.values()].map((problem) => `  ${problem}`).join("\n")}`);
 }
 
 function problemOf(folder: string, { info, spec }: WantedRun): string | null {
@@ -102,12 +104,30 @@ function problemOf(folder: string, { info, spec }: WantedRun): string | null {
 
 const finalPath = (folder: string): string => join(folder, "final.json");
 
-export const readFinal = (folder: string): FinalRecord | null => (existsSync(finalPath(folder)) ? readJson<FinalRecord>(finalPath(folder)) : null);
+/** null if the run was not measured, or gave no numbers. UserError for a file that is no such record. */
+export function readFinal(folder: string): FinalRecord | null {
+  const path = finalPath(folder);
+  if (!existsSync(path)) return null;
+  const record = readJson<FinalRecord>(path);
+  const { format, diverged, sequences, bytesPerToken, memoryBytes, adapter } = record;
+  const isRecord = format === 1 && (diverged === null || typeof diverged === "string") && Array.isArray(sequences)
+    && [bytesPerToken, memoryBytes].every(Number.isFinite) && typeof adapter?.name === "string";
+  if (!isRecord) throw new UserError(`${path} is not the record of a run that this version can read; without it the run is measured again`);
+  return sequences.every(Number.isFinite) ? record : null;
+}
 
 export const writeFinal = (folder: string, record: FinalRecord): void => writeAtomic(finalPath(folder), `${JSON.stringify(record)}\n`);
 
 const timesPath = (out: string): string => join(out, "step-times.json");
 
-export const readStepTimes = (out: string): StepTimes | null => (existsSync(timesPath(out)) ? readJson<StepTimes>(timesPath(out)) : null);
+/** null if there are none that this version can read: they can be measured again. */
+export function readStepTimes(out: string): StepTimes | null {
+  if (!existsSync(timesPath(out))) return null;
+  const times = readJson<StepTimes>(timesPath(out));
+  const { format, adapter, variants } = times;
+  const rounds = Object.values(variants ?? {}).map((variant) => variant?.rounds);
+  const areTimes = rounds.every((seconds) => Array.isArray(seconds) && seconds.length > 0 && seconds.every(Number.isFinite));
+  return format === 1 && typeof adapter?.name === "string" && areTimes ? times : null;
+}
 
 export const writeStepTimes = (out: string, times: StepTimes): void => writeAtomic(timesPath(out), `${JSON.stringify(times, null, 2)}\n`);

@@ -66,7 +66,8 @@ export interface RunsOutcome {
 }
 
 /** Data in the micro-batches of a variant. */
-export const dataOf = ({ data }: CompareOptions, { recipe: { batch, accumulate } }: Variant, seed: number): Promise<Dataset> => data(seed, batch / accumulate);
+export const dataOf = ({ data }: CompareOptions, { recipe: { batch, accumulate } }: Variant, seed: number): Promise<Dataset> =>
+  data(seed, batch / accumulate);
 
 /**
  * Trains what is not finished in the folder. Seeds are the outer loop, so that an unfinished comparison has something to say about
@@ -76,12 +77,13 @@ export async function runComparison(options: CompareOptions, sessions: Sessions,
   const { seeds, variants } = options;
   const failures: RunFailure[] = [];
   const nHeldOut = await countHeldOut(options);
-  for (const [index, { seed, variant }] of seeds.flatMap((seed) => variants.map((variant) => ({ seed, variant }))).entries()) {
+  const runs = seeds.flatMap((seed) => variants.map((variant): OneRun => ({ variant, seed })));
+  for (const [index, { variant, seed }] of runs.entries()) {
     if (hooks.shouldStop?.() === true) return { finished: false, failures };
     if (isMeasured(readFinal(folderOf(options, variant, seed)), nHeldOut)) continue;
-    hooks.onRun?.(variant, seed, index + 1, seeds.length * variants.length);
+    hooks.onRun?.(variant, seed, index + 1, runs.length);
     try {
-      const final = await withOwnFolder(folderOf(options, variant, seed), () => oneRun(options, variant, seed, sessions, hooks));
+      const final = await withOwnFolder(folderOf(options, variant, seed), () => oneRun(options, { variant, seed }, sessions, hooks));
       if (final === null) return { finished: false, failures };
       hooks.onDone?.(variant, seed, final);
     } catch (error) {
@@ -103,7 +105,8 @@ export interface SoundRun {
 
 /** The first run of a variant that reached its end, or null. */
 export function firstSoundRun(options: CompareOptions, variant: Variant): SoundRun | null {
-  const runs = options.seeds.map((seed) => ({ seed, folder: folderOf(options, variant, seed), final: readFinal(folderOf(options, variant, seed)) }));
+  const folders = options.seeds.map((seed) => ({ seed, folder: folderOf(options, variant, seed) }));
+  const runs = folders.map((run) => ({ ...run, final: readFinal(run.folder) }));
   return runs.find((run): run is SoundRun => run.final?.diverged === null) ?? null;
 }
 
@@ -114,18 +117,26 @@ async function countHeldOut(options: CompareOptions): Promise<number> {
 }
 
 /** A finished run that was measured on more or less text than is asked for now is measured again. */
-const isMeasured = (final: FinalRecord | null, nHeldOut: number): boolean => final !== null && (final.diverged !== null || final.sequences.length === nHeldOut);
+const isMeasured = (final: FinalRecord | null, nHeldOut: number): boolean =>
+  final !== null && (final.diverged !== null || final.sequences.length === nHeldOut);
+
+interface OneRun {
+  readonly variant: Variant;
+  readonly seed: number;
+}
 
 /** @returns null if stopped before the end */
-async function oneRun(options: CompareOptions, variant: Variant, seed: number, sessions: Sessions, hooks: CompareHooks): Promise<FinalRecord | null> {
+async function oneRun(options: CompareOptions, one: OneRun, sessions: Sessions, hooks: CompareHooks): Promise<FinalRecord | null> {
+  const { variant, seed } = one;
   const folder = folderOf(options, variant, seed);
   const data = await dataOf(options, variant, seed);
   const { session } = await sessions.get(variant);
-  const about = { format: 1, bytesPerToken: data.bytesPerToken, memoryBytes: session.memoryBytes, adapter: session.adapter, sample: readFinal(folder)?.sample ?? null } as const;
-  const { finished, diverged } = await trainToEnd(options, variant, seed, session, data, hooks);
+  const { finished, diverged } = await trainToEnd(options, one, session, data, hooks);
   if (!finished) return null;
   if (diverged !== null) sessions.discard(variant); // its gradients are not finite
-  const final = { ...about, ...(diverged === null ? await measure(options, variant, session, data, hooks) : { diverged, sequences: [] }) };
+  const outcome = diverged === null ? await measure(options, variant, session, data, hooks) : { diverged, sequences: [] };
+  const { memoryBytes, adapter } = session;
+  const final: FinalRecord = { format: 1, ...outcome, bytesPerToken: data.bytesPerToken, memoryBytes, adapter, sample: readFinal(folder)?.sample ?? null };
   writeFinal(folder, final);
   return final;
 }
@@ -137,7 +148,7 @@ interface TrainEnd {
   readonly diverged: string | null;
 }
 
-async function trainToEnd(options: CompareOptions, variant: Variant, seed: number, session: Session, data: Dataset, hooks: CompareHooks): Promise<TrainEnd> {
+async function trainToEnd(options: CompareOptions, { variant, seed }: OneRun, session: Session, data: Dataset, hooks: CompareHooks): Promise<TrainEnd> {
   const { executor, params, adapter } = session;
   const folder = folderOf(options, variant, seed);
   const info = variant.info(seed, adapter);
@@ -146,7 +157,8 @@ async function trainToEnd(options: CompareOptions, variant: Variant, seed: numbe
   const { evalEvery, evalTokens } = options;
   const trainOptions = { folder, info, executor, params, data, done, evalEvery, evalTokens, checkpointEvery: variant.checkpointEvery };
   try {
-    const { finished } = await train(trainOptions, { onStep: (record) => hooks.onStep?.(variant, seed, record), ...(hooks.shouldStop && { shouldStop: hooks.shouldStop }) });
+    const onStep = (record: StepRecord): void => hooks.onStep?.(variant, seed, record);
+    const { finished } = await train(trainOptions, { onStep, shouldStop: () => hooks.shouldStop?.() === true });
     return { finished, diverged: null };
   } catch (error) {
     if (error instanceof Diverged) return { finished: true, diverged: error.message };
@@ -154,8 +166,11 @@ async function trainToEnd(options: CompareOptions, variant: Variant, seed: numbe
   }
 }
 
-async function measure({ finalTokens }: CompareOptions, variant: Variant, { executor }: Session, data: Dataset, hooks: CompareHooks): Promise<Pick<FinalRecord, "diverged" | "sequences">> {
+type Outcome = Pick<FinalRecord, "diverged" | "sequences">;
+
+async function measure({ finalTokens }: CompareOptions, variant: Variant, { executor }: Session, data: Dataset, hooks: CompareHooks): Promise<Outcome> {
   hooks.onPhase?.(`measuring ${variant.name} on held-out data …`);
   const { sequences } = await evaluate(executor, data.validationBatches(finalTokens), data.bytesPerToken);
-  return sequences.every(Number.isFinite) ? { diverged: null, sequences } : { diverged: "the loss on held-out data is not finite after the last step", sequences: [] };
+  if (sequences.every(Number.isFinite)) return { diverged: null, sequences };
+  return { diverged: "the loss on held-out data is not finite after the last step", sequences: [] };
 }

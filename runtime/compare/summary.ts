@@ -50,9 +50,11 @@ export function summarize(options: Summary): CompareResults {
   const times = readStepTimes(options.out);
   const first = finals[0]!;
   return {
-    format: 2, title, versions, adapter: first.adapter, data: { ...data, bytes_per_token: first.bytesPerToken, held_out: heldOut }, budget, seeds,
+    format: 2, title, versions, adapter: first.adapter, budget, seeds,
+    data: { ...data, bytes_per_token: first.bytesPerToken, held_out: heldOut },
     validation_sequences: Math.max(...finals.map(({ sequences }) => sequences.length)),
-    baseline, variants: finished.map((one) => variantResult(one, base, times)), pairs: pairsOf(finished), method: methodOf(seeds.length, finals, times),
+    baseline, variants: finished.map((one) => variantResult(one, base, times)), pairs: pairsOf(finished),
+    method: methodOf(seeds.length, finals, times),
   };
 }
 
@@ -63,8 +65,8 @@ function runOf({ out, failures }: Summary, variant: Variant, seed: number): Run 
   return { seed, final: readFinal(folder), failed: null, log: readLog(logPath(folder)) };
 }
 
-const pairsOf = (finished: readonly Finished[]): CompareResults["pairs"] =>
-  finished.flatMap((one, i) => finished.slice(0, i).map((other) => ({ variant: one.variant.name, against: other.variant.name, difference: differenceOf(one.runs, other.runs) })));
+const pairsOf = (finished: readonly Finished[]): CompareResults["pairs"] => finished.flatMap((one, i) => finished.slice(0, i).map((other) =>
+  ({ variant: one.variant.name, against: other.variant.name, difference: differenceOf(one.runs, other.runs) })));
 
 function variantResult(one: Finished, base: Finished, times: StepTimes | null): VariantResult {
   const { variant, runs } = one;
@@ -122,5 +124,6 @@ function runResult(variant: Variant, { seed, final, failed, log }: Run): RunResu
     curve.push({ step: record.step, train_loss: mean(bucket), validation_loss: record.validation_loss ?? null });
     bucket = [];
   }
-  return { seed, folder: runFolder(variant.name, seed), diverged: final?.diverged ?? null, failed, validation_loss: isSound(final) ? mean(final.sequences) : null, curve };
+  const loss = isSound(final) ? mean(final.sequences) : null;
+  return { seed, folder: runFolder(variant.name, seed), diverged: final?.diverged ?? null, failed, validation_loss: loss, curve };
 }

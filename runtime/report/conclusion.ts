@@ -13,7 +13,8 @@ export const caveats = (results: CompareResults): readonly string[] => [...recip
 /** One sentence per variant other than the baseline, and one about the lowest loss where there are more. */
 function verdicts(results: CompareResults): readonly string[] {
   const { variants, baseline } = results;
-  const others = variants.filter(({ name }) => name !== baseline).map(({ name, difference }) => `${verdict(name, baseline, difference)}.`);
+  const compared = variants.filter(({ name }) => name !== baseline);
+  const others = compared.map(({ name, difference }) => `${verdict(name, baseline, difference)}.`);
   return others.length < 2 ? others : [...others, ...leader(results)];
 }
 
@@ -35,14 +36,16 @@ function leader({ variants, pairs, seeds }: CompareResults): readonly string[] {
   const sound = variants.filter(({ validation_loss: found }) => found !== null);
   const best = sound.toSorted((a, b) => a.validation_loss!.mean - b.validation_loss!.mean)[0];
   if (best === undefined || sound.length < 2) return [];
-  const isClearFrom = ({ name }: VariantResult): boolean =>
-    pairs.some((pair) => [pair.variant, pair.against].sort().join() === [best.name, name].sort().join() && pair.difference !== null && isClear(pair.difference));
+  const isClearFrom = ({ name }: VariantResult): boolean => pairs.some(({ variant, against, difference }) =>
+    [variant, against].includes(name) && [variant, against].includes(best.name) && difference !== null && isClear(difference));
   const open = sound.filter((other) => other !== best && !isClearFrom(other)).map(({ name }) => name);
-  const basis = seeds.length === 1 ? "with one seed, that ranks nothing" : open.length === 0 ? "clearly lower than each of the others" : `but it cannot be told apart from ${listOf(open)}`;
+  const distance = open.length === 0 ? "clearly lower than each of the others" : `but it cannot be told apart from ${listOf(open)}`;
+  const basis = seeds.length === 1 ? "with one seed, that ranks nothing" : distance;
   return [`${best.name} has the lowest mean loss, ${loss(best.validation_loss!.mean)}, ${basis}.`];
 }
 
-const listOf = (names: readonly string[]): string => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
+const listOf = (names: readonly string[]): string =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
 function failures({ variants }: CompareResults): readonly string[] {
   return variants.flatMap(({ name, runs }) => {
@@ -51,7 +54,7 @@ function failures({ variants }: CompareResults): readonly string[] {
     const failed = runs.filter((run) => run.failed !== null);
     return [
       ...(diverged > 0 ? [`${name}: ${of(diverged)} diverged and ${diverged === 1 ? "is" : "are"} left out.`] : []),
-      ...(failed.length > 0 ? [`${name}: ${of(failed.length)} failed and ${failed.length === 1 ? "is" : "are"} left out (${failed[0]!.failed}).`] : []),
+      ...failed.slice(0, 1).map((first) => `${name}: ${of(failed.length)} failed and ${failed.length === 1 ? "is" : "are"} left out (${first.failed}).`),
     ];
   });
 }
@@ -64,7 +67,8 @@ function recipes({ variants }: CompareResults): readonly string[] {
     const namesOf = (value: unknown): string => settings.filter((one) => one.values[key] === value).map(({ name }) => name).join(", ");
     return values.length < 2 ? [] : [`${key} is ${values.map((value) => `${String(value)} (${namesOf(value)})`).join(" or ")}`];
   });
-  return different.length === 0 ? [] : [`The variants were not trained alike, so recipe and model are compared together: ${different.join("; ")}.`];
+  if (different.length === 0) return [];
+  return [`The variants were not trained alike, so recipe and model are compared together: ${different.join("; ")}.`];
 }
 
 /** Tokens per parameter for the least loss at a given amount of work (Hoffmann et al. 2022). */
@@ -77,7 +81,8 @@ function length({ variants, budget }: CompareResults): readonly string[] {
   const tooLong = variants.filter(({ recipe }) => recipe.schedule.warmup >= recipe.steps).map(({ name }) => name);
   return [
     ...(Math.min(...ratios) >= TOKENS_PER_PARAMETER ? [] : [
-      `The runs are short for the size of the models: ${count(budget.tokens)} tokens are ${perParameter} per parameter, where about ${TOKENS_PER_PARAMETER} are usual. Longer runs may order the variants otherwise.`,
+      `The runs are short for the size of the models: ${count(budget.tokens)} tokens are ${perParameter} per parameter, `
+      + `where about ${TOKENS_PER_PARAMETER} are usual. Longer runs may order the variants otherwise.`,
     ]),
     ...(tooLong.length === 0 ? [] : [`The warm-up of ${listOf(tooLong)} lasts as long as the run.`]),
   ];

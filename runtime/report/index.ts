@@ -2,7 +2,8 @@
 import type { CompareResults, Difference, StepSeconds, VariantResult } from "../compare/results.ts";
 import { caveats, findings } from "./conclusion.ts";
 import { pairTable } from "./pairs.ts";
-import { computeChart, differenceChart, trainingChart, validationChart } from "./charts.ts";
+import { computeChart, trainingChart, validationChart } from "./charts.ts";
+import { differenceChart } from "./difference-chart.ts";
 import { nameCell, tone } from "./cells.ts";
 import { escape, figure, htmlTable, page } from "./page.ts";
 import { count, interval, loss, memory, ratioText, signed, time, tokens } from "./words.ts";
@@ -42,7 +43,8 @@ function resultTable(results: CompareResults): string {
 function lossCell({ validation_loss: found, runs }: VariantResult): string {
   const diverged = runs.filter((run) => run.diverged !== null).length;
   const failed = runs.filter((run) => run.failed !== null).length;
-  const note = `${diverged === 0 ? "" : `<small class="bad">${diverged} diverged</small>`}${failed === 0 ? "" : `<small class="bad">${failed} failed</small>`}`;
+  const noteOf = (runs: number, what: string): string => (runs === 0 ? "" : `<small class="bad">${runs} ${what}</small>`);
+  const note = noteOf(diverged, "diverged") + noteOf(failed, "failed");
   if (found === null) return `–${note}`;
   return `${loss(found.mean)}${found.sd === null ? "" : `<small>± ${loss(found.sd)} over seeds</small>`}${note}`;
 }
@@ -61,11 +63,15 @@ function lossFigures(results: CompareResults): readonly string[] {
     ...(has("validation_loss") ? [figure(validationChart(results), `Held-out loss during training.${band}`)] : []),
     figure(trainingChart(results), `Training loss (cross-entropy alone, averaged over neighbouring steps).${band}`),
     ...(has("validation_loss") ? [figure(computeChart(results), "Held-out loss against the multiplications spent: the comparison at equal compute. Curves that end further left did less work per step.")] : []),
-    ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), `Final differences from ${escape(results.baseline)}: square and bar are the mean and its 95 % interval over seeds, dots the single seeds; the thin grey bar is the 95 % interval over the text, which says nothing of other seeds.`)] : []),
+    ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), differenceCaption(results))] : []),
     ...(results.seeds.length > 1 && results.variants.some((v) => v.difference !== null) ? [seedTable(results)] : []),
     ...(results.variants.length > 2 ? ["<h2>Every two variants</h2>", pairTable(results)] : []),
   ];
 }
+
+const differenceCaption = ({ baseline }: CompareResults): string =>
+  `Final differences from ${escape(baseline)}: square and bar are the mean and its 95 % interval over seeds, dots the single seeds; `
+  + "the thin grey bar is the 95 % interval over the text, which says nothing of other seeds.";
 
 function seedTable(results: CompareResults): string {
   const compared = results.variants.filter((v) => v.difference !== null);
@@ -82,12 +88,12 @@ function costTable(results: CompareResults): string {
   const head = ["variant", "parameters", "active per token", "MACs per token<small>everything</small>", "MACs per token<small>as in the MoEUT paper</small>", "step", "memory"];
   return htmlTable([head, ...results.variants.map((v) => [
     nameCell(results, v), tokens(v.parameters.unique), tokens(v.parameters.active), tokens(Math.round(v.macs_per_token.full)), tokens(Math.round(v.macs_per_token.moeut)),
-    v.step_seconds === null ? "–" : stepCell(v.step_seconds), v.memory_bytes === null ? "–" : memory(v.memory_bytes),
+    v.step_seconds === null ? "–" : stepCell(v.step_seconds, v.name === results.baseline), v.memory_bytes === null ? "–" : memory(v.memory_bytes),
   ])]);
 }
 
-function stepCell({ median, spread, ratio, ratio_spread: around, measured }: StepSeconds): string {
-  const against = ratio === null || around === null ? "" : `<small>× ${ratioText(ratio, around)}</small>`;
+function stepCell({ median, spread, ratio, ratio_spread: around, measured }: StepSeconds, isBaseline: boolean): string {
+  const against = ratio === null || around === null || isBaseline ? "" : `<small>× ${ratioText(ratio, around)}</small>`;
   return `${time(median)}<small>${time(spread.low)} to ${time(spread.high)}</small>${measured === "in turn" ? against : `<small>${measured}</small>`}`;
 }
 

@@ -8,8 +8,10 @@ import { interval, signed } from "./words.ts";
 export function pairTable(results: CompareResults): string {
   const { variants } = results;
   const head = ["loss of the row less that of the column", ...variants.slice(0, -1).map(({ name }) => escape(name))];
+  const differenceOf = (row: string, column: string): Difference | null =>
+    results.pairs.find((pair) => pair.variant === row && pair.against === column)!.difference;
   const rows = variants.slice(1).map((row, i) => [
-    nameCell(results, row), ...variants.slice(0, -1).map((column, j) => (j > i ? "" : cell(results.pairs.find((pair) => pair.variant === row.name && pair.against === column.name)!.difference))),
+    nameCell(results, row), ...variants.slice(0, -1).map((column, j) => (j > i ? "" : cell(differenceOf(row.name, column.name)))),
   ]);
   return htmlTable([head, ...rows]);
 }

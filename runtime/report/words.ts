@@ -38,6 +38,7 @@ export const isClear = ({ seed_interval: seeds }: Difference): boolean => seeds 
 
 /** "−0.0123 (−0.0200 to −0.0046 over 3 seeds)" */
 export function differenceText({ mean, seed_interval: seeds, text_interval: text, per_seed: runs }: Difference): string {
-  const basis = seeds !== null ? `${interval(seeds)} over ${runs.length} seeds` : `one seed${text === null ? "" : `; ${interval(text)} over the text`}`;
+  const alone = `one seed${text === null ? "" : `; ${interval(text)} over the text`}`;
+  const basis = seeds === null ? alone : `${interval(seeds)} over ${runs.length} seeds`;
   return `${signed(mean)} (${basis})`;
 }
