@@ -1,4 +1,4 @@
-/** Ctrl-C, a request to end, a terminal that closes: the process ends with 128 + n, and where work would be lost, not before it is saved. */
+/** Ctrl-C, a request to end, a terminal that closes: the process ends with 128 + n, where work would be lost not before it is saved. */
 import { constants } from "node:os";
 import { say } from "./terminal.ts";
 

@@ -3,7 +3,7 @@ import { cannotWrite, systemCode } from "../runtime/errors.ts";
 import { runCommand } from "./program.ts";
 import { say } from "./terminal.ts";
 
-/** Output that nobody reads (`moeut train … 2>&1 | head`, a terminal that is gone) is lost, and nothing else: the command goes on as if it were read. */
+/** Output that nobody reads (`moeut train … 2>&1 | head`, a terminal that is gone) is lost, and nothing else: the command goes on. */
 const UNREAD = new Set(["EPIPE", "EIO"]);
 process.stderr.on("error", () => {});
 process.stdout.on("error", (error) => {

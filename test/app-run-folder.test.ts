@@ -142,6 +142,19 @@ describe("the parts of a run belong together", () => {
     }
   });
 
+  test("without its pointer the newest whole checkpoint is the current one, and half of a first one is none", async () => {
+    const [straight, folder] = [await trained(30), await trained(8)];
+    unlinkSync(join(folder, "checkpoint.json"));
+    expect(currentCheckpoint(folder)).toBe(join(folder, "checkpoints", "step-00000008"));
+    const half = newFolder();
+    cpSync(folder, half, { recursive: true });
+    unlinkSync(at(half, "state.json"));
+    expect(currentCheckpoint(half)).toBeNull();
+    await trained(30, folder);
+    const text = (run: string): string => readFileSync(at(run, "state.json"), "utf8");
+    expect(text(folder)).toBe(text(straight));
+  });
+
   test("a checkpoint that a training replaces meanwhile stays readable, and the next reader sees its successor", async () => {
     const folder = await trained(8);
     const info = readRun(folder);

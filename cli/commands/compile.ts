@@ -56,17 +56,18 @@ async function compileInto(model: ModelSpec, options: Options): Promise<void> {
 function earlierFiles({ out, force }: Options): readonly string[] {
   if (entriesOf(out).length === 0) return [];
   const files = emittedFiles(join(out, "manifest.json"));
-  if (files === null && force !== true) throw new UserError(`${out} holds other files; choose another folder, or add --force to write beside them`);
-  return files ?? [];
+  if (files !== null || force === true) return files ?? [];
+  throw new UserError(`${out} holds other files; choose another folder, or add --force to write beside them`);
 }
 
 /** UserError if a file that is to be written is there, and not by an earlier emission. */
 function requireOwn(paths: readonly string[], earlier: readonly string[], out: string): void {
   const foreign = paths.filter((path) => !earlier.includes(path) && existsSync(join(out, path)));
-  if (foreign.length > 0) throw new UserError(`${out} holds files that moeut did not write and does not write over: ${foreign.join(", ")}; move them, or choose another folder`);
+  if (foreign.length === 0) return;
+  throw new UserError(`${out} holds files that moeut did not write and does not write over: ${foreign.join(", ")}; move them, or choose another folder`);
 }
 
-/** The only names that an emission can have and a later one lack. A manifest may be anyone's: nothing else is deleted because it is listed. */
+/** The only names that an emission can have and a later one lack. A manifest may be anyone's: nothing else is deleted for being listed. */
 const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|runtime\/[\w.-]+\.ts)$/;
 
 /** The manifest and the files that it lists, or null if it is none of ours. */

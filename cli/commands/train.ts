@@ -88,7 +88,8 @@ function leftIn(out: string): string {
 
 function printResult({ step, finished, last }: TrainResult, steps: number, { out, json }: Options): void {
   const checkpoint = currentCheckpoint(out);
+  const saved = checkpoint === null ? "" : `, saved in ${out}`;
   if (json === true) printJson({ run: out, step, steps, finished, loss: last?.ce_loss ?? null, validation_loss: last?.validation_loss ?? null, checkpoint });
-  else if (!finished) process.stdout.write(`stopped after step ${step} of ${steps}${checkpoint === null ? "" : `, saved in ${out}`}; the same command with --resume continues\n`);
+  else if (!finished) process.stdout.write(`stopped after step ${step} of ${steps}${saved}; the same command with --resume continues\n`);
   else process.stdout.write(`${last === null ? "nothing left to train" : `trained ${step} steps`}: ${out}${last?.validation_loss === undefined ? "" : `, validation loss ${last.validation_loss.toFixed(4)}`}\n`);
 }

@@ -83,11 +83,13 @@ function kindOf(path: string): "folder" | "file" | "other" | null {
 /** A file in the way is the user's to see; everything else the system explains. */
 function unusable(path: string, error: unknown): UserError | EnvironmentError {
   const inTheWay = ancestors(path).find((place) => kindOf(place) === "file");
-  if (inTheWay !== undefined) return new UserError(inTheWay === path ? `${path} is a file; --out takes a folder` : `cannot write into ${path}: ${inTheWay} is a file`);
-  const leadsNowhere = kindOf(path) === null && isDirectory(dirname(path)) && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-  const reason = leadsNowhere ? "it is a symbolic link to nothing" : messageOf(error);
-  return new EnvironmentError(`cannot write into ${path}: ${reason}`);
+  if (inTheWay === path) return new UserError(`${path} is a file; --out takes a folder`);
+  if (inTheWay !== undefined) return new UserError(`cannot write into ${path}: ${inTheWay} is a file`);
+  return new EnvironmentError(`cannot write into ${path}: ${leadsNowhere(path) ? "it is a symbolic link to nothing" : messageOf(error)}`);
 }
+
+const leadsNowhere = (path: string): boolean =>
+  kindOf(path) === null && isDirectory(dirname(path)) && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 
 const ancestors = (path: string): readonly string[] => (dirname(path) === path ? [path] : [path, ...ancestors(dirname(path))]);
 

@@ -70,6 +70,7 @@ function holderOf(folder: string, file: string): Holder | null {
 
 function inUse(folder: string, { pid, host, since, file }: Holder): UserError {
   const here = host === thisProcess().host;
+  const who = here ? `process ${pid}` : `process ${pid} on ${host}`;
   const remedy = here ? "wait for it to end, or stop it" : `if it no longer runs, remove ${join(folder, file)}`;
-  return new UserError(`${folder} is in use by process ${pid}${here ? "" : ` on ${host}`} since ${since.toISOString().replace("T", " ").slice(0, 19)} UTC; ${remedy}`);
+  return new UserError(`${folder} is in use by ${who} since ${since.toISOString().replace("T", " ").slice(0, 19)} UTC; ${remedy}`);
 }

@@ -35,13 +35,15 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-const hostId = (): string => [hostname(), readOrEmpty(() => readlinkSync("/proc/self/ns/pid"))].join(" ").replace(/[^\w.-]+/g, "-").slice(0, 120);
+const hostId = (): string =>
+  `${hostname()} ${readOrEmpty(() => readlinkSync("/proc/self/ns/pid"))}`.trim().replace(/[^\w.-]+/g, "-").slice(0, 120);
 
 /** Null where the system does not say. */
 function startOf(pid: number): string | null {
   if (process.platform === "linux") return linuxStart(pid);
   if (process.platform === "win32") return null;
-  const { stdout } = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", env: { ...process.env, LC_ALL: "C", TZ: "UTC" } });
+  const env = { ...process.env, LC_ALL: "C", TZ: "UTC" };
+  const { stdout } = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", env });
   const seconds = Date.parse(`${stdout ?? ""} UTC`) / 1000;
   return Number.isFinite(seconds) ? String(seconds) : null;
 }

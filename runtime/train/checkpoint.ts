@@ -7,6 +7,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cannotRead, UserError } from "../errors.ts";
+import { entriesOf } from "../files/folder.ts";
 import { holdSafetensors, nonFinite, writeSafetensors, type SafetensorsFile, type TensorToWrite } from "../files/safetensors.ts";
 import { sha256 } from "../files/sha256.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
@@ -65,10 +66,17 @@ export function currentCheckpoint(folder: string): string | null {
 const pathOf = (folder: string, { directory }: Pointer): string => join(folder, "checkpoints", directory);
 
 function readPointer(folder: string): Pointer | null {
-  if (!existsSync(pointerPath(folder))) return null;
+  if (!existsSync(pointerPath(folder))) return newest(folder);
   const pointer = readJson<Pointer>(pointerPath(folder));
   if (pointer.format === 1 && Number.isSafeInteger(pointer.step) && pointer.directory === nameOf(pointer.step)) return pointer;
   throw new UserError(`${pointerPath(folder)} names no checkpoint; it was damaged`);
+}
+
+/** Where the pointer is missing, lost or not yet written. The state is the last file of a checkpoint: with it, the checkpoint is whole. */
+function newest(folder: string): Pointer | null {
+  const written = entriesOf(join(folder, "checkpoints")).filter((name) => existsSync(statePath(join(folder, "checkpoints", name))));
+  const step = Math.max(-1, ...written.map((name) => Number(name.replace("step-", ""))).filter(Number.isSafeInteger));
+  return step < 0 ? null : { format: 1, directory: nameOf(step), step };
 }
 
 export const weightsPath = (checkpoint: string): string => join(checkpoint, WEIGHTS);
@@ -99,7 +107,10 @@ export async function saveCheckpoint(folder: string, executor: Pick<Executor, "r
   }
 }
 
-async function saveTensors(path: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], states: readonly (readonly [ParamState, string])[]): Promise<string> {
+type Prefixed = readonly (readonly [ParamState, prefix: string])[];
+
+/** @returns the SHA-256 of the file */
+async function saveTensors(path: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], states: Prefixed): Promise<string> {
   const groups: TensorToWrite[] = [];
   for (const [state, prefix] of states) {
     const tensors = await readOfficial(executor, params, state);
@@ -150,7 +161,9 @@ function readState(path: string, pointer: Pointer): CheckpointState {
   const state = readJson<CheckpointState>(path);
   const sound = state.format === 1 && Number.isSafeInteger(state.step) && state.step >= 0 && Number.isSafeInteger(state.seed);
   if (!sound) throw new UserError(`${path} is not the state of a checkpoint that this version can read`);
-  if (state.step !== pointer.step) throw new UserError(`${path} is of step ${state.step}, but lies in the checkpoint of step ${pointer.step}; it was damaged`);
+  if (state.step !== pointer.step) {
+    throw new UserError(`${path} is of step ${state.step}, but lies in the checkpoint of step ${pointer.step}; it was damaged`);
+  }
   if (pointer.state !== undefined && pointer.state !== hashOf(path)) throw changed(path);
   return state;
 }
@@ -163,7 +176,8 @@ function hashOf(path: string): string {
   }
 }
 
-const changed = (path: string): UserError => new UserError(`${path} is not as it was saved (its SHA-256 is another); it was damaged or changed`);
+const changed = (path: string): UserError =>
+  new UserError(`${path} is not as it was saved (its SHA-256 is another); it was damaged or changed`);
 
 function requireOf({ seed, specHash, data, recipe }: RunIdentity, state: CheckpointState, path: string): void {
   const parts: readonly (readonly [string, unknown, unknown])[] = [
@@ -171,7 +185,9 @@ function requireOf({ seed, specHash, data, recipe }: RunIdentity, state: Checkpo
     ["the number of sequences", state.step * recipe.batch, state.sequences],
   ];
   const found = parts.find(([, run, checkpoint]) => run !== checkpoint);
-  if (found !== undefined) throw new UserError(`${path} belongs to another run: ${found[0]} is ${String(found[2])}, and by run.json it is ${String(found[1])}`);
+  if (found === undefined) return;
+  const [what, byRun, byCheckpoint] = found;
+  throw new UserError(`${path} belongs to another run: ${what} is ${String(byCheckpoint)}, and by run.json it is ${String(byRun)}`);
 }
 
 /** UserError that says the most telling thing about a file that is not as it was saved. */

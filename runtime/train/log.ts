@@ -56,12 +56,12 @@ function scan(path: string): Scan {
   const found = linesOf(path).map((line, i, { length }) => ({ number: i + 1, isLast: i + 1 === length, record: parse(line) }));
   const whole = found.flatMap(({ number, record }) => (record === null ? [] : [{ number, record }]));
   const latest = new Map(whole.map(({ number, record: { step } }) => [step, number]));
-  const records = whole.filter(({ number, record }) => latest.get(record.step) === number).map(({ record }) => record);
+  const [last, earlier] = [true, false].map((wanted) => whole.filter(({ number, record }) => (latest.get(record.step) === number) === wanted));
   return {
-    records: records.sort((a, b) => a.step - b.step),
+    records: last!.map(({ record }) => record).sort((a, b) => a.step - b.step),
     leftOut: [
       ...found.filter(({ record, isLast }) => record === null && !isLast).map(({ number }) => `line ${number} is no record`),
-      ...whole.filter(({ number, record }) => latest.get(record.step) !== number).map(({ number, record }) => `line ${number} is of step ${record.step}, which comes again`),
+      ...earlier!.map(({ number, record }) => `line ${number} is of step ${record.step}, which comes again`),
     ],
   };
 }
@@ -99,7 +99,8 @@ export function reopenLog(path: string, step: number, note: (text: string) => vo
   writeAtomic(path, kept.map((record) => `${JSON.stringify(record)}\n`).join(""));
 }
 
-const some = (parts: readonly string[]): string => `${parts.slice(0, 3).join(", ")}${parts.length > 3 ? ` and ${parts.length - 3} more` : ""}`;
+const some = (parts: readonly string[]): string =>
+  `${parts.slice(0, 3).join(", ")}${parts.length > 3 ? ` and ${parts.length - 3} more` : ""}`;
 
 /** Of the steps 1 to `last`, those without a record. */
 function gaps(records: readonly StepRecord[], last: number): readonly string[] {

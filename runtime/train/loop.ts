@@ -94,11 +94,13 @@ const isFinite = ({ ceLoss, regLoss, gradNorm, firstBad }: StepMetrics): boolean
 /** @param step counted from 1 */
 function diverged({ folder, info }: TrainOptions, step: number, what: string): Diverged {
   const kept = currentCheckpoint(folder) === null ? "Nothing was saved yet" : `The last checkpoint in ${folder} is kept`;
-  return new Diverged(`training diverged in step ${step}: ${what} (learning rate ${info.recipe.optimizer.lr}). ${kept}; try a lower lr, a longer warmup or a lower grad_clip in a new run`);
+  return new Diverged(`training diverged in step ${step}: ${what} (learning rate ${info.recipe.optimizer.lr}). ${kept}; `
+    + "try a lower lr, a longer warmup or a lower grad_clip in a new run");
 }
 
 /** @param step counted from 0 */
-async function firstBad({ executor, params, info }: TrainOptions, step: number, metrics: StepMetrics, batches: readonly MicroBatch[]): Promise<string> {
+async function firstBad(options: TrainOptions, step: number, metrics: StepMetrics, batches: readonly MicroBatch[]): Promise<string> {
+  const { executor, params, info } = options;
   const what = metrics.firstBad !== null ? `the gradient of ${params[metrics.firstBad]?.name ?? `parameter ${metrics.firstBad}`}` : "the loss";
   const origin = await firstBadTensor(executor, batches, info.seed, step);
   return `${what} is not finite${origin === null ? "" : `; the first tensor that went bad is "${origin}"`}`;

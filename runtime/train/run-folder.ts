@@ -76,8 +76,8 @@ export function readRunSpec(folder: string, { specSha256 }: RunInfo): string {
   throw specChanged(specPath(folder));
 }
 
-export const specChanged = (path: string): UserError =>
-  new UserError(`${path} was changed after the run was made, and its weights belong to the spec as it was: undo the change, and try other settings with --set`);
+export const specChanged = (path: string): UserError => new UserError(
+  `${path} was changed after the run was made, and its weights belong to the spec as it was: undo the change, and try other settings with --set`);
 
 function readText(path: string): string {
   try {
