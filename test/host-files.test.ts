@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { constants } from "node:buffer";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -134,6 +135,13 @@ describe("hostile safetensors", () => {
     { why: "bytes left over", path: () => raw(JSON.stringify({ x: entry("F32", [1], 0, 4) }), data), message: /12 bytes at its end belong to no tensor/ },
     { why: "duplicate name", path: () => raw(`{"x":${JSON.stringify(entry("F32", [4], 0, 16))},"\\u0078":${JSON.stringify(entry("F32", [4], 0, 16))}}`, data), message: /names the tensor "x" twice/ },
     { why: "metadata that is not text", path: () => raw(JSON.stringify({ __metadata__: { a: 1 }, x: entry("F32", [4], 0, 16) }), data), message: /__metadata__/ },
+    { why: "a word of an entry twice", path: () => raw('{"x":{"dtype":"F32","dtype":"I32","shape":[4],"data_offsets":[0,16]}}', data), message: /says "dtype" twice/ },
+    { why: "no dtype", path: () => raw('{"x":{"shape":[4],"data_offsets":[0,16]}}', data), message: /tensor "x" has no dtype; known are BOOL, U8/ },
+    { why: "a tensor named __proto__ of another size", path: () => raw('{"__proto__":{"dtype":"F32","shape":[3],"data_offsets":[0,16]}}', data), message: /tensor "__proto__" .* needs 12 bytes/ },
+    { why: "a product beyond 2^53 that is 0", path: () => raw(JSON.stringify({ x: entry("F32", [2 ** 52, 2 ** 52, 2 ** 52, 0], 0, 16) }), data), message: /needs 0 bytes, but its data_offsets span 16/ },
+    { why: "a hundred axes", path: () => raw(JSON.stringify({ x: entry("F32", Array<number>(100).fill(1), 0, 4) }), data), message: /invalid shape/ },
+    { why: "a long name with line ends", path: () => raw(JSON.stringify({ ["a\n".repeat(100_000)]: entry("F31", [4], 0, 16) }), data), message: /^.{1,400}$/ },
+    { why: "a device", path: () => "/dev/zero", message: process.platform === "win32" ? /no such file/ : /is a pipe or a device/ },
     { why: "missing file", path: () => join(directory, "nowhere"), message: /cannot read .*nowhere: no such file/ },
     { why: "directory", path: () => directory, message: /it is a directory/ },
   ])("$why", ({ path, message }) => {
@@ -145,6 +153,38 @@ describe("hostile safetensors", () => {
   test("a header full of braces in names is no duplicate and no problem", () => {
     const path = raw(JSON.stringify({ '{"x":': entry("F32", [2], 0, 8), '}"y"]': entry("F32", [2], 8, 16) }), data);
     expect([...readSafetensors(path).tensors.keys()]).toEqual(['{"x":', '}"y"]']);
+  });
+
+  test("a tensor named __proto__ is one like any other", () => {
+    const file = readSafetensors(raw('{"__proto__":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"constructor":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}', data));
+    expect([...file.tensors.keys()]).toEqual(["__proto__", "constructor"]);
+    expect(file.readFloats("__proto__")).toEqual(new Float32Array(2));
+    expect(() => file.readFloats("toString")).toThrow(/holds no tensor "toString"/);
+  });
+
+  test("a name of ten million characters takes no stack", () => {
+    const name = "\\\\".repeat(5_000_000);
+    expect(readSafetensors(raw(`{"${name}":${JSON.stringify(entry("F32", [4], 0, 16))}}`, data)).tensors.size).toBe(1);
+  });
+
+  test.skipIf(process.platform === "win32")("a named pipe that nobody writes into is not waited for", () => {
+    const path = fresh();
+    spawnSync("mkfifo", [path]);
+    expect(() => readSafetensors(path)).toThrow(/is a pipe or a device/);
+  });
+
+  test.skipIf(process.platform === "win32")("files beyond 2 GiB: what lies behind is read, what does not fit in memory is said to", () => {
+    const size = 2 ** 42;
+    const path = raw(JSON.stringify({ great: entry("U8", [size], 0, size), x: entry("F32", [1], size, size + 4) }));
+    const start = readFileSync(path).length;
+    truncateSync(path, start + size + 4); // holes take no room
+    const handle = openSync(path, "r+");
+    writeSync(handle, new Uint8Array(Float32Array.of(2.5).buffer), 0, 4, start + size);
+    closeSync(handle);
+    const file = readSafetensors(path);
+    expect(file.readFloats("x")).toEqual(Float32Array.of(2.5));
+    if (constants.MAX_LENGTH < size) expect(() => file.readBytes("great")).toThrow(EnvironmentError);
+    rmSync(path);
   });
 
   test("a file that shrinks after its header was read", () => {

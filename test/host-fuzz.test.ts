@@ -114,8 +114,8 @@ const configuration = (config: object): Target => ({
     const imported = importOfficial(readJson(join(folder, "config.json")));
     if ("error" in imported) throw new UserError(`${folder}: ${imported.error}`);
     const { diagnostics } = checkSource({ file: "config.json", text: imported.spec }, { readFile: () => ({ problem: "there are no other files" }) });
-    const errors = diagnostics.filter((d) => d.severity === "error").length;
-    if (errors > 0) throw new UserError(`${errors} errors in ${folder}`);
+    const [error] = diagnostics.filter((d) => d.severity === "error");
+    if (error !== undefined) throw new Error(`accepted, but ${error.message}`);
   },
 });
 
@@ -171,6 +171,8 @@ function inputOf(d: Dice): Input {
   return { target, damages: damagesOf(targets[target]!.files)(d) };
 }
 
+const withFewer = (input: Input, d: Dice): Input => (input.damages.length === 1 ? input : { ...input, damages: fewer(input.damages, d) });
+
 /** Half a gibibyte more than ever before, for files of a few kilobytes. */
 const HUGE = 2 ** 19;
 
@@ -223,7 +225,7 @@ test("damaged files", async () => {
   const quiet = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   try {
     readSound();
-    const outcomes = await fuzz({ inputOf, examine, smaller: ({ target, damages }, d) => ({ target, damages: fewer(damages, d) }), usual: 600 });
+    const outcomes = await fuzz({ inputOf, examine, smaller: withFewer, usual: 600 });
     console.info(`file fuzzer: ${Object.entries(outcomes).map(([what, count]) => `${count} ${what}`).join(", ")}`);
   } finally {
     quiet.mockRestore();

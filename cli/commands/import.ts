@@ -22,7 +22,7 @@ interface Options {
 }
 
 export function define(command: Command): void {
-  command.argument("<config>", "config.json: the options of the official code under \"args\", with batch, context and vocab")
+  command.argument("<config>", "config.json: the options of the official code under \"args\", with context and vocab if they do not say them")
     .argument("<weights>", "the state dictionary as safetensors, under the names of either official repository")
     .requiredOption("--out <folder>", "the run folder: generate and eval read it", outFolder)
     .action(run);
@@ -32,7 +32,7 @@ export function define(command: Command): void {
 async function run(configPath: string, weightsFile: string, { out }: Options): Promise<void> {
   const imported = importOfficial(readJson(configPath));
   if ("error" in imported) throw new UserError(`${configPath}: ${imported.error}`);
-  const model = chooseModel(specOf({ file: configPath, text: imported.spec }, []), { set: [] });
+  const model = chooseModel(specOf({ file: `${configPath} as a spec`, text: imported.spec }, []), { set: [] });
   const weights = readSafetensors(weightsFile);
   const found = findOfficialWeights(model, weights.tensors);
   if ("problems" in found) throw severalProblems(weightsFile, found.problems);

@@ -92,7 +92,7 @@ export function goldenModel(folder: string): GoldenModel {
 function modelOf({ folder, config }: GoldenFiles): ModelSpec {
   const imported = importOfficial(config);
   if ("error" in imported) throw new UserError(`${folder}/config.json: ${imported.error}`);
-  return chooseModel(specOf({ file: `${folder}/config.json`, text: imported.spec }, []), { set: [] });
+  return chooseModel(specOf({ file: `${folder}/config.json as a spec`, text: imported.spec }, []), { set: [] });
 }
 
 async function replayGolden(handle: DeviceHandle, { golden, model, places }: GoldenModel): Promise<readonly Quantity[]> {

@@ -17,6 +17,7 @@ export const SPARSE_RELATIONS: readonly Relation[] = [
   { of: ["transformer.head_projection_size"], holds: (o) => o["transformer.head_projection_size"] !== null, otherwise: () => "transformer.head_projection_size is missing, and the sparse variants need it" },
   { of: ["transformer.head_projection_size", "moe.att.expert_size"], holds: (o) => o["transformer.head_projection_size"] === null || number(o, "moe.att.expert_size") % number(o, "transformer.head_projection_size") === 0,
     otherwise: () => "transformer.head_projection_size does not divide moe.att.expert_size" },
+  { of: ["transformer.head_projection_size"], holds: (o) => number(o, "transformer.head_projection_size") % 4 === 0, otherwise: (o) => `transformer.head_projection_size is ${o["transformer.head_projection_size"]}; only multiples of 4 are supported in the sparse variants` },
   { of: ["sut.sample_topk", "moe.att.k", "pkm.n_heads"], holds: (o) => number(o, "sut.sample_topk") <= leastChosen(o),
     otherwise: (o) => `sut.sample_topk is ${o["sut.sample_topk"]}; it must be a whole number from 0 to ${leastChosen(o)}, the experts of a token` },
 ];

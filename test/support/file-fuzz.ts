@@ -87,10 +87,12 @@ const HOSTILE: readonly string[] = [
   "null", "true", "0", "1", "-1", "0.5", "-0", "1e9", "1e999", "-1e999", "1e-400", "2147483648", "4294967296", "9007199254740993", "1000000000000000000000", "NaN", '""', '"8"', '"toString"',
   '"__proto__"', '"\\u0000"', '"\\ud800"', "[]", "{}", "[0]", "[null,null]", '{"__proto__":{"step":1}}', `${"[".repeat(5_000)}${"]".repeat(5_000)}`, `"${"x".repeat(10_000)}"`, '"../../../etc/passwd"',
 ];
+const MAX_TEXT = 8_000;
 const KEYS: readonly string[] = ["__proto__", "constructor", "toString", "", "0", "\u0000", "a\nb"];
 
-/** One value is another, or one key is lost, doubled, renamed or added; text that is not JSON is damaged as bytes. */
+/** One value is another, or one key is lost, doubled, renamed or added; text that is not JSON, or is deep or long from former damage, is damaged as bytes. */
 function damagedJson(bytes: Buffer, d: Dice): Buffer {
+  if (bytes.length > MAX_TEXT) return damagedBytes(bytes, d);
   try {
     const value: unknown = JSON.parse(bytes.toString("utf8"));
     return Buffer.from(printDamaged(value, d.below(countValues(value)), d));
