@@ -14,7 +14,7 @@ import { createProgress, type DataInfo, type Progress } from "../runtime/train/i
 import { readData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { bytes, grouped, say, table } from "./terminal.ts";
-import { requireComparable, variantOf } from "./variants.ts";
+import { requireComparable, shortcomings, variantOf } from "./variants.ts";
 
 export interface ComparisonOptions {
   readonly title: string;
@@ -51,6 +51,7 @@ export async function compareModels(device: () => Promise<DeviceHandle>, options
   const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) => ({ info: info(seed, { kind: "", name: "" }), spec })));
   checkComparison(out, runs);
   const { info } = await device();
+  shortcomings(models, info).forEach(say);
   const tokensPerStep = batch * seqLen;
   const evalTokens = 4 * tokensPerStep;
   const asked = variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe }));

@@ -49,13 +49,19 @@ export async function withDevices<T>(adapter: string | undefined, work: (device:
   }
 }
 
+/** A model as the device will run it; nothing is allocated. UserError if it is too large for it. */
+export function planFor(info: DeviceInfo, model: ModelSpec, options: Omit<CompileOptions, "profile">): KernelPlan {
+  const plan = compileModel(model, { ...options, profile: profileOf(info) });
+  requireFit(plan, info);
+  return plan;
+}
+
 /** Loads a model on a device that stays open when the session is closed. UserError if the model is too large for it. */
 export async function loadModel(handle: DeviceHandle, model: ModelSpec, options: Omit<CompileOptions, "profile">): Promise<PlannedSession> {
   if (options.entries.includes("decode") && !isCausal(model)) {
     throw new UserError(`model ${model.name} has attention with \`causal false\`: each position sees those behind it, so it cannot generate`);
   }
-  const plan = compileModel(model, { ...options, profile: profileOf(handle.info) });
-  requireFit(plan, handle.info);
+  const plan = planFor(handle.info, model, options);
   const executor = watched(handle, await watchedCall(handle, () => createExecutor(handle.device, plan)));
   const { kind, name } = handle.info;
   return { model, plan, executor, params: plan.params, memoryBytes: plan.memory.total, adapter: { kind, name }, close: () => executor.destroy() };

@@ -1,13 +1,14 @@
 /** Models of specs as variants of a comparison. */
+import { isCausal, type CompileOptions } from "../compiler/compile.ts";
 import { countMacs, countParams } from "../compiler/counts/index.ts";
 import { printSpec, specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import type { DeviceHandle } from "../runtime/adapter/index.ts";
+import type { DeviceHandle, DeviceInfo } from "../runtime/adapter/index.ts";
 import type { Variant } from "../runtime/compare/run.ts";
 import { UserError } from "../runtime/errors.ts";
 import { recipeOf, type DataInfo, type RunInfo } from "../runtime/train/index.ts";
 import { chooseModels, type Spec } from "./spec.ts";
-import { loadModel } from "./session.ts";
+import { loadModel, planFor } from "./session.ts";
 import { VERSION } from "../runtime/package-root.ts";
 
 /** What a file offers to a comparison: its compare blocks if it has any, else all its models; or what --model names. */
@@ -48,11 +49,32 @@ export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promis
     recipe: recipeOf(train), checkpointEvery: train.checkpointEvery,
     parameters: { unique: total, active }, macsPerToken: countMacs(model).perToken,
     info: (seed, adapter): RunInfo => runInfo(model, seed, data, adapter),
-    open: async (purpose) => purpose === "train"
-      ? loadModel(await device(), model, { batch: train.batch / train.accumulate, seqLen, entries: ["train", "update", "evaluate"] })
-      : loadModel(await device(), model, { batch: 1, seqLen, entries: ["prefill", "decode"] }),
+    open: async (purpose) => loadModel(await device(), model, USES[purpose](model)),
   };
 }
+
+/** What a model is loaded for. */
+const USES: Readonly<Record<"train" | "generate", (model: ModelSpec) => CompileOptions>> = {
+  train: ({ seqLen, train: { batch, accumulate } }) => ({ batch: batch / accumulate, seqLen, entries: ["train", "update", "evaluate"] }),
+  generate: ({ seqLen }) => ({ batch: 1, seqLen, entries: ["prefill", "decode"] }),
+};
+
+/** What the device has no room for, in words: known before anything is trained. */
+export const shortcomings = (models: readonly ModelSpec[], info: DeviceInfo): readonly string[] => models.flatMap((model) => {
+  const misses = (use: keyof typeof USES): string | null => {
+    try {
+      planFor(info, model, USES[use](model));
+      return null;
+    } catch (error) {
+      if (error instanceof UserError) return error.message;
+      throw error;
+    }
+  };
+  const train = misses("train");
+  if (train !== null) return [`${model.name} cannot be trained here: ${train}`];
+  const generate = isCausal(model) ? misses("generate") : null;
+  return generate === null ? [] : [`${model.name} will write no samples: ${generate}`];
+});
 
 export const runInfo = (model: ModelSpec, seed: number, data: DataInfo, adapter: RunInfo["adapter"]): RunInfo => ({
   format: 1, model: model.name, specHash: specHash(model), seed, data, recipe: recipeOf(model.train),

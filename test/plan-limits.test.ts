@@ -2,10 +2,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { requireFit } from "../cli/fit.ts";
+import { shortcomings } from "../cli/variants.ts";
 import { compileModel, isCausal, type EntryName } from "../compiler/compile.ts";
 import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
+import type { DeviceInfo } from "../runtime/adapter/index.ts";
 import { planProblems, type PlanLimits } from "../runtime/standalone/limits.ts";
 import { checkFile, checkText, specsIn } from "./support/corpus.ts";
 
@@ -123,6 +125,16 @@ test.each(shipped)("specs/$name, $model.name, at its own recipe", ({ model }) =>
   const plan = planOf(model, PROFILES[1]!);
   expect(badLaunches(plan)).toEqual([]);
   for (const { buffer } of planProblems(plan, GPU)) expect(buffer?.bytes).toBeGreaterThan(GPU.maxBufferSize);
+});
+
+test("what a comparison has no room for is known before it trains", () => {
+  const info = { kind: "gpu", name: "a small GPU", subgroupMin: 32, subgroupMax: 32, limits: { ...GPU, maxBufferSize: 2 ** 20 }, features: [], why: "" } as unknown as DeviceInfo;
+  const named = (name: string, written: Written): ModelSpec => ({ ...modelOf(spec(written)), name });
+  const found = shortcomings([
+    named("fits", {}), named("large", { vocab: 300_000 }),
+    named("encoder", { attention: "attention mha { n_heads 1  d_head 4  causal false }" }),
+  ], info);
+  expect(found).toEqual([expect.stringMatching(/^large cannot be trained here: large is too large for a small GPU: .+ in one buffer, and the device allows 1\.0 MiB; choose /)]);
 });
 
 test("kernels stay within what every device guarantees for a workgroup", () => {

@@ -20,7 +20,7 @@ describe("a plan is refused in which a launch", () => {
     ["binds too few buffers", last((d) => ({ ...d, buffers: d.buffers.slice(1) })), /binds \d+ buffers for \d+ bindings/],
     ["binds a buffer that does not exist", last((d) => ({ ...d, buffers: d.buffers.with(0, 9999) })), /binds buffer 9999/],
     ["reads what it writes under another name", last((d) => ({ ...d, buffers: d.buffers.with(reads(d), d.buffers[writes(d)]!) })), /writes buffer \d+ and binds it twice/],
-    ["has a size that is no word", last((d) => ({ ...d, sizes: [...d.sizes, 2 ** 32] })), /sizes that are no 32 words/],
+    ["has a size that is no count", last((d) => ({ ...d, sizes: [...d.sizes, 0.5] })), /sizes that are no counts/],
     ["has an empty grid", last((d) => ({ ...d, workgroups: [0, 1, 1] })), /a grid of 0 × 1 × 1/],
     ["reads an activation before it is made", withLaunches((all) => all.toReversed()), /reads buffer \d+ before anything is in it/],
     ["fills a tensor without a buffer", { ...plan, tensors: { ...plan.tensors, lost: { buffer: 9999, dtype: "f32", shape: [1], physical: [1] } } }, /tensor lost has no buffer/],
