@@ -15,7 +15,7 @@ import { createExecutor } from "../runtime/standalone/executor.ts";
 import { loadPlan } from "../runtime/standalone/load.ts";
 import { createModel } from "../runtime/standalone/model.ts";
 import { decodeWeights, encodeWeights } from "../runtime/standalone/safetensors.ts";
-import { moeut, ROOT } from "./support/cli.ts";
+import { moeutHere, ROOT } from "./support/cli.ts";
 import { ODD_MODELS } from "./support/odd-models.ts";
 
 const work = mkdtempSync(join(tmpdir(), "moeut-emit-"));
@@ -153,7 +153,7 @@ describe("loading", () => {
 
 describe("the command", () => {
   const tiny = join(ROOT, "specs", "tiny.moeut");
-  const compile = (...args: readonly string[]) => moeut(["compile", ...args, "--target", "portable"]);
+  const compile = (...args: readonly string[]) => moeutHere(["compile", ...args, "--target", "portable"]);
 
   test("replaces an earlier emission, and leaves what is not its own", async () => {
     const out = join(work, "out");
@@ -181,11 +181,11 @@ describe("the command", () => {
       [[join(work, "wrong.moeut"), "--out", join(work, "none")], /vocab_size/],
       [[join(work, "absent.moeut"), "--out", join(work, "none")], /absent\.moeut: no such file/],
     ];
-    await Promise.all(cases.map(async ([args, message]) => {
+    for (const [args, message] of cases) {
       const { status, stderr } = await compile(...args);
       expect(stderr).toMatch(message);
       expect(status, stderr).toBe(1);
-    }));
+    }
     expect(existsSync(join(work, "none"))).toBe(false);
     expect((await compile(tiny, "--out", join(work, "full"), "--force")).status).toBe(0);
     expect(existsSync(join(work, "full", "kernels", "precious.txt"))).toBe(true);
