@@ -92,3 +92,14 @@ describe("large texts", () => {
     if (bomb.models !== undefined) expect(models).toBe(bomb.models);
   }, 600_000);
 });
+
+test("a comparison of models whose layers all differ", () => {
+  const model = (name: string, width: number): string => `model ${name} { ${times((i) => `layer l${i} { feed_forward dense { d_ff ${width * (i + 1)} } }`, "\n", 150)} }`;
+  const { models } = checkSource({ file: "main", text: `moeut 1\n${model("a", 1)}\n${model("b", 2)}` }, { readFile: () => ({ problem: "no such file" }) });
+  const before = process.cpuUsage();
+  const { before: from, after, changes } = diffModels(models[0]!, models[1]!);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1e6, "seconds of CPU").toBeLessThan(MOST_CPU);
+  expect(changes).toHaveLength(150);
+  expect(changes.reduce((sum, { effect }) => sum + (effect?.params ?? 0), 0)).toBe(after.params - from.params);
+}, 600_000);

@@ -36,9 +36,9 @@ function lintDepth({ core, halting }: ModelSpec, { root }: ModelTree, report: Re
 }
 
 function lintStack(model: ModelSpec, tree: ModelTree, report: Reporter): void {
-  const used = tree.stack === null ? tree.layers.map((l) => l.name) : layersIn(tree.stack.sequence);
+  const used = new Set(tree.stack === null ? tree.layers.map((l) => l.name) : layersIn(tree.stack.sequence));
   for (const layer of tree.layers) {
-    if (layer.declared && !used.includes(layer.name)) report.report("unused-layer", layer.span, { name: layer.name });
+    if (layer.declared && !used.has(layer.name)) report.report("unused-layer", layer.span, { name: layer.name });
   }
   const often: number[] = model.layers.map(() => 0);
   for (const site of model.schedule) often[site.layer]!++;

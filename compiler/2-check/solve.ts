@@ -20,9 +20,10 @@ export interface Unknown {
 }
 
 export function unknowns(tree: ModelTree): readonly Unknown[] {
-  const used = tree.stack === null ? tree.layers : tree.layers.filter((l) => layersIn(tree.stack!.sequence).includes(l.name));
+  const names = new Set(tree.stack === null ? tree.layers.map((l) => l.name) : layersIn(tree.stack.sequence));
+  const used = tree.layers.filter((l) => names.has(l.name));
   const all = [...within(tree.root, MODEL, ""), ...used.flatMap((layer) => within(layer.settings, LAYER, ""))];
-  return all.filter((u, i) => all.findIndex((v) => v.span.file === u.span.file && v.span.start === u.span.start) === i);
+  return [...new Map(all.reverse().map((u) => [`${u.span.start} ${u.span.file}`, u])).values()].reverse();
 }
 
 function within(settings: Settings, kind: Kind, prefix: string): Unknown[] {

@@ -110,17 +110,24 @@ function stepsBetween(start: ModelSettings, goal: ModelSettings): readonly Step[
 
 /** The same change in several layers is one. */
 function groupedChanges(start: ModelSettings, goal: ModelSettings): readonly (FieldChange & { readonly layers: readonly string[] })[] {
-  const all = Object.keys(start.layers).flatMap((name) => changesBetween(start.layers[name]!, goal.layers[name]!).map((change) => ({ change, name })));
-  const key = (change: FieldChange): string => JSON.stringify(change);
-  const first = all.filter(({ change }, i) => all.findIndex((other) => key(other.change) === key(change)) === i);
-  return first.map(({ change }) => ({ ...change, layers: all.filter((other) => key(other.change) === key(change)).map(({ name }) => name) }));
+  const groups = new Map<string, { readonly change: FieldChange; readonly layers: string[] }>();
+  for (const name of Object.keys(start.layers)) {
+    for (const change of changesBetween(start.layers[name]!, goal.layers[name]!)) {
+      const key = JSON.stringify(change);
+      const group = groups.get(key) ?? { change, layers: [] };
+      groups.set(key, group);
+      group.layers.push(name);
+    }
+  }
+  return [...groups.values()].map(({ change, layers }) => ({ ...change, layers }));
 }
 
 function withEffects(steps: readonly Step[], start: ModelSettings, before: Counts): readonly Change[] {
   const out: Change[] = [];
+  const together = Math.ceil(steps.length / MOST_EFFECTS);
   let [settings, counts, waiting] = [start, before, steps];
   while (waiting.length > 0) {
-    const valid = shortestValid(waiting, settings);
+    const valid = shortestValid(waiting, settings, together);
     valid.forEach(({ change }, i) => out.push({ ...change, effect: i === valid.length - 1 ? minus(valid.counts, counts) : null }));
     settings = valid.reduce((s, { apply }) => apply(s), settings);
     counts = valid.counts;
@@ -129,11 +136,15 @@ function withEffects(steps: readonly Step[], start: ModelSettings, before: Count
   return out;
 }
 
+/** Each effect takes a check of the whole text; of more changes than this, several have one effect together. */
+const MOST_EFFECTS = 32;
+
 type Valid = readonly Step[] & { readonly counts: Counts };
 
-/** The first step that leads to a model by itself, or else the shortest run of steps from the first one that does. */
-function shortestValid(steps: readonly Step[], from: ModelSettings): Valid {
-  const runs = [...steps.map((step) => [step]), ...steps.map((_, i) => steps.slice(0, i + 1))];
+/** The first step (or `together` steps) that leads to a model by itself, or else the shortest run of steps from the first one that does. */
+function shortestValid(steps: readonly Step[], from: ModelSettings, together: number): Valid {
+  const starts = steps.map((_, i) => i).filter((i) => i % together === 0);
+  const runs = [...starts.map((i) => steps.slice(i, i + together)), ...starts.map((i) => steps.slice(0, i + together))];
   for (const run of runs) {
     const counts = countsOfText(run.reduce((s, { apply }) => apply(s), from));
     if (counts !== null) return Object.assign(run, { counts });
