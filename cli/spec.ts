@@ -44,55 +44,67 @@ export const useColor = (): boolean => process.stderr.isTTY === true && process.
 
 export interface Spec {
   readonly file: string;
-  /** Prints what is noted about these models, each thing once. */
-  readonly note: (models: readonly ModelSpec[]) => void;
+  /** Prints what was found about these models, each thing once; UserError if an error is about one of them. */
+  readonly tell: (models: readonly ModelSpec[]) => void;
+  /** Prints all that was found and throws a UserError if any of it is an error. */
+  readonly refuse: () => void;
   readonly models: readonly ModelSpec[];
   readonly compares: readonly CompareSpec[];
 }
 
-/** Reads and checks a file. Errors are printed and thrown as one UserError; what is noted about a model is printed when it is chosen. */
+/**
+ * Reads and checks a file. UserError (all is printed) if something is wrong with the file as a whole; what was found about a model is told
+ * when it is chosen: mistakes in one do not stand in the way of another.
+ */
 export function loadSpec(file: string, overrides: readonly string[]): Spec {
   return specOf(readSpecFile(file), overrides);
 }
 
 export function specOf(source: SourceText, overrides: readonly string[]): Spec {
   const { models, compares, diagnostics, sources } = checkText(source, overrides);
-  const print = (some: readonly Diagnostic[]): void => void process.stderr.write(renderDiagnostics(some, sources, { color: useColor() }));
-  print(diagnostics.filter(isGeneral));
-  const errors = diagnostics.filter((d) => d.severity === "error").length;
-  if (errors > 0) throw new UserError(`${errors === 1 ? "1 error" : `${errors} errors`} in ${source.file}`);
-  if (models.length === 0 && compares.length === 0) throw new UserError(`${source.file} holds no model`);
-  let noted = diagnostics.filter((d) => !isGeneral(d));
-  const note = (chosen: readonly ModelSpec[]): void => {
-    const now = noted.filter((d) => chosen.some(({ name }) => d.models.includes(name)));
-    noted = noted.filter((d) => !now.includes(d));
-    print(now);
+  let untold = diagnostics;
+  const print = (wanted: (d: Diagnostic) => boolean): void => {
+    const some = untold.filter(wanted);
+    untold = untold.filter((d) => !some.includes(d));
+    process.stderr.write(renderDiagnostics(some, sources, { color: useColor() }));
+    const errors = some.filter(isError).length;
+    if (errors > 0) throw new UserError(`${errors === 1 ? "1 error" : `${errors} errors`} in ${source.file}`);
   };
-  return { file: source.file, models, compares, note };
+  const refuse = (): void => {
+    if (untold.some(isError)) print(() => true);
+  };
+  if (untold.some((d) => isError(d) && d.models.length === 0) || models.length + compares.length === 0) refuse();
+  if (models.length + compares.length === 0) throw new UserError(`${source.file} holds no model`);
+  print((d) => d.models.length === 0);
+  return { file: source.file, models, compares, refuse, tell: (chosen) => print((d) => chosen.some(({ name }) => d.models.includes(name))) };
 }
 
-const isGeneral = ({ severity, models }: Diagnostic): boolean => severity === "error" || models.length === 0;
+const isError = ({ severity }: Diagnostic): boolean => severity === "error";
 
 /** The one model of a file, or the one that --model names. */
 export function chooseModel(spec: Spec, options: SpecOptions): ModelSpec {
   const model = chosenModel(spec, options);
-  spec.note([model]);
+  spec.tell([model]);
   return model;
 }
 
 function chosenModel(spec: Spec, options: SpecOptions): ModelSpec {
   const all = modelsOf(spec);
   const names = all.map((model) => model.name);
-  if (options.model !== undefined) return all.find((model) => model.name === options.model) ?? noModel(spec.file, options.model, names);
+  const found = all.find((model) => model.name === options.model);
+  if (found !== undefined) return found;
+  spec.refuse();
+  if (options.model !== undefined) return noModel(spec.file, options.model, names);
   if (spec.models.length === 1) return spec.models[0]!;
   throw new UserError(`${spec.file} holds several models; choose one with --model: ${names.join(", ")}`);
 }
 
 /** All models of a file, or the one that --model names. */
 export function chooseModels(spec: Spec, options: SpecOptions): readonly ModelSpec[] {
-  const models = options.model === undefined ? modelsOf(spec) : [chosenModel(spec, options)];
-  spec.note(models);
-  return models;
+  if (options.model !== undefined) return [chooseModel(spec, options)];
+  spec.refuse();
+  spec.tell(modelsOf(spec));
+  return modelsOf(spec);
 }
 
 /** Models, and variants that compare blocks make of them. */

@@ -18,7 +18,8 @@ export function modelsToCompare(spec: Spec, names: readonly string[]): readonly 
   const named = names.filter((name) => !spec.compares.some((compare) => compare.name === name)).flatMap((model) => chooseModels(spec, { model, set: [] }));
   const variants = blocks.flatMap((compare) => compare.variants.map((variant) => variant.model));
   const models = names.length > 0 || blocks.length > 0 ? [...named, ...variants] : spec.models;
-  spec.note(models);
+  if (names.length === 0) spec.refuse();
+  spec.tell(models);
   return models;
 }
 

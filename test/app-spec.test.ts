@@ -124,3 +124,35 @@ compare grid { base b  vary train.optimizer.lr in 1e-3, 10 }
     expect(diagnostics.filter((d: { code: string }) => d.code === "every-expert-chosen").map((d: { models: string[] }) => d.models)).toEqual([["a", "d"]]);
   });
 });
+
+describe("mistakes in one model do not stand in the way of another", () => {
+  const spec = file("faulty.moeut", `moeut 1
+model a { seq_len 8  layer l { norm layernorm { eps 1e-46 } } }
+model b from a { layer l { norm layernorm { eps 1e-5 } } }
+model c { seq_len 8  layer l {}  expect params 3 }
+model d { seq_len 8  layer l {} }
+model e from nowhere {}
+compare grid { base d  vary d_model in 8, 0 }
+compare sound { base d  vary d_model in 16, 32 }
+`);
+  const inspect = (...model: readonly string[]) => moeutHere(["inspect", spec, "--resolved", ...model.flatMap((name) => ["--model", name])]);
+
+  test.each(["d", "sound_16"])("of %s nothing is wrong", async (name) => expect(await inspect(name)).toMatchObject({ status: 0, stderr: "" }));
+
+  test.each([
+    { name: "c", codes: ["expect-failed"] },
+    { name: "a", codes: ["indistinct-number", "expect-failed", "unknown-model", "out-of-range"] },
+    { name: "b", codes: ["indistinct-number", "expect-failed", "unknown-model", "out-of-range"] },
+    { name: "grid_8", codes: ["indistinct-number", "expect-failed", "unknown-model", "out-of-range"] },
+    { name: undefined, codes: ["indistinct-number", "expect-failed", "unknown-model", "out-of-range"] },
+  ])("of $name something is", async ({ name, codes }) => {
+    const { status, stderr } = await inspect(...(name === undefined ? [] : [name]));
+    expect([...stderr.matchAll(/^error\[([\w-]+)\]/gm)].map((match) => match[1])).toEqual(codes);
+    expect(status).toBe(1);
+  });
+
+  test("but those of the file do", async () => {
+    const { status, stderr } = await moeutHere(["inspect", file("broken.moeut", "moeut 1\nmodel a { layer l {} }\ntrain { batch 0 }\n]"), "--resolved", "--model", "a"]);
+    expect([status, stderr.match(/^error\[/gm)!.length]).toEqual([1, 2]);
+  });
+});

@@ -1,5 +1,5 @@
 /** `from`: the tree of a model is that of its parent with its own statements applied. */
-import { nearest } from "../diagnostics/index.ts";
+import { about, nearest } from "../diagnostics/index.ts";
 import type { LayerAst, ModelAst, StatementAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
 import { type ApplyContext, applyEntry, applyStatements, type Place } from "./apply.ts";
@@ -42,14 +42,15 @@ function parentOf({ model, file }: FoundModel, { report }: Context): FoundModel 
   const found = findModel(model.from.text, file);
   if (found !== null) return found;
   const names = namesInScope(file).filter((name) => name !== model.name.text);
-  report.report("unknown-model", model.from.span, { name: model.from.text, nearest: nearest(model.from.text, names), choices: names });
+  about(model.name.text, report).report("unknown-model", model.from.span, { name: model.from.text, nearest: nearest(model.from.text, names), choices: names });
   return null;
 }
 
 const parentTree = ({ model, file }: FoundModel, known: ReadonlyMap<ModelAst, ModelTree>): ModelTree | null =>
   (model.from === null ? undefined : known.get(findModel(model.from.text, file)?.model ?? model)) ?? null;
 
-function modelTree({ model, file }: FoundModel, parent: ModelTree | null, context: Context): ModelTree {
+function modelTree({ model, file }: FoundModel, parent: ModelTree | null, shared: Context): ModelTree {
+  const context = { ...shared, report: about(model.name.text, shared.report) };
   const before = context.report.errors;
   const empty: ModelTree = {
     name: "", span: model.span, nameSpan: model.name.span, file: "", root: EMPTY, layers: [], stack: null, match: null,

@@ -57,7 +57,7 @@ function modelOf(state: State, found: FoundModel): ModelSpec | null {
   for (const each of unresolved(state, found)) {
     const tree = treeOf(state, each);
     if (!state.models.has(each.model)) state.models.set(each.model, build(state, tree, each.file));
-    if (!state.overridden) checkClaims(state.models.get(each.model)!, tree.expects, state.context.report);
+    if (!state.overridden) checkClaims(state.models.get(each.model)!, tree.expects, about(tree.name, state.context.report));
   }
   return state.models.get(found.model)!;
 }

@@ -23,7 +23,7 @@ export interface Diagnostic {
   /** The smallest wrong range; null for findings about no text (a missing file). */
   readonly span: Span | null;
   readonly labels: readonly Label[];
-  /** Names of the models that it is about; none where it is about the text, or about a statement that several inherit. */
+  /** Names of the models (or compare) that it is about; none where it is about the file as a whole. */
   readonly models: readonly string[];
 }
 
@@ -53,7 +53,7 @@ export function createReporter(): Reporter {
     if (made.severity === "error") errors++;
     const key = `${made.code} ${made.span?.file} ${made.span?.start} ${made.span?.end} ${made.message}`;
     const before = seen.get(key);
-    if (before !== undefined) all[before] = { ...all[before]!, models: [...new Set([...all[before]!.models, ...made.models])] };
+    if (before !== undefined) all[before] = { ...all[before]!, models: together(all[before]!.models, made.models) };
     else seen.set(key, all.push(made) - 1);
   };
   return {
@@ -63,6 +63,9 @@ export function createReporter(): Reporter {
     get errors() { return errors; },
   };
 }
+
+/** None: all. */
+const together = (a: readonly string[], b: readonly string[]): readonly string[] => (a.length === 0 || b.length === 0 ? [] : [...new Set([...a, ...b])]);
 
 /** The same reporter, for what is about one model. */
 export function about(model: string, reporter: Reporter): Reporter {
