@@ -196,5 +196,5 @@ describe("AdamW keeps the digits of means near 1 and near 0", () => {
       expect(relativeDistance(gotV!, v)).toBeLessThan(5e-7);
       expect(relativeDistance(gotW!, w)).toBeLessThan(1e-6);
     });
-  }, 120_000);
+  });
 });

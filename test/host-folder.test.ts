@@ -8,6 +8,7 @@ import { EnvironmentError, exitStatusOf, messageOf, UserError } from "../runtime
 import { entriesOf, makeDirectory, requireWritable, withOwnFolder } from "../runtime/files/folder.ts";
 import { mayRun, thisProcess } from "../runtime/files/process.ts";
 import { writeAtomic } from "../runtime/files/write-atomic.ts";
+import { bundled } from "./support/bundled.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "moeut-folder-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -16,9 +17,9 @@ const fresh = (): string => join(directory, `${count++}`);
 const failure = (path: string): Promise<unknown> => withOwnFolder(path, () => "worked").catch((error: unknown) => error);
 const LOCK = ".moeut-lock";
 
-const FOLDER_MODULE = JSON.stringify(new URL("../runtime/files/folder.ts", import.meta.url).href);
+const FOLDER_MODULE = JSON.stringify(await bundled("runtime/files/folder.ts"));
 const start = (script: string): ChildProcess =>
-  spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", `import { withOwnFolder } from ${FOLDER_MODULE}; ${script}`], { stdio: ["pipe", "pipe", "inherit"] });
+  spawn(process.execPath, ["--input-type=module", "-e", `import { withOwnFolder } from ${FOLDER_MODULE}; ${script}`], { stdio: ["pipe", "pipe", "inherit"] });
 const ended = (child: ChildProcess): Promise<void> => new Promise((done) => child.on("exit", () => done()));
 const line = (child: ChildProcess): Promise<string> => new Promise((done) => child.stdout!.once("data", (text: Buffer) => done(text.toString().trim())));
 

@@ -5,10 +5,13 @@ import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { bigramRun } from "./support/bigram-run.ts";
+import { bundled } from "./support/bundled.ts";
 import { ROOT } from "./support/cli.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-interrupt-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const [INTERRUPT, FOLDER] = [await bundled("cli/interrupt.ts"), await bundled("runtime/files/folder.ts")];
 
 interface Ended {
   readonly status: number | null;
@@ -18,10 +21,10 @@ interface Ended {
 
 /** Runs a script; each line it writes may be answered by a signal. */
 function run(script: string, answers: Readonly<Record<string, NodeJS.Signals>>): Promise<Ended> {
-  const imports = `import { interruptible, watchInterrupt } from ${JSON.stringify(join(ROOT, "cli/interrupt.ts"))};
-    import { withOwnFolder } from ${JSON.stringify(join(ROOT, "runtime/files/folder.ts"))};
+  const imports = `import { interruptible, watchInterrupt } from ${JSON.stringify(INTERRUPT)};
+    import { withOwnFolder } from ${JSON.stringify(FOLDER)};
     const forever = () => new Promise(() => setInterval(() => {}, 1000));`;
-  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", `${imports}${script}`], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", `${imports}${script}`], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
   let [stdout, stderr] = ["", ""];
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
