@@ -1,6 +1,8 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, describe, expect, test } from "vitest";
 import { openDevice } from "../runtime/adapter/index.ts";
 import { findAdapters } from "../runtime/adapter/find.ts";
@@ -84,6 +86,21 @@ describe.each(kinds.filter((kind) => kind === "lavapipe" || kind === "swiftshade
     expect(turns).toBeLessThan(100 + (performance.now() - started));
     close();
   });
+});
+
+test("pipelines live as long as their device, so that equal ones need not be compiled again", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const { device, close } = await openDevice({ adapter: "null" });
+  const make = async (): Promise<WeakRef<GPUComputePipeline>> =>
+    new WeakRef(await device.createComputePipelineAsync({ layout: "auto", compute: { module: device.createShaderModule({ code: "@compute @workgroup_size(1) fn main() {}" }) } }));
+  const pipeline = await make();
+  for (let i = 0; i < 5; i++) {
+    await new Promise(setImmediate); // a weak reference that was made or read holds its object until the turn ends
+    collect();
+  }
+  expect(pipeline.deref()).toBeDefined();
+  close();
 });
 
 test("without a request, real GPUs come first, then lavapipe, then SwiftShader", async () => {

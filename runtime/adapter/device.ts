@@ -76,6 +76,7 @@ async function open({ candidate, why }: Choice, options: DeviceOptions): Promise
   if (adapter === null) throw new EnvironmentError("the driver gives no adapter");
   const device = await requestDevice(adapter);
   if (adapter.info.isFallbackAdapter) restWhileWaiting(device);
+  keepPipelines(device);
   const watch = watchDevice(device, candidate.name, options.onLost);
   const close = (): void => {
     watch.stop();
@@ -108,6 +109,20 @@ function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature));
   return adapter.requestDevice({ label: "moeut", requiredLimits, requiredFeatures });
+}
+
+/**
+ * Dawn makes equal pipelines once, as long as one of them is alive. Kept as long as the device, they are not compiled again for the
+ * next run of a model, or for another model with the same kernels: seconds each time on a software driver.
+ */
+function keepPipelines(device: GPUDevice): void {
+  const kept: GPUComputePipeline[] = [];
+  const create = device.createComputePipelineAsync.bind(device);
+  device.createComputePipelineAsync = async (descriptor) => {
+    const pipeline = await create(descriptor);
+    kept.push(pipeline);
+    return pipeline;
+  };
 }
 
 function describe(adapter: GPUAdapter, device: GPUDevice, candidate: Candidate, why: string): DeviceInfo {
