@@ -43,7 +43,7 @@ describe.runIf(swiftshaderProblem() === null)("a machine without a usable Vulkan
 });
 
 describe.runIf(process.platform === "linux")("standard error", () => {
-  const noisy = `console.error("before"); setImmediate(() => console.error("during")); ${OPEN} console.error("after");`;
+  const noisy = `console.error("before"); setImmediate(() => process.stderr.write("during\\n", done)); let done; const said = new Promise((resolve) => (done = resolve)); ${OPEN} await said; console.error("after");`;
   const bash = (body: string, command: string): string =>
     spawnSync("bash", ["-c", `run() { "$0" "$@"; }; ${command}`, process.execPath, ...script(body)], { encoding: "utf8", env: environment({ LOG: join(cache, "log") }) }).stdout;
   const answer = expect.stringMatching(/^\w+: /);

@@ -51,7 +51,11 @@ function holdBack(): () => void {
   closeSync(openSync(file, "w")); // so that the opening below cannot fail for lack of rights or space
   const original = openSync(`/proc/self/fd/${STDERR}`, "w");
   const { write } = process.stderr;
-  process.stderr.write = (text: string | Uint8Array) => put(original, text);
+  process.stderr.write = (text: string | Uint8Array, ...rest: readonly unknown[]) => {
+    const written = put(original, text);
+    (rest.find((argument) => typeof argument === "function") as (() => void) | undefined)?.(); // who waits for the end of the writing
+    return written;
+  };
   closeSync(STDERR);
   openSync(file, "a"); // opening takes the lowest free number
   unlinkSync(file); // so that a process that is killed leaves nothing behind
