@@ -104,6 +104,7 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "core from noise": cored({ inject: "concat", state: { kind: "normal", std: 0.7 } }),
   "core of two layers that tokens leave": cored({ inject: "concat", passEmbedding: { kind: "sinusoidal", base: 500, positions: false } }, { kind: "act", span: SPAN, threshold: 0.7, weight: 0.3 }, [1, 2]),
   "core of two layers that tokens leave by sums": cored({ inject: "add", passEmbedding: { kind: "learned" } }, graves(0.8), [1, 2]),
+  "mutual information of heads": twice(switchhead(["v", "o"], {}, information(0.3)), moe({}, information(0.2)), "peri"),
   "hidden routers": twice(switchhead(["q", "k", "v", "o"], { hidden: 11, hasBias: true }), moe({ hidden: 6, hasBias: true }), "peri"),
   "no positions": twice({ ...mha(), rope: null }, dense(), "pre"),
   "one expert, one head": twice({ ...HEADS, nHeads: 1, kind: "switchhead", nExperts: 1, topK: 1, on: ["v", "o"], router: router(), balance: entropy(0.1) }, { ...moe(), nExperts: 1, topK: 1 } as FeedForwardSpec, "peri"),
