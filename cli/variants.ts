@@ -56,7 +56,7 @@ export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promis
 
 /** What a model is loaded for. */
 const USES: Readonly<Record<"train" | "generate", (model: ModelSpec) => CompileOptions>> = {
-  train: ({ seqLen, train: { batch, accumulate } }) => ({ batch: batch / accumulate, seqLen, entries: ["train", "update", "evaluate"] }),
+  train: ({ seqLen, train }) => ({ batch: train.batch / train.accumulate, seqLen, entries: ["train", "update", "evaluate"] }),
   generate: ({ seqLen }) => ({ batch: 1, seqLen, entries: ["prefill", "decode"] }),
 };
 

@@ -22,9 +22,12 @@ export function recordInformation(s: BuildState, key: string, weight: number, ap
 /** −weight · (Σ ω p log p + Σ P log P), the mean over heads where each has its own choice, [1] */
 export function informationLoss(s: BuildState, { key, weight, applications: all }: InformationTerm): ValueId {
   const heads = shapeOf(s.b, all[0]!.distribution).slice(2, -1); // [] or [H]
-  const applications = all.map((a) => ({ ...a, weight: a.weight === null ? null : view(s.b, `${key}.weight`, a.weight, [s.batch, s.positions, ...heads.map(() => 1), 1]) }));
-  const certainty = chain(s, `${key}.certainty`, applications.map((a) => sumRows(s, `${key}.certainty`, weighted(s, key, logP(s, key, a), a.weight))));
-  const load = chain(s, `${key}.load`, applications.map((a) => sumRows(s, `${key}.load`, weighted(s, key, a.distribution, a.weight)))); // [1, 1, (H,) E]
+  const perToken = (weight: ValueId): ValueId => (heads.length === 0 ? weight : view(s.b, `${key}.weight`, weight, [s.batch, s.positions, 1, 1]));
+  const applications = all.map((a) => ({ ...a, weight: a.weight === null ? null : perToken(a.weight) }));
+  const weightedSum = (name: string, of: (a: Application) => ValueId): ValueId =>
+    chain(s, name, applications.map((a) => sumRows(s, name, weighted(s, key, of(a), a.weight))));
+  const certainty = weightedSum(`${key}.certainty`, (a) => logP(s, key, a));
+  const load = weightedSum(`${key}.load`, (a) => a.distribution); // [1, 1, (H,) E]
   const total = totalWeight(s, key, applications);
   const share = div(input(0), input(1));
   const p = map(s.b, `${key}.share`, share, [load, total]);
@@ -54,7 +57,8 @@ function totalWeight(s: BuildState, key: string, applications: readonly Applicat
   const shape = shapeOf(s.b, applications[0]!.distribution);
   const weights = applications.flatMap(({ weight }) => (weight === null ? [] : [sumRows(s, `${key}.weight`, weight)]));
   const unweighted = s.batch * s.positions * (applications.length - weights.length);
-  const one = map(s.b, `${key}.total`, constant(s.model.halting?.kind !== "act" ? unweighted * shape.at(-1)! : unweighted + 1e-12), [], plain(shape.map(() => 1)));
+  const rest = s.model.halting?.kind === "act" ? unweighted + 1e-12 : unweighted * shape.at(-1)!;
+  const one = map(s.b, `${key}.total`, constant(rest), [], plain(shape.map(() => 1)));
   return chain(s, `${key}.total`, [one, ...weights]);
 }
 

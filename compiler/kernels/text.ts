@@ -27,7 +27,10 @@ export interface KernelParts {
   readonly body: string;
 }
 
-/** main sees `tile` (a number, or with `grid` its place along each axis), `lane` (index in the workgroup) and `sizes`, which end with the grid. */
+/**
+ * main sees `tile` (a number, or with `grid` its place along each axis), `lane` (index in the workgroup) and `sizes`, which end
+ * with the grid.
+ */
 export function kernelText(parts: KernelParts): Kernel {
   const width = Math.max(...parts.storage.map((s) => s.name.length + s.element.length));
   const bindings = parts.storage.map((s, i) => {
@@ -84,6 +87,8 @@ function tileOfGroup(grid: readonly string[]): string {
   const number = "group.x + group.y * groups.x";
   const [x, y, z] = grid.map((name) => `sizes.${name}`);
   if (y === undefined) return `let tile = ${number};\nif (tile >= ${x}) { return; }`;
-  const place = z === undefined ? `vec2u(number % ${x}, number / ${x})` : `vec3u(number % ${x}, number / ${x} % ${y}, number / ${x} / ${y})`;
-  return `let number = ${number};\nlet tile = ${place};\nif (${z === undefined ? `tile.y >= ${y}` : `tile.z >= ${z}`}) { return; }`;
+  const [place, beyond] = z === undefined
+    ? [`vec2u(number % ${x}, number / ${x})`, `tile.y >= ${y}`]
+    : [`vec3u(number % ${x}, number / ${x} % ${y}, number / ${x} / ${y})`, `tile.z >= ${z}`];
+  return `let number = ${number};\nlet tile = ${place};\nif (${beyond}) { return; }`;
 }

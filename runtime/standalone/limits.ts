@@ -24,14 +24,18 @@ const ADDRESSABLE = 2 ** 32;
  * Everything in which a plan exceeds the limits: buffers, the largest first, then launches.
  * @param show writes a number of bytes
  */
-export function planProblems(plan: KernelPlan, limits: PlanLimits, show: (bytes: number) => string = (n) => `${n} bytes`): readonly PlanProblem[] {
+export function planProblems(
+  plan: KernelPlan, limits: PlanLimits, show: (bytes: number) => string = (n) => `${n} bytes`,
+): readonly PlanProblem[] {
   const allowed = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize, ADDRESSABLE);
   const tooLarge = plan.buffers.filter((b) => b.bytes > allowed).sort((a, b) => b.bytes - a.bytes);
   const bindings = plan.kernels.reduce((most, k) => Math.max(most, k.access.length), 0);
   const maxBindings = limits.maxStorageBuffersPerShaderStage;
+  const needs = ({ label, bytes }: BufferPlan): string => `${label} needs ${show(bytes)} in one buffer, and the device allows ${show(allowed)}`;
+  const tooMany = `kernels bind ${bindings} storage buffers, and the device allows ${maxBindings}`;
   return [
-    ...tooLarge.map((buffer) => ({ text: `${buffer.label} needs ${show(buffer.bytes)} in one buffer, and the device allows ${show(allowed)}`, buffer })),
-    ...(bindings > maxBindings ? [{ text: `kernels bind ${bindings} storage buffers, and the device allows ${maxBindings}`, buffer: null }] : []),
+    ...tooLarge.map((buffer) => ({ text: needs(buffer), buffer })),
+    ...(bindings > maxBindings ? [{ text: tooMany, buffer: null }] : []),
     ...Object.values(plan.entries).flatMap(({ dispatches }) => dispatches.flatMap((d) => launchProblems(d, limits))),
   ];
 }
@@ -39,7 +43,8 @@ export function planProblems(plan: KernelPlan, limits: PlanLimits, show: (bytes:
 function launchProblems({ label, sizes, workgroups }: Dispatch, limits: PlanLimits): readonly PlanProblem[] {
   const [maxGroups, maxSizes] = [limits.maxComputeWorkgroupsPerDimension, limits.maxUniformBufferBindingSize];
   const problems = [
-    workgroups.every((n) => n <= maxGroups) ? "" : `needs ${workgroups.join(" × ")} workgroups, and the device allows ${maxGroups} in a dimension`,
+    workgroups.every((n) => n <= maxGroups) ? ""
+      : `needs ${workgroups.join(" × ")} workgroups, and the device allows ${maxGroups} in a dimension`,
     sizes.every((n) => n < 2 ** 32) ? "" : `counts to ${Math.max(...sizes)}, and kernels count below 2³²`,
     4 * sizes.length <= maxSizes ? "" : `needs ${4 * sizes.length} bytes of sizes, and the device allows ${maxSizes}`,
   ];
