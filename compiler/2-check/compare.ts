@@ -32,7 +32,9 @@ export function checkCompares(asts: readonly CompareAst[], file: LoadedFile, res
     if (count > MAX_VARIANTS_OF_FILE) return [];
     const compare = checkCompare(ast, file, resolver, { ...context, report: about(ast.name.text, context.report) });
     count += compare?.variants.length ?? 0;
-    if (count > MAX_VARIANTS_OF_FILE) context.report.report("too-many-variants", ast.name.span, { of: "the grids of this file up to here have", count, limit: MAX_VARIANTS_OF_FILE });
+    if (count > MAX_VARIANTS_OF_FILE) {
+      context.report.report("too-many-variants", ast.name.span, { of: "the grids of this file up to here have", count, limit: MAX_VARIANTS_OF_FILE });
+    }
     return compare ?? [];
   });
 }

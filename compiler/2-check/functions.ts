@@ -165,7 +165,8 @@ function call({ name, args, span }: Call, cx: Inside): Expr | null {
   }
   if (expr === null || !given.every((arg) => arg !== null)) return null;
   // What would be too large is not even made: calls within calls double it each time.
-  return operations(expr, given.map((arg) => operations(arg))) > MOST_OPERATIONS ? tooLarge(span, cx) : sound(substitute(expr, (index) => given[index]!), span, cx);
+  const size = operations(expr, given.map((arg) => operations(arg)));
+  return size > MOST_OPERATIONS ? tooLarge(span, cx) : sound(substitute(expr, (index) => given[index]!), span, cx);
 }
 
 interface Called {

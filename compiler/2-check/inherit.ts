@@ -42,7 +42,8 @@ function parentOf({ model, file }: FoundModel, { report }: Context): FoundModel 
   const found = findModel(model.from.text, file);
   if (found !== null) return found;
   const names = namesInScope(file).filter((name) => name !== model.name.text);
-  about(model.name.text, report).report("unknown-model", model.from.span, { name: model.from.text, nearest: nearest(model.from.text, names), choices: names });
+  const facts = { name: model.from.text, nearest: nearest(model.from.text, names), choices: names };
+  about(model.name.text, report).report("unknown-model", model.from.span, facts);
   return null;
 }
 

@@ -55,8 +55,10 @@ function lintFunctions({ fields, blocks }: Settings, context: Context): void {
   for (const { value, span } of Object.values(fields)) {
     if (!isFn(value)) continue;
     const hole = firstHole(value.expr);
+    if (hole === null) continue;
     const place = own(scopeAt(context.functions, span), value.name)?.ast.name.span;
-    if (hole !== null) context.report.report("fn-not-finite", span, { name: value.name, at: hole.at, value: String(hole.value) }, place === undefined ? [] : [{ span: place, note: "defined here" }]);
+    const labels = place === undefined ? [] : [{ span: place, note: "defined here" }];
+    context.report.report("fn-not-finite", span, { name: value.name, at: hole.at, value: String(hole.value) }, labels);
   }
   for (const block of Object.values(blocks)) lintFunctions(block, context);
 }

@@ -65,12 +65,18 @@ export function createReporter(): Reporter {
 }
 
 /** None: all. */
-const together = (a: readonly string[], b: readonly string[]): readonly string[] => (a.length === 0 || b.length === 0 ? [] : [...new Set([...a, ...b])]);
+const together = (a: readonly string[], b: readonly string[]): readonly string[] =>
+  a.length === 0 || b.length === 0 ? [] : [...new Set([...a, ...b])];
 
 /** The same reporter, for what is about one model. */
 export function about(model: string, reporter: Reporter): Reporter {
   const add = (made: Diagnostic): void => reporter.add({ ...made, models: [model] });
-  return { all: reporter.all, get errors() { return reporter.errors; }, add, report: (code, span, facts, labels = []) => add(diagnose(code, span, facts, labels)) };
+  return {
+    all: reporter.all,
+    add,
+    report: (code, span, facts, labels = []) => add(diagnose(code, span, facts, labels)),
+    get errors() { return reporter.errors; },
+  };
 }
 
 /** In reading order: by file as given, then by position. Findings without a place come first. */

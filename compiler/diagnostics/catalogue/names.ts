@@ -16,7 +16,11 @@ export const NAME_MESSAGES = {
   }),
   "unknown-item": error<{ name: string; nearest: string | null }>({
     message: (p) => `\`${p.name}\` is nothing that a file can contain`,
-    hint: (p) => elsewhere(p.name) ?? (p.nearest === "fn" ? "a function is written `fn f(x) = max(x, 0)`" : p.nearest !== null ? `did you mean \`${p.nearest}\`?` : "at the top of a file stand `import`, `fn`, `model`, `compare` and `train`"),
+    hint: (p) => {
+      if (p.nearest === "fn") return "a function is written `fn f(x) = max(x, 0)`";
+      const near = p.nearest === null ? "at the top of a file stand `import`, `fn`, `model`, `compare` and `train`" : `did you mean \`${p.nearest}\`?`;
+      return elsewhere(p.name) ?? near;
+    },
   }),
   "misplaced-statement": error<{ statement: string; where: string; home: string }>({
     message: (p) => `\`${p.statement}\` cannot stand in ${p.where}`,

@@ -48,7 +48,9 @@ export const SYNTAX_MESSAGES = {
   }),
   "bad-number": error<{ text: string }>({
     message: (p) => `\`${p.text}\` is not a number`,
-    hint: (p) => withMinus(p.text) !== p.text ? `the minus sign is another character here; write \`${withMinus(p.text)}\`` : "numbers look like 412, 10_000, 0.5, 2.5e-4, 44.3M (K thousand, M million, B billion)",
+    hint: (p) => withMinus(p.text) !== p.text
+      ? `the minus sign is another character here; write \`${withMinus(p.text)}\``
+      : "numbers look like 412, 10_000, 0.5, 2.5e-4, 44.3M (K thousand, M million, B billion)",
   }),
   "reserved-word": error<{ word: string }>({
     message: (p) => `\`${p.word}\` is a word of the language and cannot name anything`,

@@ -19,7 +19,7 @@ export const VALUE_MESSAGES = {
   }),
   "indistinct-number": error<{ what: string; bound: number }>({
     message: (p) => `${p.what}, which single precision cannot tell from ${p.bound}`,
-    hint: (p) => (p.bound === 0 ? "models compute in single precision: write 0 where it is allowed, or 1.2e-38 or more" : `models compute in single precision: write at most ${p.bound} − 1e-7`),
+    hint: (p) => `models compute in single precision: write ${p.bound === 0 ? "0 where it is allowed, or 1.2e-38 or more" : `at most ${p.bound} − 1e-7`}`,
   }),
   "repeated-value": error<{ name: string; value: string }>({
     message: (p) => `\`${p.name}\` names \`${p.value}\` twice`,
