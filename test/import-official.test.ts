@@ -249,6 +249,9 @@ test.each(["toString", "constructor", "__proto__", "hasOwnProperty", ""])("an op
   expect(importOfficial({ ...CLEAN, args: { ...CLEAN.args, ...Object.fromEntries(Object.entries(args)) } })).toEqual({ error: expect.stringMatching(/^option .* is not known/) as string });
 });
 
+test.each([["model", "model_"], ["Stack", "stack_"], ["3 Layers!", "layers"], ["", "official"], [7, "official"], ["in", "in_"]])("the case %s is the model %s", (name, want) =>
+  expect(compiled({ ...CLEAN, case: name }).model.name).toBe(want));
+
 test("a vocabulary that is given twice must be one", () => {
   expect(importOfficial({ ...CLEAN, vocab: 60 })).toEqual({ error: "vocab is 60, but n_tokens is 61" });
 });

@@ -111,6 +111,7 @@ async function replayGolden(handle: DeviceHandle, { golden, model, places }: Gol
 function render({ folder, problem, quantities }: Result): string {
   if (problem !== null) return `${basename(folder)}: cannot be replayed: ${problem}\n`;
   const number = (x: number): string => (x === 0 || x === Infinity ? `${x}` : x.toExponential(1));
-  const rows = quantities.map((q) => [`  ${q.name}`, number(q.worst), number(q.bound), isNear(q) ? "ok" : "BEYOND", q.worst === 0 ? "" : q.where]);
+  const verdict = (q: Quantity): readonly string[] => [isNear(q) ? "ok" : "BEYOND", q.worst === 0 ? "" : q.where];
+  const rows = quantities.map((q) => [`  ${q.name}`, number(q.worst), number(q.bound), ...verdict(q)]);
   return `${basename(folder)}\n${table([["  quantity", "worst", "bound", "", "where"], ...rows], ["left", "right", "right", "left", "left"])}`;
 }

@@ -1,10 +1,12 @@
 /** Models and weights of the official implementations. */
+import { KEYWORDS } from "../../grammar/tokens.ts";
 import type { NamingScheme } from "../3-graph/index.ts";
 import { CLEAN_RELATIONS, CLEAN_RULES, importClean, isClean } from "./clean.ts";
 import { readOptions, shown, SIZE, word } from "./options.ts";
 import type { Options, Relation, Rules } from "./options.ts";
 import { printSpec } from "./print.ts";
-import { importTraining, TRAINING_RELATIONS, TRAINING_RULES } from "./training.ts";
+import { TRAINING_RELATIONS, TRAINING_RULES } from "./training-rules.ts";
+import { importTraining } from "./training.ts";
 
 export { BOOKKEEPING, findOfficialWeights } from "./weights.ts";
 export type { OfficialTensors } from "./weights.ts";
@@ -15,7 +17,8 @@ type Named = Readonly<Record<string, unknown>>;
 const FRAME_RULES: Rules = { context: SIZE, vocab: { ...SIZE, max: 16_777_216 }, batch: { ...SIZE, default: null } };
 const RECIPE_RULES: Rules = {
   optimizer: { kind: "word", words: ["AdamW"] }, lr_schedule: word("constant", ["constant"]), steps: { ...SIZE, max: 1e9 },
-  lr: { kind: "real", min: 0, max: 1_000 }, eps: { kind: "real", min: 0, above: true, max: 1 }, weight_decay: { kind: "real", min: 0, max: 1_000 }, grad_clip: { kind: "real", min: 0, above: true, max: 1e9 },
+  lr: { kind: "real", min: 0, max: 1_000 }, weight_decay: { kind: "real", min: 0, max: 1_000 },
+  eps: { kind: "real", min: 0, above: true, max: 1 }, grad_clip: { kind: "real", min: 0, above: true, max: 1e9 },
 };
 
 /**
@@ -35,24 +38,33 @@ export function importOfficial(config: unknown): ImportResult {
   const problems = [...model.problems, ...frame.problems, ...recipe.problems];
   if (problems.length > 0) return { error: problems.join("\n  ") };
   const { vocab, context, batch } = frame.options;
-  const lines = batch === null ? recipe.lines : [...recipe.lines, `batch ${batch}`];
+  const train = batch === null ? recipe.lines : [...recipe.lines, `batch ${batch}`];
   const imported = clean ? importClean(model.options) : importTraining(model.options);
-  return { spec: printSpec(imported, { name: identifier(config["case"]), vocabSize: vocab as number, seqLen: context as number, train: lines }), scheme: clean ? "clean" : "training" };
+  const spec = printSpec(imported, { name: identifier(config["case"]), vocabSize: vocab as number, seqLen: context as number, train });
+  return { spec, scheme: clean ? "clean" : "training" };
 }
 
 const isNamed = (value: unknown): value is Named => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A whole run's configuration says these among its options. */
-const frameOf = (config: Named, args: Named): Named =>
-  ({ context: config["context"] ?? args["lm.unroll"], vocab: config["vocab"] ?? args["n_tokens"] ?? args["sentencepiece.n_pieces"], batch: config["batch"] ?? args["batch_size"] });
+const frameOf = (config: Named, args: Named): Named => ({
+  context: config["context"] ?? args["lm.unroll"],
+  vocab: config["vocab"] ?? args["n_tokens"] ?? args["sentencepiece.n_pieces"],
+  batch: config["batch"] ?? args["batch_size"],
+});
 
-const sameVocabulary = (args: Named): Relation =>
-  ({ of: ["vocab"], holds: ({ vocab }) => (args["n_tokens"] ?? vocab) === vocab, otherwise: ({ vocab }) => `vocab is ${vocab}, but n_tokens is ${shown(args["n_tokens"])}` });
+const sameVocabulary = ({ n_tokens: other }: Named): Relation => ({
+  of: ["vocab"],
+  holds: ({ vocab }) => (other ?? vocab) === vocab,
+  otherwise: ({ vocab }) => `vocab is ${vocab}, but n_tokens is ${shown(other)}`,
+});
 
-/** "a1-moeut-g2" → "a1_moeut_g2" */
+/** "a1-moeut-g2" → "a1_moeut_g2"; "model" → "model_" */
 function identifier(name: unknown): string {
-  const text = typeof name === "string" ? name.slice(0, 60).toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^[_0-9]+|_+$/g, "") : "";
-  return text === "" ? "official" : text;
+  const words = typeof name === "string" ? name.slice(0, 60).toLowerCase() : "";
+  const text = words.replace(/[^a-z0-9]+/g, "_").replace(/^[_0-9]+|_+$/g, "");
+  if (text === "") return "official";
+  return KEYWORDS.some((keyword) => keyword.name.toLowerCase() === text) ? `${text}_` : text;
 }
 
 interface Recipe {
@@ -67,8 +79,12 @@ function recipeLines(training: unknown): Recipe {
   const { options, problems } = readOptions(training, RECIPE_RULES, [], "training.", true);
   const betas = training["betas"];
   const sound = Array.isArray(betas) && betas.length === 2 && betas.every((beta) => typeof beta === "number" && beta >= 0 && beta < 1);
-  return sound && problems.length === 0 ? { lines: printRecipe(options, betas as readonly number[]), problems } : { lines: [], problems: [...problems, ...(sound ? [] : [`training.betas is ${shown(betas)}; it must be two numbers from 0 to below 1`])] };
+  if (!sound) return { lines: [], problems: [...problems, `training.betas is ${shown(betas)}; it must be two numbers from 0 to below 1`] };
+  return { lines: problems.length > 0 ? [] : printRecipe(options, betas as readonly number[]), problems };
 }
 
-const printRecipe = ({ lr, eps, weight_decay: decay, grad_clip: clip, steps }: Options, betas: readonly number[]): readonly string[] =>
-  [`optimizer adamw { lr ${lr}  betas ${betas.join(", ")}  eps ${eps}  weight_decay ${decay} }`, "schedule constant", `grad_clip ${clip}  steps ${steps}`];
+const printRecipe = ({ lr, eps, weight_decay: decay, grad_clip: clip, steps }: Options, betas: readonly number[]): readonly string[] => [
+  `optimizer adamw { lr ${lr}  betas ${betas.join(", ")}  eps ${eps}  weight_decay ${decay} }`,
+  "schedule constant",
+  `grad_clip ${clip}  steps ${steps}`,
+];

@@ -17,7 +17,7 @@ type Found = ReadonlyMap<string, { readonly dtype: string; readonly shape: reado
 
 /**
  * Matches a checkpoint's tensors with a model's parameters, under the names of either official code.
- * @returns what is wrong with them, a clause each: tensors that are missing, have another shape, hold no floating-point numbers, or are left over
+ * @returns or what is wrong, a clause each: tensors that are missing, have another shape, hold no floating-point numbers, or are left over
  */
 export function findOfficialWeights(model: ModelSpec, tensors: Found): OfficialTensors | { readonly problems: readonly string[] } {
   // The training code can express every model, the clean code a few; its head tells its files apart.
@@ -31,10 +31,11 @@ function match(model: ModelSpec, scheme: NamingScheme, tensors: Found): Official
   const unfit = [...wanted].flatMap(([tensor, { name, shape }]) => {
     const found = tensors.get(tensor);
     if (found === undefined) return [`the checkpoint has no tensor "${tensor}", which the model's "${name}" is`];
-    if (`${found.shape}` !== `${shape}`) return [`tensor "${tensor}" is [${found.shape.join(", ")}], but the model's "${name}" makes it [${shape.join(", ")}]`];
+    const [has, needs] = [found.shape, shape].map((extents) => `[${extents.join(", ")}]`);
+    if (has !== needs) return [`tensor "${tensor}" is ${has}, but the model's "${name}" makes it ${needs}`];
     return /^B?F/.test(found.dtype) ? [] : [`tensor "${tensor}" is ${found.dtype}, which is no floating-point dtype`];
   });
-  const extra = [...tensors.keys()].filter((name) => !wanted.has(name) && !BOOKKEEPING.test(name)).map((name) => `the checkpoint's tensor "${name}" has no place in the model`);
-  const problems = [...unfit, ...extra];
+  const extra = [...tensors.keys()].filter((name) => !wanted.has(name) && !BOOKKEEPING.test(name));
+  const problems = [...unfit, ...extra.map((name) => `the checkpoint's tensor "${name}" has no place in the model`)];
   return problems.length === 0 ? { scheme, places } : { problems };
 }

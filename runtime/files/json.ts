@@ -6,7 +6,7 @@ import { duplicateKey } from "../standalone/safetensors-header.ts";
 /** Further down no file of ours goes, and code that walks a value may run out of stack. */
 const MAX_DEPTH = 64;
 
-/** The value in a file. UserError, naming the file, for what cannot be read, is no JSON in UTF-8, nests too deep, or says something twice. */
+/** The value in a file. UserError, naming it, for what cannot be read, is no JSON in UTF-8, nests too deep, or says something twice. */
 export function readJsonFile(path: string): unknown {
   const text = decode(path, read(path));
   let value: unknown;

@@ -69,13 +69,16 @@ function tensorInfo(name: string, value: unknown): TensorInfo {
   if (!isRecord(value)) return refuse(`the entry of tensor ${named(name)} is not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== "string" || !Object.hasOwn(DTYPE_BYTES, dtype)) {
-    return refuse(`tensor ${named(name)} has ${typeof dtype === "string" ? `the unknown dtype ${named(dtype)}` : "no dtype"}; known are ${Object.keys(DTYPE_BYTES).join(", ")}`);
+    const problem = typeof dtype === "string" ? `the unknown dtype ${named(dtype)}` : "no dtype";
+    return refuse(`tensor ${named(name)} has ${problem}; known are ${Object.keys(DTYPE_BYTES).join(", ")}`);
   }
   if (!Array.isArray(shape) || !shape.every(isSize) || shape.length > MAX_AXES) return refuse(`tensor ${named(name)} has an invalid shape`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) return refuse(`tensor ${named(name)} has invalid data_offsets`);
+  const hasOffsets = Array.isArray(offsets) && offsets.length === 2 && offsets.every(isSize);
+  if (!hasOffsets) return refuse(`tensor ${named(name)} has invalid data_offsets`);
   const [start, end] = offsets as [number, number];
   const bytes = shape.includes(0) ? 0 : shape.reduce((product, extent) => product * extent, DTYPE_BYTES[dtype as TensorDType]);
-  if (end - start !== bytes) refuse(`tensor ${named(name)} (${dtype} [${shape.join(", ")}]) needs ${bytes} bytes, but its data_offsets span ${end - start}`);
+  const kind = `${dtype} [${shape.join(", ")}]`;
+  if (end - start !== bytes) refuse(`tensor ${named(name)} (${kind}) needs ${bytes} bytes, but its data_offsets span ${end - start}`);
   return { dtype: dtype as TensorDType, shape: shape as number[], start, end };
 }
 

@@ -31,14 +31,15 @@ export function expectedFiles(outputs: Shapes, weights: Shapes, sizes: Omit<Gold
   const { batch, context, trainSteps } = sizes;
   const perApplication = applicationShapes(outputs, batch, context);
   const applications = perApplication["layers"]![0]!;
-  const selections = Object.fromEntries(Object.entries(perApplication).filter(([name]) => name.startsWith("sel.")));
+  const selections = Object.entries(perApplication).filter(([name]) => name.startsWith("sel."));
+  const selectionsOfSteps = Object.fromEntries(selections.map(([name, shape]) => [name, [trainSteps, ...shape]]));
   const numbers = Object.fromEntries(["loss", "ce_loss", "reg_loss", "grad_norm"].map((name) => [name, [trainSteps]]));
   const whole = Object.fromEntries(["logits", "ce_loss", "reg_loss", "embed_out"].map((name) => [name, outputs[name]!]));
   return {
     ...sizes, applications, ignored,
     weights: tensors(weights),
     io: tensors({ ...texts([batch, context]), ...whole, ...perApplication, ...prefixed("grad.", weights) }),
-    train: tensors({ ...texts([trainSteps, batch, context]), ...numbers, ...mapShapes(selections, (shape) => [trainSteps, ...shape]), ...prefixed("final.", weights) }),
+    train: tensors({ ...texts([trainSteps, batch, context]), ...numbers, ...selectionsOfSteps, ...prefixed("final.", weights) }),
   };
 }
 
@@ -55,9 +56,8 @@ function applicationShapes(outputs: Shapes, batch: number, context: number): Sha
 }
 
 const texts = (shape: readonly number[]): Shapes => ({ tokens: shape, targets: shape });
-const mapShapes = (shapes: Shapes, change: (shape: readonly number[]) => readonly number[]): Shapes =>
-  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, change(shape)]));
-const prefixed = (prefix: string, shapes: Shapes): Shapes => Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [prefix + name, shape]));
+const prefixed = (prefix: string, shapes: Shapes): Shapes =>
+  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [prefix + name, shape]));
 
 const tensors = (shapes: Shapes): ExpectedTensors =>
   new Map(Object.entries(shapes).map(([name, shape]) => [name, { dtype: /^(tokens|targets|sel\..*)$/.test(name) ? "I32" : "F32", shape }]));

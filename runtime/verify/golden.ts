@@ -28,11 +28,11 @@ export function readGolden(folder: string): GoldenFiles {
   const config = readJson<Record<string, unknown>>(join(folder, "config.json"));
   const absent = ["args", "batch", "context", "vocab", "training"].filter((name) => config[name] === undefined);
   if (absent.length > 0) throw new UserError(`${join(folder, "config.json")} says nothing about ${absent.join(", ")}`);
-  const [weights, io, train] = ["weights", "io", "train"].map((name) => readSafetensors(join(folder, `${name}.safetensors`))) as [SafetensorsFile, SafetensorsFile, SafetensorsFile];
-  return { folder, config, weights, io, train };
+  const file = (name: string): SafetensorsFile => readSafetensors(join(folder, `${name}.safetensors`));
+  return { folder, config, weights: file("weights"), io: file("io"), train: file("train") };
 }
 
-/** UserError, naming every tensor of a file at fault, for a folder that does not hold exactly what is expected, or holds impossible numbers. */
+/** UserError, with every problem of the first file at fault, for a folder that does not hold exactly what is expected. */
 export function checkGolden(files: GoldenFiles, expected: ExpectedFiles): Golden {
   for (const name of ["weights", "io", "train"] as const) checkTensors(files[name], expected[name], expected.ignored);
   for (const file of [files.io, files.train]) for (const name of ["tokens", "targets"]) checkTokens(file, name, expected.vocab);
@@ -42,9 +42,9 @@ export function checkGolden(files: GoldenFiles, expected: ExpectedFiles): Golden
 }
 
 function checkTensors(file: SafetensorsFile, expected: ExpectedTensors, ignored: RegExp): void {
+  const text = ({ dtype, shape }: Pick<TensorInfo, "dtype" | "shape">): string => `${dtype} [${shape.join(", ")}]`;
   const kinds = [...expected].flatMap(([name, want]) => {
     const found = file.tensors.get(name);
-    const text = ({ dtype, shape }: Pick<TensorInfo, "dtype" | "shape">): string => `${dtype} [${shape.join(", ")}]`;
     if (found === undefined) return [`there is no tensor "${name}"`];
     return text(found) === text(want) ? [] : [`tensor "${name}" is ${text(found)} and not ${text(want)}`];
   });
@@ -58,7 +58,8 @@ function checkTensors(file: SafetensorsFile, expected: ExpectedTensors, ignored:
 function checkTokens(file: SafetensorsFile, name: string, vocab: number): void {
   const tokens = file.readIntegers(name);
   const bad = tokens.findIndex((token) => token < 0 || token >= vocab);
-  if (bad >= 0) throw new UserError(`${file.path}: element ${bad} of "${name}" is ${tokens[bad]}, which is no token of a vocabulary of ${vocab}`);
+  if (bad < 0) return;
+  throw new UserError(`${file.path}: element ${bad} of "${name}" is ${tokens[bad]}, which is no token of a vocabulary of ${vocab}`);
 }
 
 /** Row `index` of the first axis. */

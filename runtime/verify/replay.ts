@@ -63,7 +63,8 @@ async function onePass({ golden, executor, params }: Replay): Promise<readonly Q
   writeBatch(executor, "train", { tokens: io.readIndices("tokens"), targets: io.readIndices("targets") });
   executor.write("train/loss_scale", Float32Array.of(1));
   await executor.run(["train"]);
-  const tensor = async (output: string, want: Float32Array, scale = 0): Promise<Deviation> => [output, ofLargest(await executor.read(`train/${output}`), want, scale)];
+  const tensor = async (output: string, want: Float32Array, scale = 0): Promise<Deviation> =>
+    [output, ofLargest(await executor.read(`train/${output}`), want, scale)];
   const perApplication = async (name: string): Promise<readonly Deviation[]> => {
     const [want, result]: [Float32Array, Deviation[]] = [io.readFloats(name), []];
     for (let i = 0; i < applications; i++) result.push(await tensor(`${name}.${i}`, rowOf(want, applications, i), largest(want)));
@@ -135,7 +136,7 @@ async function decoding({ golden, executor, seqLen }: Replay): Promise<readonly 
 async function training({ golden, executor, params, recipe }: Replay): Promise<readonly Quantity[]> {
   const { train, trainSteps } = golden;
   const recorded = (name: string): Float32Array => train.readFloats(name);
-  const [total, ce, reg, norm, selected]: [Deviation[], Deviation[], Deviation[], Deviation[], Deviation[]] = [[], [], [], [], []];
+  const [total, ce, reg, norm, selected] = [[], [], [], [], []] as [Deviation[], Deviation[], Deviation[], Deviation[], Deviation[]];
   for (let step = 0; step < trainSteps; step++) {
     const batch = { tokens: rowOf(train.readIndices("tokens"), trainSteps, step), targets: rowOf(train.readIndices("targets"), trainSteps, step) };
     const metrics = await trainStep(executor, recipe, step, [batch], 0);
@@ -152,7 +153,9 @@ async function training({ golden, executor, params, recipe }: Replay): Promise<r
   const change = final.map(({ name, data }): Deviation => [name, ofChange(data, recorded(`final.${name}`), golden.weights.readFloats(name))]);
   const about = `in ${trainSteps} steps`;
   return [
-    quantity(`loss ${about}`, BOUNDS.losses, total), quantity(`ce loss ${about}`, BOUNDS.losses, ce), quantity(`reg loss ${about}`, BOUNDS.losses, reg), quantity(`gradient norm ${about}`, BOUNDS.gradNorm, norm),
-    ...(selected.length === 0 ? [] : [quantity(`selections ${about}`, BOUNDS.selections, selected)]), quantity(`weight change ${about}`, BOUNDS.change, change),
+    quantity(`loss ${about}`, BOUNDS.losses, total), quantity(`ce loss ${about}`, BOUNDS.losses, ce), quantity(`reg loss ${about}`, BOUNDS.losses, reg),
+    quantity(`gradient norm ${about}`, BOUNDS.gradNorm, norm),
+    ...(selected.length === 0 ? [] : [quantity(`selections ${about}`, BOUNDS.selections, selected)]),
+    quantity(`weight change ${about}`, BOUNDS.change, change),
   ];
 }
