@@ -139,6 +139,7 @@ describe("hostile safetensors", () => {
     { why: "no dtype", path: () => raw('{"x":{"shape":[4],"data_offsets":[0,16]}}', data), message: /tensor "x" has no dtype; known are BOOL, U8/ },
     { why: "a tensor named __proto__ of another size", path: () => raw('{"__proto__":{"dtype":"F32","shape":[3],"data_offsets":[0,16]}}', data), message: /tensor "__proto__" .* needs 12 bytes/ },
     { why: "a product beyond 2^53 that is 0", path: () => raw(JSON.stringify({ x: entry("F32", [2 ** 52, 2 ** 52, 2 ** 52, 0], 0, 16) }), data), message: /needs 0 bytes, but its data_offsets span 16/ },
+    { why: "minus zero", path: () => raw('{"x":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]}}'), message: /invalid shape/ },
     { why: "a hundred axes", path: () => raw(JSON.stringify({ x: entry("F32", Array<number>(100).fill(1), 0, 4) }), data), message: /invalid shape/ },
     { why: "a long name with line ends", path: () => raw(JSON.stringify({ ["a\n".repeat(100_000)]: entry("F31", [4], 0, 16) }), data), message: /^.{1,400}$/ },
     { why: "a device", path: () => "/dev/zero", message: process.platform === "win32" ? /no such file/ : /is a pipe or a device/ },

@@ -57,7 +57,7 @@ function parseObject(text: string): Record<string, unknown> {
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 /** As in numpy; more is an attack or an accident. */
 const MAX_AXES = 64;
-const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 
 function metadataOf(value: unknown): Readonly<Record<string, string>> {
   if (value === undefined) return {};
