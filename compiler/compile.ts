@@ -1,7 +1,8 @@
 /** From a checked model to everything a device needs. The text → model half is in front.ts. */
 import { buildGraph, type Entry } from "./3-graph/index.ts";
 import { addGradients } from "./4-grad/index.ts";
-import { planKernels, PORTABLE, type EntryRequest } from "./5-plan/index.ts";
+import { planLaunches, PORTABLE, type EntryRequest } from "./5-plan/index.ts";
+import { writeKernels } from "./6-codegen/index.ts";
 import { verifyPlan } from "./5-plan/verify.ts";
 import { validateGraph } from "./graph/validate.ts";
 import type { OpGraph } from "./ir/graph.ts";
@@ -34,7 +35,7 @@ export function compileModel(model: ModelSpec, options: CompileOptions): KernelP
     const graph = graphOf(model, name, options);
     return { graph, outputs: [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])] };
   });
-  const plan = planKernels(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false });
+  const plan = writeKernels(planLaunches(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false }));
   return verified(plan, verifyPlan(plan));
 }
 

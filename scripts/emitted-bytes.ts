@@ -4,14 +4,17 @@
  *
  *   npx tsx scripts/emitted-bytes.ts                 prints one line a model and profile
  *   npx tsx scripts/emitted-bytes.ts --since COMMIT  compares with what that commit prints; exit status 1 if anything differs
+ *
+ * Names of specs (tiny, w1, …) as further arguments take only those.
  */
+import { parseArgs } from "node:util";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
-import { emit } from "../compiler/6-emit/index.ts";
+import { emit } from "../compiler/7-emit/index.ts";
 import { compileModel, isCausal } from "../compiler/compile.ts";
 import { checkSource } from "../compiler/front.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
@@ -43,8 +46,11 @@ function hashOf(model: ModelSpec, profile: Profile): string {
   return hash.digest("hex").slice(0, 16);
 }
 
+const { values: { since }, positionals: chosen } = parseArgs({ options: { since: { type: "string" } }, allowPositionals: true });
+const isChosen = (file: string): boolean => file.endsWith(".moeut") && (chosen.length === 0 || chosen.includes(file.slice(0, -".moeut".length)));
+
 function* lines(): Generator<string> {
-  for (const file of readdirSync(SPECS).filter((name) => name.endsWith(".moeut")).sort()) {
+  for (const file of readdirSync(SPECS).filter(isChosen).sort()) {
     for (const model of modelsOf(file)) for (const [name, profile] of Object.entries(PROFILES)) yield `${hashOf(model, profile)}  ${file} ${model.name}, ${name}`;
   }
 }
@@ -55,14 +61,13 @@ function linesAt(commit: string): readonly string[] {
   try {
     execFileSync("git", ["worktree", "add", "--detach", folder, commit], { cwd: ROOT, stdio: "ignore" });
     symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-    return execFileSync(process.execPath, ["--import", "tsx", "scripts/emitted-bytes.ts"], { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 }).trim().split("\n");
+    return execFileSync(process.execPath, ["--import", "tsx", "scripts/emitted-bytes.ts", ...chosen], { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 }).trim().split("\n");
   } finally {
     rmSync(folder, { recursive: true, force: true });
     execFileSync("git", ["worktree", "prune"], { cwd: ROOT });
   }
 }
 
-const since = process.argv[2] === "--since" ? process.argv[3] : undefined;
 if (since === undefined) {
   for (const line of lines()) console.log(line);
 } else {

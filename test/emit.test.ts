@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
-import { emit, type EmittedFile } from "../compiler/6-emit/index.ts";
+import { emit, type EmittedFile } from "../compiler/7-emit/index.ts";
 import { compileModel, type EntryName } from "../compiler/compile.ts";
 import { checkSource } from "../compiler/front.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";

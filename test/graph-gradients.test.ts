@@ -6,7 +6,7 @@ import { derivative } from "../compiler/4-grad/derivative.ts";
 import { emitOne } from "../compiler/graph/builder.ts";
 import type { GraphBuilder } from "../compiler/graph/builder.ts";
 import { attention, expertMatmul, gatherLast, gatherRows, map, matmul, rope, rowMax, sum, topK, view } from "../compiler/graph/dsl.ts";
-import { simplify } from "../compiler/graph/simplify.ts";
+import { simplify } from "../compiler/expr/simplify.ts";
 import { validateGraph } from "../compiler/graph/validate.ts";
 import { addGradients } from "../compiler/4-grad/index.ts";
 import { add, col, constant, div, erf, exp, input, log, max, min, mul, neg, rsqrt, select, sigmoid, sqrt, sub, tanh } from "../compiler/ir/expr.ts";

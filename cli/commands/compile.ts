@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Option, type Command } from "commander";
 import { compileModel, isCausal } from "../../compiler/compile.ts";
 import { PORTABLE } from "../../compiler/5-plan/index.ts";
-import { emit, type EmittedFile } from "../../compiler/6-emit/index.ts";
+import { emit, type EmittedFile } from "../../compiler/7-emit/index.ts";
 import type { KernelPlan, Profile } from "../../compiler/ir/plan.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { SourceText } from "../../compiler/ir/source.ts";

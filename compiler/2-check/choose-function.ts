@@ -1,9 +1,9 @@
 /** A function in place of a built-in activation or score: whether it can be one. */
 import { nearest, type Reporter } from "../diagnostics/index.ts";
+import { evaluate } from "../expr/evaluate.ts";
 import type { Expr } from "../ir/expr.ts";
 import type { FnSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
-import { compileExpr } from "../reference/pointwise.ts";
 import { FUNCTION_NAMES } from "./built-ins.ts";
 import { type Functions, scopeAt } from "./functions.ts";
 import { own } from "./settings.ts";
@@ -34,10 +34,7 @@ export function chooseFunction(field: string, choices: readonly string[], word: 
 const TRIED: readonly number[] = Array.from({ length: 41 }, (_, i) => Math.ceil(i / 2) * (i % 2 === 0 ? -0.5 : 0.5) + 0);
 
 /** What the function gives at each number tried. */
-export function valuesTried(expr: Expr): readonly number[] {
-  const f = compileExpr(expr);
-  return TRIED.map((x) => f([x], 0));
-}
+export const valuesTried = (expr: Expr): readonly number[] => TRIED.map((x) => evaluate(expr, [x]));
 
 /** The first number tried where the function gives none, and what it gives; or null. */
 export function firstHole(expr: Expr): { readonly at: number; readonly value: number } | null {
@@ -48,6 +45,5 @@ export function firstHole(expr: Expr): { readonly at: number; readonly value: nu
 
 /** False where its slope is 0 everywhere: no gradient would reach what is in front of it. */
 function learns(expr: Expr): boolean {
-  const f = compileExpr(expr);
-  return !TRIED.every((x) => f([x + 0.013], 0) === f([x + 0.0131], 0));
+  return !TRIED.every((x) => evaluate(expr, [x + 0.013]) === evaluate(expr, [x + 0.0131]));
 }

@@ -1,11 +1,11 @@
 /** `fn` statements → expressions: names resolved, and every call replaced by what it computes. */
 import { plural } from "../diagnostics/entry.ts";
 import { nearest, type Reporter } from "../diagnostics/index.ts";
-import { parts, substitute } from "../graph/simplify.ts";
+import { evaluate } from "../expr/evaluate.ts";
+import { parts, substitute } from "../expr/simplify.ts";
 import type { ArgumentAst, ExprAst, FnAst, NameAst, OperatorSign } from "../ir/ast.ts";
 import { add, constant, div, type Expr, input, mul, neg, select, sub } from "../ir/expr.ts";
 import type { Span } from "../ir/source.ts";
-import { compileExpr } from "../reference/pointwise.ts";
 import { BUILT_INS, FUNCTION_NAMES, FUNCTION_SYNONYMS, TAKEN_NAMES } from "./built-ins.ts";
 import { fnsInScope, type LoadedFile } from "./files.ts";
 import { own } from "./settings.ts";
@@ -113,7 +113,7 @@ function tooLarge(span: Span, { report, fn }: Inside): null {
 }
 
 /** What the parts without parameters come to: shader compilers refuse one that is no number in single precision even where it is not selected. */
-const constantsIn = (e: Expr): readonly number[] => [...(readsInput(e) ? [] : [compileExpr(e)([], 0)]), ...parts(e).flatMap(constantsIn)];
+const constantsIn = (e: Expr): readonly number[] => [...(readsInput(e) ? [] : [evaluate(e, [])]), ...parts(e).flatMap(constantsIn)];
 
 const readsInput = (e: Expr): boolean => e.op === "in" || parts(e).some(readsInput);
 

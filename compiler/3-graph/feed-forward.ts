@@ -1,7 +1,7 @@
 /** Feed-forward blocks. */
 import { expertMatmul, gatherRows, linear, map, sum, view } from "../graph/dsl.ts";
 import { shapeOf } from "../graph/builder.ts";
-import { simplify, substitute } from "../graph/simplify.ts";
+import { simplify, substitute } from "../expr/simplify.ts";
 import { ACTIVATIONS } from "../ir/activations.ts";
 import { add, input, mul } from "../ir/expr.ts";
 import type { Expr } from "../ir/expr.ts";

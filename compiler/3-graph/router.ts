@@ -1,7 +1,7 @@
 /** Routing: logits → chosen experts and their gates. */
 import { shapeOf } from "../graph/builder.ts";
 import { gatherLast, linear, map, sum, view } from "../graph/dsl.ts";
-import { simplify } from "../graph/simplify.ts";
+import { simplify } from "../expr/simplify.ts";
 import { add, constant, div, input, select, sigmoid, tanh } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, RouterSpec } from "../ir/model-spec.ts";

@@ -1,7 +1,7 @@
 /** Derivative rules of pointwise expressions. */
 import { add, constant, div, exp, mul, neg, select, sub } from "../ir/expr.ts";
 import type { BinaryOp, Expr, UnaryOp } from "../ir/expr.ts";
-import { simplify } from "../graph/simplify.ts";
+import { simplify } from "../expr/simplify.ts";
 
 /** ∂f(a)/∂a for each unary operation. */
 const UNARY: Readonly<Record<UnaryOp, (a: Expr) => Expr>> = {

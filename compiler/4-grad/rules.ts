@@ -2,7 +2,7 @@
 import { emit, emitOne, shapeOf, typeOf } from "../graph/builder.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
 import { expertMatmul, expertOuter, gatherLast, gatherRows, map, matmul, rope, sum, view } from "../graph/dsl.ts";
-import { compactInputs, readsColumn, simplify } from "../graph/simplify.ts";
+import { compactInputs, readsColumn, simplify } from "../expr/simplify.ts";
 import { constant, input, mul } from "../ir/expr.ts";
 import type { Node, Op, ValueId } from "../ir/graph.ts";
 import { bug, elements, plain, sameType } from "../ir/tensor-type.ts";

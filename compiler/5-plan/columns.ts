@@ -3,18 +3,16 @@
  * chunks, summed in order within a chunk and then over the chunks, so the result does not depend on scheduling.
  */
 import type { ValueId } from "../ir/graph.ts";
+import type { Line, Work } from "../ir/launch.ts";
 import { elements } from "../ir/tensor-type.ts";
-import type { KernelParts, Storage } from "../kernels/text.ts";
-import { createBindings, type BoundNames } from "./bindings.ts";
-import { createEmitter, emitValue, isVec4, masked, padsWithZero, type Place } from "./emit-value.ts";
+import { CHUNK, WIDTH } from "../kernels/tiles.ts";
+import { createBindings, type Bound } from "./bindings.ts";
+import type { PlanContext } from "./context.ts";
 import { colsOf, isRowScalar, type Facts } from "./facts.ts";
-import { erfWgsl } from "./expr-wgsl.ts";
+import { padsWithZero } from "./padding.ts";
+import { createRegisters, inRegister, isVec4, masked, type Place } from "./registers.ts";
 
-const WIDTH = 64;
-/** Entries of the axis that one invocation adds up. */
-const CHUNK = 32;
-
-export interface ColumnShape {
+interface ColumnShape {
   readonly outer: number;
   readonly mid: number;
   /** Rows (of the last axis) per entry of the reduced axis. */
@@ -24,21 +22,21 @@ export interface ColumnShape {
 }
 
 export function columnShapeOf(facts: Facts, reduce: ValueId): ColumnShape {
-  const node = facts.producer(reduce);
-  const axis = node.op.kind === "reduce" ? node.op.axis : 0;
-  const { physical, shape } = facts.type(node.inputs[0]!);
+  const { op, inputs } = facts.producer(reduce);
+  const axis = op.kind === "reduce" ? op.axis : 0;
+  const { physical, shape } = facts.type(inputs[0]!);
   const mid = shape[axis]!;
-  return { outer: elements(physical.slice(0, axis)), mid, innerRows: elements(physical.slice(axis + 1, -1)), cols: colsOf(facts.type(node.inputs[0]!)), chunks: Math.ceil(mid / CHUNK) };
+  return { outer: elements(physical.slice(0, axis)), mid, innerRows: elements(physical.slice(axis + 1, -1)), cols: colsOf(facts.type(inputs[0]!)), chunks: Math.ceil(mid / CHUNK) };
 }
 
 export interface ColumnLaunch {
-  readonly kernel: KernelParts;
-  readonly bound: BoundNames;
-  readonly grid: readonly number[];
+  readonly work: Work;
+  readonly bound: Bound;
+  readonly tiles: number;
 }
 
 /** First stage: partial sums [outer, chunks, inner] of every reduction of the step, one binding each. */
-export function partialSumsLaunch(facts: Facts, reduces: readonly ValueId[], isStored: (v: ValueId) => boolean): ColumnLaunch {
+export function partialSumsLaunch({ facts, isStored }: PlanContext, reduces: readonly ValueId[]): ColumnLaunch {
   const shape = columnShapeOf(facts, reduces[0]!);
   const inputs = reduces.map((v) => facts.producer(v).inputs[0]!);
   const vec4 = isVec4(facts, inputs[0]!);
@@ -47,56 +45,18 @@ export function partialSumsLaunch(facts: Facts, reduces: readonly ValueId[], isS
   const columns = facts.type(inputs[0]!).shape.at(-1)!;
   const b = createBindings({ outer: shape.outer, mid: shape.mid, chunks: shape.chunks, inner_rows: shape.innerRows, cols, columns },
     (v) => (reduces.includes(v) ? "[outer, chunks, inner] partial sums" : "[outer, mid, inner]"));
-  const e = createEmitter(facts, b, isStored);
-  const before: string[] = [];
-  const inside: string[] = [];
-  const place: Place = { row: "row", column: "column", columns: "sizes.cols", lanes, rowLines: inside, columnLines: inside };
-  const sums = inputs.map((input, i) => {
-    const raw = emitValue(e, input, place);
+  const r = createRegisters(facts, b, isStored);
+  const inside: Line[] = [];
+  const place: Place = { row: "row", columns: "cols", lanes, rowLines: inside, columnLines: inside };
+  inputs.forEach((input, i) => {
+    const raw = inRegister(r, input, place);
     const narrow = isRowScalar(facts.type(input)); // one column, perhaps stored as four
-    const wide = narrow && vec4 ? `vec4f(${raw})` : raw;
-    const text = columns !== shape.cols && (narrow || !padsWithZero(e, input)) ? masked(wide, "0.0", place, "sizes.columns") : wide;
-    inside.push(`total${i} += ${text};`);
-    return `var total${i} = ${lanes}(0.0);`;
+    const wide = narrow && vec4 ? { op: "spread", of: raw } as const : raw;
+    const needsMask = columns !== shape.cols && (narrow || !padsWithZero(facts, isStored, input));
+    inside.push({ do: "accumulate", how: "sum", into: `total${i}`, value: needsMask ? masked(wide, 0, place, "columns") : wide });
   });
-  const stores = reduces.map((v, i) => `${b.array(v, lanes, true)}[i] = total${i};`);
-  const body = `let i = tile * ${WIDTH}u + lane; // place in [outer, chunks, inner]
-let inner = sizes.inner_rows * sizes.cols;
-if (i >= sizes.outer * sizes.chunks * inner) { return; }
-let inner_row = (i % inner) / sizes.cols;
-let column = i % sizes.cols;
-let chunk = (i / inner) % sizes.chunks;
-let first = (i / inner / sizes.chunks) * sizes.mid;
-let end = min((chunk + 1u) * ${CHUNK}u, sizes.mid);
-${[...before, ...sums].join("\n")}
-for (var at = chunk * ${CHUNK}u; at < end; at++) {
-let row = (first + at) * sizes.inner_rows + inner_row;
-${inside.join("\n")}
-}
-${stores.join("\n")}`;
+  const sums = reduces.map((v, i) => ({ accumulator: `total${i}`, operand: b.operand(v, lanes, true) }));
   const bound = b.result();
-  const erf = (["f32", "vec4f"] as const).filter((l) => body.includes(`erf_${l}(`)).map(erfWgsl).join("\n");
-  const kernel: KernelParts = { name: "column_sums", doc: ["Sums over the middle axis, first stage: one chunk of it per invocation."], module: erf,
-    sizes: bound.sizeNames, storage: bound.storage, workgroupSize: WIDTH, body };
-  return { kernel, bound, grid: [Math.ceil((shape.outer * shape.chunks * shape.innerRows * cols) / WIDTH)] };
+  const { operands, sizes } = bound;
+  return { work: { kind: "columnSums", program: { operands, sizes, lanes, inside, sums } }, bound, tiles: Math.ceil((shape.outer * shape.chunks * shape.innerRows * cols) / WIDTH) };
 }
-
-/** Second stage. Sizes: outer, chunks, inner (elements). */
-export const totalSumsKernel = (vec4: boolean, accumulate: boolean): KernelParts => {
-  const element = vec4 ? "vec4f" : "f32";
-  const storage: Storage[] = [
-    { name: "partial", element, access: "read", note: "[outer, chunks, inner]" },
-    { name: "total", element, access: "read_write", note: `[outer, inner]${accumulate ? ", added to" : ""}` },
-  ];
-  return {
-    name: accumulate ? "column_totals_add" : "column_totals",
-    doc: ["Sums over the middle axis, second stage: the chunks in order."],
-    sizes: ["outer", "chunks", "inner"], storage, workgroupSize: WIDTH,
-    body: `let i = tile * ${WIDTH}u + lane;
-if (i >= sizes.outer * sizes.inner) { return; }
-let first = (i / sizes.inner) * sizes.chunks * sizes.inner + i % sizes.inner;
-var sum = ${element}(0.0);
-for (var chunk = 0u; chunk < sizes.chunks; chunk++) { sum += partial[first + chunk * sizes.inner]; }
-total[i] = ${accumulate ? "total[i] + " : ""}sum;`,
-  };
-};

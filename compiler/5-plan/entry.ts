@@ -2,13 +2,12 @@
 import type { Node, OpGraph, ValueId } from "../ir/graph.ts";
 import type { Profile } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
-import { addToKernel, WIDTH } from "../kernels/gather.ts";
-import { addLossesKernel } from "../kernels/optimizer.ts";
 import { rowAccess } from "./access.ts";
 import { colsOf, gatherFacts, sizeOf, type Facts } from "./facts.ts";
-import { fuse, isColumnReduce, type Fusion, type Step } from "./fuse.ts";
-import { bytesOf, declare, type Launch, type Ref, type RefTable } from "./launch.ts";
-import { lowerStep, type LowerContext } from "./lower.ts";
+import { fuse, isColumnReduce, valuesOf, type Fusion, type Step } from "./fuse.ts";
+import type { PlanContext } from "./context.ts";
+import { bytesOf, declare, flat, type Launch, type Ref, type RefTable } from "./launch.ts";
+import { lowerStep } from "./lower.ts";
 import { createTables } from "./tables.ts";
 
 export interface EntryLaunches {
@@ -24,7 +23,7 @@ export function planEntry(full: OpGraph, wanted: readonly string[], refs: RefTab
   const graph = prune(elideBroadcasts(full), kept.map((k) => k.value));
   const facts = gatherFacts(graph);
   const fusion = fuse(facts, kept.map((k) => k.value), unfused);
-  const context = lowerContext(facts, fusion, graph, kept, refs, profile);
+  const context = contextOf(facts, fusion, graph, kept, refs, profile);
   const launches = fusion.steps.flatMap((step) => lowerStep(context, step));
   return {
     launches: [...launches, ...addLoose(context, graph), ...(losses.length > 0 ? [addLosses(context, graph)] : [])],
@@ -68,7 +67,7 @@ function prune(graph: OpGraph, keep: readonly ValueId[]): OpGraph {
   return { ...graph, nodes: nodes.reverse() };
 }
 
-function lowerContext(facts: Facts, fusion: Fusion, graph: OpGraph, kept: readonly { name: string; value: ValueId }[], refs: RefTable, profile: Profile): LowerContext {
+function contextOf(facts: Facts, fusion: Fusion, graph: OpGraph, kept: readonly { name: string; value: ValueId }[], refs: RefTable, profile: Profile): PlanContext {
   const sums = accumulatedInPlace(facts, graph);
   const hostNames = new Map(kept.map((k) => [facts.base(k.value), `out/${graph.name}/${k.name}`]));
   const ref = (value: ValueId): Ref => storage(facts, graph, refs, sums, hostNames, facts.base(value));
@@ -125,7 +124,7 @@ const usedOnlyThroughViews = (facts: Facts, value: ValueId): boolean =>
 function readValues(facts: Facts, fusion: Fusion, kept: readonly ValueId[]): ReadonlySet<ValueId> {
   const read = new Set<ValueId>([...kept, ...facts.graph.gradients.flatMap((g) => g.contributions)].map((v) => facts.base(v)));
   for (const step of fusion.steps) {
-    const own = new Set(step.kind === "anchor" ? [...step.node.outputs, ...step.stores] : step.kind === "rows" ? [...step.reduces, ...step.stores] : step.reduces);
+    const own = new Set(valuesOf(step));
     for (const value of stepInputs(facts, fusion, step)) if (!own.has(value)) read.add(value);
   }
   return read;
@@ -144,24 +143,23 @@ function stepInputs(facts: Facts, fusion: Fusion, step: Step): ReadonlySet<Value
       else visit(seen);
     }
   };
-  if (step.kind === "anchor") [step.node.outputs[0]!, ...step.stores].forEach(visit);
-  else [...(step.kind === "rows" ? [...step.reduces, ...step.stores] : step.reduces)].forEach(visit);
+  valuesOf(step).forEach(visit);
   return found;
 }
 
 /** Contributions made by kernels that cannot add: one more launch each. */
-function addLoose(c: LowerContext, graph: OpGraph): readonly Launch[] {
+function addLoose(c: PlanContext, graph: OpGraph): readonly Launch[] {
   return graph.gradients.flatMap(({ param, contributions }) => contributions.filter((v) => !c.accumulates(v)).map((v) => {
     const n4 = Math.ceil(sizeOf(c.facts.type(v)) / 4);
     const name = graph.params[param]!.name;
-    return { kernel: addToKernel(), refs: [c.ref(v), `grad/${name}`], sizes: [n4], grid: [Math.ceil(n4 / WIDTH)],
+    return { work: { kind: "addTo" }, refs: [c.ref(v), `grad/${name}`], sizes: [n4], grid: flat(n4),
       label: `add to grad ${name}`, fused: [], origin: c.facts.producer(c.facts.base(v)).origin };
   }));
 }
 
-function addLosses(c: LowerContext, graph: OpGraph): Launch {
+function addLosses(c: PlanContext, graph: OpGraph): Launch {
   const [ce, reg] = [outputOf(graph, "ce_loss"), outputOf(graph, "reg_loss")];
-  return { kernel: addLossesKernel(), refs: [c.ref(ce), c.ref(reg), "input/loss_scale/1", "metrics"], sizes: [], grid: [1],
+  return { work: { kind: "addLosses" }, refs: [c.ref(ce), c.ref(reg), "input/loss_scale/1", "metrics"], sizes: [], grid: [1],
     label: "running losses", fused: [], origin: { path: "loss", span: null } };
 }
 

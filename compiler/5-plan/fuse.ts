@@ -8,8 +8,8 @@
  */
 import type { Node, ValueId } from "../ir/graph.ts";
 import { elements } from "../ir/tensor-type.ts";
-import { padsWithZero } from "./emit-value.ts";
 import { colsOf, isRowScalar, rowsOf, sizeOf, type Facts } from "./facts.ts";
+import { padsWithZero } from "./padding.ts";
 
 export type Step =
   /** A launch of its own; `stores` are values finished in its epilogue, besides its own outputs if those are read. */
@@ -198,7 +198,7 @@ export const columnShape = (facts: Facts, value: ValueId): string => {
 
 /** @param step one of the value's companions  @param producesInput whether it makes the last ingredient */
 function canJoin(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, value: ValueId, producesInput: boolean): boolean {
-  if (bindingsOf(facts, isStored, [...storedBy(step), value]).size > MAX_STORAGE) return false;
+  if (bindingsOf(facts, isStored, [...valuesOf(step), value]).size > MAX_STORAGE) return false;
   switch (step.kind) {
     case "anchor": return producesInput && fitsEpilogue(facts, isStored, step.node, value) && keepsPadding(facts, isStored, step, value);
     case "columns": return !producesInput && isColumnReduce(facts, value) && columnShape(facts, value) === step.shape;
@@ -206,7 +206,8 @@ function canJoin(facts: Facts, isStored: (v: ValueId) => boolean, step: Step, va
   }
 }
 
-const storedBy = (step: Step): readonly ValueId[] =>
+/** The values of a step: what its launch makes, whether somebody reads it or not. */
+export const valuesOf = (step: Step): readonly ValueId[] =>
   step.kind === "anchor" ? [...step.node.outputs, ...step.stores] : step.kind === "rows" ? [...step.reduces, ...step.stores] : step.reduces;
 
 export const isColumnReduce = (facts: Facts, value: ValueId): boolean =>
@@ -245,7 +246,7 @@ function staysInRow(facts: Facts, isStored: (v: ValueId) => boolean, step: Step,
     return facts.producer(v).inputs.every((input) => {
       const seen = facts.through(input);
       const aligned = sameRow && !isSlotSum(facts, v) && rowsOf(facts.type(seen)) === rows; // even one slot has a row name of its own
-      return isStored(facts.base(seen)) ? aligned || !storedBy(step).includes(facts.base(seen)) : visit(seen, aligned);
+      return isStored(facts.base(seen)) ? aligned || !valuesOf(step).includes(facts.base(seen)) : visit(seen, aligned);
     });
   };
   return visit(value, true);
@@ -263,7 +264,7 @@ function fitsEpilogue(facts: Facts, isStored: (v: ValueId) => boolean, anchor: N
 function keepsPadding(facts: Facts, isStored: (v: ValueId) => boolean, step: Extract<Step, { kind: "anchor" }>, value: ValueId): boolean {
   const type = facts.type(value);
   if (type.shape.at(-1) === colsOf(type) || colsOf(type) === epilogueColumns(facts, step.node)) return true;
-  return padsWithZero({ facts, isStored: (v) => (isStored(v) && !step.stores.includes(v) && v !== value) || v === step.node.outputs[0] }, value);
+  return padsWithZero(facts, (v) => (isStored(v) && !step.stores.includes(v) && v !== value) || v === step.node.outputs[0], value);
 }
 
 function fitsOperands(facts: Facts, isStored: (v: ValueId) => boolean, anchor: Node, value: ValueId, visited: Set<ValueId> = new Set()): boolean {
@@ -294,7 +295,7 @@ export function epilogueColumns(facts: Facts, anchor: Node): number {
 function tooDearToRecompute(facts: Facts, fusion: Fusion, forced: ReadonlySet<ValueId>): readonly ValueId[] {
   const users = new Map<ValueId, Set<number>>();
   const use = (value: ValueId, step: number): void => void (users.get(value) ?? users.set(value, new Set()).get(value)!).add(step);
-  fusion.steps.forEach((step, at) => storedBy(step).forEach((value) => use(value, at)));
+  fusion.steps.forEach((step, at) => valuesOf(step).forEach((value) => use(value, at)));
   const dear: ValueId[] = [];
   for (const node of [...facts.graph.nodes].reverse()) {
     const value = node.outputs[0]!;

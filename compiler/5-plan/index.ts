@@ -1,8 +1,8 @@
-/** OpGraphs → KernelPlan: fusion, buffers, dispatch order. */
+/** OpGraphs → LaunchPlan: what is stored, what is fused, which buffers and in which order. Decides everything and writes no kernel. */
 import type { OpGraph } from "../ir/graph.ts";
-import type { Dispatch, EntryPlan, Kernel, KernelPlan, ParamPlan, Profile, TensorPlan } from "../ir/plan.ts";
-import { METRICS_WORDS } from "../kernels/optimizer.ts";
-import { kernelText, workgroupsFor } from "../kernels/text.ts";
+import type { LaunchPlan, PlannedLaunch } from "../ir/launch.ts";
+import type { ParamPlan, Profile, TensorPlan } from "../ir/plan.ts";
+import { METRICS_WORDS } from "../kernels/tiles.ts";
 import { planEntry, type EntryLaunches } from "./entry.ts";
 import { bytesOf, declare, type Launch, type RefTable } from "./launch.ts";
 import { assignBuffers, memoryByKind } from "./memory.ts";
@@ -25,7 +25,7 @@ export interface PlanOptions {
 }
 
 /** Plans entries of one model together: they share parameters and, since only one runs at a time, activation memory. */
-export function planKernels(model: string, entries: readonly EntryRequest[], options: PlanOptions): KernelPlan {
+export function planLaunches(model: string, entries: readonly EntryRequest[], options: PlanOptions): LaunchPlan {
   const refs: RefTable = new Map();
   const first = entries[0]!.graph;
   const trains = entries.some((e) => e.graph.gradients.length > 0);
@@ -33,12 +33,10 @@ export function planKernels(model: string, entries: readonly EntryRequest[], opt
   const planned = entries.map((e) => ({ graph: e.graph, ...planEntry(e.graph, e.outputs, refs, options.profile, options.unfused ?? false) }));
   const update = options.update ? planUpdate(first, refs) : [];
   const { buffers, bufferOf } = assignBuffers(refs, [...planned.map((p) => p.launches), update]);
-  const kernels: KernelTable = { list: [], indexOf: new Map() };
-  const all: Record<string, EntryPlan> = {};
-  for (const p of planned) all[p.graph.name] = { dispatches: p.launches.map((l) => dispatchOf(l, kernels, bufferOf)) };
-  if (options.update) all["update"] = { dispatches: update.map((l) => dispatchOf(l, kernels, bufferOf)) };
+  const bound = ({ refs, ...launch }: Launch): PlannedLaunch => ({ ...launch, buffers: refs.map((ref) => bufferOf.get(ref)!) });
+  const all = [...planned.map((p) => [p.graph.name, p.launches] as const), ...(options.update ? [["update", update] as const] : [])];
   return {
-    model, profile: options.profile, kernels: kernels.list, buffers, entries: all,
+    model, profile: options.profile, buffers, entries: Object.fromEntries(all.map(([name, launches]) => [name, launches.map(bound)])),
     params: first.params.map((p): ParamPlan => ({ name: p.name, shape: first.values[p.value]!.type.shape, official: p.official, init: p.init })),
     tensors: hostTensors(planned, refs, bufferOf, options.update),
     memory: memoryByKind(buffers),
@@ -53,31 +51,6 @@ function declareParams(refs: RefTable, graph: OpGraph, trains: boolean, update: 
     if (update) for (const moment of ["adam_m", "adam_v"]) declare(refs, `${moment}/${p.name}`, bytes, "optimizer", true);
   }
   if (trains) declare(refs, "metrics", 4 * METRICS_WORDS, "outputs", true);
-}
-
-/** Kernels in order of first use, and the place of each by what it is made of: of many launches only few have a new text. */
-interface KernelTable {
-  readonly list: Kernel[];
-  readonly indexOf: Map<string, number>;
-}
-
-/** Kernels with the same text are one kernel; equal names of different texts get a number. */
-function kernelIndex({ kernel: parts }: Launch, { list, indexOf }: KernelTable): number {
-  const key = JSON.stringify(parts);
-  const known = indexOf.get(key);
-  if (known !== undefined) return known;
-  const kernel = kernelText(parts);
-  const equal = list.findIndex((k) => k.wgsl === kernel.wgsl);
-  const same = list.filter(({ name }) => name === kernel.name || name.startsWith(`${kernel.name}.`)).length;
-  const index = equal >= 0 ? equal : list.push(same === 0 ? kernel : { ...kernel, name: `${kernel.name}.${same}` }) - 1;
-  indexOf.set(key, index);
-  return index;
-}
-
-function dispatchOf(launch: Launch, kernels: KernelTable, bufferOf: ReadonlyMap<string, number>): Dispatch {
-  const { sizes, grid, label, origin, fused } = launch;
-  const buffers = launch.refs.map((ref) => bufferOf.get(ref)!);
-  return { kernel: kernelIndex(launch, kernels), buffers, sizes: [...sizes, ...grid], workgroups: workgroupsFor(grid), label, origin, fused };
 }
 
 type Planned = EntryLaunches & { readonly graph: OpGraph };

@@ -1,11 +1,11 @@
-/** A launch before buffers are assigned: a kernel with the names of the tensors it is bound to. */
+/** A launch before buffers are assigned: its work, with the names of the tensors it is bound to. */
 import type { TensorType } from "../ir/graph.ts";
+import type { PlannedLaunch } from "../ir/launch.ts";
 import type { BufferKind, BufferPlan } from "../ir/plan.ts";
-import type { Origin } from "../ir/source.ts";
 import { elements } from "../ir/tensor-type.ts";
-import type { KernelParts } from "../kernels/text.ts";
+import { WIDTH } from "../kernels/tiles.ts";
 
-/** Name of a tensor in storage: "param/a.attention.q" and the like last forever, "v/…" and "s/…" live within one entry. */
+/** Name of a tensor in storage: "param/a.attention.q" and the like last forever, "value/…" and "scratch/…" live within one entry. */
 export type Ref = string;
 
 export interface RefInfo {
@@ -17,16 +17,15 @@ export interface RefInfo {
   readonly label: string;
 }
 
-export interface Launch {
-  readonly kernel: KernelParts;
+export interface Launch extends Omit<PlannedLaunch, "buffers"> {
   readonly refs: readonly Ref[];
-  readonly sizes: readonly number[];
-  /** Tiles along each axis of the kernel's grid, fastest first. */
-  readonly grid: readonly number[];
-  readonly label: string;
-  readonly fused: readonly string[];
-  readonly origin: Origin;
 }
+
+/** A launch that nobody has said what it is for. */
+export type Unlabelled = Pick<Launch, "work" | "refs" | "sizes" | "grid">;
+
+/** A row of tiles with a job for each invocation. */
+export const flat = (jobs: number): readonly number[] => [Math.ceil(jobs / WIDTH)];
 
 /** All tensors of a plan, by name. */
 export type RefTable = Map<Ref, RefInfo>;

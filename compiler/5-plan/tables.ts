@@ -1,12 +1,8 @@
 /** Routing tables: slots sorted by expert, made once per selection and shared by everything that is routed by it. */
 import type { Node, ValueId } from "../ir/graph.ts";
 import { bug } from "../ir/tensor-type.ts";
-import * as routing from "../kernels/routing.ts";
-import type { KernelParts } from "../kernels/text.ts";
 import { sizeOf, type Facts } from "./facts.ts";
-import type { Launch, Ref } from "./launch.ts";
-
-type Shape = Pick<Launch, "kernel" | "refs" | "sizes" | "grid">;
+import { flat, type Ref, type Unlabelled } from "./launch.ts";
 
 export interface Sorted {
   readonly order: Ref;
@@ -14,7 +10,7 @@ export interface Sorted {
   readonly tiles: Ref;
   readonly nTiles: number;
   /** The launches that make the tables: not empty only for the first who asks. */
-  readonly launches: readonly Shape[];
+  readonly launches: readonly Unlabelled[];
 }
 
 export interface Tables {
@@ -64,15 +60,13 @@ function sortLaunches(expert: Ref, slots: number, groups: number, tileRows: numb
   const nTiles = Math.floor(slots / tileRows) + Math.min(groups, slots);
   const [counts, totals, order] = [scratch(4 * blocks * groups), scratch(4 * groups), scratch(4 * slots)];
   const [ranges, tiles] = [scratch(8 * groups), scratch(16 * nTiles)];
-  const launch = (kernel: KernelParts, refs: readonly Ref[], sizes: readonly number[], jobs: number): Shape =>
-    ({ kernel, refs, sizes, grid: [Math.ceil(jobs / routing.WIDTH)] });
   return {
     order, ranges, tiles, nTiles,
     launches: [
-      launch(routing.countKernel(), [expert, counts], [slots, groups, block, blocks], blocks * groups),
-      launch(routing.prefixKernel(), [counts, totals], [groups, blocks], groups),
-      launch(routing.offsetsKernel(), [totals, ranges, tiles], [groups, tileRows, nTiles], 1),
-      launch(routing.placeKernel(), [expert, counts, ranges, order], [slots, groups, block], slots),
+      { work: { kind: "routeCount" }, refs: [expert, counts], sizes: [slots, groups, block, blocks], grid: flat(blocks * groups) },
+      { work: { kind: "routePrefix" }, refs: [counts, totals], sizes: [groups, blocks], grid: flat(groups) },
+      { work: { kind: "routeOffsets" }, refs: [totals, ranges, tiles], sizes: [groups, tileRows, nTiles], grid: [1] },
+      { work: { kind: "routePlace" }, refs: [expert, counts, ranges, order], sizes: [slots, groups, block], grid: flat(slots) },
     ],
   };
 }

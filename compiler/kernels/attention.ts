@@ -16,6 +16,7 @@
 import type { Profile } from "../ir/plan.ts";
 import { read, times, write, type KernelParts, type Storage } from "./text.ts";
 import { share, team, type SharedVar } from "./team.ts";
+import { tileOf } from "./tiles.ts";
 
 /** Masked scores: finite, because adapters may assume that infinities do not occur. */
 const MASKED = "-1e30";
@@ -40,15 +41,6 @@ let last = sizes.reach - 1u;
 return select(sizes.reach - min(query - key, last), sizes.reach + min(key - query, last), key > query);
 }`;
 const moduleOf = (ops: { readonly module: string }, relative: boolean): string => `${ops.module}\n${FIRST_VISIBLE}${relative ? `\n${BIAS_COLUMN}` : ""}`;
-
-/** Registers and text stay bounded, however wide a head is. */
-const MAX_PER_LANE = 8;
-/** vec4s of a head that each lane holds; of a wider head it holds those of one channel tile, and each channel tile has a team that computes the scores anew. */
-export const vectorsPerLane = (profile: Profile, c4: number): number => Math.min(MAX_PER_LANE, Math.ceil(c4 / profile.lanes));
-/** Teams that share the channels of a head. */
-export const channelTiles = (profile: Profile, c4: number): number => Math.ceil(c4 / (profile.lanes * vectorsPerLane(profile, c4)));
-/** Queries (or keys) per team: fewer when heads are wide, so that accumulators stay in registers. */
-export const tileOf = (accumulators: number): number => (accumulators <= 1 ? 8 : accumulators <= 2 ? 4 : 2);
 
 const vec = (names: readonly string[]): SharedVar[] => names.map((name) => ({ name, element: "vec4f" }));
 const scalar = (names: readonly string[]): SharedVar[] => names.map((name) => ({ name, element: "f32" }));

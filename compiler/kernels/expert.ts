@@ -7,7 +7,7 @@
  */
 import type { Profile } from "../ir/plan.ts";
 import { accumulateOuter, accumulateRows, type Epilogue } from "./matmul.ts";
-import { times, type KernelParts, type Storage } from "./text.ts";
+import { times, write, type KernelParts, type Storage } from "./text.ts";
 import { team } from "./team.ts";
 
 const TILES: Storage = { name: "tiles", element: "vec4u", access: "read", note: "[tiles] expert, first place in order, slots, 0" };
@@ -46,7 +46,7 @@ ${times(rows, (i) => `if (${i}u < job.z) { finish(slot${i}, column, c${i}); }`)}
 }
 
 /** Sizes: m rows and n4 columns of each expert's matrix; a_div, b_div slots per row. Grid: column tiles × row tiles × experts. */
-export function expertOuterKernel(profile: Profile, target: Storage): KernelParts {
+export function expertOuterKernel(profile: Profile): KernelParts {
   const rows = profile.tileRows;
   const ops = team(profile, { vec4f: rows / 4, u32: 1 });
   return {
@@ -60,7 +60,7 @@ export function expertOuterKernel(profile: Profile, target: Storage): KernelPart
       { name: "b", element: "vec4f", access: "read", note: "[rows, n]" },
       ORDER,
       { name: "ranges", element: "vec2u", access: "read", note: "[experts] first place in order, slots" },
-      target,
+      write("c", "vec4f", "[experts, m, n], added to"),
     ],
     enable: ops.enable,
     workgroupSize: ops.lanes,
@@ -76,7 +76,7 @@ ${times(rows, (i) => `var c${i} = vec4f();`)}
 ${accumulateOuter(profile, "range.y", "slot / sizes.a_div", (row) => row, [{ name: "b_row", element: "u32" }], "let slot = order[range.x + k_in];\nlet b_row = slot / sizes.b_div;")}
 if (column < sizes.n4) {
 let c_base = tile.z * sizes.m * sizes.n4 + column;
-${times(rows, (i) => `if (row0 + ${i}u < sizes.m) { let at = c_base + (row0 + ${i}u) * sizes.n4; ${target.name}[at] = ${target.name}[at] + c${i}; }`)}
+${times(rows, (i) => `if (row0 + ${i}u < sizes.m) { let at = c_base + (row0 + ${i}u) * sizes.n4; c[at] = c[at] + c${i}; }`)}
 }`,
   };
 }

@@ -1,8 +1,8 @@
 /** Moves by index: table lookups and their gradient, scores of chosen experts, rotary positions, key/value caches. */
 import type { Epilogue } from "./matmul.ts";
-import { read, write, type KernelParts, type Storage } from "./text.ts";
+import { read, write, type KernelParts } from "./text.ts";
+import { WIDTH } from "./tiles.ts";
 
-export const WIDTH = 64;
 const ELEMENT = `let i = tile * ${WIDTH}u + lane;`;
 
 /** Sizes: rows, n4. One invocation per vec4 of the result. */
@@ -21,11 +21,11 @@ finish(row, column, table[row_of[row] * sizes.n4 + column]);`,
 });
 
 /** Sizes: groups, n4. One invocation per vec4 of the table: adds the rows of its group in sorted order. */
-export const scatterRowsKernel = (target: Storage): KernelParts => ({
+export const scatterRowsKernel = (): KernelParts => ({
   name: "scatter_rows",
   doc: ["Gradient of a table lookup: each table row collects the rows that used it, in order."],
   sizes: ["groups", "n4"],
-  storage: [read("rows", "vec4f", "[slots, n]"), read("order", "u32", "[slots] slots sorted by table row"), read("ranges", "vec2u", "[groups] first place, slots"), target],
+  storage: [read("rows", "vec4f", "[slots, n]"), read("order", "u32", "[slots] slots sorted by table row"), read("ranges", "vec2u", "[groups] first place, slots"), write("table", "vec4f", "[V, n], added to")],
   workgroupSize: WIDTH,
   body: `${ELEMENT}
 if (i >= sizes.groups * sizes.n4) { return; }
@@ -33,7 +33,7 @@ let range = ranges[i / sizes.n4];
 let column = i % sizes.n4;
 var sum = vec4f();
 for (var place = range.x; place < range.x + range.y; place++) { sum += rows[order[place] * sizes.n4 + column]; }
-${target.name}[i] = ${target.name}[i] + sum;`,
+table[i] = table[i] + sum;`,
 });
 
 /** Sizes: rows, stride, k. One invocation per chosen entry. */

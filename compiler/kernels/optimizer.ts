@@ -3,8 +3,7 @@
  * arXiv:1711.05101) as PyTorch computes it, and gradients back to zero. A gradient that is not finite skips the update.
  */
 import { read, write, type KernelParts } from "./text.ts";
-
-export const WIDTH = 64;
+import { METRICS_WORDS, WIDTH } from "./tiles.ts";
 
 /** Sizes: n4, jobs (invocations), first (place of the parameter's first partial). */
 export const gradPartialsKernel = (): KernelParts => ({
@@ -44,9 +43,6 @@ for (var i = range.x; i < range.x + range.y; i++) { sum += partials[i]; }
 let overflow = (bitcast<u32>(sum.x) & 0x7f800000u) == 0x7f800000u;
 totals[param] = select(sum, vec2f(0.0, 1.0), overflow || sum.y > 0.0);`,
 });
-
-/** Words of "metrics"; see METRICS in runtime/standalone/types.ts. 4 is the factor for gradients, 5 and 6 the running losses. */
-export const METRICS_WORDS = 8;
 
 /** Sizes: params. One invocation in all. */
 export const gradNormKernel = (): KernelParts => ({

@@ -3,8 +3,8 @@
  * the host in runtime/standalone/random.ts. WGSL has no 64-bit product, so the high word is put together from 16-bit halves.
  */
 import type { Distribution } from "../ir/graph.ts";
-import { WIDTH } from "./gather.ts";
 import { read, write, type KernelParts } from "./text.ts";
+import { WIDTH } from "./tiles.ts";
 
 const PHILOX = `
 fn multiply_high(a: u32, b: u32) -> u32 {

@@ -9,10 +9,7 @@
  *   place     order[place] = slot
  */
 import { read, write, type KernelParts } from "./text.ts";
-
-
-/** Invocations per workgroup of these kernels. */
-export const WIDTH = 64;
+import { WIDTH } from "./tiles.ts";
 
 /** Sizes: rows, columns (experts), stride (stored columns), k, heads. One invocation per row. */
 export const topKKernel = (): KernelParts => ({

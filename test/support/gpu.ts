@@ -1,6 +1,7 @@
 /** Devices and executors for tests: every adapter of this machine that computes, and graphs run on it. */
 import { compileModel, type CompileOptions } from "../../compiler/compile.ts";
-import { planKernels, PORTABLE, profileFor } from "../../compiler/5-plan/index.ts";
+import { planLaunches, PORTABLE, profileFor } from "../../compiler/5-plan/index.ts";
+import { writeKernels } from "../../compiler/6-codegen/index.ts";
 import type { OpGraph } from "../../compiler/ir/graph.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { KernelPlan, Profile } from "../../compiler/ir/plan.ts";
@@ -76,7 +77,7 @@ export interface GraphRun {
 /** Plans one graph by itself, runs it once from zero gradients, and returns its outputs and gradients by name. */
 export async function runGraph(handle: DeviceHandle, profile: Profile, graph: OpGraph, run: GraphRun): Promise<{ readonly outputs: Readonly<Record<string, HostArray>>; readonly grads: Readonly<Record<string, HostArray>> }> {
   const { params, inputs = {}, outputs = [], unfused = false } = run;
-  const plan = planKernels("test", [{ graph, outputs }], { update: false, profile, unfused });
+  const plan = writeKernels(planLaunches("test", [{ graph, outputs }], { update: false, profile, unfused }));
   return withExecutor(handle, plan, async (executor) => {
     writeParams(executor, params);
     for (const [name, data] of Object.entries(inputs)) {

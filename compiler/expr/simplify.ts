@@ -3,8 +3,8 @@ import { add, constant, div, input, max, min, mul, neg, select, sub } from "../i
 import type { BinaryOp, Expr, UnaryOp } from "../ir/expr.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 
-/** Scalar meaning of the unary operations that folding may apply. */
-const fold1 = (op: UnaryOp, a: number): number | null => {
+/** Scalar meaning of the unary operations; null where folding leaves it to the back ends. */
+export const fold1 = (op: UnaryOp, a: number): number | null => {
   switch (op) {
     case "neg": return -a;
     case "exp": return Math.exp(a);
@@ -18,7 +18,7 @@ const fold1 = (op: UnaryOp, a: number): number | null => {
   }
 };
 
-/** Arithmetic of two numbers, for folding and for the float64 reference. */
+/** Arithmetic of two numbers. */
 export const fold2: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,

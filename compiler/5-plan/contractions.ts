@@ -1,0 +1,50 @@
+/** Launches of matrix products, and of those in which every row meets the matrix of its expert. */
+import type { Node, Op, ValueId } from "../ir/graph.ts";
+import { bug, elements } from "../ir/tensor-type.ts";
+import type { PlanContext } from "./context.ts";
+import { epilogueOf } from "./epilogue.ts";
+import { rowsOf, sizeOf } from "./facts.ts";
+import type { Unlabelled } from "./launch.ts";
+
+type OpOf<K extends Op["kind"]> = Extract<Op, { kind: K }>;
+
+export function matmulLaunch(c: PlanContext, node: Node, { layout, aSplit, bSplit }: OpOf<"matmul">, stores: readonly ValueId[]): Unlabelled {
+  const [a, b] = node.inputs.map((v) => c.facts.type(v).physical) as [readonly number[], readonly number[]];
+  const [aRows, aCols] = [elements(a.slice(0, aSplit)), elements(a.slice(aSplit))];
+  const n = elements(layout === "nt" ? b.slice(0, bSplit) : b.slice(bSplit));
+  const [m, k] = layout === "tn" ? [aCols, aRows] : [aRows, aCols];
+  const { epilogue, refs, sizes } = epilogueOf(c, node, stores);
+  const { lanes, tileRows } = c.profile;
+  return {
+    work: { kind: "matmul", layout, epilogue }, refs: [...node.inputs.map(c.ref), ...refs], sizes: [m, n / 4, k, Math.floor(k / 4), ...sizes],
+    grid: [Math.ceil(n / 4 / lanes), Math.ceil(m / tileRows)],
+  };
+}
+
+export function expertMatmulLaunches(c: PlanContext, node: Node, { heads, transposed }: OpOf<"expertMatmul">, stores: readonly ValueId[]): readonly Unlabelled[] {
+  const [a, w, selection] = node.inputs as [ValueId, ValueId, ValueId];
+  const { facts, profile } = c;
+  const [groups, inner, outer] = facts.type(w).physical as [number, number, number];
+  const slots = sizeOf(facts.type(selection));
+  const { launches, order, tiles, nTiles } = c.tables.sorted(selection, heads, groups, profile.tileRows);
+  const [k, n] = transposed ? [outer, inner] : [inner, outer];
+  const { epilogue, refs, sizes } = epilogueOf(c, node, stores);
+  return [...launches, {
+    work: { kind: "expertMatmul", layout: transposed ? "nt" : "nn", epilogue }, refs: [c.ref(a), c.ref(w), order, tiles, ...refs],
+    sizes: [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...sizes], grid: [Math.ceil(n / 4 / profile.lanes), nTiles],
+  }];
+}
+
+export function expertOuterLaunches(c: PlanContext, node: Node, { heads }: OpOf<"expertOuter">): readonly Unlabelled[] {
+  const [x, y, selection] = node.inputs as [ValueId, ValueId, ValueId];
+  const out = node.outputs[0]!;
+  const { facts, profile } = c;
+  const [groups, m, n] = facts.type(out).physical as [number, number, number];
+  const slots = sizeOf(facts.type(selection));
+  const { launches, order, ranges } = c.tables.sorted(selection, heads, groups, profile.tileRows);
+  if (!c.accumulates(out)) bug("an expert's weight gradient is always added to its parameter's");
+  return [...launches, {
+    work: { kind: "expertOuter" }, refs: [c.ref(x), c.ref(y), order, ranges, c.ref(out)],
+    sizes: [m, n / 4, slots / rowsOf(facts.type(x)), slots / rowsOf(facts.type(y))], grid: [Math.ceil(n / 4 / profile.lanes), Math.ceil(m / profile.tileRows), groups],
+  }];
+}

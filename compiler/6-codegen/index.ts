@@ -1,0 +1,40 @@
+/** LaunchPlan → KernelPlan: writes the kernels, and folds grids into workgroups. Decides nothing about a model. */
+import type { LaunchPlan, PlannedLaunch, Work } from "../ir/launch.ts";
+import type { Dispatch, Kernel, KernelPlan, Profile } from "../ir/plan.ts";
+import { kernelText, workgroupsFor } from "../kernels/text.ts";
+import { kernelOf } from "./kernel.ts";
+
+export function writeKernels(plan: LaunchPlan): KernelPlan {
+  const kernels: Kernel[] = [];
+  const indexOf = createIndex(plan.profile, kernels);
+  const dispatch = ({ work, sizes, grid, ...launch }: PlannedLaunch): Dispatch => ({
+    kernel: indexOf(work), buffers: launch.buffers, sizes: [...sizes, ...grid], workgroups: workgroupsFor(grid), label: launch.label, origin: launch.origin, fused: launch.fused,
+  });
+  const entries = Object.fromEntries(Object.entries(plan.entries).map(([name, launches]) => [name, { dispatches: launches.map(dispatch) }]));
+  const { model, profile, buffers, params, tensors, memory } = plan;
+  return { model, profile, kernels, buffers, entries, params, tensors, memory };
+}
+
+/** Kernels with the same text are one kernel; equal names of different texts get a number. Equal work is written once. */
+function createIndex(profile: Profile, kernels: Kernel[]): (work: Work) => number {
+  const byWork = new Map<string, number>();
+  const byText = new Map<string, number>();
+  const named = new Map<string, number>();
+  const add = (kernel: Kernel): number => {
+    const same = named.get(kernel.name) ?? 0;
+    named.set(kernel.name, same + 1);
+    return kernels.push(same === 0 ? kernel : { ...kernel, name: `${kernel.name}.${same}` }) - 1;
+  };
+  const write = (work: Work): number => {
+    const kernel = kernelText(kernelOf(work, profile));
+    const known = byText.get(kernel.wgsl) ?? add(kernel);
+    byText.set(kernel.wgsl, known);
+    return known;
+  };
+  return (work) => {
+    const key = JSON.stringify(work);
+    const index = byWork.get(key) ?? write(work);
+    byWork.set(key, index);
+    return index;
+  };
+}

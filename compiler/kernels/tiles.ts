@@ -1,0 +1,21 @@
+/** How much one workgroup does: what the plan's grids and the kernels' texts must agree on. */
+import type { Profile } from "../ir/plan.ts";
+
+/** Invocations of a workgroup where each has a job of its own. */
+export const WIDTH = 64;
+/** Entries of a long axis that one invocation of a column sum adds up. */
+export const CHUNK = 32;
+/** Words of "metrics"; see METRICS in runtime/standalone/types.ts. 4 is the factor for gradients, 5 and 6 the running losses. */
+export const METRICS_WORDS = 8;
+
+/** Rows of one workgroup where every invocation reduces a row. */
+export const rowsPerGroup = (profile: Profile): number => Math.max(4, profile.lanes);
+
+/** Registers and text stay bounded, however wide a head is. */
+const MAX_PER_LANE = 8;
+/** vec4s of a head that each lane holds; of a wider head it holds those of one channel tile, and each channel tile has a team that computes the scores anew. */
+export const vectorsPerLane = (profile: Profile, c4: number): number => Math.min(MAX_PER_LANE, Math.ceil(c4 / profile.lanes));
+/** Teams that share the channels of a head. */
+export const channelTiles = (profile: Profile, c4: number): number => Math.ceil(c4 / (profile.lanes * vectorsPerLane(profile, c4)));
+/** Queries (or keys) per team: fewer when heads are wide, so that accumulators stay in registers. */
+export const tileOf = (accumulators: number): number => (accumulators <= 1 ? 8 : accumulators <= 2 ? 4 : 2);
