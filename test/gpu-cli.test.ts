@@ -12,8 +12,11 @@ const scratch = mkdtempSync(join(tmpdir(), "moeut-gpu-cli-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const STEPS = 12;
+/** Small batches: the kernels are the same. */
+const SMALL = ["--set", "train.batch=2", "--set", "seq_len=32"];
+const TOKENS = 4 * 2 * 32; // of one evaluation
 const train = (out: string, ...more: readonly string[]): readonly string[] =>
-  ["train", "specs/tiny.moeut", "--data", "typescript", "--out", join(scratch, out), "--steps", String(STEPS), "--set", "train.checkpoint_every=2", "--set", "train.eval_every=6", ...more];
+  ["train", "specs/tiny.moeut", "--data", "typescript", "--out", join(scratch, out), "--steps", String(STEPS), ...SMALL, "--set", "train.optimizer.lr=1e-2", "--set", "train.checkpoint_every=2", "--set", "train.eval_every=6", ...more];
 const bytesOf = (run: string): readonly string[] => ["weights", "optimizer"].map((name) => hashOf(join(currentCheckpoint(join(scratch, run))!, `${name}.safetensors`)));
 
 describe("training", () => {
@@ -50,9 +53,10 @@ describe("training", () => {
 
   test("a second training of a run in use is refused; the first goes on, also when nobody reads its output any more", async () => {
     let second: ReturnType<typeof moeutHere> | null = null;
-    const first = await moeut(train("twice"), (all, child) => {
+    const first = await moeutStopped(train("twice"), /step +1\//, "SIGSTOP", (all, child) => {
       if (!all.includes("step  1/") || second !== null) return;
       second = moeutHere(train("twice", "--resume"));
+      void second.finally(() => child.kill("SIGCONT"));
       child.stdout!.destroy();
       child.stderr!.destroy();
     });
@@ -75,14 +79,14 @@ describe("training", () => {
   });
 
   test("a run that diverges names what went bad and keeps its checkpoint", async () => {
-    const result = await moeut(["train", "specs/tiny.moeut", "--data", "typescript", "--out", join(scratch, "wild"), "--steps", "30", "--set", "train.optimizer.lr=10", "--set", "train.checkpoint_every=1", "--set", "train.grad_clip=none"]);
+    const result = await moeut(["train", "specs/tiny.moeut", "--data", "typescript", "--out", join(scratch, "wild"), "--steps", "30", ...SMALL, "--set", "train.optimizer.lr=10", "--set", "train.checkpoint_every=1", "--set", "train.grad_clip=none"]);
     expect(result.stderr).toMatch(/training diverged in step \d+: .* is not finite; the first tensor that went bad is ".+"/);
     expect(result.status).toBe(1);
     expect(currentCheckpoint(join(scratch, "wild"))).not.toBeNull();
   });
 
   test("generate streams the same text for the same seed, and another for another", async () => {
-    const generate = (...more: readonly string[]) => moeut(["generate", join(scratch, "straight"), "--prompt", "type ", "--max-tokens", "80", ...more]);
+    const generate = (...more: readonly string[]) => moeut(["generate", join(scratch, "straight"), "--prompt", "type ", "--max-tokens", "40", ...more]);
     const [streamed, document, other] = [await generate(), await generate("--json"), await generate("--json", "--seed", "1")];
     const { text } = json(document);
     expect(streamed.stdout).toBe(`type ${text}\n`);
@@ -90,9 +94,9 @@ describe("training", () => {
   });
 
   test("eval measures what training held out, and all of other data", async () => {
-    const [own, other] = [await moeut(["eval", join(scratch, "straight"), "--data", "typescript", "--max-tokens", "2048", "--json"]), await moeut(["eval", join(scratch, "straight"), "--data", "scan:length", "--max-tokens", "2048", "--json"])];
+    const [own, other] = [await moeut(["eval", join(scratch, "straight"), "--data", "typescript", "--max-tokens", String(TOKENS), "--json"]), await moeut(["eval", join(scratch, "straight"), "--data", "scan:length", "--max-tokens", String(TOKENS), "--json"])];
     const result = json(own);
-    expect(result).toMatchObject({ held_out: true, tokens: 2048, step: STEPS });
+    expect(result).toMatchObject({ held_out: true, tokens: TOKENS, step: STEPS });
     expect(result.loss).toBeCloseTo(readLog(join(scratch, "straight", "log.jsonl")).at(-1)!.validation_loss!, 5);
     expect(result.bits_per_byte).toBeCloseTo(result.loss / Math.LN2, 10);
     expect(json(other).held_out).toBe(false);

@@ -26,8 +26,8 @@ export function moeut(args: readonly string[], onOutput: (all: string, child: Ch
 }
 
 /** The same, and the process gets the signal when its error output says what matches: at that point on any machine, however busy. */
-export const moeutStopped = (args: readonly string[], at: RegExp, signal: NodeJS.Signals): Promise<CliResult> =>
-  moeut(args, undefined, ["--import", new URL("signal-self.mjs", import.meta.url).href], { MOEUT_TEST_SIGNAL: signal, MOEUT_TEST_SIGNAL_AT: at.source });
+export const moeutStopped = (args: readonly string[], at: RegExp, signal: NodeJS.Signals, onOutput?: (all: string, child: ChildProcess) => void): Promise<CliResult> =>
+  moeut(args, onOutput, ["--import", new URL("signal-self.mjs", import.meta.url).href], { MOEUT_TEST_SIGNAL: signal, MOEUT_TEST_SIGNAL_AT: at.source });
 
 /** As `moeut`, within this process: quicker, for commands that need no adapter. */
 export async function moeutHere(args: readonly string[]): Promise<CliResult> {
