@@ -6,6 +6,7 @@ import { writeKernels } from "./6-codegen/index.ts";
 import { verifyPlan } from "./5-plan/verify.ts";
 import { validateGraph } from "./graph/validate.ts";
 import type { OpGraph } from "./ir/graph.ts";
+import type { LaunchPlan } from "./ir/launch.ts";
 import type { ModelSpec } from "./ir/model-spec.ts";
 import type { KernelPlan, Profile } from "./ir/plan.ts";
 import { bug } from "./ir/tensor-type.ts";
@@ -31,12 +32,17 @@ const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = { train: [], upd
 const PREFILL_CHUNK = 32;
 
 export function compileModel(model: ModelSpec, options: CompileOptions): KernelPlan {
+  const plan = writeKernels(planModel(model, options));
+  return verified(plan, verifyPlan(plan));
+}
+
+/** All that is decided about a model's launches, before any kernel is written. */
+export function planModel(model: ModelSpec, options: CompileOptions): LaunchPlan {
   const graphs = options.entries.filter((name) => name !== "update").map((name): EntryRequest => {
     const graph = graphOf(model, name, options);
     return { graph, outputs: [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])] };
   });
-  const plan = writeKernels(planLaunches(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false }));
-  return verified(plan, verifyPlan(plan));
+  return planLaunches(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false });
 }
 
 /** A phase that hands on something malformed is found where it happens, not where it hurts. */

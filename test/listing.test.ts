@@ -1,6 +1,7 @@
 /** Values between phases as people read them. */
 import { expect, test } from "vitest";
-import { compileModel, graphOf } from "../compiler/compile.ts";
+import { compileModel, graphOf, planModel } from "../compiler/compile.ts";
+import { listFusion } from "../compiler/listing/fusion.ts";
 import { listGraph } from "../compiler/listing/graph.ts";
 import { listPlan } from "../compiler/listing/plan.ts";
 import { ODD_MODELS } from "./support/odd-models.ts";
@@ -35,4 +36,16 @@ test("a plan is its buffers, and one line a launch", () => {
   const launches = Object.values(plan.entries).reduce((n, { dispatches }) => n + dispatches.length, 0);
   expect(lines.filter((line) => /^\d/.test(line))).toHaveLength(launches);
   expect(compact(lineWith(lines.join("\n"), "matmul a.attention.q"))).toMatch(/^\d+  matmul_nt(\.\d+)?  \d+( × \d+)*  b\d+ b\d+ → b\d+  matmul a\.attention\.q/);
+});
+
+test("fusion says of each launch what it computes, and why each value is stored", () => {
+  const plan = planModel(model, { ...size, entries: ["train"] });
+  const listing = listFusion(plan);
+  expect(listing.split("\n").filter((line) => /^\d/.test(line))).toHaveLength(plan.entries["train"]!.length);
+  const hidden = listing.slice(listing.indexOf("expert matmul nn  a.feed_forward.up")).split(/\n\d/)[0]!;
+  expect(hidden).toMatch(/y0\[own\] = value\n +s0 = x0\[row\]\n +v1 = s0 \* max\(value, 0\)\n +y1\[own\] = v1\n/);
+  expect(hidden).toMatch(/stores a\.feed_forward\.hidden: expertMatmul reads it/);
+  const reasons = Object.values(plan.entries).flat().flatMap(({ stores }) => stores.map(({ why }) => why));
+  expect(new Set(reasons)).toContain("a launch of its own makes it");
+  expect(reasons.every((why) => why !== "")).toBe(true);
 });

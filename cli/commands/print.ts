@@ -1,16 +1,17 @@
 import { Option, type Command } from "commander";
 import { parse } from "../../compiler/1-parse/index.ts";
-import { compileModel, graphOf } from "../../compiler/compile.ts";
+import { compileModel, graphOf, planModel } from "../../compiler/compile.ts";
 import { createReporter } from "../../compiler/diagnostics/index.ts";
 import { printSpec } from "../../compiler/format/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
+import { listFusion } from "../../compiler/listing/fusion.ts";
 import { listGraph } from "../../compiler/listing/graph.ts";
 import { listPlan } from "../../compiler/listing/plan.ts";
 import { addSpecOptions, refuseOptions, type SpecOptions } from "../options.ts";
 import { chooseModel, loadSpec, readSpecFile } from "../spec.ts";
 import { printJson } from "../terminal.ts";
 
-const PHASES = ["ast", "model", "graph", "gradients", "plan"] as const;
+const PHASES = ["ast", "model", "graph", "gradients", "fusion", "plan"] as const;
 const ENTRIES = ["train", "evaluate", "prefill", "decode"] as const;
 
 interface Options extends SpecOptions {
@@ -43,6 +44,10 @@ function valueOf({ ir, entry }: Options, model: ModelSpec): { readonly value: un
     case "graph": case "gradients": {
       const graph = graphOf(model, entry, size, ir === "gradients");
       return { value: graph, listing: listGraph(graph) };
+    }
+    case "fusion": {
+      const plan = planModel(model, { ...size, entries: [entry] });
+      return { value: plan, listing: listFusion(plan) };
     }
     case "plan": {
       const plan = compileModel(model, { ...size, entries: entry === "train" ? ["train", "update"] : [entry] });

@@ -9,6 +9,7 @@ export interface PlanContext {
   readonly facts: Facts;
   readonly profile: Profile;
   readonly isStored: (value: ValueId) => boolean;
+  readonly whyStored: (value: ValueId) => string;
   /** Stored values that another step or the host reads. */
   readonly isRead: (value: ValueId) => boolean;
   /** Storage of a value; gradients of parameters have theirs. */

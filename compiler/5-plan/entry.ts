@@ -77,6 +77,7 @@ function contextOf(facts: Facts, fusion: Fusion, graph: OpGraph, kept: readonly 
   return {
     facts, profile, ref, scratch,
     isStored: (v) => fusion.isStored(facts.base(v)),
+    whyStored: fusion.whyStored,
     isRead: (v) => read.has(facts.base(v)) || sums.has(facts.base(v)),
     accumulates: (v) => sums.has(facts.base(v)),
     tables: createTables(facts, ref, scratch),
@@ -153,13 +154,13 @@ function addLoose(c: PlanContext, graph: OpGraph): readonly Launch[] {
     const n4 = Math.ceil(sizeOf(c.facts.type(v)) / 4);
     const name = graph.params[param]!.name;
     return { work: { kind: "addTo" }, refs: [c.ref(v), `grad/${name}`], sizes: [n4], grid: flat(n4),
-      label: `add to grad ${name}`, fused: [], origin: c.facts.producer(c.facts.base(v)).origin };
+      label: `add to grad ${name}`, fused: [], stores: [], origin: c.facts.producer(c.facts.base(v)).origin };
   }));
 }
 
 function addLosses(c: PlanContext, graph: OpGraph): Launch {
   const [ce, reg] = [outputOf(graph, "ce_loss"), outputOf(graph, "reg_loss")];
   return { work: { kind: "addLosses" }, refs: [c.ref(ce), c.ref(reg), "input/loss_scale/1", "metrics"], sizes: [], grid: [1],
-    label: "running losses", fused: [], origin: { path: "loss", span: null } };
+    label: "running losses", fused: [], stores: [], origin: { path: "loss", span: null } };
 }
 

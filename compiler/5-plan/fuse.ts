@@ -22,7 +22,12 @@ export type Step =
 export interface Fusion {
   readonly steps: readonly Step[];
   readonly isStored: (value: ValueId) => boolean;
+  /** For people: why a value is stored. */
+  readonly whyStored: (value: ValueId) => string;
 }
+
+/** Pointwise values that are to be stored, each with the first reason found. */
+type Forced = ReadonlyMap<ValueId, string>;
 
 /** WebGPU guarantees 8 storage buffers per stage. */
 export const MAX_STORAGE = 8;
@@ -50,54 +55,59 @@ export const isRowReduce = (facts: Facts, value: ValueId): boolean => {
 const SOURCES: ReadonlySet<string> = new Set(["input", "param", "ropeTable", "sinusoid"]);
 const EPILOGUES: ReadonlySet<string> = new Set(["matmul", "expertMatmul", "gatherRows"]);
 
+/** What is stored for its price changes what others cost; it settles in two or three rounds, and the result is right after any. */
+const MAX_ROUNDS = 8;
+
 /** @param unfused stores every value with a kernel of its own: slow, and what fusion is tested against */
 export function fuse(facts: Facts, keep: readonly ValueId[], unfused: boolean): Fusion {
-  if (unfused) return arrange(facts, new Set(facts.graph.nodes.flatMap((node) => node.outputs).filter((v) => isFusable(facts, v))), false);
+  if (unfused) return arrange(facts, new Map(facts.graph.nodes.flatMap((node) => node.outputs).filter((v) => isFusable(facts, v)).map((v) => [v, "nothing is fused"])), false);
   let forced = mustStore(facts, keep);
   for (let round = 0; ; round++) {
     const fusion = arrange(facts, forced, true);
     const more = tooDearToRecompute(facts, fusion, forced);
-    if (more.length === 0 || round === 8) return fusion;
-    forced = new Set([...forced, ...more]);
+    if (more.length === 0 || round === MAX_ROUNDS) return fusion;
+    forced = new Map([...more.map((v) => [v, "several launches would load more to compute it again"] as const), ...forced]);
   }
 }
 
 /** Rule 1, first half: pointwise values that somebody can only read from storage. */
-function mustStore(facts: Facts, keep: readonly ValueId[]): ReadonlySet<ValueId> {
-  const forced = new Set<ValueId>();
-  const force = (value: ValueId): void => {
+function mustStore(facts: Facts, keep: readonly ValueId[]): Forced {
+  const forced = new Map<ValueId, string>();
+  const force = (value: ValueId, why: string): void => {
     const base = facts.base(value);
-    if (isFusable(facts, base)) forced.add(base);
+    if (isFusable(facts, base) && !forced.has(base)) forced.set(base, why);
   };
-  keep.forEach(force);
-  for (const { contributions } of facts.graph.gradients) contributions.forEach(force);
-  for (const node of facts.graph.nodes) {
-    if (node.op.kind === "map" || node.op.kind === "reduce") {
-      for (const input of node.inputs) if (facts.base(input) !== facts.through(input)) force(input);
-    } else if (node.op.kind !== "view") node.inputs.forEach(force);
+  for (const value of keep) force(value, "the host reads it");
+  for (const { param, contributions } of facts.graph.gradients) for (const value of contributions) force(value, `part of the gradient of ${facts.graph.params[param]!.name}`);
+  for (const { op, inputs } of facts.graph.nodes) {
+    if (op.kind === "map" || op.kind === "reduce") {
+      for (const input of inputs) if (facts.base(input) !== facts.through(input)) force(input, "a view rearranges it");
+    } else if (op.kind !== "view") for (const input of inputs) force(input, `${op.kind} reads it`);
   }
   for (const node of facts.graph.nodes) keepFewLeaves(facts, node, forced);
   return forced;
 }
 
+/** Bindings that an expression may need: a kernel has room for it, one more result, and the order and tiles of a grouped product. */
+const MAX_LEAVES = MAX_STORAGE - 3;
+
 /** No expression, and no sum of one, may need more bindings than a kernel has: its ingredients with most leaves are stored first, then it is itself. */
-function keepFewLeaves(facts: Facts, node: Node, forced: Set<ValueId>): void {
+function keepFewLeaves(facts: Facts, node: Node, forced: Map<ValueId, string>): void {
   if (node.op.kind !== "map" && node.op.kind !== "reduce") return;
   const isStored = (v: ValueId): boolean => isStoredWith(facts, forced, v);
   const value = node.outputs[0]!;
-  const limit = MAX_STORAGE - 3;
   const count = (v: ValueId): number => leaves(facts, isStored, [v]).size;
-  if (count(value) <= limit) return;
-  forced.add(value);
-  while (count(value) > limit) {
+  if (count(value) <= MAX_LEAVES) return;
+  if (!forced.has(value)) forced.set(value, "it reads as much as one launch may");
+  while (count(value) > MAX_LEAVES) {
     const open = node.inputs.map((input) => facts.base(facts.through(input))).filter((v) => !isStored(v));
     if (open.length === 0) return;
-    forced.add(open.reduce((most, v) => (count(v) > count(most) ? v : most)));
+    forced.set(open.reduce((most, v) => (count(v) > count(most) ? v : most)), "who reads it would bind too many buffers");
   }
 }
 
 /** Without the pointwise values that are not forced, everything is in storage. */
-const isStoredWith = (facts: Facts, forced: ReadonlySet<ValueId>, value: ValueId): boolean => forced.has(value) || !isFusable(facts, value);
+const isStoredWith = (facts: Facts, forced: Forced, value: ValueId): boolean => forced.has(value) || !isFusable(facts, value);
 
 /** Stored values that the given fusable values read, directly or through other fusable values. */
 function leaves(facts: Facts, isStored: (value: ValueId) => boolean, values: readonly ValueId[], into: Set<ValueId> = new Set()): Set<ValueId> {
@@ -125,7 +135,7 @@ interface Arrangement {
 }
 
 /** Rules 2 and 3: one pass in topological order; each item joins the earliest step that it may, or starts its own. */
-function arrange(facts: Facts, forced: ReadonlySet<ValueId>, join: boolean): Fusion {
+function arrange(facts: Facts, forced: Forced, join: boolean): Fusion {
   const isStored = (value: ValueId): boolean => isStoredWith(facts, forced, value);
   const so: Arrangement = { steps: [], stepOf: new Map(), readers: new Map() };
   const { steps, stepOf } = so;
@@ -142,7 +152,8 @@ function arrange(facts: Facts, forced: ReadonlySet<ValueId>, join: boolean): Fus
       for (const output of node.outputs) add(output, steps.length - 1);
     }
   }
-  return { steps, isStored };
+  const whyStored = (value: ValueId): string => forced.get(value) ?? (facts.producer(value).op.kind === "reduce" ? "a sum or maximum of many" : "a launch of its own makes it");
+  return { steps, isStored, whyStored };
 }
 
 function placeItem(facts: Facts, isStored: (v: ValueId) => boolean, so: Arrangement, value: ValueId): number {
@@ -292,7 +303,7 @@ export function epilogueColumns(facts: Facts, anchor: Node): number {
 }
 
 /** Rule 1, second half: values with several ingredients that more than one kernel would compute again. */
-function tooDearToRecompute(facts: Facts, fusion: Fusion, forced: ReadonlySet<ValueId>): readonly ValueId[] {
+function tooDearToRecompute(facts: Facts, fusion: Fusion, forced: Forced): readonly ValueId[] {
   const users = new Map<ValueId, Set<number>>();
   const use = (value: ValueId, step: number): void => void (users.get(value) ?? users.set(value, new Set()).get(value)!).add(step);
   fusion.steps.forEach((step, at) => valuesOf(step).forEach((value) => use(value, at)));

@@ -19,8 +19,9 @@ export function lowerStep(c: PlanContext, step: Step): readonly Launch[] {
   const { origin } = producer(read[0]!);
   const fused = (step.kind === "anchor" ? step.stores : valuesOf(step)).map(name);
   const main = step.kind === "anchor" ? `${step.node.op.kind} ${name(step.node.outputs[0]!)}` : read.map(name).join(", ");
+  const stores = read.map((v) => ({ name: name(v), why: c.whyStored(v) }));
   return launchesOf(c, step).map((launch) => (launch.work.kind.startsWith("route")
-    ? { ...launch, label: `slots by expert for ${main}`, fused: [], origin } : { ...launch, label: main, fused, origin }));
+    ? { ...launch, label: `slots by expert for ${main}`, fused: [], stores: [], origin } : { ...launch, label: main, fused, stores, origin }));
 }
 
 function launchesOf(c: PlanContext, step: Step): readonly Unlabelled[] {

@@ -32,4 +32,4 @@ export function planUpdate(graph: OpGraph, refs: RefTable): readonly Launch[] {
 }
 
 const launch = (work: Work, refs: readonly string[], sizes: readonly number[], jobs: number, label: string): Launch =>
-  ({ work, refs, sizes, grid: flat(jobs), label, fused: [], origin: { path: "update", span: null } });
+  ({ work, refs, sizes, grid: flat(jobs), label, fused: [], stores: [], origin: { path: "update", span: null } });

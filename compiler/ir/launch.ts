@@ -121,6 +121,8 @@ export interface PlannedLaunch {
   readonly grid: readonly number[];
   readonly label: string;
   readonly fused: readonly string[];
+  /** Values that it leaves in storage, and why they are not computed where they are needed. */
+  readonly stores: readonly { readonly name: string; readonly why: string }[];
   readonly origin: Origin;
 }
 

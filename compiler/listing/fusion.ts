@@ -1,0 +1,88 @@
+/**
+ * Launches as 5-plan decided them: for each its work, the program of what is fused into it, and why each value that it leaves in storage is stored.
+ *
+ *   3  matmul nt  a.attention.q  4 × 64 tiles
+ *        x0 = b12 [rows, 1]
+ *        v1 = value * x0[row]
+ *        y0[own] = v1
+ *        stores a.attention.q.scaled: rope reads it
+ */
+import type { Address, LaunchPlan, Line, Operand, PlannedLaunch, Row, Term, Work } from "../ir/launch.ts";
+import { exprText } from "./expr.ts";
+
+export function listFusion(plan: LaunchPlan): string {
+  const entries = Object.entries(plan.entries).map(([name, launches]) => `entry ${name}: ${launches.length} launches\n${launches.map((launch, i) => launchText(launch, i)).join("")}`);
+  return `fusion of ${plan.model}, ${plan.profile.name} kernels\n\n${entries.join("\n")}`;
+}
+
+function launchText(launch: PlannedLaunch, index: number): string {
+  const { work, label, grid, stores } = launch;
+  const { operands, lines } = programOf(work);
+  const first = launch.buffers.length - operands.length; // a contraction's own operands come in front of those of its epilogue
+  return [
+    `${index}  ${workText(work)}  ${label.replace(`${work.kind} `, "")}  ${grid.join(" × ")} tiles`,
+    ...operands.map(({ name, note }, i) => `     ${name} = b${launch.buffers[first + i]!} ${note}`),
+    ...lines.map((line) => `     ${line}`),
+    ...stores.map(({ name, why }) => `     stores ${name}: ${why}`),
+    "",
+  ].join("\n");
+}
+
+/** Words of a work's kind, and what tells it from others of the kind. */
+function workText({ kind, ...rest }: Work): string {
+  const words = kind.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return [words, ...Object.values(rest).filter((value) => typeof value === "string")].join(" ");
+}
+
+interface Listed {
+  readonly operands: readonly Operand[];
+  readonly lines: readonly string[];
+}
+
+function programOf(work: Work): Listed {
+  switch (work.kind) {
+    case "matmul": case "expertMatmul": case "gatherRows": return { operands: work.epilogue.operands, lines: linesText(work.epilogue.lines) };
+    case "pointwise": return { operands: work.program.operands, lines: linesText(work.program.lines) };
+    case "rows": {
+      const { operands, loops, after, stores } = work.program;
+      const looped = loops.flatMap(({ before, reductions, inside }) => [
+        ...linesText(before), "for each column", ...indented(linesText(inside)), ...reductions.map(({ how, accumulator, result }) => `${result} = ${how} of ${accumulator}`),
+      ]);
+      return { operands, lines: [...looped, ...linesText(after), ...linesText(stores)] };
+    }
+    case "columnSums": {
+      const { operands, inside, sums } = work.program;
+      return { operands, lines: ["for each row of a chunk", ...indented(linesText(inside)), ...sums.map(({ accumulator, operand }) => `${operand}[chunk] = ${accumulator}`)] };
+    }
+    default: return { operands: [], lines: [] };
+  }
+}
+
+const indented = (lines: readonly string[]): readonly string[] => lines.map((line) => `  ${line}`);
+const linesText = (lines: readonly Line[]): readonly string[] => lines.flatMap(lineText);
+
+function lineText(line: Line): readonly string[] {
+  switch (line.do) {
+    case "let": return [`${line.name} = ${termText(line.value)}`];
+    case "row": return [`${line.name} = row ${rowText(line.of)} by ${line.step.kind} ${line.step.sizes.join(" ")}`];
+    case "accumulate": return [line.how === "sum" ? `${line.into} += ${termText(line.value)}` : `${line.into} = max(${line.into}, ${termText(line.value)})`];
+    case "store": return [`${line.operand}[${line.at === "own" ? "own" : addressText(line.at)}] ${line.add ? "+=" : "="} ${termText(line.value)}`];
+    case "sumSlots": return [
+      `${line.sum} = sum over ${line.slot} < ${line.slots}, ${line.row} = ${rowText(line.of)} * ${line.slots} + ${line.slot}`,
+      ...indented([...linesText(line.lines), `of ${termText(line.term)}`]),
+    ];
+  }
+}
+
+const rowText = (row: Row): string => row ?? "0";
+const addressText = (at: Address): string => (at.kind === "row" ? rowText(at.row) : `${rowText(at.row)}, column`);
+
+function termText(term: Term): string {
+  switch (term.op) {
+    case "register": return term.name;
+    case "load": return `${term.operand}[${addressText(term.at)}]`;
+    case "map": return exprText(term.expr, term.inputs.map(termText));
+    case "spread": return termText(term.of);
+    case "masked": return `inside ${term.columns} columns ${termText(term.of)} else ${term.outside}`;
+  }
+}
