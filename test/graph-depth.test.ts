@@ -1,7 +1,8 @@
 /** Recurrent models at other depths than they were trained with. */
 import { describe, expect, test } from "vitest";
-import { buildGraph, parametersOf } from "../compiler/3-graph/index.ts";
-import { passesOf, withPasses } from "../compiler/depth.ts";
+import { buildGraph } from "../compiler/3-graph/index.ts";
+import { parametersOf } from "../compiler/parameters/parameters.ts";
+import { passesOf, withPasses } from "../compiler/stack/depth.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { evaluateGraph } from "../compiler/reference/index.ts";
 import { layer, model, scheduleOf, SPAN } from "./support/models.ts";

@@ -1,6 +1,8 @@
 /** Every option of a ModelSpec, at sizes that are multiples of nothing: gradients, decoding with caches, losses by hand. */
 import { describe, expect, test } from "vitest";
-import { buildGraph, namingScheme, parametersOf } from "../compiler/3-graph/index.ts";
+import { buildGraph } from "../compiler/3-graph/index.ts";
+import { namingScheme } from "../compiler/parameters/naming.ts";
+import { parametersOf } from "../compiler/parameters/parameters.ts";
 import { addGradients } from "../compiler/4-grad/index.ts";
 import { countParams } from "../compiler/counts/index.ts";
 import { validateGraph } from "../compiler/graph/validate.ts";

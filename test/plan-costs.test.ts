@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { compileModel } from "../compiler/compile.ts";
 import { countMacs, countParams } from "../compiler/counts/index.ts";
-import { withPasses } from "../compiler/depth.ts";
+import { withPasses } from "../compiler/stack/depth.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { checkText } from "./support/corpus.ts";
 

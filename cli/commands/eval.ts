@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { withPasses } from "../../compiler/depth.ts";
+import { withPasses } from "../../compiler/stack/depth.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { DeviceHandle } from "../../runtime/adapter/index.ts";
 import { windowBatches } from "../../runtime/data/index.ts";

@@ -9,7 +9,7 @@ import type { Span } from "../ir/source.ts";
 import { BUILT_INS, FUNCTION_NAMES, FUNCTION_SYNONYMS, TAKEN_NAMES } from "./built-ins.ts";
 import { fnsInScope, type LoadedFile } from "./files.ts";
 import { own } from "./settings.ts";
-import { vanishes } from "./value.ts";
+import { vanishes } from "./single-precision.ts";
 
 export interface CheckedFn {
   readonly ast: FnAst;

@@ -9,7 +9,7 @@ import type { FieldValue } from "./field.ts";
 import { scopeAt } from "./functions.ts";
 import type { ModelTree } from "./model.ts";
 import { child, type Context, own, placeOf, type Settings } from "./settings.ts";
-import { layersIn } from "./stack.ts";
+import { layersIn } from "../stack/text.ts";
 
 export function lint(model: ModelSpec, tree: ModelTree, context: Context): void {
   const { report } = context;

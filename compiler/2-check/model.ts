@@ -2,11 +2,12 @@
 import type { ExpectAst, MatchAst, StackAst } from "../ir/ast.ts";
 import type { EmbeddingSpec, HeadSpec, LayerSpec, ModelSpec, NormSpec, Site } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
+import { printStack } from "../stack/text.ts";
 import { buildCore, buildHalting } from "./core.ts";
 import { EMBEDDING, HEAD, MODEL } from "./language.ts";
 import { buildLayer, buildNorm } from "./layer.ts";
 import { type BuildContext, child, read, type Settings } from "./settings.ts";
-import { type Application, type Expanded, expandStack, printStack } from "./stack.ts";
+import { type Application, type Expanded, expandStack } from "./stack.ts";
 import { buildTrain } from "./train.ts";
 
 export interface LayerTree {

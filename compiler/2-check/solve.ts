@@ -8,7 +8,7 @@ import type { Kind } from "./field.ts";
 import { LAYER, MODEL } from "./language.ts";
 import { buildModel, type ModelTree } from "./model.ts";
 import { child, kindOf, type Settings } from "./settings.ts";
-import { layersIn } from "./stack.ts";
+import { layersIn } from "../stack/text.ts";
 
 /** A field written `solve`. One statement that applies to several layers is one field. */
 export interface Unknown {

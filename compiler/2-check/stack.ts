@@ -2,6 +2,7 @@
 import { nearest, type Reporter } from "../diagnostics/index.ts";
 import type { NameAst, RepeatAst, SequenceAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
+import { layersIn, STACK_FUNCTIONS } from "../stack/text.ts";
 
 const MAX_DEPTH = 10_000;
 
@@ -25,9 +26,6 @@ export interface CoreRange {
   readonly length: number;
   readonly passes: number;
 }
-
-/** Words in front of parentheses. */
-export const STACK_FUNCTIONS = ["own", "core"];
 
 /**
  * Checks names and numbers, then unrolls. Null if something is wrong (reported).
@@ -102,22 +100,4 @@ function unroll(sequence: SequenceAst, owned: boolean, copies: Record<string, nu
     };
     return Array.from({ length: times?.value ?? 1 }, once).flat();
   });
-}
-
-/** Canonical text: "(a, b) * 8". Parentheses that say nothing and `* 1` are left out. */
-export function printStack(sequence: SequenceAst): string {
-  return sequence.items.map(printRepeat).join(", ");
-}
-
-function printRepeat({ item, times }: RepeatAst): string {
-  const suffix = times === null || times.value === 1 ? "" : ` * ${times.value}`;
-  if (item.kind === "layer") return item.name.text + suffix;
-  const inner = printStack(item.sequence);
-  if (item.function !== null) return `${item.function.text}(${inner})${suffix}`;
-  return suffix === "" || /^\w+$/.test(inner) ? inner + suffix : `(${inner})${suffix}`;
-}
-
-/** Names of all layers a stack mentions. */
-export function layersIn(sequence: SequenceAst): readonly string[] {
-  return sequence.items.flatMap(({ item }) => (item.kind === "layer" ? [item.name.text] : layersIn(item.sequence)));
 }

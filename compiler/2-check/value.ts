@@ -6,6 +6,7 @@ import type { Span } from "../ir/source.ts";
 import { chooseFunction } from "./choose-function.ts";
 import type { Field, FieldType, FieldValue } from "./field.ts";
 import type { Context } from "./settings.ts";
+import { vanishes } from "./single-precision.ts";
 
 /** "a whole number", "`true` or `false`": what may stand behind a field's name. */
 export function expected(type: FieldType): string {
@@ -73,9 +74,6 @@ function inRange(name: string, type: Of<"int"> | Of<"number"> | Of<"numbers">, v
   if (bound !== null) report.report("indistinct-number", value.span, { what: `\`${name}\` is ${value.text}`, bound });
   return bound === null ? value.value : null;
 }
-
-/** Below the smallest normal number of single precision, which devices may take for 0. */
-export const vanishes = (value: number): boolean => value !== 0 && Math.abs(value) < 2 ** -126;
 
 /** 0, or the excluded end of the range, where devices, which compute in single precision, could not tell a number from it; else null. */
 function roundsTo(type: FieldType, value: number): number | null {

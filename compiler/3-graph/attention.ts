@@ -1,33 +1,25 @@
 /** Attention: dense heads with an optional output gate, and SwitchHead (Csordás et al. 2024b, arXiv:2312.07987). */
-import { emitOne } from "../graph/builder.ts";
-import { attention as attend, expertMatmul, linear, map, rope, sum, view } from "../graph/dsl.ts";
-import { shapeOf, typeOf } from "../graph/builder.ts";
-import { constant, input, mul, sigmoid } from "../ir/expr.ts";
+import { shapeOf } from "../graph/builder.ts";
+import { attention as attend, expertMatmul, linear, map, sum, view } from "../graph/dsl.ts";
+import { input, mul, sigmoid } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec, Projection } from "../ir/model-spec.ts";
-import { normalize } from "./norm.ts";
-import { hasExperts, hasRouter } from "./parameters.ts";
+import { hasExperts, hasRouter } from "../parameters/parameters.ts";
+import { cached, turn } from "./heads.ts";
+import type { AttentionSite } from "./heads.ts";
 import { mixtureOfHeads } from "./moa.ts";
 import { relativeBias } from "./relative.ts";
 import { reported, route } from "./router.ts";
 import type { Routing } from "./router.ts";
-import { param, rotary, source } from "./state.ts";
+import { param, source } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import { readBy, readByRouter } from "./streams.ts";
 import type { BlockInputs } from "./streams.ts";
 
-/** One application of an attention block. */
-interface Site {
-  readonly s: BuildState;
-  readonly name: string; // "a.attention"
-  readonly spec: AttentionSpec;
-  readonly inputs: BlockInputs;
-  readonly site: number;
+interface Site extends AttentionSite {
   /** Routers of the source side (k, v) and of the destination side (q, o). */
   readonly routes: Partial<Readonly<Record<"v" | "o", Routing>>>;
 }
-
-type Place = Omit<Site, "routes">;
 
 /** @returns what is added to the residual stream, [B, T, D] */
 export function attention(s: BuildState, name: string, spec: AttentionSpec, inputs: BlockInputs, site: number): ValueId {
@@ -65,22 +57,6 @@ function project({ s, name, spec, inputs, routes }: Site, p: Exclude<Projection,
   const gateColumn = view(s.b, `${name}.${p}.gates`, gates, [...shapeOf(s.b, gates), 1]);
   const gated = map(s.b, `${name}.${p}.gated`, mul(input(0), input(1)), [slots, gateColumn]);
   return view(s.b, `${name}.${p}`, sum(s.b, `${name}.${p}`, gated, 3), [s.batch, s.positions, spec.nHeads, spec.dHead]);
-}
-
-/** Queries and keys are normalized if there is a norm for them; each takes the fourth root of 1/Dh, so that their products are scaled by 1/√Dh; then they are rotated. */
-export function turn({ s, name, spec }: Place, p: "q" | "k", x: ValueId): ValueId {
-  const normed = spec.qkNorm === null ? x : normalize(s, `${name}.${p}_norm`, spec.qkNorm, x);
-  const scaled = map(s.b, `${name}.${p}.scaled`, mul(input(0), constant(spec.dHead ** -0.25)), [normed]);
-  return spec.rope === null ? scaled : rope(s.b, `${name}.${p}.rotated`, scaled, rotary(s, spec.rope), source(s, "position"));
-}
-
-/** Writes a chunk's keys or values to this application's cache; a whole sequence needs none. */
-export function cached({ s, name, site }: Place, p: "k" | "v", x: ValueId): ValueId {
-  if (s.entry.kind !== "step") return x;
-  const { shape, physical, dtype } = typeOf(s.b, x);
-  const { capacity } = s.entry;
-  const type = { dtype, shape: shape.with(1, capacity), physical: physical.with(1, capacity) };
-  return emitOne(s.b, `${name}.${p}.cache`, { kind: "cache", name: `${p}.${site}` }, [x, source(s, "position")], type);
 }
 
 /** z [B, T, H, Dh] → [B, T, D] */

@@ -15,7 +15,7 @@ import type { Expr } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { CoreSpec, CoreState, PassEmbeddingSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
-import { injectsByMaps } from "./parameters.ts";
+import { injectsByMaps } from "../parameters/parameters.ts";
 import { param, positionRows, randomNumbers, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 

@@ -12,7 +12,7 @@ import { ACTIVATIONS } from "../ir/activations.ts";
 import { add, constant, input, mul, neg, select, sigmoid, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { HaltingSpec } from "../ir/model-spec.ts";
-import { firstLayer } from "./passes.ts";
+import { firstLayer } from "../stack/passes.ts";
 import { param, perToken, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import type { Passes } from "./trunk.ts";

@@ -5,20 +5,17 @@ import { constant } from "../ir/expr.ts";
 import type { OpGraph, Param, ValueId } from "../ir/graph.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import { plain } from "../ir/tensor-type.ts";
+import { initRule } from "../parameters/init.ts";
+import { namingScheme, officialPlace } from "../parameters/naming.ts";
+import { parametersOf } from "../parameters/parameters.ts";
 import { balanceLoss } from "./balance.ts";
 import type { Entry } from "./entry.ts";
-import { initRule } from "./init.ts";
 import { headLogits, lastRow, meanOfTokens, tokenLoss, trainLoss } from "./loss.ts";
-import { namingScheme, officialPlace } from "./naming.ts";
-import { parametersOf } from "./parameters.ts";
 import { within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import { trunk } from "./trunk.ts";
 
 export type { Entry } from "./entry.ts";
-export { namingScheme, officialPlace } from "./naming.ts";
-export type { NamingScheme } from "./naming.ts";
-export { parametersOf } from "./parameters.ts";
 
 /**
  * Builds one entry of a model. Outputs:

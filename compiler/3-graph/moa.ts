@@ -7,7 +7,7 @@ import { typeOf } from "../graph/builder.ts";
 import { input, mul } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec } from "../ir/model-spec.ts";
-import { cached, turn } from "./attention.ts";
+import { cached, turn } from "./heads.ts";
 import { relativeBias } from "./relative.ts";
 import { reported, route } from "./router.ts";
 import { param, source } from "./state.ts";

@@ -1,12 +1,12 @@
 /** From tokens to the final residual stream: what stands in front of the core, its passes, what stands behind it. */
 import type { ValueId } from "../ir/graph.ts";
+import { passSites } from "../stack/passes.ts";
 import { openCore } from "./core.ts";
 import { gravesPasses } from "./graves.ts";
 import { haltingPasses } from "./halting.ts";
 import { applyLayer } from "./layer.ts";
 import type { Halted } from "./layer.ts";
 import { embed } from "./loss.ts";
-import { passSites } from "./passes.ts";
 import { within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 

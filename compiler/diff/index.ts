@@ -7,9 +7,9 @@
  */
 import { countMacs, countParams } from "../counts/index.ts";
 import { checkSource } from "../front.ts";
-import { STACK_FUNCTIONS } from "../2-check/stack.ts";
 import { specHash, withDistinctNames, withSharedNames } from "../format/index.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
+import { STACK_FUNCTIONS } from "../stack/text.ts";
 import { applyChange, changesBetween, type FieldChange } from "./changes.ts";
 import { type ModelSettings, type Settings, settingsOf, textOf } from "./settings.ts";
 

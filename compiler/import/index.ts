@@ -1,6 +1,6 @@
 /** Models and weights of the official implementations. */
 import { KEYWORDS } from "../../grammar/tokens.ts";
-import type { NamingScheme } from "../3-graph/index.ts";
+import type { NamingScheme } from "../parameters/naming.ts";
 import { CLEAN_RELATIONS, CLEAN_RULES, importClean, isClean } from "./clean.ts";
 import { readOptions, shown, SIZE, word } from "./options.ts";
 import type { Options, Relation, Rules } from "./options.ts";

@@ -1,8 +1,9 @@
 /** Which parts of an official checkpoint are a model's parameters. */
-import { namingScheme, officialPlace, parametersOf } from "../3-graph/index.ts";
-import type { NamingScheme } from "../3-graph/index.ts";
 import type { Param } from "../ir/graph.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
+import { namingScheme, officialPlace } from "../parameters/naming.ts";
+import type { NamingScheme } from "../parameters/naming.ts";
+import { parametersOf } from "../parameters/parameters.ts";
 
 export interface OfficialTensors {
   readonly scheme: NamingScheme;

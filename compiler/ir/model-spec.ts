@@ -285,7 +285,7 @@ export interface BalanceSpec {
   readonly passes: boolean;
 }
 
-/** "official": as the released code of the paper initializes each tensor (see compiler/3-graph/init.ts). */
+/** "official": as the released code of the paper initializes each tensor (see compiler/parameters/init.ts). */
 export interface InitSpec {
   readonly scheme: "official";
 }

@@ -5,7 +5,7 @@
 import type { TensorType } from "../ir/graph.ts";
 import type { AttentionSpec, CoreSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec } from "../ir/model-spec.ts";
 import { paddedAxes } from "../ir/tensor-type.ts";
-import { haltingLayers } from "./passes.ts";
+import { haltingLayers } from "../stack/passes.ts";
 
 /** What a parameter does in its layer (or in the model, for embedding and head). */
 export type Role =

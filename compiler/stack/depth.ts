@@ -1,5 +1,5 @@
 /** A recurrent model at another depth: the same weights, its repeated group applied more or fewer times. */
-import type { ModelSpec, Site } from "./ir/model-spec.ts";
+import type { ModelSpec, Site } from "../ir/model-spec.ts";
 
 /** The part of a schedule that repeats: sites first … first + length · times − 1. */
 interface Recurrence {
