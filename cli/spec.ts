@@ -110,7 +110,7 @@ export function chooseModels(spec: Spec, options: SpecOptions): readonly ModelSp
 /** Models, and variants that compare blocks make of them. */
 const modelsOf = ({ models, compares }: Spec): readonly ModelSpec[] => [...models, ...compares.flatMap((compare) => compare.variants.map((variant) => variant.model))];
 
-export function noModel(file: string, name: string, names: readonly string[]): never {
+function noModel(file: string, name: string, names: readonly string[]): never {
   const guess = nearest(name, names);
   throw new UserError(`${file} has no model "${name}"${guess === null ? "" : ` (did you mean ${guess}?)`}; it has ${names.join(", ")}`);
 }

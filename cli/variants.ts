@@ -4,7 +4,7 @@ import { countMacs, countParams } from "../compiler/counts/index.ts";
 import { printSpec, specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { DeviceHandle, DeviceInfo } from "../runtime/adapter/index.ts";
-import type { Variant } from "../runtime/compare/run.ts";
+import type { Variant } from "../runtime/compare/variant.ts";
 import { UserError } from "../runtime/errors.ts";
 import { recipeOf, type DataInfo, type RunInfo } from "../runtime/train/index.ts";
 import { chooseModels, type Spec } from "./spec.ts";

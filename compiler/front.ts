@@ -7,7 +7,7 @@ import type { ModelSpec } from "./ir/model-spec.ts";
 import type { SourceText } from "./ir/source.ts";
 
 export { type CheckOptions, type ReadFile } from "./2-check/index.ts";
-export { renderDiagnostic, renderDiagnostics } from "./diagnostics/index.ts";
+export { renderDiagnostics } from "./diagnostics/index.ts";
 
 export interface CheckResult {
   /** Models without errors, in the order of the file; imported ones are not among them. */

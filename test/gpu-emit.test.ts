@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { byteTokenizer, loadData } from "../runtime/data/index.ts";
+import { byteTokenizer } from "../runtime/data/index.ts";
 import { readSafetensors } from "../runtime/files/safetensors.ts";
+import { loadData } from "./support/data.ts";
 import { MAIN } from "./support/gpu.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { byteTokenizer, decodeText, encodeText, loadData, type DataOptions, type Dataset, type Tokenizer } from "../runtime/data/index.ts";
+import { byteTokenizer, decodeText, encodeText, type Dataset, type Tokenizer } from "../runtime/data/index.ts";
 import { glob, matcher } from "../runtime/data/glob.ts";
 import { scanPairs, scanSplit, scanText } from "../runtime/data/scan.ts";
 import { permutation } from "../runtime/data/shuffle.ts";
 import { readSource } from "../runtime/data/source.ts";
 import { UserError } from "../runtime/errors.ts";
+import { loadData, type DataOptions } from "./support/data.ts";
 
 const root = mkdtempSync(join(tmpdir(), "moeut-data-"));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -7,13 +7,14 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { readEvalText } from "../cli/eval-text.ts";
 import type { TrainedRun } from "../cli/trained-run.ts";
-import { blockWindows, byteTokenizer, datasetOf, loadData, loadText, measuredText, scoredTokens, sharedTokens, slidingWindows, windowBatches, type Text } from "../runtime/data/index.ts";
+import { blockWindows, byteTokenizer, datasetOf, loadText, measuredText, scoredTokens, sharedTokens, slidingWindows, windowBatches, type Text } from "../runtime/data/index.ts";
 import { readSource } from "../runtime/data/source.ts";
 import { UserError } from "../runtime/errors.ts";
 import { evaluate, nonFinite } from "../runtime/evaluate/index.ts";
 import { protocolOf, protocolWords } from "../runtime/evaluate/protocol.ts";
 import { createRandom } from "../runtime/standalone/random.ts";
 import type { DataInfo, RunInfo } from "../runtime/train/index.ts";
+import { loadData } from "./support/data.ts";
 import { createBigram } from "./support/bigram-executor.ts";
 
 const root = mkdtempSync(join(tmpdir(), "moeut-eval-"));

@@ -7,7 +7,7 @@ const NUMBER = /^(-?)((?:\d+(?:_\d+)*)(?:\.\d+(?:_\d+)*)?)(?:[eE]([+-]?\d{1,4}))
 const SUFFIX: Readonly<Record<string, number>> = { "": 0, K: 3, M: 6, B: 9 };
 
 /** "44.3M" is exactly 44300000: the suffix moves the decimal point before rounding, not after. Null where the text is no number. */
-export function numberValue(text: string): number | null {
+function numberValue(text: string): number | null {
   const match = NUMBER.exec(text);
   if (match === null) return null;
   const exponent = Number(match[3] ?? 0) + SUFFIX[match[4] ?? ""]!;

@@ -5,7 +5,8 @@ import type { Span } from "../ir/source.ts";
 import type { Block, Field, Kind } from "./field.ts";
 import { STATEMENTS } from "./language.ts";
 import { called, homesOf, meaning } from "./names.ts";
-import { child, type Context, kindName, kindOf, own, type Setting, type Settings, touches } from "./settings.ts";
+import { own } from "./own.ts";
+import { child, type Context, kindName, kindOf, type Setting, type Settings, touches } from "./settings.ts";
 import { expected, readValue, spanOf } from "./value.ts";
 
 export interface ApplyContext extends Context {
@@ -114,7 +115,7 @@ function writtenTwice(path: string, name: string, span: Span, context: ApplyCont
   return true;
 }
 
-export function applyBlock(settings: Settings, block: Block, entry: EntryAst, outer: Place, context: ApplyContext): Settings {
+function applyBlock(settings: Settings, block: Block, entry: EntryAst, outer: Place, context: ApplyContext): Settings {
   const name = entry.name.text;
   const path = `${outer.path}.${name}`;
   let next = applyKind(settings, block, entry, path, context);

@@ -6,7 +6,7 @@ import type { FnSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
 import { FUNCTION_NAMES } from "./built-ins.ts";
 import { type Functions, scopeAt } from "./functions.ts";
-import { own } from "./settings.ts";
+import { own } from "./own.ts";
 
 /** The built-in choice or the function of a name; null if there is none that fits (reported). */
 export function chooseFunction(field: string, choices: readonly string[], word: string, span: Span, functions: Functions, report: Reporter): string | FnSpec | null {

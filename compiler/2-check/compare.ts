@@ -13,7 +13,8 @@ import { COMPARE, STATEMENTS } from "./language.ts";
 import type { ModelTree } from "./model.ts";
 import { isDeadEnd, reportDeadEnd, setPath } from "./path.ts";
 import { type Resolver, setFree, theUnknown } from "./resolve.ts";
-import { type Context, EMPTY, own, read, touches } from "./settings.ts";
+import { own } from "./own.ts";
+import { type Context, EMPTY, read, touches } from "./settings.ts";
 import { solve } from "./solve.ts";
 
 const MAX_VARIANTS = 256;

@@ -2,7 +2,8 @@
 import type { CoreSpec, CoreState, HaltingSpec, PassEmbeddingSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
 import { ACT, CORE, GRAVES, NORMAL, SINUSOIDAL } from "./language.ts";
-import { type BuildContext, child, kindName, own, read, type Settings } from "./settings.ts";
+import { own } from "./own.ts";
+import { type BuildContext, child, kindName, read, type Settings } from "./settings.ts";
 import type { CoreRange } from "./stack.ts";
 
 /** @param range null where the stack has no core; then what its block says means nothing (see lint.ts) */

@@ -8,7 +8,7 @@ import { add, constant, div, type Expr, input, mul, neg, select, sub } from "../
 import type { Span } from "../ir/source.ts";
 import { BUILT_INS, FUNCTION_NAMES, FUNCTION_SYNONYMS, TAKEN_NAMES } from "./built-ins.ts";
 import { fnsInScope, type LoadedFile } from "./files.ts";
-import { own } from "./settings.ts";
+import { own } from "./own.ts";
 import { vanishes } from "./single-precision.ts";
 
 export interface CheckedFn {

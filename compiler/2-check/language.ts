@@ -226,7 +226,7 @@ export const TRAIN = kind("The training recipe. It is not part of a model's iden
   schedule: SCHEDULE_BLOCK,
 });
 
-export const TRAIN_BLOCK = plainBlock(TRAIN);
+const TRAIN_BLOCK = plainBlock(TRAIN);
 
 // ---- depth
 
@@ -279,10 +279,6 @@ export const COMPARE = kind("A grid of variants of one model, trained under one 
   base: modelName({ default: null, shown: "required", doc: "the model that is varied" }),
   seeds: int({ default: 1, max: 1_000, doc: "runs of each variant with different random numbers" }),
 });
-
-export const MODEL_BLOCK = plainBlock(MODEL);
-export const LAYER_BLOCK = plainBlock(LAYER);
-export const COMPARE_BLOCK = plainBlock(COMPARE);
 
 /** Statements with a syntax of their own, and where they belong. */
 export const STATEMENTS = {

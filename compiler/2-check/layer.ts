@@ -4,7 +4,8 @@ import type { Span } from "../ir/source.ts";
 import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RelativeSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
 import { PRESETS } from "../ir/norm-placement.ts";
 import { BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
-import { type BuildContext, child, kindName, own, placeOf, read, type Settings } from "./settings.ts";
+import { own } from "./own.ts";
+import { type BuildContext, child, kindName, placeOf, read, type Settings } from "./settings.ts";
 
 /** What a layer needs to know of its model; d_model is null where it is in error. */
 export interface LayerContext extends BuildContext {

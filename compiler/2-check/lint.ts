@@ -8,7 +8,8 @@ import { firstHole, valuesTried } from "./choose-function.ts";
 import type { FieldValue } from "./field.ts";
 import { scopeAt } from "./functions.ts";
 import type { ModelTree } from "./model.ts";
-import { child, type Context, own, placeOf, type Settings } from "./settings.ts";
+import { own } from "./own.ts";
+import { child, type Context, placeOf, type Settings } from "./settings.ts";
 import { layersIn } from "../stack/text.ts";
 
 export function lint(model: ModelSpec, tree: ModelTree, context: Context): void {

@@ -7,7 +7,8 @@ import type { Kind } from "./field.ts";
 import { layerPlace, MODEL_PLACE } from "./inherit.ts";
 import { LAYER, MODEL } from "./language.ts";
 import type { LayerTree, ModelTree } from "./model.ts";
-import { child, type Context, kindOf, own, type Settings } from "./settings.ts";
+import { own } from "./own.ts";
+import { child, type Context, kindOf, type Settings } from "./settings.ts";
 
 /** A path with the values it is given; `stack` has a sequence instead. */
 export interface PathSetting {

@@ -7,6 +7,7 @@ import type { Reporter } from "../diagnostics/index.ts";
 import type { Span } from "../ir/source.ts";
 import type { Functions } from "./functions.ts";
 import type { Block, Field, Fields, FieldValue, Kind } from "./field.ts";
+import { own } from "./own.ts";
 
 export interface Setting {
   /** Null: wrong, and already reported. */
@@ -42,9 +43,6 @@ export interface BuildContext {
   readonly report: Reporter;
   readonly solve: number;
 }
-
-export const own = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
-  Object.hasOwn(record, key) ? record[key] : undefined;
 
 export const child = (settings: Settings, name: string): Settings => own(settings.blocks, name) ?? EMPTY;
 

@@ -118,7 +118,7 @@ function chosen(name: string, choices: readonly string[], word: string, span: Sp
   return null;
 }
 
-export function describe(value: ValueAst): string {
+function describe(value: ValueAst): string {
   return value.kind === "number" ? value.text : value.kind === "string" ? `the string ${value.text}` : `\`${value.text}\``;
 }
 

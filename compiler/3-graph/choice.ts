@@ -7,7 +7,7 @@ import type { ValueId } from "../ir/graph.ts";
 import type { RouterSpec } from "../ir/model-spec.ts";
 import { chosenOnes } from "./balance.ts";
 import { expertDropout } from "./dropout.ts";
-import type { RouterSite } from "./router.ts";
+import type { RouterSite } from "./router-site.ts";
 import { randomNumbers } from "./state.ts";
 import type { BuildState } from "./state.ts";
 

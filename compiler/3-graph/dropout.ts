@@ -4,7 +4,7 @@ import { map } from "../graph/dsl.ts";
 import { constant, input, mul, select } from "../ir/expr.ts";
 import type { Expr } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
-import type { RouterSite } from "./router.ts";
+import type { RouterSite } from "./router-site.ts";
 import { randomNumbers } from "./state.ts";
 import type { BuildState } from "./state.ts";
 

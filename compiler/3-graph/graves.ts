@@ -18,7 +18,7 @@ import { firstLayer } from "../stack/passes.ts";
 import { meanOfTokens } from "./loss.ts";
 import { param, perToken, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
-import type { Passes } from "./trunk.ts";
+import type { Passes } from "./passes.ts";
 
 type Graves = Extract<HaltingSpec, { kind: "graves" }>;
 

@@ -15,7 +15,7 @@ import type { HaltingSpec } from "../ir/model-spec.ts";
 import { firstLayer } from "../stack/passes.ts";
 import { param, perToken, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
-import type { Passes } from "./trunk.ts";
+import type { Passes } from "./passes.ts";
 
 interface Tokens {
   readonly never: ValueId; // N [B, T, 1]

@@ -8,7 +8,7 @@ import { hasNorm } from "../parameters/parameters.ts";
 import { attention } from "./attention.ts";
 import { feedForward } from "./feed-forward.ts";
 import { normalize } from "./norm.ts";
-import type { Skip } from "./router.ts";
+import type { Skip } from "./router-site.ts";
 import { within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import type { BlockInputs, Streams } from "./streams.ts";

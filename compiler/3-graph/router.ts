@@ -10,30 +10,14 @@ import { choose } from "./choice.ts";
 import type { Score } from "./choice.ts";
 import { dropInput } from "./dropout.ts";
 import { recordInformation } from "./mutual-information.ts";
+import type { RouterSite, Skip } from "./router-site.ts";
 import { softmax } from "./softmax.ts";
 import { param, vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
 
-/** What halting says of the tokens of one application. */
-export interface Skip {
-  /** 0 for tokens that are skipped, 1 for the others, [B, T, 1]. */
-  readonly running: ValueId;
-  /** Their weight in the output, [B, T, 1]. */
-  readonly weight: ValueId;
-}
-
 export interface Routing {
   readonly selection: ValueId; // u32 [..., K], best first
   readonly gates: ValueId; // [..., K]
-}
-
-/** One application of a router. */
-export interface RouterSite {
-  /** Layer and router, "a.feed_forward.router": all applications of the layer share one balance term of that name. */
-  readonly name: string;
-  /** Position in depth. */
-  readonly site: number;
-  readonly skip: Skip | null;
 }
 
 /** What every part of a layer with experts says of its routers. */

@@ -1,7 +1,7 @@
 /** What the parts of a layer read. */
 import type { ValueId } from "../ir/graph.ts";
 import type { NormReader, RouterSpec } from "../ir/model-spec.ts";
-import type { Skip } from "./router.ts";
+import type { Skip } from "./router-site.ts";
 
 /** The residual stream and its norm, [B, T, D] each; the stream twice where no norm stands in front of the block or nothing reads it. */
 export interface Streams {

@@ -7,20 +7,9 @@ import { haltingPasses } from "./halting.ts";
 import { applyLayer } from "./layer.ts";
 import type { Halted } from "./layer.ts";
 import { embed } from "./loss.ts";
+import type { Passes } from "./passes.ts";
 import { within } from "./state.ts";
 import type { BuildState } from "./state.ts";
-
-/** The passes of a model as those who count them see them. */
-export interface Passes {
-  /** Positions in depth of each pass. */
-  readonly sites: readonly (readonly number[])[];
-  /** The state before the first pass, [B, T, D]. */
-  readonly start: ValueId;
-  /** What the layers of a pass read of a state. */
-  readonly enter: (pass: number, state: ValueId) => ValueId;
-  /** The layers of a pass: the next state. */
-  readonly layers: (pass: number, x: ValueId, halted?: Halted | null) => ValueId;
-}
 
 /** @returns [B, T, D] */
 export function trunk(s: BuildState): ValueId {

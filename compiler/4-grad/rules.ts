@@ -19,7 +19,7 @@ type Rule<K extends Kind> = (b: GraphBuilder, node: NodeOf<K>, grads: readonly (
 const notDifferentiable = (b: GraphBuilder, node: Node): never => bug(`no gradient of ${node.op.kind} (${b.values[node.outputs[0]!]!.name})`);
 const noInputs = (): InputGradients => [];
 
-export const RULES: { readonly [K in Kind]: Rule<K> } = {
+const RULES: { readonly [K in Kind]: Rule<K> } = {
   input: noInputs,
   param: noInputs,
   ropeTable: noInputs,

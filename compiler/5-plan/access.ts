@@ -45,15 +45,3 @@ function mergeRuns(domain: readonly number[], operand: readonly number[]): reado
   });
   return runs;
 }
-
-/** The operand's row as WGSL; `size` turns a number into the name of a uniform that holds it. */
-export function rowAccessWgsl(access: RowAccess, row: string, size: (value: number) => string): string {
-  switch (access.kind) {
-    case "same": return row;
-    case "zero": return "0u";
-    case "div": return `${row} / ${size(access.by)}`;
-    case "mod": return `${row} % ${size(access.by)}`;
-    case "divMod": return `(${row} / ${size(access.div)}) % ${size(access.mod)}`;
-    case "skip": return `(${row} / ${size(access.inner * access.middle)}) * ${size(access.inner)} + ${row} % ${size(access.inner)}`;
-  }
-}

@@ -30,24 +30,24 @@ export interface Fusion {
 type Forced = ReadonlyMap<ValueId, string>;
 
 /** WebGPU guarantees 8 storage buffers per stage. */
-export const MAX_STORAGE = 8;
+const MAX_STORAGE = 8;
 /** A sum over an axis this short is recomputed inside its consumers instead of stored. */
 const SHORT_AXIS = 32;
 
-export const isFusable = (facts: Facts, value: ValueId): boolean => {
+const isFusable = (facts: Facts, value: ValueId): boolean => {
   const { op } = facts.producer(value);
   return op.kind === "map" || isSlotSum(facts, value);
 };
 
 /** A sum over the few slots of each token: axis before the last, short, not a gradient of a parameter. */
-export function isSlotSum(facts: Facts, value: ValueId): boolean {
+function isSlotSum(facts: Facts, value: ValueId): boolean {
   const node = facts.producer(value);
   if (node.op.kind !== "reduce" || node.op.how !== "sum") return false;
   const { shape } = facts.type(node.inputs[0]!);
   return node.op.axis === shape.length - 2 && shape[node.op.axis]! <= SHORT_AXIS && !facts.isContribution(value);
 }
 
-export const isRowReduce = (facts: Facts, value: ValueId): boolean => {
+const isRowReduce = (facts: Facts, value: ValueId): boolean => {
   const node = facts.producer(value);
   return node.op.kind === "reduce" && node.op.axis === facts.type(node.inputs[0]!).shape.length - 1;
 };
@@ -202,7 +202,7 @@ function newStep(facts: Facts, value: ValueId): Step {
 }
 
 /** Sums over the same axis of the same shape. */
-export const columnShape = (facts: Facts, value: ValueId): string => {
+const columnShape = (facts: Facts, value: ValueId): string => {
   const node = facts.producer(value);
   return `${facts.type(node.inputs[0]!).shape.join("x")}/${node.op.kind === "reduce" ? node.op.axis : ""}`;
 };

@@ -55,7 +55,7 @@ export function inLoop<T>(r: Registers, body: (scope: Registers) => T): T {
   return result;
 }
 
-export const register = (name: string): Term => ({ op: "register", name });
+const register = (name: string): Term => ({ op: "register", name });
 
 /** @returns the value: of type `lanes`, or one number if the value is one per row */
 export function inRegister(r: Registers, asked: ValueId, place: Place): Term {

@@ -1,8 +1,6 @@
 /** KernelPlan → a folder that runs without moeut. Pure: the same plan gives the same bytes. */
 import { printSpec } from "../format/index.ts";
-import type { ModelSpec } from "../ir/model-spec.ts";
-import type { KernelPlan } from "../ir/plan.ts";
-import type { SourceText } from "../ir/source.ts";
+import type { Emission } from "./emission.ts";
 import { manifest, planJson } from "./json.ts";
 import { kernelText } from "./kernel.ts";
 import { moduleText } from "./module.ts";
@@ -11,18 +9,6 @@ import { exampleText, packageJson, readme, TSCONFIG } from "./surroundings.ts";
 export interface EmittedFile {
   readonly path: string;
   readonly text: string;
-}
-
-export interface Emission {
-  readonly model: ModelSpec;
-  /** With the entries train, update, evaluate, prefill and decode. */
-  readonly plan: KernelPlan;
-  /** Of moeut. */
-  readonly version: string;
-  /** The spec and what it imports, so that launches can be traced to lines. */
-  readonly sources: readonly SourceText[];
-  /** Text of every file of runtime/standalone, by name. */
-  readonly runtime: Readonly<Record<string, string>>;
 }
 
 export function emit(e: Emission): readonly EmittedFile[] {

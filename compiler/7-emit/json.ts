@@ -3,7 +3,7 @@ import { countParams } from "../counts/index.ts";
 import { specHash } from "../format/index.ts";
 import type { KernelPlan } from "../ir/plan.ts";
 import type { SourceText, Span } from "../ir/source.ts";
-import type { Emission } from "./index.ts";
+import type { Emission } from "./emission.ts";
 
 /** Spans are left to the manifest, which gives them as lines: a plan does not depend on where the spec lies. */
 export function planJson(plan: KernelPlan): string {

@@ -2,7 +2,7 @@
 import { IndentationText, Project, StructureKind, VariableDeclarationKind, type StatementStructures } from "ts-morph";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import type { KernelPlan } from "../ir/plan.ts";
-import type { Emission } from "./index.ts";
+import type { Emission } from "./emission.ts";
 
 export function moduleText({ model, plan }: Emission, banner: string): string {
   const project = new Project({ useInMemoryFileSystem: true, manipulationSettings: { indentationText: IndentationText.TwoSpaces } });

@@ -1,5 +1,5 @@
 /** What makes the emitted folder a small project of its own. */
-import type { Emission } from "./index.ts";
+import type { Emission } from "./emission.ts";
 
 export const TSCONFIG = `${JSON.stringify({
   compilerOptions: {

@@ -1,31 +1,13 @@
 /** Everything a user can be told: the catalogue, the reporter that collects, the renderer that prints. */
 import type { SourceText, Span } from "../ir/source.ts";
 import { CATALOGUE, type Code, type Facts } from "./catalogue.ts";
+import type { Diagnostic, Label } from "./diagnostic.ts";
 import type { Severity } from "./entry.ts";
 
-export { CATALOGUE, type Code, type Facts } from "./catalogue.ts";
+export { type Code, type Facts } from "./catalogue.ts";
+export type { Diagnostic } from "./diagnostic.ts";
 export { nearest } from "./nearest.ts";
-export { frame, renderDiagnostic, renderDiagnostics } from "./render.ts";
-
-/** A second place that belongs to the story: "8 experts declared here". */
-export interface Label {
-  readonly span: Span;
-  readonly note: string;
-}
-
-/** One finding, complete in itself: plain data, ready for JSON. */
-export interface Diagnostic {
-  readonly code: Code;
-  readonly severity: Severity;
-  readonly message: string;
-  /** "" where there is nothing to add. */
-  readonly hint: string;
-  /** The smallest wrong range; null for findings about no text (a missing file). */
-  readonly span: Span | null;
-  readonly labels: readonly Label[];
-  /** Names of the models (or compare) that it is about; none where it is about the file as a whole. */
-  readonly models: readonly string[];
-}
+export { renderDiagnostics } from "./render.ts";
 
 /** Collects findings. Passed down through the phases; the only thing in them that is written to. */
 export interface Reporter {
@@ -39,7 +21,7 @@ export interface Reporter {
 }
 
 /** Makes one finding without a reporter, for commands that stop at the first. */
-export function diagnose<C extends Code>(code: C, span: Span | null, facts: Facts<C>, labels: readonly Label[] = []): Diagnostic {
+function diagnose<C extends Code>(code: C, span: Span | null, facts: Facts<C>, labels: readonly Label[] = []): Diagnostic {
   const entry = CATALOGUE[code] as { severity: Severity; message: (f: Facts<C>) => string; hint: (f: Facts<C>) => string };
   return { code, severity: entry.severity, message: entry.message(facts), hint: entry.hint(facts), span, labels, models: [] };
 }

@@ -1,7 +1,7 @@
 /** "Did you mean": the one name that is clearly closest to what was typed. */
 
 /** Edits (insert, delete, replace, swap of neighbours) between two short words. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -1,6 +1,6 @@
 /** Diagnostics as text: one heading, the source lines that matter with their marks, one hint. Pure. */
 import type { SourceText, Span } from "../ir/source.ts";
-import type { Diagnostic } from "./index.ts";
+import type { Diagnostic } from "./diagnostic.ts";
 import { plural, type Severity } from "./entry.ts";
 
 export interface RenderOptions {
@@ -23,7 +23,7 @@ const paint = (text: string, style: keyof typeof COLORS, on: boolean): string =>
 const shown = (text: string): string => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
 
 /** 1-based line and column, and the text of the line. */
-export function locate(text: string, offset: number): { readonly line: number; readonly column: number; readonly content: string } {
+function locate(text: string, offset: number): { readonly line: number; readonly column: number; readonly content: string } {
   const at = Math.min(offset, text.length);
   const start = text.lastIndexOf("\n", at - 1) + 1;
   const end = text.indexOf("\n", at);
@@ -40,7 +40,7 @@ function underline(content: string, column: number, length: number, sign: string
 }
 
 /** A source line and its underline. */
-export function frame(source: string, span: Span, sign: "^" | "-", note = ""): string {
+function frame(source: string, span: Span, sign: "^" | "-", note = ""): string {
   const { line, column, content } = locate(source, span.start);
   const { text, cut } = windowOf(content, column);
   return `${String(line).padStart(4)} | ${text}\n${underline(text, column - cut, span.end - span.start, sign, note)}`;
@@ -75,7 +75,7 @@ function place(source: SourceText, span: Span, arrow: string): string {
 }
 
 /** One diagnostic as text, without a line break at its end. */
-export function renderDiagnostic(diagnostic: Diagnostic, sources: readonly SourceText[], options: RenderOptions = { color: false }): string {
+function renderDiagnostic(diagnostic: Diagnostic, sources: readonly SourceText[], options: RenderOptions = { color: false }): string {
   const { severity, code, message, hint, span, labels } = diagnostic;
   const lines = [`${paint(`${severity}[${code}]`, severity, options.color)}: ${paint(message, "bold", options.color)}`];
   if (span !== null) {

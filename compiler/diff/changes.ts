@@ -11,6 +11,33 @@ export interface FieldChange {
   readonly details: readonly string[];
 }
 
+/** Parameters, parameters active for one token, multiply-accumulates per token (convention `moeut`). */
+export interface Counts {
+  readonly params: number;
+  readonly active: number;
+  readonly macs: number;
+}
+
+export interface Change extends FieldChange {
+  /** Layers it applies to; null for a field of the model, or the stack. */
+  readonly layers: readonly string[] | null;
+  /** What it adds to each count; null if it is part of the effect of a change further down. */
+  readonly effect: Counts | null;
+}
+
+export interface ModelDiff {
+  /** Both compute the same function of their weights. */
+  readonly same: boolean;
+  readonly hashes: readonly [string, string];
+  readonly before: Counts;
+  readonly after: Counts;
+  readonly changes: readonly Change[];
+  /** Definitions of the functions that changes name. */
+  readonly functions: readonly string[];
+  /** Not part of a model's identity. */
+  readonly training: readonly FieldChange[];
+}
+
 /** Fields that differ, in the order of the second tree. A block of another kind is one change. */
 export function changesBetween(before: Settings, after: Settings, prefix = ""): readonly FieldChange[] {
   const names = [...new Set([...Object.keys(after), ...Object.keys(before)])];

@@ -10,38 +10,11 @@ import { checkSource } from "../front.ts";
 import { specHash, withDistinctNames, withSharedNames } from "../format/index.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import { STACK_FUNCTIONS } from "../stack/text.ts";
-import { applyChange, changesBetween, type FieldChange } from "./changes.ts";
+import { applyChange, changesBetween, type Change, type Counts, type FieldChange, type ModelDiff } from "./changes.ts";
 import { type ModelSettings, type Settings, settingsOf, textOf } from "./settings.ts";
 
 export { describeDiff } from "./words.ts";
-export type { FieldChange } from "./changes.ts";
-
-/** Parameters, parameters active for one token, multiply-accumulates per token (convention `moeut`). */
-export interface Counts {
-  readonly params: number;
-  readonly active: number;
-  readonly macs: number;
-}
-
-export interface Change extends FieldChange {
-  /** Layers it applies to; null for a field of the model, or the stack. */
-  readonly layers: readonly string[] | null;
-  /** What it adds to each count; null if it is part of the effect of a change further down. */
-  readonly effect: Counts | null;
-}
-
-export interface ModelDiff {
-  /** Both compute the same function of their weights. */
-  readonly same: boolean;
-  readonly hashes: readonly [string, string];
-  readonly before: Counts;
-  readonly after: Counts;
-  readonly changes: readonly Change[];
-  /** Definitions of the functions that changes name. */
-  readonly functions: readonly string[];
-  /** Not part of a model's identity. */
-  readonly training: readonly FieldChange[];
-}
+export type { ModelDiff } from "./changes.ts";
 
 export function diffModels(a: ModelSpec, b: ModelSpec): ModelDiff {
   const [x, y] = withDistinctNames(withSharedNames([a, b])).map(settingsOf) as [ModelSettings, ModelSettings];

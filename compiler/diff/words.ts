@@ -1,5 +1,5 @@
 /** A diff as text: one line for each change, what training differs in apart. */
-import type { Change, Counts, FieldChange, ModelDiff } from "./index.ts";
+import type { Change, Counts, FieldChange, ModelDiff } from "./changes.ts";
 
 /** @param names of the two models */
 export function describeDiff(diff: ModelDiff, [a, b]: readonly [string, string]): string {
@@ -28,7 +28,7 @@ function effectText({ params, active, macs }: Counts): string {
 
 const minus = (x: Counts, y: Counts): Counts => ({ params: x.params - y.params, active: x.active - y.active, macs: x.macs - y.macs });
 
-export const listed = (names: readonly string[]): string => (names.length === 1 ? names[0]! : `${names.slice(0, -1).join(", ")} and ${names.at(-1)!}`);
+const listed = (names: readonly string[]): string => (names.length === 1 ? names[0]! : `${names.slice(0, -1).join(", ")} and ${names.at(-1)!}`);
 
 /** 101.6M, 12.3K, 412 */
 export function count(n: number): string {

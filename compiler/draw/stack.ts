@@ -8,7 +8,7 @@ import { arrow, at, box, el, hue, line, type Piece, text } from "./svg.ts";
 export const layerNames = (model: ModelSpec): readonly string[] => [...new Set(model.layers.map((layer) => baseName(layer.name)))];
 
 /** Filled: weights that the cells of this colour share. Outlined: weights of its own. */
-export function cellBox(x: number, y: number, width: number, height: number, cell: Cell, names: readonly string[]): string {
+function cellBox(x: number, y: number, width: number, height: number, cell: Cell, names: readonly string[]): string {
   const color = hue(names.indexOf(cell.layer));
   return el("rect", { x, y, width, height, rx: 4, fill: color, stroke: color, "fill-opacity": cell.own ? 0 : 0.35, "stroke-width": 1.5, ...(cell.own ? { "stroke-dasharray": "4 2" } : {}) });
 }

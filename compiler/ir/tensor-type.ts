@@ -11,7 +11,7 @@ export function unreachable(value: never): never {
   return bug(`unhandled case ${JSON.stringify(value)}`);
 }
 
-export const roundUp4 = (extent: number): number => Math.ceil(extent / 4) * 4;
+const roundUp4 = (extent: number): number => Math.ceil(extent / 4) * 4;
 
 export const elements = (shape: readonly number[]): number => shape.reduce((product, extent) => product * extent, 1);
 

@@ -58,7 +58,7 @@ export function kernelText(parts: KernelParts): Kernel {
 }
 
 /** Re-indents text by its braces, so that templates need not care. */
-export function indent(text: string, level: number): string {
+function indent(text: string, level: number): string {
   let depth = level;
   return text.split("\n").map((line) => line.trim()).filter((line) => line !== "").map((line) => {
     const closing = /^[}\])]/.test(line) ? 1 : 0;

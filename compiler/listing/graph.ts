@@ -14,7 +14,7 @@ export function listGraph(graph: OpGraph): string {
   return [`graph ${graph.name}${tokens === null ? "" : `, B = ${tokens[0]}, T = ${tokens[1]}`}\n`, columns(rows, [56, 30]), ...outputLines(graph)].join("");
 }
 
-export const valueName = (id: ValueId): string => `v${id}`;
+const valueName = (id: ValueId): string => `v${id}`;
 
 /** What a node does, and to what. */
 function operation({ params }: OpGraph, { op, inputs }: Node): string {

@@ -36,7 +36,7 @@ export interface DeviceHandle {
 }
 
 /** Limits that a compute compiler meets; the adapter's best is requested, because the defaults are far lower. */
-export const LIMITS = [
+const LIMITS = [
   "maxBufferSize", "maxStorageBufferBindingSize", "maxUniformBufferBindingSize", "maxStorageBuffersPerShaderStage", "maxUniformBuffersPerShaderStage",
   "maxBindingsPerBindGroup", "minStorageBufferOffsetAlignment", "minUniformBufferOffsetAlignment", "maxComputeWorkgroupStorageSize",
   "maxComputeInvocationsPerWorkgroup", "maxComputeWorkgroupSizeX", "maxComputeWorkgroupSizeY", "maxComputeWorkgroupSizeZ", "maxComputeWorkgroupsPerDimension",

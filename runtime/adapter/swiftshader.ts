@@ -75,7 +75,7 @@ function dawnPath(): string {
 }
 
 /** Directory of an installed package, or null. Packages need not export their package.json. */
-export function packageRoot(name: string): string | null {
+function packageRoot(name: string): string | null {
   try {
     const entry = require.resolve(name);
     const marker = join("node_modules", ...name.split("/"));

@@ -3,27 +3,11 @@ import { join } from "node:path";
 import type { Dataset, Tokenizer } from "../data/index.ts";
 import { evaluate } from "../evaluate/index.ts";
 import { withOwnFolder } from "../files/folder.ts";
-import type { AdapterName, Session } from "../session.ts";
-import type { Recipe } from "../standalone/schedule.ts";
-import { Diverged, startRun, train, type RunInfo, type StepRecord } from "../train/index.ts";
+import type { Session } from "../session.ts";
+import { Diverged, startRun, train, type StepRecord } from "../train/index.ts";
 import { readFinal, runFolder, writeFinal, type FinalRecord } from "./folder.ts";
 import type { Sessions } from "./sessions.ts";
-
-/** A model to compare, with everything about it that needs no device. */
-export interface Variant {
-  readonly name: string;
-  readonly spec: string;
-  readonly specHash: string;
-  readonly parameters: { readonly unique: number; readonly active: number };
-  readonly macsPerToken: { readonly moeut: number; readonly full: number };
-  readonly seqLen: number;
-  readonly recipe: Recipe;
-  readonly checkpointEvery: number;
-  /** Everything but seed and adapter is the same for all runs of the variant. */
-  readonly info: (seed: number, adapter: AdapterName) => RunInfo;
-  /** Compiles the model and loads it. */
-  readonly open: (purpose: "train" | "generate") => Promise<Session>;
-}
+import type { Variant } from "./variant.ts";
 
 export interface CompareOptions {
   readonly out: string;

@@ -4,7 +4,8 @@ import { messageOf } from "../errors.ts";
 import { generateText } from "../generate/index.ts";
 import { loadWeights, openCheckpoint, readRun } from "../train/index.ts";
 import { writeFinal } from "./folder.ts";
-import { dataOf, firstSoundRun, type CompareHooks, type CompareOptions, type Variant } from "./run.ts";
+import { dataOf, firstSoundRun, type CompareHooks, type CompareOptions } from "./run.ts";
+import type { Variant } from "./variant.ts";
 
 /** Adds to the record of each variant's first sound run what its model writes. @returns false if stopped early */
 export async function takeSamples(options: CompareOptions, hooks: CompareHooks = {}): Promise<boolean> {

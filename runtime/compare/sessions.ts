@@ -1,6 +1,6 @@
 /** Compiled variants, kept open from seed to seed while they are small: compiling takes seconds, on some drivers much longer. */
 import type { Session } from "../session.ts";
-import type { Variant } from "./run.ts";
+import type { Variant } from "./variant.ts";
 
 export interface Sessions {
   /** A session for training and measuring; what an earlier run left in its tensors is still there. */

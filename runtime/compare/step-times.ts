@@ -5,7 +5,8 @@ import type { AdapterName, Session } from "../session.ts";
 import { trainStep } from "../standalone/train-step.ts";
 import { loadCheckpoint, openCheckpoint, readRun } from "../train/index.ts";
 import { readStepTimes, writeStepTimes, type StepTimes } from "./folder.ts";
-import { dataOf, firstSoundRun, type CompareHooks, type CompareOptions, type SoundRun, type Variant } from "./run.ts";
+import { dataOf, firstSoundRun, type CompareHooks, type CompareOptions, type SoundRun } from "./run.ts";
+import type { Variant } from "./variant.ts";
 import type { Sessions } from "./sessions.ts";
 import { median } from "./statistics.ts";
 

@@ -7,7 +7,8 @@ import { differenceOf, isSound } from "./difference.ts";
 import { readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
 import { methodOf } from "./method.ts";
 import type { CompareResults, RunResult, StepSeconds, VariantResult } from "./results.ts";
-import type { RunFailure, Variant } from "./run.ts";
+import type { RunFailure } from "./run.ts";
+import type { Variant } from "./variant.ts";
 import { deviation, mean, median, quantile, type Interval } from "./statistics.ts";
 
 /** What results say about the comparison as a whole. */

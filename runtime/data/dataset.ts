@@ -1,7 +1,7 @@
 import { UserError } from "../errors.ts";
 import { permutation } from "./shuffle.ts";
 import { splitText, type Blocks } from "./split.ts";
-import { loadText, type Text, type TextOptions } from "./text.ts";
+import type { Text } from "./text.ts";
 import { scoredTokens, type Windows } from "./windows.ts";
 
 /** B sequences of T tokens; targets[b, t] follows tokens[b, t]. Row-major. */
@@ -36,12 +36,6 @@ export interface SplitOptions {
   /** Share of the blocks that is held out where the source does not say itself: 0 to train on all, 1 to hold out all. Default 0.05. */
   readonly validationFraction?: number;
 }
-
-export type DataOptions = TextOptions & SplitOptions;
-
-/** Reads a source and splits it: see readSource for what it may be. UserError for whatever is wrong with it. */
-export const loadData = async (source: string | readonly string[], options: DataOptions): Promise<Dataset> =>
-  datasetOf(loadText(source, options), options);
 
 /** Splits a text that is read already. UserError if it is too short. */
 export function datasetOf(text: Text, { seqLen, batch, seed, validationFraction }: SplitOptions): Dataset {

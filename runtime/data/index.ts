@@ -1,7 +1,7 @@
-export { datasetOf, loadData, windowBatches, type Batch, type DataOptions, type Dataset, type ValidationBatch } from "./dataset.ts";
+export { datasetOf, windowBatches, type Dataset, type ValidationBatch } from "./dataset.ts";
 export { measuredText, type MeasuredText } from "./measured.ts";
 export { sharedTokens } from "./overlap.ts";
-export { BUILT_IN, canReadAgain } from "./source.ts";
+export { canReadAgain } from "./source.ts";
 export { splitText } from "./split.ts";
 export { loadText, type Text, type TextOptions } from "./text.ts";
 export { byteTokenizer, decodeText, encodeText, type TokenArray, type Tokenizer } from "./tokenizer.ts";

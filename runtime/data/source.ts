@@ -15,7 +15,7 @@ export interface SourceData {
   readonly notes: readonly string[];
 }
 
-export const BUILT_IN = ["typescript", "scan", ...SCAN_SPLITS.map((split) => `scan:${split}`)];
+const BUILT_IN = ["typescript", "scan", ...SCAN_SPLITS.map((split) => `scan:${split}`)];
 
 /** A built-in name, a file or a glob, or several of the latter two. UserError, naming it, for what cannot be read. */
 export function readSource(source: string | readonly string[]): SourceData {

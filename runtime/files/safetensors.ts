@@ -5,7 +5,7 @@ import { DTYPE_BYTES, HeaderProblem, parseHeader, printHeader, type SafetensorsH
 import { sha256 } from "./sha256.ts";
 import { writeAtomicChunks } from "./write-atomic.ts";
 
-export type { TensorDType, TensorInfo } from "../standalone/safetensors-header.ts";
+export type { TensorInfo } from "../standalone/safetensors-header.ts";
 
 export interface SafetensorsFile extends SafetensorsHeader {
   readonly path: string;

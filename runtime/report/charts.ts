@@ -11,7 +11,7 @@ interface Point {
 }
 
 /** Mean, least and greatest over the seeds at each step where all seeds have a value. */
-export function spread(variant: VariantResult, which: "train_loss" | "validation_loss", scale: number): readonly Point[] {
+function spread(variant: VariantResult, which: "train_loss" | "validation_loss", scale: number): readonly Point[] {
   const curves = variant.runs.filter((run) => run.failed === null).map((run) => new Map(run.curve.map((point) => [point.step, point[which]])));
   return [...(curves[0]?.keys() ?? [])].flatMap((step) => {
     const values = curves.map((curve) => curve.get(step)).filter((x) => x !== undefined && x !== null);
@@ -52,7 +52,7 @@ function window(curves: readonly (readonly Point[])[]): AxisRange {
   return roundRange(least - pad, settled + pad);
 }
 
-export function shortNumber(n: number): string {
+function shortNumber(n: number): string {
   for (const [size, letter] of [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]] as const) if (n >= size) return `${Number((n / size).toPrecision(3))}${letter}`;
   return String(Number(n.toPrecision(3)));
 }

@@ -39,7 +39,7 @@ export interface DataInfo {
   readonly tokens: number;
 }
 
-export const specPath = (folder: string): string => join(folder, "spec.moeut");
+const specPath = (folder: string): string => join(folder, "spec.moeut");
 export const logPath = (folder: string): string => join(folder, "log.jsonl");
 const infoPath = (folder: string): string => join(folder, "run.json");
 

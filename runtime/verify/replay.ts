@@ -19,7 +19,7 @@ export interface Quantity {
 }
 
 /** As fractions of the tensor's greatest entry (logits, layers, gradients), of the number (losses, norm), of the change (weights). */
-export const BOUNDS = { tensors: 1e-4, gradients: 1e-4, losses: 1e-5, gradNorm: 1e-4, change: 5e-3, selections: 0 } as const;
+const BOUNDS = { tensors: 1e-4, gradients: 1e-4, losses: 1e-5, gradNorm: 1e-4, change: 5e-3, selections: 0 } as const;
 
 /** Outputs of "train" that must be readable. */
 export const keptOutputs = ({ applications, selections, halting }: Golden): readonly string[] => {

@@ -1,7 +1,8 @@
 /** Comparisons of bigram models, without a device. */
 import { compareVariants } from "../../runtime/compare/index.ts";
 import type { CompareResults } from "../../runtime/compare/results.ts";
-import type { CompareHooks, CompareOptions, Variant } from "../../runtime/compare/run.ts";
+import type { CompareHooks, CompareOptions } from "../../runtime/compare/run.ts";
+import type { Variant } from "../../runtime/compare/variant.ts";
 import type { About } from "../../runtime/compare/summary.ts";
 import { byteTokenizer } from "../../runtime/data/index.ts";
 import type { RunInfo } from "../../runtime/train/index.ts";

@@ -8,7 +8,7 @@ export const specsIn = (folder: URL): readonly string[] => readdirSync(folder).f
 
 export const readText = (folder: URL, name: string): string => readFileSync(new URL(name, folder), "utf8");
 
-export const reader = (folder: URL): ReadFile => (path) => {
+const reader = (folder: URL): ReadFile => (path) => {
   try {
     return { file: path, text: readText(folder, path) };
   } catch {

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 const root = resolve(import.meta.dirname, "../..");
 
 /** A path in the data folder: $MOEUT_SHARED, or `../shared` beside the repository. */
-export const sharedPath = (...names: readonly string[]): string => join(process.env["MOEUT_SHARED"] ?? resolve(root, "../shared"), ...names);
+const sharedPath = (...names: readonly string[]): string => join(process.env["MOEUT_SHARED"] ?? resolve(root, "../shared"), ...names);
 
 /** The golden folder whose name starts with `prefix`, or null, with the reason on the console. */
 export function goldenFolder(prefix: string): string | null {

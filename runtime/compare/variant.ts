@@ -1,0 +1,20 @@
+/** One side of a comparison. */
+import type { AdapterName, Session } from "../session.ts";
+import type { Recipe } from "../standalone/schedule.ts";
+import type { RunInfo } from "../train/index.ts";
+
+/** A model to compare, with everything about it that needs no device. */
+export interface Variant {
+  readonly name: string;
+  readonly spec: string;
+  readonly specHash: string;
+  readonly parameters: { readonly unique: number; readonly active: number };
+  readonly macsPerToken: { readonly moeut: number; readonly full: number };
+  readonly seqLen: number;
+  readonly recipe: Recipe;
+  readonly checkpointEvery: number;
+  /** Everything but seed and adapter is the same for all runs of the variant. */
+  readonly info: (seed: number, adapter: AdapterName) => RunInfo;
+  /** Compiles the model and loads it. */
+  readonly open: (purpose: "train" | "generate") => Promise<Session>;
+}
