@@ -97,7 +97,7 @@ function damagedJson(bytes: Buffer, d: Dice): Buffer {
     const value: unknown = JSON.parse(bytes.toString("utf8"));
     return Buffer.from(printDamaged(value, d.below(countValues(value)), d));
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error; // no JSON, or nested deeper than our own stack
     return damagedBytes(bytes, d);
   }
 }
