@@ -7,10 +7,11 @@ import { kernelOf } from "./kernel.ts";
 export function writeKernels(plan: LaunchPlan): KernelPlan {
   const kernels: Kernel[] = [];
   const indexOf = createIndex(plan.profile, kernels);
-  const dispatch = ({ work, sizes, grid, ...launch }: PlannedLaunch): Dispatch => ({
-    kernel: indexOf(work), buffers: launch.buffers, sizes: [...sizes, ...grid], workgroups: workgroupsFor(grid), label: launch.label, origin: launch.origin, fused: launch.fused,
-  });
-  const entries = Object.fromEntries(Object.entries(plan.entries).map(([name, launches]) => [name, { dispatches: launches.map(dispatch) }]));
+  const dispatch = ({ work, sizes, grid, buffers, label, origin, fused }: PlannedLaunch): Dispatch =>
+    ({ kernel: indexOf(work), buffers, sizes: [...sizes, ...grid], workgroups: workgroupsFor(grid), label, origin, fused });
+  const entries = Object.fromEntries(
+    Object.entries(plan.entries).map(([name, launches]) => [name, { dispatches: launches.map(dispatch) }]),
+  );
   const { model, profile, buffers, params, tensors, memory } = plan;
   return { model, profile, kernels, buffers, entries, params, tensors, memory };
 }

@@ -2,7 +2,8 @@
 import type { Work } from "../ir/launch.ts";
 import type { Profile } from "../ir/plan.ts";
 import { unreachable } from "../ir/tensor-type.ts";
-import * as attention from "../kernels/attention.ts";
+import { attentionKernel } from "../kernels/attention.ts";
+import * as attentionGrad from "../kernels/attention-grad.ts";
 import { expertMatmulKernel, expertOuterKernel } from "../kernels/expert.ts";
 import * as gather from "../kernels/gather.ts";
 import { matmulKernel } from "../kernels/matmul.ts";
@@ -22,10 +23,10 @@ export function kernelOf(work: Work, profile: Profile): KernelParts {
     case "pointwise": return fused.pointwiseKernel(work.program);
     case "columnSums": return fused.columnSumsKernel(work.program);
     case "columnTotals": return fused.columnTotalsKernel(work.lanes, work.add);
-    case "attention": return attention.attentionKernel(profile, work.perLane, work.relative);
-    case "attentionGradQueries": return attention.attentionGradQueriesKernel(profile, work.perLane, work.relative);
-    case "attentionGradKeys": return attention.attentionGradKeysKernel(profile, work.perLane, work.relative, work.outputs);
-    case "attentionGradBias": return attention.attentionGradBiasKernel(profile);
+    case "attention": return attentionKernel(profile, work.perLane, work.relative);
+    case "attentionGradQueries": return attentionGrad.attentionGradQueriesKernel(profile, work.perLane, work.relative);
+    case "attentionGradKeys": return attentionGrad.attentionGradKeysKernel(profile, work.perLane, work.relative, work.outputs);
+    case "attentionGradBias": return attentionGrad.attentionGradBiasKernel(profile);
     case "random": return randomKernel(work.distribution);
     case "rope": return gather.ropeKernel();
     case "cache": return gather.cacheKernel();

@@ -3,11 +3,16 @@
  * 2024, arXiv:2405.16039). Slots are visited in expert order through `order`, cut into tiles that never straddle two
  * experts; rows are gathered on the way in and scattered on the way out, so every tensor stays in token order.
  *
- *   nn  c[s] = a[s / a_div] · w[g(s)]       nt  c[s] = a[s / a_div] · w[g(s)]ᵀ       outer  w[g] += Σ_{s in g} a[s / a_div]ᵀ · b[s / b_div]
+ *   nn     c[s] = a[s / a_div] · w[g(s)]       nt  c[s] = a[s / a_div] · w[g(s)]ᵀ
+ *   outer  w[g] += Σ_{s in g} a[s / a_div]ᵀ · b[s / b_div]
+ *
+ * Work   2·k·n flops per slot, in either direction; an expert's last tile may be almost empty and costs as much as a full one.
+ * Error  nn, nt: one f32 sum of k products in order of k, k·2⁻²⁴·Σ|a·w|. outer: one of the S slots of an expert in order of
+ *        slots, added to what is there: (S + 1)·2⁻²⁴·Σ|a·b|.
  */
 import type { Profile } from "../ir/plan.ts";
-import { accumulateOuter, accumulateRows, type Epilogue } from "./matmul.ts";
-import { times, write, type KernelParts, type Storage } from "./text.ts";
+import { accumulateOuter, accumulateRows, columnOfLane, type Epilogue } from "./matmul.ts";
+import { times, wgsl, write, type KernelParts, type Storage } from "./text.ts";
 import { team } from "./team.ts";
 
 const TILES: Storage = { name: "tiles", element: "vec4u", access: "read", note: "[tiles] expert, first place in order, slots, 0" };
@@ -15,12 +20,13 @@ const ORDER: Storage = { name: "order", element: "u32", access: "read", note: "[
 
 /** Sizes: n4, k4 in vec4s; a_div slots per row of a. Grid: column tiles × slot tiles. */
 export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilogue: Epilogue): KernelParts {
-  const rows = profile.tileRows;
-  const ops = team(profile, { vec4f: rows });
+  const { lanes, tileRows } = profile;
+  const ops = team(profile, { vec4f: tileRows });
+  const product = `c[s] = a[row of s] w[expert of s]${layout === "nt" ? " transposed" : ""}`;
   return {
     name: `expert_matmul_${layout}`,
-    doc: [`Expert product c[s] = a[row of s] w[expert of s]${layout === "nt" ? " transposed" : ""}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
-      `One team of ${profile.lanes} lanes owns up to ${rows} slots of one expert by ${4 * profile.lanes} columns.`],
+    doc: [`Expert product ${product}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
+      `One team of ${lanes} lanes owns up to ${tileRows} slots of one expert by ${4 * lanes} columns.`],
     sizes: ["n4", "k4", "a_div", ...epilogue.sizes],
     grid: ["column_tiles", "slot_tiles"],
     storage: [
@@ -30,25 +36,35 @@ export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilog
     ],
     enable: ops.enable,
     workgroupSize: ops.lanes,
-    module: `${ops.module}\n${epilogue.finish}`,
-    body: `
-let job = tiles[tile.y];
-if (job.z == 0u) { return; }
-let column = tile.x * ${profile.lanes}u + lane;
-let column_in = min(column, sizes.n4 - 1u);
-let w_base = job.x * sizes.n4 * sizes.k4 * 4u;
-${times(rows, (i) => `let slot${i} = order[job.y + min(${i}u, job.z - 1u)];\nlet a_row${i} = (slot${i} / sizes.a_div) * sizes.k4;\nvar c${i} = vec4f();`)}
-${accumulateRows(layout, profile, "w_base")}
-if (column < sizes.n4) {
-${times(rows, (i) => `if (${i}u < job.z) { finish(slot${i}, column, c${i}); }`)}
-}`,
+    module: wgsl`
+      ${ops.module}
+      ${epilogue.finish}
+    `,
+    body: wgsl`
+      let job = tiles[tile.y];
+      if (job.z == 0u) { return; }
+      ${columnOfLane(profile)}
+      let w_base = job.x * sizes.n4 * sizes.k4 * 4u;
+      ${times(tileRows, slotOfTile)}
+      ${accumulateRows(layout, profile, "w_base")}
+      if (column < sizes.n4) {
+        ${times(tileRows, (i) => `if (${i}u < job.z) { finish(slot${i}, column, c${i}); }`)}
+      }
+    `,
   };
 }
 
+/** The i-th slot of a tile [tileRows], the row of a that it reads, and its four columns of the result. */
+const slotOfTile = (i: number): string => wgsl`
+  let slot${i} = order[job.y + min(${i}u, job.z - 1u)];
+  let a_row${i} = (slot${i} / sizes.a_div) * sizes.k4;
+  var c${i} = vec4f();
+`;
+
 /** Sizes: m rows and n4 columns of each expert's matrix; a_div, b_div slots per row. Grid: column tiles × row tiles × experts. */
 export function expertOuterKernel(profile: Profile): KernelParts {
-  const rows = profile.tileRows;
-  const ops = team(profile, { vec4f: rows / 4, u32: 1 });
+  const { tileRows } = profile;
+  const ops = team(profile, { vec4f: tileRows / 4, u32: 1 });
   return {
     name: "expert_outer",
     doc: ["Weight gradient of an expert product: c[g] += sum over slots s of expert g of a[row of s] (outer) b[row of s].",
@@ -65,18 +81,26 @@ export function expertOuterKernel(profile: Profile): KernelParts {
     enable: ops.enable,
     workgroupSize: ops.lanes,
     module: ops.module,
-    body: `
-let range = ranges[tile.z];
-if (range.y == 0u) { return; }
-let m4 = sizes.m / 4u;
-let row0 = tile.y * ${rows}u;
-let column = tile.x * ${profile.lanes}u + lane;
-let column_in = min(column, sizes.n4 - 1u);
-${times(rows, (i) => `var c${i} = vec4f();`)}
-${accumulateOuter(profile, "range.y", "slot / sizes.a_div", (row) => row, [{ name: "b_row", element: "u32" }], "let slot = order[range.x + k_in];\nlet b_row = slot / sizes.b_div;")}
-if (column < sizes.n4) {
-let c_base = tile.z * sizes.m * sizes.n4 + column;
-${times(rows, (i) => `if (row0 + ${i}u < sizes.m) { let at = c_base + (row0 + ${i}u) * sizes.n4; c[at] = c[at] + c${i}; }`)}
-}`,
+    body: wgsl`
+      let range = ranges[tile.z];
+      if (range.y == 0u) { return; }
+      let m4 = sizes.m / 4u;
+      let row0 = tile.y * ${tileRows}u;
+      ${columnOfLane(profile)}
+      ${times(tileRows, (i) => `var c${i} = vec4f();`)}
+      ${accumulateOuter(profile, "range.y", "slot / sizes.a_div", (row) => row, { name: "b_row", prepare: ROWS_OF_SLOT })}
+      if (column < sizes.n4) {
+        let c_base = tile.z * sizes.m * sizes.n4 + column;
+        ${times(tileRows, (i) => `if (row0 + ${i}u < sizes.m) { ${addTo(`c_base + (row0 + ${i}u) * sizes.n4`, `c${i}`)} }`)}
+      }
+    `,
   };
 }
+
+/** The slot at this lane's place in the expert's run [range.y], and the row of b that it reads. */
+const ROWS_OF_SLOT = wgsl`
+  let slot = order[range.x + k_in];
+  let b_row = slot / sizes.b_div;
+`;
+
+const addTo = (place: string, value: string): string => `let at = ${place}; c[at] = c[at] + ${value};`;

@@ -1,9 +1,13 @@
-/** Moves by index: table lookups and their gradient, scores of chosen experts, rotary positions, key/value caches. */
+/**
+ * Moves by index: table lookups and their gradient, scores of chosen experts, rotary positions, key/value caches.
+ *
+ * Error  with u = 2⁻²⁴: none for what is only moved. scatter_rows: one f32 sum in order of slots, added to what is there, of the S rows
+ *        that used a table row: S·u·Σ|rows|. rope: two products and a sum of the channel x and its partner y, with rounded factors:
+ *        4u·(|x| + |y|).
+ */
 import type { Epilogue } from "./matmul.ts";
-import { read, write, type KernelParts } from "./text.ts";
+import { numbered, oneEach, read, wgsl, write, type KernelParts } from "./text.ts";
 import { WIDTH } from "./tiles.ts";
-
-const ELEMENT = `let i = tile * ${WIDTH}u + lane;`;
 
 /** Sizes: rows, n4. One invocation per vec4 of the result. */
 export const gatherRowsKernel = (epilogue: Epilogue): KernelParts => ({
@@ -13,11 +17,12 @@ export const gatherRowsKernel = (epilogue: Epilogue): KernelParts => ({
   storage: [read("table", "vec4f", "[V, n]"), read("row_of", "u32", "[rows]"), ...epilogue.storage],
   workgroupSize: WIDTH,
   module: epilogue.finish,
-  body: `${ELEMENT}
-if (i >= sizes.rows * sizes.n4) { return; }
-let row = i / sizes.n4;
-let column = i % sizes.n4;
-finish(row, column, table[row_of[row] * sizes.n4 + column]);`,
+  body: wgsl`
+    ${oneEach("i", "sizes.rows * sizes.n4")}
+    let row = i / sizes.n4;
+    let column = i % sizes.n4;
+    finish(row, column, table[row_of[row] * sizes.n4 + column]);
+  `,
 });
 
 /** Sizes: groups, n4. One invocation per vec4 of the table: adds the rows of its group in sorted order. */
@@ -25,15 +30,17 @@ export const scatterRowsKernel = (): KernelParts => ({
   name: "scatter_rows",
   doc: ["Gradient of a table lookup: each table row collects the rows that used it, in order."],
   sizes: ["groups", "n4"],
-  storage: [read("rows", "vec4f", "[slots, n]"), read("order", "u32", "[slots] slots sorted by table row"), read("ranges", "vec2u", "[groups] first place, slots"), write("table", "vec4f", "[V, n], added to")],
+  storage: [read("rows", "vec4f", "[slots, n]"), read("order", "u32", "[slots] slots sorted by table row"),
+    read("ranges", "vec2u", "[groups] first place, slots"), write("table", "vec4f", "[V, n], added to")],
   workgroupSize: WIDTH,
-  body: `${ELEMENT}
-if (i >= sizes.groups * sizes.n4) { return; }
-let range = ranges[i / sizes.n4];
-let column = i % sizes.n4;
-var sum = vec4f();
-for (var place = range.x; place < range.x + range.y; place++) { sum += rows[order[place] * sizes.n4 + column]; }
-table[i] = table[i] + sum;`,
+  body: wgsl`
+    ${oneEach("i", "sizes.groups * sizes.n4")}
+    let range = ranges[i / sizes.n4];
+    let column = i % sizes.n4;
+    var sum = vec4f();
+    for (var place = range.x; place < range.x + range.y; place++) { sum += rows[order[place] * sizes.n4 + column]; }
+    table[i] = table[i] + sum;
+  `,
 });
 
 /** Sizes: rows, stride, k. One invocation per chosen entry. */
@@ -43,9 +50,10 @@ export const gatherLastKernel = (): KernelParts => ({
   sizes: ["rows", "stride", "k"],
   storage: [read("scores", "f32", "[rows, stride]"), read("selection", "u32", "[rows, k]"), write("chosen", "f32", "[rows, k]")],
   workgroupSize: WIDTH,
-  body: `${ELEMENT}
-if (i >= sizes.rows * sizes.k) { return; }
-chosen[i] = scores[(i / sizes.k) * sizes.stride + selection[i]];`,
+  body: wgsl`
+    ${oneEach("i", "sizes.rows * sizes.k")}
+    chosen[i] = scores[(i / sizes.k) * sizes.stride + selection[i]];
+  `,
 });
 
 /** Sizes: rows, stride, k. One invocation per entry of the result. */
@@ -55,13 +63,14 @@ export const scatterLastKernel = (): KernelParts => ({
   sizes: ["rows", "stride", "k"],
   storage: [read("chosen", "f32", "[rows, k]"), read("selection", "u32", "[rows, k]"), write("scattered", "f32", "[rows, stride]")],
   workgroupSize: WIDTH,
-  body: `${ELEMENT}
-if (i >= sizes.rows * sizes.stride) { return; }
-let first = (i / sizes.stride) * sizes.k;
-let column = i % sizes.stride;
-var value = 0.0;
-for (var j = first; j < first + sizes.k; j++) { value = select(value, chosen[j], selection[j] == column); }
-scattered[i] = value;`,
+  body: wgsl`
+    ${oneEach("i", "sizes.rows * sizes.stride")}
+    let first = (i / sizes.stride) * sizes.k;
+    let column = i % sizes.stride;
+    var value = 0.0;
+    for (var j = first; j < first + sizes.k; j++) { value = select(value, chosen[j], selection[j] == column); }
+    scattered[i] = value;
+  `,
 });
 
 /**
@@ -75,19 +84,20 @@ export const ropeKernel = (): KernelParts => ({
   storage: [read("x", "f32", "[rows, stride]"), read("cosine", "f32", "[seq_len, half]"), read("sine", "f32", "[seq_len, half]"),
     read("position", "u32", "[1]"), write("rotated", "f32", "[rows, stride]")],
   workgroupSize: WIDTH,
-  body: `${ELEMENT}
-if (i >= sizes.rows * sizes.stride) { return; }
-let channel = i % sizes.stride;
-if (channel >= 2u * sizes.half) {
-rotated[i] = x[i];
-return;
-}
-let row = i / sizes.stride;
-let low = channel < sizes.half;
-let angle = (position[0] + (row / sizes.heads) % sizes.positions) * sizes.half + select(channel - sizes.half, channel, low);
-let partner = x[select(i - sizes.half, i + sizes.half, low)];
-let turn = select(-sine[angle], sine[angle], low != (sizes.forward == 1u));
-rotated[i] = x[i] * cosine[angle] + partner * turn;`,
+  body: wgsl`
+    ${oneEach("i", "sizes.rows * sizes.stride")}
+    let channel = i % sizes.stride;
+    if (channel >= 2u * sizes.half) {
+      rotated[i] = x[i];
+      return;
+    }
+    let row = i / sizes.stride;
+    let low = channel < sizes.half;
+    let angle = (position[0] + (row / sizes.heads) % sizes.positions) * sizes.half + select(channel - sizes.half, channel, low);
+    let partner = x[select(i - sizes.half, i + sizes.half, low)];
+    let turn = select(-sine[angle], sine[angle], low != (sizes.forward == 1u));
+    rotated[i] = x[i] * cosine[angle] + partner * turn;
+  `,
 });
 
 /** Sizes: n4 (all vec4s of x), row4 (vec4s per position), capacity. One invocation per vec4. */
@@ -97,9 +107,11 @@ export const cacheKernel = (): KernelParts => ({
   sizes: ["n4", "row4", "capacity"],
   storage: [read("x", "vec4f", "[T, H, Dh]"), read("position", "u32", "[1]"), write("cache", "vec4f", "[capacity, H, Dh]")],
   workgroupSize: WIDTH,
-  body: `${ELEMENT}
-let at = position[0] * sizes.row4 + i;
-if (i < sizes.n4 && at < sizes.capacity * sizes.row4) { cache[at] = x[i]; }`,
+  body: wgsl`
+    ${numbered("i")}
+    let at = position[0] * sizes.row4 + i;
+    if (i < sizes.n4 && at < sizes.capacity * sizes.row4) { cache[at] = x[i]; }
+  `,
 });
 
 /** Sizes: n4. Adds a gradient contribution that no contraction could add itself. */
@@ -109,6 +121,8 @@ export const addToKernel = (): KernelParts => ({
   sizes: ["n4"],
   storage: [read("x", "vec4f", "[n]"), write("sum", "vec4f", "[n]")],
   workgroupSize: WIDTH,
-  body: `${ELEMENT}
-if (i < sizes.n4) { sum[i] = sum[i] + x[i]; }`,
+  body: wgsl`
+    ${numbered("i")}
+    if (i < sizes.n4) { sum[i] = sum[i] + x[i]; }
+  `,
 });

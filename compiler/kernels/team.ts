@@ -3,7 +3,7 @@
  * Kernels are written once in terms of `share` and the reductions; the profile decides what carries the values.
  */
 import type { Profile } from "../ir/plan.ts";
-import { times } from "./text.ts";
+import { times, wgsl } from "./text.ts";
 
 export interface SharedVar {
   readonly name: string;
@@ -17,56 +17,71 @@ export interface Team {
   readonly module: string;
 }
 
-/**
- * Runs `body` for each lane index 0 … limit−1 (uniform), with the variables' values at that lane.
- * @param take WGSL of a variable's value at the current lane  @param q WGSL of the current lane index
- */
-export function share(
-  profile: Profile, vars: readonly SharedVar[], limit: string, body: (take: (name: string) => string, q: string) => string,
-): string {
+/** @param take WGSL of a variable's value at the current lane  @param q WGSL of the current lane's index */
+export type SharedBody = (take: (name: string) => string, q: string) => string;
+
+/** The exchange [lanes]: `body` for each lane 0 … limit−1 (uniform), with the variables' values at that lane. */
+export function share(profile: Profile, vars: readonly SharedVar[], limit: string, body: SharedBody): string {
   switch (profile.exchange) {
-    case "shuffle":
-      return `for (var q = 0u; q < ${limit}; q++) {\n${body((name) => `subgroupShuffle(${name}, q)`, "q")}\n}`;
-    case "broadcast":
-      return times(profile.lanes, (i) => `if (${i}u < ${limit}) {\n${body((name) => `subgroupBroadcast(${name}, ${i}u)`, `${i}u`)}\n}`);
-    case "workgroup": {
-      const slot = (name: string): string => {
-        const { element } = vars.find((v) => v.name === name)!;
-        return `shared_${element}[${vars.filter((v) => v.element === element).findIndex((v) => v.name === name)}]`;
-      };
-      const publish = vars.map((v) => `${slot(v.name)}[lane] = ${v.name};`).join("\n");
-      return `${publish}\nworkgroupBarrier();\nfor (var q = 0u; q < ${limit}; q++) {\n${body((name) => `${slot(name)}[q]`, "q")}\n}\nworkgroupBarrier();`;
-    }
+    case "shuffle": return wgsl`
+      for (var q = 0u; q < ${limit}; q++) {
+        ${body((name) => `subgroupShuffle(${name}, q)`, "q")}
+      }
+    `;
+    case "broadcast": return times(profile.lanes, (i) => wgsl`
+      if (${i}u < ${limit}) {
+        ${body((name) => `subgroupBroadcast(${name}, ${i}u)`, `${i}u`)}
+      }
+    `);
+    case "workgroup": return wgsl`
+      ${vars.map(({ name }) => `${slotOf(vars, name)}[lane] = ${name};`).join("\n")}
+      workgroupBarrier();
+      for (var q = 0u; q < ${limit}; q++) {
+        ${body((name) => `${slotOf(vars, name)}[q]`, "q")}
+      }
+      workgroupBarrier();
+    `;
   }
+}
+
+/** Workgroup memory [lanes] of a variable: those of one type have a row each in one array. */
+function slotOf(vars: readonly SharedVar[], name: string): string {
+  const { element } = vars.find((v) => v.name === name)!;
+  return `shared_${element}[${vars.filter((v) => v.element === element).findIndex((v) => v.name === name)}]`;
 }
 
 /** @param sharedVars the most variables that one `share` of this kernel carries, per element type */
 export function team(profile: Profile, sharedVars: Partial<Record<SharedVar["element"], number>>): Team {
-  if (profile.exchange !== "workgroup") return { lanes: profile.lanes, enable: "enable subgroups;", module: SUBGROUP_REDUCTIONS };
+  const { lanes } = profile;
+  if (profile.exchange !== "workgroup") return { lanes, enable: "enable subgroups;", module: SUBGROUP_REDUCTIONS };
   const arrays = Object.entries(sharedVars).map(([element, count]) =>
-    `var<workgroup> shared_${element}: array<array<${element}, ${profile.lanes}>, ${count}>;`);
-  return { lanes: profile.lanes, enable: "", module: [...arrays, workgroupReductions(profile.lanes)].join("\n") };
+    `var<workgroup> shared_${element}: array<array<${element}, ${lanes}>, ${count}>;`);
+  return { lanes, enable: "", module: [...arrays, workgroupReductions(lanes)].join("\n") };
 }
 
-const SUBGROUP_REDUCTIONS = `
-fn team_sum(x: f32, lane: u32) -> f32 { return subgroupAdd(x); }
-fn team_max(x: f32, lane: u32) -> f32 { return subgroupMax(x); }`;
+/** In an order that the driver chooses; [lanes] → a number that all lanes have. */
+const SUBGROUP_REDUCTIONS = wgsl`
+  fn team_sum(x: f32, lane: u32) -> f32 { return subgroupAdd(x); }
+  fn team_max(x: f32, lane: u32) -> f32 { return subgroupMax(x); }
+`;
 
-const workgroupReductions = (lanes: number): string => `
-var<workgroup> reduced: array<f32, ${lanes}>;
-fn team_sum(x: f32, lane: u32) -> f32 {
-  reduced[lane] = x;
-  workgroupBarrier();
-  var sum = 0.0;
-  for (var i = 0u; i < ${lanes}u; i++) { sum += reduced[i]; }
-  workgroupBarrier();
-  return sum;
-}
-fn team_max(x: f32, lane: u32) -> f32 {
-  reduced[lane] = x;
-  workgroupBarrier();
-  var greatest = reduced[0];
-  for (var i = 1u; i < ${lanes}u; i++) { greatest = max(greatest, reduced[i]); }
-  workgroupBarrier();
-  return greatest;
-}`;
+/** In order of the lanes; [lanes] → a number that all lanes have. */
+const workgroupReductions = (lanes: number): string => wgsl`
+  var<workgroup> reduced: array<f32, ${lanes}>;
+  fn team_sum(x: f32, lane: u32) -> f32 {
+    reduced[lane] = x;
+    workgroupBarrier();
+    var sum = 0.0;
+    for (var i = 0u; i < ${lanes}u; i++) { sum += reduced[i]; }
+    workgroupBarrier();
+    return sum;
+  }
+  fn team_max(x: f32, lane: u32) -> f32 {
+    reduced[lane] = x;
+    workgroupBarrier();
+    var greatest = reduced[0];
+    for (var i = 1u; i < ${lanes}u; i++) { greatest = max(greatest, reduced[i]); }
+    workgroupBarrier();
+    return greatest;
+  }
+`;

@@ -1,5 +1,6 @@
-/** How every kernel's text is put together: header comment, sizes, bindings, body. */
+/** How every kernel's text is put together: header comment, sizes, bindings, functions, main. */
 import type { Kernel } from "../ir/plan.ts";
+import { WIDTH } from "./tiles.ts";
 
 export interface Storage {
   readonly name: string;
@@ -32,42 +33,62 @@ export interface KernelParts {
  * with the grid.
  */
 export function kernelText(parts: KernelParts): Kernel {
-  const width = Math.max(...parts.storage.map((s) => s.name.length + s.element.length));
-  const bindings = parts.storage.map((s, i) => {
-    const space = s.access === "read" ? "read>      " : "read_write>";
-    return `@group(0) @binding(${i + 1}) var<storage, ${space} ${s.name}: array<${s.element}>;${" ".repeat(width - s.name.length - s.element.length)} // ${s.note}`;
-  });
   const { grid = ["n_tiles"] } = parts;
   const sizes = [...parts.sizes, ...grid];
-  const wgsl = [
-    ...parts.doc.map((line) => `// ${line}`.trimEnd()),
-    ...(parts.enable ? [parts.enable] : []),
-    `struct Sizes { ${sizes.map((name) => `${name}: u32`).join(", ")} }`,
-    "@group(0) @binding(0) var<uniform> sizes: Sizes;",
-    ...bindings,
-    ...(parts.module?.trim() ? [indent(parts.module, 0)] : []),
-    "",
-    `@compute @workgroup_size(${parts.workgroupSize})`,
-    "fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {",
-    indent(tileOfGroup(grid), 1),
-    indent(parts.body, 1),
-    "}",
-    "",
-  ].join("\n");
-  return { name: parts.name, wgsl, access: parts.storage.map((s) => s.access) };
+  const head = wgsl`
+    ${parts.doc.map((line) => `// ${line}`).join("\n")}
+    ${parts.enable ?? ""}
+    struct Sizes { ${sizes.map((name) => `${name}: u32`).join(", ")} }
+    @group(0) @binding(0) var<uniform> sizes: Sizes;
+    ${bindings(parts.storage)}
+    ${parts.module ?? ""}
+  `;
+  const main = wgsl`
+    @compute @workgroup_size(${parts.workgroupSize})
+    fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+      ${tileOfGroup(grid)}
+      ${parts.body}
+    }
+  `;
+  return { name: parts.name, wgsl: `${head}\n\n${main}\n`, access: parts.storage.map((s) => s.access) };
 }
 
-/** Re-indents text by its braces, so that templates need not care. */
-function indent(text: string, level: number): string {
-  let depth = level;
-  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "").map((line) => {
-    const closing = /^[}\])]/.test(line) ? 1 : 0;
-    const out = "  ".repeat(Math.max(0, depth - closing)) + line;
-    const code = line.replace(/\/\/.*$/, "");
-    depth += code.split("{").length - code.split("}").length;
-    return out;
+/** The uniform block is binding 0; the types of the others end in one column, so that the notes stand below each other. */
+function bindings(storage: readonly Storage[]): string {
+  const width = Math.max(...storage.map((s) => s.name.length + s.element.length));
+  return storage.map(({ name, element, access, note }, i) => {
+    const space = access === "read" ? "read>      " : "read_write>";
+    const gap = " ".repeat(width - name.length - element.length);
+    return `@group(0) @binding(${i + 1}) var<storage, ${space} ${name}: array<${element}>;${gap} // ${note}`;
   }).join("\n");
 }
+
+/**
+ * A template laid out as it will be emitted: begins at column 0 however deep it stands in the source, and has no empty lines. A value
+ * of several lines is nested as deep as the line on which it stands.
+ */
+export function wgsl(strings: TemplateStringsArray, ...values: readonly (string | number)[]): string {
+  const text = strings.reduce((before, after, i) => before + nested(`${values[i - 1]}`, before) + after);
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const depth = Math.min(...lines.map(depthOf));
+  return lines.map((line) => line.slice(depth).trimEnd()).join("\n");
+}
+
+const depthOf = (line: string): number => line.search(/\S|$/);
+
+const nested = (value: string, before: string): string => {
+  const line = before.slice(before.lastIndexOf("\n") + 1);
+  return value.replaceAll("\n", `\n${" ".repeat(depthOf(line))}`);
+};
+
+/** Number of this invocation, where each has a job of its own. */
+export const numbered = (name: string): string => `let ${name} = tile * ${WIDTH}u + lane;`;
+
+/** The same, for `count` jobs: invocations beyond the last are done. */
+export const oneEach = (name: string, count: string): string => wgsl`
+  ${numbered(name)}
+  if (${name} >= ${count}) { return; }
+`;
 
 export const times = (n: number, line: (i: number) => string, separator = "\n"): string =>
   Array.from({ length: n }, (_, i) => line(i)).join(separator);
@@ -75,7 +96,7 @@ export const times = (n: number, line: (i: number) => string, separator = "\n"):
 /** WebGPU's limit for each dimension of a launch. */
 const MAX_GROUPS = 65535;
 
-/** Workgroups for a grid of tiles: a row of them, folded into as many rows as the limit demands. The last row may be too long by a few. */
+/** Workgroups for a grid of tiles: a row of them, folded into as many rows as the limit demands. The last may be too long by a few. */
 export function workgroupsFor(grid: readonly number[]): readonly [number, number, number] {
   const tiles = Math.max(1, grid.reduce((product, extent) => product * extent, 1));
   const rows = Math.ceil(tiles / MAX_GROUPS);
@@ -86,9 +107,18 @@ export function workgroupsFor(grid: readonly number[]): readonly [number, number
 function tileOfGroup(grid: readonly string[]): string {
   const number = "group.x + group.y * groups.x";
   const [x, y, z] = grid.map((name) => `sizes.${name}`);
-  if (y === undefined) return `let tile = ${number};\nif (tile >= ${x}) { return; }`;
+  if (y === undefined) {
+    return wgsl`
+      let tile = ${number};
+      if (tile >= ${x!}) { return; }
+    `;
+  }
   const [place, beyond] = z === undefined
     ? [`vec2u(number % ${x}, number / ${x})`, `tile.y >= ${y}`]
     : [`vec3u(number % ${x}, number / ${x} % ${y}, number / ${x} / ${y})`, `tile.z >= ${z}`];
-  return `let number = ${number};\nlet tile = ${place};\nif (${beyond}) { return; }`;
+  return wgsl`
+    let number = ${number};
+    let tile = ${place!};
+    if (${beyond!}) { return; }
+  `;
 }

@@ -13,7 +13,10 @@ export const rowsPerGroup = (profile: Profile): number => Math.max(4, profile.la
 
 /** Registers and text stay bounded, however wide a head is. */
 const MAX_PER_LANE = 8;
-/** vec4s of a head that each lane holds; of a wider head it holds those of one channel tile, and each channel tile has a team that computes the scores anew. */
+/**
+ * vec4s of a head that each lane holds; of a wider head it holds those of one channel tile, and each channel tile has a team that computes
+ * the scores anew.
+ */
 export const vectorsPerLane = (profile: Profile, c4: number): number => Math.min(MAX_PER_LANE, Math.ceil(c4 / profile.lanes));
 /** Teams that share the channels of a head. */
 export const channelTiles = (profile: Profile, c4: number): number => Math.ceil(c4 / (profile.lanes * vectorsPerLane(profile, c4)));
