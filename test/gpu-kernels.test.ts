@@ -4,6 +4,9 @@ import { emitOne } from "../compiler/graph/builder.ts";
 import { attention, expertMatmul, gatherLast, gatherRows, matmul, random, rope, sum, topK, type Layout } from "../compiler/graph/dsl.ts";
 import type { OpGraph, ValueId } from "../compiler/ir/graph.ts";
 import { channels, paddedAxes, plain } from "../compiler/ir/tensor-type.ts";
+import { normalize } from "../compiler/3-graph/norm.ts";
+import { softmax } from "../compiler/3-graph/softmax.ts";
+import type { BuildState } from "../compiler/3-graph/state.ts";
 import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
 import type { AdapterKind } from "../runtime/adapter/index.ts";
 import { createRandom } from "../runtime/standalone/random.ts";
@@ -63,7 +66,16 @@ async function checkSums(run: Run, graph: OpGraph, roundings: Readonly<Record<st
   for (const [name, n] of Object.entries(roundings)) expectWithin(got[name]!, want[name]!, (i) => n * U * sizes[name]![i]!, name);
 }
 
-const numbers = (count: number, next: (i: number) => number): number[] => Array.from({ length: count }, (_, i) => next(i));
+const numbers = <T>(count: number, next: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => next(i));
+interface RowFacts { readonly size: number; readonly deviation: number; readonly reach: number }
+
+/** Of a row: mean|x|, its standard deviation, and how far the lowest entry is below the greatest. */
+function rowFacts(x: readonly number[]): RowFacts {
+  const mean = (f: (value: number) => number): number => x.reduce((sum, value) => sum + f(value), 0) / x.length;
+  const centre = mean((value) => value);
+  return { size: mean(Math.abs), deviation: Math.sqrt(mean((value) => (value - centre) ** 2)), reach: Math.max(...x) - Math.min(...x) };
+}
+
 const randomBelow = (count: number, limit: number): number[] => numbers(count, (i) => createRandom(9, "choice").uint32(i) % limit);
 
 describe.each(RUNS)("$kind, profile $profile", (run) => {
@@ -129,6 +141,33 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
         return { first: sum(b, "first", x, 0), middle: sum(b, "middle", x, 1), rows: sum(b, "rows", x, 2) };
       });
       await checkSums(run, graph, { first: shape[0]!, middle: shape[1]!, rows: shape[2]! + 3 });
+    });
+  });
+
+  /** The bounds that compiler/6-codegen/fused.ts states. */
+  describe("norms and softmax of rows", () => {
+    const ROWS = [
+      { why: "two columns", rows: 3, n: 2, scale: 1, shift: 0 },
+      { why: "odd columns, more rows than a workgroup", rows: 130, n: 37, scale: 1, shift: 0 },
+      { why: "a mean far above the deviation", rows: 5, n: 412, scale: 1, shift: 100 },
+      { why: "scores far apart", rows: 9, n: 155, scale: 30, shift: 0 },
+    ];
+    /** Without weights, a norm asks nothing of the builders' state but the graph. */
+    const norm = (b: ProbeBuilder, kind: "rmsnorm" | "layernorm", x: ValueId): ValueId =>
+      normalize({ b } as unknown as BuildState, kind, { kind, affine: false, eps: 1e-5 }, x);
+    test.each(ROWS)("$why: [$rows, $n]", async ({ rows, n, scale, shift }) => {
+      const graph = probeGraph((b) => {
+        const x = b.param(channels([rows, n]));
+        return { rms: norm(b, "rmsnorm", x), layer: norm(b, "layernorm", x), p: softmax(b, "p", x) };
+      });
+      const x = numbers(rows * n, (i) => Math.fround(shift + scale * Math.sin(12.9898 * i)));
+      const { got, want } = await runBoth(run, graph, {}, { p0: x });
+      const facts = numbers(rows, (row) => rowFacts(x.slice(row * n, (row + 1) * n)));
+      const of = (i: number): RowFacts => facts[Math.floor(i / n)]!;
+      const mean = (i: number): number => (n + 6) * of(i).size / of(i).deviation;
+      expectWithin(got["rms"]!, want["rms"]!, (i) => (n / 2 + 10) * U * Math.abs(want["rms"]![i]!), "rms");
+      expectWithin(got["layer"]!, want["layer"]!, (i) => (mean(i) + (n / 2 + 12) * Math.abs(want["layer"]![i]!)) * U, "layer");
+      expectWithin(got["p"]!, want["p"]!, (i) => (2 * (6 + 5 * of(i).reach) + n + 8) * U * want["p"]![i]!, "softmax");
     });
   });
 

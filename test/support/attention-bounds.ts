@@ -1,7 +1,6 @@
 /**
- * How far float32 attention may be from the exact one, from the roundings of each step. For query t of a head, with
- * u = 2⁻²⁴ and S keys: scores are off by at most (Dh + 4)·u·Σ|q·k|; WGSL lets exp(x) be off by 3 + 2|x| units in the last place (2u each), and
- * the denominator is a sum of S such terms. So each p has a relative error of at most `relative(t)`.
+ * How far float32 attention may be from the exact one, from the roundings of each step: what compiler/kernels/attention.ts and
+ * attention-grad.ts state, with their r as `relative`, m as `reach` and A as `absDelta`.
  */
 export interface AttentionDims { readonly B: number; readonly T: number; readonly H: number; readonly Dh: number }
 type Tensor = Float64Array; // [B, T, H, Dh]
