@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import { compileModel } from "../compiler/compile.ts";
 import type { Profile } from "../compiler/ir/plan.ts";
+import { times, wgsl } from "../compiler/kernels/text.ts";
 import { layer, model, scheduleOf } from "./support/models.ts";
 import { D, dense, mha, moe, switchhead, T, V } from "./support/odd-models.ts";
 
@@ -26,4 +27,21 @@ test.each(CASES)("$name, $profile.name", async ({ name, label, profile }) => {
   const launch = entries["train"]!.dispatches.find((dispatch) => dispatch.label === label);
   expect(launch, `no launch is labelled ${label}`).toBeDefined();
   await expect(kernels[launch!.kernel]!.wgsl).toMatchFileSnapshot(`kernels/${name}.${profile.name}.wgsl`);
+});
+
+test("a template begins at column 0 and nests the lines of its values; what is empty leaves no line", () => {
+  const loop = wgsl`
+      for (;;) {
+        ${times(2, (i) => `a${i}();`)}
+
+        ${""}
+      }
+  `;
+  expect(wgsl`
+    if (x) { ${"y();"} }
+    {
+      ${loop}
+    }
+  `).toBe("if (x) { y(); }\n{\n  for (;;) {\n    a0();\n    a1();\n  }\n}");
+  expect(wgsl`${""}`).toBe("");
 });

@@ -2,8 +2,9 @@
  * The update after all micro-batches: global gradient norm, finiteness, clipping, AdamW (Loshchilov & Hutter 2019,
  * arXiv:1711.05101) as PyTorch computes it, and gradients back to zero. A gradient that is not finite skips the update.
  *
- * Error  with u = 2⁻²⁴. The norm is a root of sums of squares, by run, by parameter and of all: a share of (n + 4)/2·u where one run has n
- *        vec4s and the others are short. AdamW: some ten roundings of each weight's step and one of the weight.
+ * Error  with u = 2⁻²⁴. Squares are added up in runs of n vec4s, then the P runs of a parameter, then N parameters, all in order, and the
+ *        root halves the share: ((n + P + N)/2 + 11)·u·norm. AdamW, for given m and v: 35·u of the step (WGSL's sqrt is good to 9u, its
+ *        division to 5u, and there are two and three of them) and 2·u of the weight.
  */
 import { oneEach, read, wgsl, write, type KernelParts } from "./text.ts";
 import { METRICS_WORDS, WIDTH } from "./tiles.ts";

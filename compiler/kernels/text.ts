@@ -90,6 +90,7 @@ export const oneEach = (name: string, count: string): string => wgsl`
   if (${name} >= ${count}) { return; }
 `;
 
+/** `line` for 0 … n−1, below each other: how loops over registers are written. */
 export const times = (n: number, line: (i: number) => string, separator = "\n"): string =>
   Array.from({ length: n }, (_, i) => line(i)).join(separator);
 
