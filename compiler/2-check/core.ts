@@ -1,6 +1,7 @@
 /** What is said about depth: how a recurrent core is entered, and when tokens leave it. */
 import type { CoreSpec, CoreState, HaltingSpec, PassEmbeddingSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
+import { unreachable } from "../ir/tensor-type.ts";
 import { ACT, CORE, GRAVES, NORMAL, SINUSOIDAL } from "./language.ts";
 import { own } from "./own.ts";
 import { type BuildContext, child, kindName, read, type Settings } from "./settings.ts";
@@ -42,10 +43,16 @@ export function buildHalting(settings: Settings, fallback: Span, context: BuildC
   if (settings.broken) return "broken";
   const span = settings.span ?? fallback;
   if (settings.kind === null || settings.kind.name === "none") return null;
-  if (settings.kind.name === "graves") {
-    const fields = read(settings, GRAVES, context);
-    return fields === null ? "broken" : { kind: "graves", span, ...fields };
+  const kind = settings.kind.name as HaltingSpec["kind"];
+  switch (kind) {
+    case "act": {
+      const fields = read(settings, ACT, context);
+      return fields === null ? "broken" : { kind, span, ...fields };
+    }
+    case "graves": {
+      const fields = read(settings, GRAVES, context);
+      return fields === null ? "broken" : { kind, span, ...fields };
+    }
+    default: return unreachable(kind);
   }
-  const fields = read(settings, ACT, context);
-  return fields === null ? "broken" : { kind: "act", span, ...fields };
 }

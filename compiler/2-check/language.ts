@@ -4,9 +4,14 @@
  * of its kind. What comes from a paper names it: `[@glu]` is a row of sources.ts.
  */
 import { ACTIVATIONS, NORM_READERS, ROUTER_SCORES } from "../ir/model-spec.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, HaltingSpec, NormSpec } from "../ir/model-spec.ts";
+import type { Kind } from "./field.ts";
 import { block, choice, flag, groups, int, kind, modelName, nothing, number, numbers, plainBlock, pointwise, set } from "./field.ts";
 
 const WIDE = 1_048_576;
+
+/** A row for each kind that a spec may have: one that is missing is a type error. */
+type Kinds<K extends string> = Readonly<Record<K, Kind>>;
 
 // ---- parts of a layer
 
@@ -19,7 +24,7 @@ const NORM_FIELDS = {
 const normKinds = <F>(name: string, fields: F) => ({
   layernorm: kind("Over channels: mean 0, variance 1 [@layernorm].", [`${name} layernorm { eps 1e-6  affine false }`], fields),
   rmsnorm: kind("Over channels: mean square 1 [@rmsnorm].", [`${name} rmsnorm { eps 1e-6  affine true }`], fields),
-});
+} satisfies Kinds<NormSpec["kind"]>);
 
 export const ROPE = kind("Rotary positions on the first channels of each head, paired by halves [@rope].", ["rope rotary { fraction 0.5  base 10_000 }"], {
   fraction: number({ default: 0.5, min: 0, max: 1, open: true, doc: "part of the head width that is rotated, rounded down to an even number of channels [@neox]" }),
@@ -72,7 +77,7 @@ export const MUTUAL_INFORMATION = kind("Routers are to be sure of each token and
   ...BIAS_RATE,
 });
 
-const BALANCE_BLOCK = block("Load balancing term.", "none", { none: nothing("No term."), entropy: ENTROPY, load: LOAD, bias: BIAS, mutual_information: MUTUAL_INFORMATION });
+const BALANCE_BLOCK = block("Load balancing term.", "none", { none: nothing("No term."), entropy: ENTROPY, load: LOAD, bias: BIAS, mutual_information: MUTUAL_INFORMATION } satisfies Kinds<BalanceSpec["kind"] | "bias" | "none">);
 
 const ROUTED = { router: plainBlock(ROUTER), balance: BALANCE_BLOCK };
 
@@ -116,7 +121,7 @@ export const MOA = kind("Mixture of attention heads: each token chooses experts,
   ...SCORES,
 }, { ...POSITIONS, ...ROUTED });
 
-const ATTENTION_BLOCK = block("Attention.", "mha", { mha: MHA, switchhead: SWITCHHEAD, moa: MOA });
+const ATTENTION_BLOCK = block("Attention.", "mha", { mha: MHA, switchhead: SWITCHHEAD, moa: MOA } satisfies Kinds<AttentionSpec["kind"]>);
 
 const GLU = flag({ default: false, doc: "activation(gate · x) times (up · x), three maps instead of two [@glu]: silu is SwiGLU, gelu GEGLU, relu ReGLU" });
 const ACTIVATION = pointwise(ACTIVATIONS, { default: "relu", doc: "nonlinearity between the two projections; relu2 is the square of relu [@primer], gelu_tanh gelu by tanh [@gelu], silu x · sigmoid(x) [@silu]" });
@@ -141,7 +146,7 @@ export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed
   n_shared: int({ default: 0, min: 0, max: WIDE, unit: "experts", doc: "experts that every token visits, beside the routed ones: one dense block of n_shared · expert_size channels [@deepseek_moe]" }),
 }, ROUTED);
 
-const FEED_FORWARD_BLOCK = block("Feed-forward part.", "dense", { dense: DENSE, moe: MOE });
+const FEED_FORWARD_BLOCK = block("Feed-forward part.", "dense", { dense: DENSE, moe: MOE } satisfies Kinds<FeedForwardSpec["kind"]>);
 
 // ---- norms
 
@@ -160,7 +165,7 @@ const LAYER_NORM_FIELDS = {
 const LAYER_NORMS = {
   layernorm: kind("Over channels: mean 0, variance 1 [@layernorm].", ["norm layernorm at peri { eps 1e-6  affine false }", "norm layernorm on v, feed_forward"], LAYER_NORM_FIELDS),
   rmsnorm: kind("Over channels: mean square 1 [@rmsnorm].", ["norm rmsnorm at pre { eps 1e-6  affine true }", "norm rmsnorm on q, k"], LAYER_NORM_FIELDS),
-};
+} satisfies Kinds<NormSpec["kind"]>;
 const LAYER_NORM_BLOCK = block("The layer's two norms (attention and feed-forward) and where they stand.", "layernorm", LAYER_NORMS);
 export const LAYER_NORM = LAYER_NORMS.layernorm;
 
@@ -271,7 +276,9 @@ export const MODEL = kind("One model.", ["model small { vocab_size 256  seq_len 
   embedding: plainBlock(EMBEDDING),
   head: plainBlock(HEAD),
   core: plainBlock(CORE),
-  halting: block("Tokens may leave the core, or the stack, before its end.", "none", { none: nothing("Every token goes through the whole stack."), act: ACT, graves: GRAVES }),
+  halting: block("Tokens may leave the core, or the stack, before its end.", "none", {
+    none: nothing("Every token goes through the whole stack."), act: ACT, graves: GRAVES,
+  } satisfies Kinds<HaltingSpec["kind"] | "none">),
   train: TRAIN_BLOCK,
 });
 

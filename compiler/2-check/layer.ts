@@ -1,8 +1,9 @@
 /** Settings of one layer → LayerSpec. Everything that can be seen by looking at one layer is proved here. */
 import { plural } from "../diagnostics/entry.ts";
 import type { Span } from "../ir/source.ts";
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormSpec, RelativeSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormPreset, NormSpec, RelativeSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
 import { PRESETS } from "../ir/norm-placement.ts";
+import { unreachable } from "../ir/tensor-type.ts";
 import { BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
 import { own } from "./own.ts";
 import { type BuildContext, child, kindName, placeOf, read, type Settings } from "./settings.ts";
@@ -19,10 +20,12 @@ export function buildLayer(name: string, settings: Settings, context: LayerConte
   const attention = buildAttention(child(settings, "attention"), context);
   const feedForward = buildFeedForward(child(settings, "feed_forward"), context);
   if (fields === null || norm === null || attention === null || feedForward === null) return null;
-  // A dense block has no router: at peri it would read the bare residual stream.
-  const placement = norm.placement ?? PRESETS[feedForward.kind === "moe" ? "peri" : "pre"];
+  const placement = norm.placement ?? PRESETS[USUAL_PLACEMENT[feedForward.kind]];
   return { name, span: context.layerSpan, norm: norm.norm, placement, residualScale: fields.residual_scale, attention, feedForward };
 }
+
+/** A dense block has no router: at peri it would read the bare residual stream. */
+const USUAL_PLACEMENT: Readonly<Record<FeedForwardSpec["kind"], NormPreset>> = { dense: "pre", moe: "peri" };
 
 function buildLayerNorm(settings: Settings, context: BuildContext): { readonly norm: NormSpec; readonly placement: LayerSpec["placement"] | null } | null {
   const fields = read(settings, LAYER_NORM, context);
@@ -50,17 +53,27 @@ export function buildNorm(settings: Settings, fallback: NormSpec | null, context
 
 function buildAttention(settings: Settings, context: LayerContext): AttentionSpec | null {
   const span = settings.span ?? context.layerSpan;
-  const kind = kindName(settings, LAYER.blocks["attention"]!);
-  if (kind === "moa") return buildMoa(settings, span, context);
-  if (kind === "mha") {
-    const fields = read(settings, MHA, context);
-    const heads = buildHeads(settings, fields, context);
-    if (fields === null || heads === null) return null;
-    const headsPerKey = fields.n_heads / (fields.n_kv_heads ?? fields.n_heads);
-    if (Number.isInteger(headsPerKey)) return { kind: "mha", span, ...heads, gate: fields.gate, headsPerKey };
-    context.report.report("uneven-kv-heads", placeOf(settings, "n_kv_heads", context.layerSpan), { nHeads: fields.n_heads, nKvHeads: fields.n_kv_heads! });
-    return null;
+  const kind = kindName(settings, LAYER.blocks["attention"]!) as AttentionSpec["kind"];
+  switch (kind) {
+    case "mha": return buildMha(settings, span, context);
+    case "switchhead": return buildSwitchhead(settings, span, context);
+    case "moa": return buildMoa(settings, span, context);
+    default: return unreachable(kind);
   }
+}
+
+function buildMha(settings: Settings, span: Span, context: LayerContext): AttentionSpec | null {
+  const fields = read(settings, MHA, context);
+  const heads = buildHeads(settings, fields, context);
+  if (fields === null || heads === null) return null;
+  const headsPerKey = fields.n_heads / (fields.n_kv_heads ?? fields.n_heads);
+  if (Number.isInteger(headsPerKey)) return { kind: "mha", span, ...heads, gate: fields.gate, headsPerKey };
+  const place = placeOf(settings, "n_kv_heads", context.layerSpan);
+  context.report.report("uneven-kv-heads", place, { nHeads: fields.n_heads, nKvHeads: fields.n_kv_heads! });
+  return null;
+}
+
+function buildSwitchhead(settings: Settings, span: Span, context: LayerContext): AttentionSpec | null {
   const fields = read(settings, SWITCHHEAD, context);
   const heads = buildHeads(settings, fields, context);
   const routed = buildRouted(settings, fields, 2, context);
@@ -133,11 +146,21 @@ function buildRelative(settings: Settings, context: BuildContext): RelativeSpec 
 
 function buildFeedForward(settings: Settings, context: LayerContext): FeedForwardSpec | null {
   const span = settings.span ?? context.layerSpan;
-  if (kindName(settings, LAYER.blocks["feed_forward"]!) === "dense") {
-    const fields = read(settings, DENSE, context);
-    const dFf = fields?.d_ff ?? (context.dModel === null ? null : 4 * context.dModel);
-    return fields === null || dFf === null ? null : { kind: "dense", span, dFf, activation: fields.activation, bias: fields.bias, glu: fields.glu };
+  const kind = kindName(settings, LAYER.blocks["feed_forward"]!) as FeedForwardSpec["kind"];
+  switch (kind) {
+    case "dense": return buildDense(settings, span, context);
+    case "moe": return buildMoe(settings, span, context);
+    default: return unreachable(kind);
   }
+}
+
+function buildDense(settings: Settings, span: Span, context: LayerContext): FeedForwardSpec | null {
+  const fields = read(settings, DENSE, context);
+  const dFf = fields?.d_ff ?? (context.dModel === null ? null : 4 * context.dModel);
+  return fields === null || dFf === null ? null : { kind: "dense", span, dFf, activation: fields.activation, bias: fields.bias, glu: fields.glu };
+}
+
+function buildMoe(settings: Settings, span: Span, context: LayerContext): FeedForwardSpec | null {
   const fields = read(settings, MOE, context);
   const routed = buildRouted(settings, fields, 4, context);
   if (fields === null || routed === null) return null;

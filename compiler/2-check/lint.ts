@@ -4,6 +4,7 @@ import type { Reporter } from "../diagnostics/index.ts";
 import type { AttentionSpec, FeedForwardSpec, FnSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 import { placementText } from "../ir/norm-placement.ts";
 import type { Span } from "../ir/source.ts";
+import { unreachable } from "../ir/tensor-type.ts";
 import { firstHole, valuesTried } from "./choose-function.ts";
 import type { FieldValue } from "./field.ts";
 import { scopeAt } from "./functions.ts";
@@ -32,8 +33,15 @@ function lintDepth({ core, halting }: ModelSpec, { root }: ModelTree, report: Re
   if (halting === null) return;
   const { threshold } = halting;
   const place = (field: string): Span => placeOf(child(root, "halting"), field, halting.span);
-  if (halting.kind === "act" && threshold < 0.5) report.report("halting-collapse", place("threshold"), { threshold });
-  if (halting.kind === "graves" && 1 / (1 + Math.exp(-halting.bias)) > threshold) report.report("early-halting", place("bias"), { bias: halting.bias, threshold });
+  switch (halting.kind) {
+    case "act":
+      if (threshold < 0.5) report.report("halting-collapse", place("threshold"), { threshold });
+      return;
+    case "graves":
+      if (1 / (1 + Math.exp(-halting.bias)) > threshold) report.report("early-halting", place("bias"), { bias: halting.bias, threshold });
+      return;
+    default: unreachable(halting);
+  }
 }
 
 function lintStack(model: ModelSpec, tree: ModelTree, report: Reporter): void {
@@ -78,7 +86,7 @@ function lintLayer(layer: LayerSpec, tree: ModelTree, report: Reporter): void {
 }
 
 function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedForwardSpec, tree: ModelTree, report: Reporter): void {
-  if (spec.kind !== "moe" && spec.kind !== "switchhead" && spec.kind !== "moa") return;
+  if (!("router" in spec)) return;
   const block = child(tree.layers.find((l) => l.name === layer.name.split(".")[0])!.settings, part);
   const balance = child(block, "balance").span;
   if (spec.nExperts === 1 && balance !== null && (spec.balance !== null || spec.router.loadBiasRate !== null)) report.report("idle-balance", balance, { nExperts: 1 });

@@ -23,7 +23,16 @@ interface Site extends AttentionSite {
 
 /** @returns what is added to the residual stream, [B, T, D] */
 export function attention(s: BuildState, name: string, spec: AttentionSpec, inputs: BlockInputs, site: number): ValueId {
-  if (spec.kind === "moa") return mixtureOfHeads(s, name, spec, inputs, site);
+  switch (spec.kind) {
+    case "mha":
+    case "switchhead": return ordinaryHeads(s, name, spec, inputs, site);
+    case "moa": return mixtureOfHeads(s, name, spec, inputs, site);
+  }
+}
+
+type Ordinary = Extract<AttentionSpec, { kind: "mha" | "switchhead" }>;
+
+function ordinaryHeads(s: BuildState, name: string, spec: Ordinary, inputs: BlockInputs, site: number): ValueId {
   const at: Site = { s, name, spec, inputs, site, routes: routeBoth(s, name, spec, inputs, site) };
   const q = turn(at, "q", project(at, "q"));
   const k = cached(at, "k", turn(at, "k", project(at, "k")));
@@ -33,7 +42,7 @@ export function attention(s: BuildState, name: string, spec: AttentionSpec, inpu
   return output(at, z!);
 }
 
-function routeBoth(s: BuildState, name: string, spec: AttentionSpec, inputs: BlockInputs, site: number): Site["routes"] {
+function routeBoth(s: BuildState, name: string, spec: Ordinary, inputs: BlockInputs, site: number): Site["routes"] {
   if (spec.kind !== "switchhead") return {};
   const routes: Partial<Record<"v" | "o", Routing>> = {};
   for (const side of ["v", "o"] as const) {

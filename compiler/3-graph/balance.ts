@@ -15,12 +15,17 @@ import { informationLoss } from "./mutual-information.ts";
 import { logSumExp } from "./softmax.ts";
 import type { BalanceTerm, BuildState } from "./state.ts";
 
+/** Whether a term goes by how often each expert was chosen, or by the distributions alone. */
+const READS_CHOICES: Readonly<Record<BalanceTerm["kind"], boolean>> = { entropy: false, load: true };
+
 /** Keeps one application's routing for `balanceLoss`. */
-export function recordBalance(s: BuildState, key: string, spec: BalanceSpec, distribution: ValueId, selection: ValueId): void {
-  const term = s.balance.get(key) ?? { key, spec, topK: shapeOf(s.b, selection).at(-1)!, distributions: [], choices: [] };
+export function recordBalance(
+  s: BuildState, key: string, kind: BalanceTerm["kind"], spec: BalanceSpec, distribution: ValueId, selection: ValueId,
+): void {
+  const term = s.balance.get(key) ?? { key, kind, spec, topK: shapeOf(s.b, selection).at(-1)!, distributions: [], choices: [] };
   s.balance.set(key, term);
   term.distributions.push(distribution);
-  if (spec.kind === "load") term.choices.push(chosenOnes(s, key, distribution, selection));
+  if (READS_CHOICES[kind]) term.choices.push(chosenOnes(s, key, distribution, selection));
 }
 
 /** 1 where an expert was chosen, 0 elsewhere; like the distribution. */
@@ -68,9 +73,12 @@ function termLoss(s: BuildState, term: BalanceTerm): ValueId {
   const loads = term.distributions.map((p) => sumPositions(s, term, p));
   const counts = term.choices.map((c) => sumPositions(s, term, c));
   const { length } = loads;
-  const one = (load: ValueId, count: ValueId | undefined, nApplications: number, nShares: number): ValueId => term.spec.kind === "load"
-    ? evenness(s, term, load, count!, nApplications, nShares)
-    : negativeEntropy(s, term, load, nApplications, nShares);
+  const one = (load: ValueId, count: ValueId | undefined, nApplications: number, nShares: number): ValueId => {
+    switch (term.kind) {
+      case "entropy": return negativeEntropy(s, term, load, nApplications, nShares);
+      case "load": return evenness(s, term, load, count!, nApplications, nShares);
+    }
+  };
   if (!term.spec.passes) return addAll(s, `${term.key}.balance`, loads.map((load, i) => one(load, counts[i], 1, length)));
   return one(addAll(s, `${term.key}.load`, loads), counts.length === 0 ? undefined : addAll(s, `${term.key}.counts`, counts), length, 1);
 }

@@ -4,6 +4,7 @@ import { shapeOf } from "../graph/builder.ts";
 import { add, constant, input, mul, rsqrt, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { NormSpec } from "../ir/model-spec.ts";
+import { NORM_PARTS } from "../parameters/parameters.ts";
 import { vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
 
@@ -13,14 +14,22 @@ import type { BuildState } from "./state.ts";
  * @param name prefix of the parameters: "a.norm_attention"
  */
 export function normalize(s: BuildState, name: string, norm: NormSpec, x: ValueId): ValueId {
-  const centered = norm.kind === "layernorm" ? center(s, name, x) : x;
+  const centered = numerator(s, name, norm.kind, x);
   const inverse = inverseDeviation(s, name, norm.eps, centered);
   const scaled = mul(input(0), input(1));
   if (!norm.affine) return map(s.b, name, scaled, [centered, inverse]);
   const rank = shapeOf(s.b, x).length;
   const weight = vector(s, `${name}.weight`, rank);
-  if (norm.kind === "rmsnorm") return map(s.b, name, mul(scaled, input(2)), [centered, inverse, weight]);
+  if (!NORM_PARTS[norm.kind].includes("bias")) return map(s.b, name, mul(scaled, input(2)), [centered, inverse, weight]);
   return map(s.b, name, add(mul(scaled, input(2)), input(3)), [centered, inverse, weight, vector(s, `${name}.bias`, rank)]);
+}
+
+/** What is divided by its own root mean square. */
+function numerator(s: BuildState, name: string, kind: NormSpec["kind"], x: ValueId): ValueId {
+  switch (kind) {
+    case "layernorm": return center(s, name, x);
+    case "rmsnorm": return x;
+  }
 }
 
 function center(s: BuildState, name: string, x: ValueId): ValueId {

@@ -5,6 +5,7 @@ import { simplify } from "../expr/simplify.ts";
 import { add, constant, div, input, select, sigmoid, tanh } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { BalanceSpec, RouterSpec } from "../ir/model-spec.ts";
+import { unreachable } from "../ir/tensor-type.ts";
 import { recordBalance, recordLoad, recordZLoss } from "./balance.ts";
 import { choose } from "./choice.ts";
 import type { Score } from "./choice.ts";
@@ -63,12 +64,27 @@ export function route(s: BuildState, at: RouterSite, x: ValueId, { topK, router,
   const score = scoreOf(router, logits, distribution);
   const ranked = byBias ? biased(s, name, score) : typeof router.score === "string" ? logits : map(s.b, `${name}.ranked`, score.expr, [score.of]);
   const selection = choose(s, at, ranked, score, topK, router);
-  if (isTrain && balance?.kind === "mutual_information") recordInformation(s, name, balance.weight, { logits, distribution: distribution!, weight: skip?.weight ?? null });
-  else if (isTrain && balance !== null) recordBalance(s, name, balance, distribution!, selection);
+  if (isTrain && balance !== null) record(s, at, balance, { logits, distribution: distribution!, selection });
   if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
   if (isTrain && router.zLoss > 0) recordZLoss(s, name, router.zLoss, logits);
   const gates = chosenScores(s, name, score, selection);
   return { selection, gates: router.weight === "renormalized" ? renormalize(s, name, gates, router.sumEps) : gates };
+}
+
+interface Choice {
+  readonly logits: ValueId;
+  readonly distribution: ValueId;
+  readonly selection: ValueId;
+}
+
+/** Keeps what the objective of balance needs of this application. */
+function record(s: BuildState, { name, skip }: RouterSite, balance: BalanceSpec, { logits, distribution, selection }: Choice): void {
+  switch (balance.kind) {
+    case "mutual_information": return recordInformation(s, name, balance.weight, { logits, distribution, weight: skip?.weight ?? null });
+    case "entropy":
+    case "load": return recordBalance(s, name, balance.kind, balance, distribution, selection);
+    default: return unreachable(balance.kind);
+  }
 }
 
 function scoreOf(router: RouterSpec, logits: ValueId, distribution: ValueId | null): Score {

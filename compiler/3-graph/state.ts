@@ -14,6 +14,7 @@ import type { Entry } from "./entry.ts";
 /** One router's balance objective: the routing distributions of its layer's applications, as they come. */
 export interface BalanceTerm {
   readonly key: string;
+  readonly kind: Exclude<BalanceSpec["kind"], "mutual_information">;
   readonly spec: BalanceSpec;
   readonly topK: number;
   /** Softmax of the router logits, [B, T, E] or [B, T, H, E], per application. */

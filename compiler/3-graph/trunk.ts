@@ -1,5 +1,6 @@
 /** From tokens to the final residual stream: what stands in front of the core, its passes, what stands behind it. */
 import type { ValueId } from "../ir/graph.ts";
+import type { HaltingSpec } from "../ir/model-spec.ts";
 import { passSites } from "../stack/passes.ts";
 import { openCore } from "./core.ts";
 import { gravesPasses } from "./graves.ts";
@@ -22,8 +23,15 @@ export function trunk(s: BuildState): ValueId {
     sites, ...openCore(s, core, applySites(s, range(0, first), embedded)),
     layers: (pass, x, halted = null) => applySites(s, sites[pass]!, x, halted),
   };
-  const state = halting === null ? everyPass(passes) : halting.kind === "act" ? haltingPasses(s, halting, passes) : gravesPasses(s, halting, passes);
-  return applySites(s, range(end, schedule.length), state);
+  return applySites(s, range(end, schedule.length), halting === null ? everyPass(passes) : countedPasses(s, halting, passes));
+}
+
+/** Passes that tokens decide about. */
+function countedPasses(s: BuildState, halting: HaltingSpec, passes: Passes): ValueId {
+  switch (halting.kind) {
+    case "act": return haltingPasses(s, halting, passes);
+    case "graves": return gravesPasses(s, halting, passes);
+  }
 }
 
 const everyPass = ({ sites, start, enter, layers }: Passes): ValueId => sites.reduce((state, _, pass) => layers(pass, enter(pass, state)), start);

@@ -33,7 +33,11 @@ export function countMacs(model: ModelSpec, seqLen: number = model.seqLen): MacC
 /** Per token: a decision in front of every pass (application, without a core); under `act` not of the first. */
 function haltingMacs({ halting, core, schedule, dModel }: ModelSpec): number {
   const passes = core?.passes ?? schedule.length;
-  return halting === null ? 0 : halting.kind === "graves" ? passes * dModel : (passes - 1) * dModel * (dModel + 2);
+  switch (halting?.kind) {
+    case undefined: return 0;
+    case "graves": return passes * dModel;
+    case "act": return (passes - 1) * dModel * (dModel + 2);
+  }
 }
 
 /** Per token: what is injected is mapped once, the state in every pass. */
@@ -50,16 +54,21 @@ export function attentionMacs(attention: AttentionSpec, D: number, T: number, co
   const pairs = convention === "moeut" ? T * T : visiblePairs(attention, T);
   const relative = convention === "moeut" || attention.relative === null ? 0 : width * (2 * attention.relative.reach + 1) * T;
   const products = 2 * width * pairs + relative;
-  if (attention.kind === "mha") {
-    const gate = convention === "full" && attention.gate === "sigmoid" ? H * D * T : 0;
-    return products + 2 * D * (width + keyWidth(attention)) * T + gate;
+  switch (attention.kind) {
+    case "mha": {
+      const gate = convention === "full" && attention.gate === "sigmoid" ? H * D * T : 0;
+      return products + 2 * D * (width + keyWidth(attention)) * T + gate;
+    }
+    case "moa": {
+      const { nExperts: E, topK: K, router } = attention;
+      return K * products + 2 * (K + 1) * D * width * T + T * routerMacs(E, router, D);
+    }
+    case "switchhead": {
+      const { nExperts: E, topK: K, router, on } = attention;
+      const routers = routerNames(on).length * T * routerMacs(E * (convention === "full" ? H : 1), router, D);
+      return products + (on.length * K + 4 - on.length) * D * width * T + on.length * width * K * T + routers;
+    }
   }
-  const { nExperts: E, topK: K, router } = attention;
-  if (attention.kind === "moa") return K * products + 2 * (K + 1) * D * width * T + T * routerMacs(E, router, D);
-  const { on } = attention;
-  const n = on.length;
-  const routers = routerNames(on).length * T * routerMacs(E * (convention === "full" ? H : 1), router, D);
-  return products + (n * K + 4 - n) * D * width * T + n * width * K * T + routers;
 }
 
 /** Queries and keys that see each other: all T² in an encoder, fewer with a window. */
@@ -74,5 +83,8 @@ const routerMacs = (outputs: number, { hidden }: RouterSpec, D: number): number 
 /** Per token. */
 export function feedForwardMacs(ff: FeedForwardSpec, D: number): number {
   const maps = ff.glu ? 3 : 2;
-  return ff.kind === "dense" ? maps * D * ff.dFf : maps * D * ff.expertSize * (ff.topK + ff.nShared) + routerMacs(ff.nExperts, ff.router, D);
+  switch (ff.kind) {
+    case "dense": return maps * D * ff.dFf;
+    case "moe": return maps * D * ff.expertSize * (ff.topK + ff.nShared) + routerMacs(ff.nExperts, ff.router, D);
+  }
 }

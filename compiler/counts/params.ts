@@ -2,7 +2,7 @@
  * Parameters of a model, tensor by tensor, written from the definitions and not from the graph: a test holds the two
  * against each other.
  */
-import type { AttentionSpec, CoreSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, RouterSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RouterSpec } from "../ir/model-spec.ts";
 
 export interface TensorCount {
   /** "a.attention.q", "embedding", "head.bias" */
@@ -67,11 +67,13 @@ export const attentionHasNorm = ({ placement: { stands, readers }, attention }: 
 
 /** The same for the experts or the dense block, and the router. */
 export const feedForwardHasNorm = ({ placement: { stands, readers }, feedForward }: LayerSpec): boolean =>
-  stands === "after" || readers.includes("feed_forward") || (feedForward.kind === "moe" && feedForward.router.input === "norm");
+  stands === "after" || readers.includes("feed_forward") || ("router" in feedForward && feedForward.router.input === "norm");
+
+const LEARNED_BY_NORM: Readonly<Record<NormSpec["kind"], readonly string[]>> = { layernorm: ["weight", "bias"], rmsnorm: ["weight"] };
 
 function normTensors(name: string, norm: NormSpec | null, D: number): TensorCount[] {
   if (norm === null || !norm.affine) return [];
-  return norm.kind === "layernorm" ? [tensor(`${name}.weight`, [D]), tensor(`${name}.bias`, [D])] : [tensor(`${name}.weight`, [D])];
+  return LEARNED_BY_NORM[norm.kind].map((part) => tensor(`${name}.${part}`, [D]));
 }
 
 export const injectsByMaps = ({ inject }: CoreSpec): boolean => inject === "concat" || inject === "gate";
@@ -85,18 +87,23 @@ function coreTensors({ core, dModel: D }: ModelSpec): TensorCount[] {
   return [...maps, ...bias, ...learned];
 }
 
+/** Whether tokens may halt before anything has been done to them. */
+const DECIDES_FIRST: Readonly<Record<HaltingSpec["kind"], boolean>> = { act: false, graves: true };
+
 /** Layers that decide in front of a pass over the core, or of an application where there is none: all of them under `graves`, all but the first under `act`. */
 function decidingLayers({ halting, core, schedule }: ModelSpec): ReadonlySet<number> {
   if (halting === null) return new Set();
   const [first, length, end] = core === null ? [0, 1, schedule.length] : [core.first, core.length, core.first + core.length * core.passes];
-  const decides = (site: number): boolean => site >= first && site < end && (site - first) % length === 0 && (site > first || halting.kind === "graves");
+  const decides = (site: number): boolean => site >= first && site < end && (site - first) % length === 0 && (site > first || DECIDES_FIRST[halting.kind]);
   return new Set(schedule.filter((_, index) => decides(index)).map((site) => site.layer));
 }
 
 function haltingTensors(layer: string, { halting, dModel: D }: ModelSpec): TensorCount[] {
   const name = `${layer}.halting`;
-  if (halting!.kind === "graves") return [tensor(`${name}.stop`, [1, D]), tensor(`${name}.stop.bias`, [1])];
-  return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
+  switch (halting!.kind) {
+    case "graves": return [tensor(`${name}.stop`, [1, D]), tensor(`${name}.stop.bias`, [1])];
+    case "act": return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
+  }
 }
 
 function routerTensors(name: string, outputs: number, { router: { hidden, hasBias, loadBiasRate } }: Routed, D: number): TensorCount[] {
@@ -130,7 +137,7 @@ function attentionTensors(name: string, attention: AttentionSpec, D: number): Te
 }
 
 /** Channels of all heads of keys, or of values. */
-export const keyWidth = (attention: AttentionSpec): number => (attention.nHeads / (attention.kind === "mha" ? attention.headsPerKey : 1)) * attention.dHead;
+export const keyWidth = (attention: AttentionSpec): number => (attention.nHeads / ("headsPerKey" in attention ? attention.headsPerKey : 1)) * attention.dHead;
 
 /** One router per position that is routed: queries and output are chosen at the destination, keys and values at the source. */
 export function routerNames(on: readonly string[]): readonly ("v" | "o")[] {

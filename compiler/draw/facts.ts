@@ -29,30 +29,48 @@ export function attentionPart({ attention, placement }: LayerSpec): Part {
     ...(relative === null ? [] : [`learned positions, reach ${relative.reach}`]),
     ...(qkNorm === null ? [] : [`q, k: ${qkNorm.kind}`]),
     ...(window === null ? [] : [`window ${window}`]), ...(causal ? [] : ["sees both sides"]),
-    ...(attention.kind === "mha" ? (attention.gate === "none" ? [] : ["sigmoid gate per head"]) : []),
+    ...("gate" in attention && attention.gate === "sigmoid" ? ["sigmoid gate per head"] : []),
   ];
-  if (attention.kind === "mha") {
-    return { title: "attention mha", facts, combs: [], router: null, reads: reads(placement, { ...QKV, ...(attention.gate === "none" ? {} : { gate: "norm" }) }) };
+  switch (attention.kind) {
+    case "mha": {
+      const gate: Readers = attention.gate === "none" ? {} : { gate: "norm" };
+      return { title: "attention mha", facts, combs: [], router: null, reads: reads(placement, { ...QKV, ...gate }) };
+    }
+    case "moa": {
+      const { nExperts: n, topK: k, router } = attention;
+      return {
+        title: "attention moa", facts: [...facts, ...balancing(attention)], combs: [{ label: "q, o", n, k }], router: routing(router),
+        reads: reads(placement, { ...QKV, router: readerOf(router, "v") }),
+      };
+    }
+    case "switchhead": {
+      const { nExperts: n, topK: k, router } = attention;
+      return {
+        title: "attention switchhead", facts: [...facts, "experts per head", ...balancing(attention)], router: routing(router),
+        combs: attention.on.map((p) => ({ label: p, n, k })), reads: reads(placement, { ...QKV, routers: readerOf(router, "v") }),
+      };
+    }
   }
-  const { nExperts: n, topK: k, router } = attention;
-  const routed = routing(router);
-  if (attention.kind === "moa") return { title: "attention moa", facts: [...facts, ...balancing(attention)], combs: [{ label: "q, o", n, k }], router: routed, reads: reads(placement, { ...QKV, router: readerOf(router, "v") }) };
-  const combs = attention.on.map((p) => ({ label: p, n, k }));
-  return {
-    title: "attention switchhead", facts: [...facts, "experts per head", ...balancing(attention)], combs, router: routed,
-    reads: reads(placement, { ...QKV, routers: readerOf(router, "v") }),
-  };
 }
 
 export function feedForwardPart({ feedForward: ff, placement }: LayerSpec): Part {
   const activation = [nameOf(ff.activation), ...(ff.glu ? ["gated (glu)"] : [])];
-  if (ff.kind === "dense") return { title: "feed_forward dense", facts: [`width ${ff.dFf}`, ...activation, ff.bias ? "biases" : "no biases"], combs: [], router: null, reads: reads(placement, { input: "feed_forward" }) };
-  const { nExperts: n, topK: k, expertSize, nShared, router } = ff;
-  return {
-    title: "feed_forward moe", facts: [`experts of ${expertSize}`, ...activation, ...(ff.bias === false ? [] : [ff.bias === true ? "biases" : "biases, one of the output"]), ...(nShared === 0 ? [] : [`${nShared} more for every token`]), ...balancing(ff)],
-    combs: [{ label: "", n, k }], router: routing(router),
-    reads: reads(placement, { experts: "feed_forward", router: readerOf(router, "feed_forward") }),
-  };
+  switch (ff.kind) {
+    case "dense": return {
+      title: "feed_forward dense", facts: [`width ${ff.dFf}`, ...activation, ff.bias ? "biases" : "no biases"], combs: [], router: null,
+      reads: reads(placement, { input: "feed_forward" }),
+    };
+    case "moe": {
+      const { nExperts: n, topK: k, expertSize, nShared, router } = ff;
+      const biases = ff.bias === false ? [] : [ff.bias === true ? "biases" : "biases, one of the output"];
+      const shared = nShared === 0 ? [] : [`${nShared} more for every token`];
+      return {
+        title: "feed_forward moe", facts: [`experts of ${expertSize}`, ...activation, ...biases, ...shared, ...balancing(ff)],
+        combs: [{ label: "", n, k }], router: routing(router),
+        reads: reads(placement, { experts: "feed_forward", router: readerOf(router, "feed_forward") }),
+      };
+    }
+  }
 }
 
 /** Names of what reads, each with the word of `norm … on` that decides what it reads; "norm" if it reads the norm whatever is named. */

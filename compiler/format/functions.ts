@@ -20,8 +20,8 @@ function inLayer(layer: LayerSpec, change: Change): LayerSpec {
   const activated = { ...feedForward, activation: changed(feedForward.activation) };
   return {
     ...layer,
-    attention: attention.kind === "mha" ? attention : { ...attention, router: inRouter(attention.router) },
-    feedForward: activated.kind === "moe" ? { ...activated, router: inRouter(activated.router) } : activated,
+    attention: "router" in attention ? { ...attention, router: inRouter(attention.router) } : attention,
+    feedForward: "router" in activated ? { ...activated, router: inRouter(activated.router) } : activated,
   };
 }
 

@@ -44,7 +44,15 @@ const printNorm = (norm: NormSpec | null, name = "norm"): string =>
 function printHalting(halting: HaltingSpec | null): string {
   if (halting === null) return "halting none";
   const { kind, threshold, weight } = halting;
-  return `halting ${kind} { ${fields({ threshold, weight, ...(kind === "graves" ? { bias: halting.bias } : {}) })} }`;
+  return `halting ${kind} { ${fields({ threshold, weight, ...ownFields(halting) })} }`;
+}
+
+/** Of a kind of halting alone. */
+function ownFields(halting: HaltingSpec): Readonly<Record<string, Shown>> {
+  switch (halting.kind) {
+    case "act": return {};
+    case "graves": return { bias: halting.bias };
+  }
 }
 
 function printCore(core: CoreSpec | null): string[] {
@@ -80,26 +88,28 @@ function printAttention(attention: AttentionSpec): string[] {
   const positions = `${printRope(rope, dHead)}  positions ${relative === null ? "none" : `relative { ${fields({ max: relative.reach })} }`}`;
   const heads = `${fields({ n_heads: nHeads, d_head: dHead })}  ${positions}`;
   const scores = `${printNorm(qkNorm, "qk_norm")}  ${fields({ window: window ?? 0, causal })}`;
-  if (attention.kind === "mha") {
-    return ["    attention mha {", `      ${heads}`, `      ${scores}`, `      ${fields({ n_kv_heads: nHeads / attention.headsPerKey, gate: attention.gate })}`, "    }"];
-  }
-  if (attention.kind === "moa") {
-    return [
+  switch (attention.kind) {
+    case "mha": return [
+      "    attention mha {",
+      `      ${heads}`, `      ${scores}`,
+      `      ${fields({ n_kv_heads: nHeads / attention.headsPerKey, gate: attention.gate })}`,
+      "    }",
+    ];
+    case "moa": return [
       "    attention moa {",
       `      ${fields({ n_experts: attention.nExperts, expert_size: nHeads * dHead, d_head: dHead, top_k: attention.topK })}`,
       `      ${positions}`, `      ${scores}`,
       `      ${printRouter(attention.router)}  ${printBalancing(attention)}`,
       "    }",
     ];
+    case "switchhead": return [
+      "    attention switchhead {",
+      `      ${heads}`, `      ${scores}`,
+      `      n_experts ${attention.nExperts} on ${attention.on.join(", ")}  ${fields({ top_k: attention.topK })}`,
+      `      ${printRouter(attention.router)}  ${printBalancing(attention)}`,
+      "    }",
+    ];
   }
-  return [
-    "    attention switchhead {",
-    `      ${heads}`,
-    `      ${scores}`,
-    `      n_experts ${attention.nExperts} on ${attention.on.join(", ")}  ${fields({ top_k: attention.topK })}`,
-    `      ${printRouter(attention.router)}  ${printBalancing(attention)}`,
-    "    }",
-  ];
 }
 
 function printRope(rope: RopeSpec | null, dHead: number): string {
@@ -116,14 +126,16 @@ function fractionOf(nRotate: number, dHead: number): number {
 }
 
 function printFeedForward(ff: FeedForwardSpec): string[] {
-  if (ff.kind === "dense") return [`    feed_forward dense { ${fields({ d_ff: ff.dFf, activation: nameOf(ff.activation), glu: ff.glu, bias: ff.bias })} }`];
-  return [
-    "    feed_forward moe {",
-    `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: nameOf(ff.activation) })}`,
-    `      ${fields({ glu: ff.glu, bias: ff.bias, n_shared: ff.nShared })}`,
-    `      ${printRouter(ff.router)}  ${printBalancing(ff)}`,
-    "    }",
-  ];
+  switch (ff.kind) {
+    case "dense": return [`    feed_forward dense { ${fields({ d_ff: ff.dFf, activation: nameOf(ff.activation), glu: ff.glu, bias: ff.bias })} }`];
+    case "moe": return [
+      "    feed_forward moe {",
+      `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: nameOf(ff.activation) })}`,
+      `      ${fields({ glu: ff.glu, bias: ff.bias, n_shared: ff.nShared })}`,
+      `      ${printRouter(ff.router)}  ${printBalancing(ff)}`,
+      "    }",
+    ];
+  }
 }
 
 const printRouter = (router: RouterSpec): string => `router { ${fields({
@@ -131,9 +143,12 @@ const printRouter = (router: RouterSpec): string => `router { ${fields({
   expert_dropout: router.expertDropout, input_dropout: router.inputDropout, sampled: router.sampled,
 })} }`;
 
+/** Whether a spec may say what is averaged together. */
+const HAS_SCOPE: Readonly<Record<BalanceSpec["kind"], boolean>> = { entropy: true, load: true, mutual_information: false };
+
 function printBalancing({ balance, router: { loadBiasRate } }: { readonly balance: BalanceSpec | null; readonly router: RouterSpec }): string {
   if (balance === null) return loadBiasRate === null ? "balance none" : `balance bias { ${fields({ rate: loadBiasRate })} }`;
-  const scope = balance.kind === "mutual_information" ? "" : `  scope ${balance.over}, ${balance.passes ? "passes" : "site"}`;
+  const scope = HAS_SCOPE[balance.kind] ? `  scope ${balance.over}, ${balance.passes ? "passes" : "site"}` : "";
   return `balance ${balance.kind} { ${fields({ weight: balance.weight })}${scope}  ${fields({ bias_rate: loadBiasRate ?? 0 })} }`;
 }
 

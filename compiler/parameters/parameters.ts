@@ -3,7 +3,7 @@
  * name; official names and initialization are found from the role.
  */
 import type { TensorType } from "../ir/graph.ts";
-import type { AttentionSpec, CoreSpec, FeedForwardSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec } from "../ir/model-spec.ts";
+import type { AttentionSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec } from "../ir/model-spec.ts";
 import { paddedAxes } from "../ir/tensor-type.ts";
 import { haltingLayers } from "../stack/passes.ts";
 
@@ -45,8 +45,11 @@ export function parametersOf(model: ModelSpec): readonly ParameterSpec[] {
   const own = [...front, ...headTensors(model)].map(([role, shape, padded]): ParameterSpec =>
     ({ name: role, role, layer: null, halts: false, type: paddedAxes(shape, padded), signRate: null }));
   const halting = haltingLayers(model);
-  const layers = model.layers.flatMap((layer, index) => [...layerTensors(layer, model.dModel), ...(halting.has(index) ? haltingTensors(model) : [])].map(([role, shape, padded]): ParameterSpec =>
-    ({ name: `${layer.name}.${role}`, role, layer: index, halts: halting.has(index), type: paddedAxes(shape, padded), signRate: signRate(layer, role) })));
+  const layers = model.layers.flatMap((layer, index) => {
+    const halts = halting.has(index);
+    return [...layerTensors(layer, model.dModel), ...(halts ? haltingTensors(model.halting!.kind, model.dModel) : [])].map(([role, shape, padded]): ParameterSpec =>
+      ({ name: `${layer.name}.${role}`, role, layer: index, halts, type: paddedAxes(shape, padded), signRate: signRate(layer, role) }));
+  });
   return [...own.slice(0, front.length), ...layers, ...own.slice(front.length)];
 }
 
@@ -81,10 +84,12 @@ function headTensors(model: ModelSpec): readonly Tensor[] {
   ];
 }
 
+/** What a norm with `affine` learns, one number a channel each. */
+export const NORM_PARTS: Readonly<Record<NormSpec["kind"], readonly ("weight" | "bias")[]>> = { layernorm: ["weight", "bias"], rmsnorm: ["weight"] };
+
 function normTensors(name: "embedding.norm" | "head.norm" | "attention.q_norm" | "attention.k_norm" | BlockNorm, norm: NormSpec | null, dModel: number): readonly Tensor[] {
   if (norm === null || !norm.affine) return [];
-  const weight: Tensor = [`${name}.weight`, [dModel], [0]];
-  return norm.kind === "rmsnorm" ? [weight] : [weight, [`${name}.bias`, [dModel], [0]]];
+  return NORM_PARTS[norm.kind].map((part): Tensor => [`${name}.${part}`, [dModel], [0]]);
 }
 
 /** A norm in front of a block that nothing reads does not exist. Routers may read it, and the gates of heads do. */
@@ -107,12 +112,21 @@ const layerTensors = (layer: LayerSpec, dModel: number): readonly Tensor[] => [
 ];
 
 /** Whether a projection is a bank of experts. */
-export const hasExperts = (attention: AttentionSpec, projection: Projection): boolean =>
-  attention.kind === "switchhead" ? attention.on.includes(projection) : attention.kind === "moa" && (projection === "q" || projection === "o");
+export function hasExperts(attention: AttentionSpec, projection: Projection): boolean {
+  switch (attention.kind) {
+    case "mha": return false;
+    case "switchhead": return attention.on.includes(projection);
+    case "moa": return projection === "q" || projection === "o";
+  }
+}
 
-function haltingTensors({ dModel, halting }: ModelSpec): readonly Tensor[] {
-  if (halting!.kind === "graves") return [["halting.stop", [1, dModel], [0, 1]], ["halting.stop.bias", [1], [0]]];
-  return [["halting.hidden", [dModel, dModel], [0, 1]], ["halting.hidden.bias", [dModel], [0]], ["halting.go", [1, dModel], [1]], ["halting.stop", [1, dModel], [1]]];
+function haltingTensors(kind: HaltingSpec["kind"], dModel: number): readonly Tensor[] {
+  switch (kind) {
+    case "graves": return [["halting.stop", [1, dModel], [0, 1]], ["halting.stop.bias", [1], [0]]];
+    case "act": return [
+      ["halting.hidden", [dModel, dModel], [0, 1]], ["halting.hidden.bias", [dModel], [0]], ["halting.go", [1, dModel], [1]], ["halting.stop", [1, dModel], [1]],
+    ];
+  }
 }
 
 /** @param heads axes in front of the experts */
@@ -131,15 +145,23 @@ export const hasRouter = (attention: AttentionSpec, side: "v" | "o"): boolean =>
   side === "o" ? hasExperts(attention, "o") || hasExperts(attention, "q") : hasExperts(attention, "v") || hasExperts(attention, "k");
 
 /** Heads of keys and values. */
-export const keyHeads = (attention: AttentionSpec): number => (attention.kind === "mha" ? attention.nHeads / attention.headsPerKey : attention.nHeads);
+export const keyHeads = (attention: AttentionSpec): number => attention.nHeads / ("headsPerKey" in attention ? attention.headsPerKey : 1);
 
 function attentionTensors(attention: AttentionSpec, dModel: number): readonly Tensor[] {
   const { nHeads, dHead, relative, qkNorm } = attention;
   return [
-    ...(attention.kind === "moa" ? sharedKeyTensors(attention, dModel) : projectionTensors(attention, dModel)),
+    ...headTensorsOf(attention, dModel),
     ...(relative === null ? [] : [["attention.relative", [nHeads, dHead, 2 * relative.reach + 1], [1, 2]] as Tensor]),
     ...normTensors("attention.q_norm", qkNorm, dHead), ...normTensors("attention.k_norm", qkNorm, dHead),
   ];
+}
+
+function headTensorsOf(attention: AttentionSpec, dModel: number): readonly Tensor[] {
+  switch (attention.kind) {
+    case "mha":
+    case "switchhead": return projectionTensors(attention, dModel);
+    case "moa": return sharedKeyTensors(attention, dModel);
+  }
 }
 
 function sharedKeyTensors(attention: Extract<AttentionSpec, { kind: "moa" }>, dModel: number): readonly Tensor[] {
@@ -151,7 +173,7 @@ function sharedKeyTensors(attention: Extract<AttentionSpec, { kind: "moa" }>, dM
   ];
 }
 
-function projectionTensors(attention: Exclude<AttentionSpec, { kind: "moa" }>, dModel: number): readonly Tensor[] {
+function projectionTensors(attention: Extract<AttentionSpec, { kind: "mha" | "switchhead" }>, dModel: number): readonly Tensor[] {
   const { nHeads, dHead } = attention;
   const nExperts = attention.kind === "switchhead" ? attention.nExperts : 1;
   const tensors: Tensor[] = (["q", "k", "v"] as const).map((p): Tensor => hasExperts(attention, p)

@@ -1,5 +1,6 @@
 /** A recurrent model at another depth: the same weights, its repeated group applied more or fewer times. */
 import type { ModelSpec, Site } from "../ir/model-spec.ts";
+import { FIRST_DECISION } from "./passes.ts";
 
 /** The part of a schedule that repeats: sites first … first + length · times − 1. */
 interface Recurrence {
@@ -22,8 +23,12 @@ export function withPasses(model: ModelSpec, passes: number): ModelSpec | { read
   const schedule = numbered([...order.slice(0, group.first), ...repeated, ...order.slice(end)]);
   const { core, halting } = model;
   const nPasses = core === null ? schedule.length : passes;
-  if (halting?.kind === "act" && nPasses === 1) return { problem: `${model.name} halts in front of its second ${core === null ? "application" : "pass"}, so it has no depth of 1` };
-  if (core?.passEmbedding?.kind === "learned" && passes > core.passes) return { problem: `${model.name} has learned vectors for ${core.passes} passes; \`pass_embedding sinusoidal\` has them for any number` };
+  if (halting !== null && nPasses <= FIRST_DECISION[halting.kind]) {
+    return { problem: `${model.name} halts in front of its second ${core === null ? "application" : "pass"}, so it has no depth of 1` };
+  }
+  if (core?.passEmbedding?.kind === "learned" && passes > core.passes) {
+    return { problem: `${model.name} has learned vectors for ${core.passes} passes; \`pass_embedding sinusoidal\` has them for any number` };
+  }
   return { ...model, schedule, core: core === null ? null : { ...core, passes } };
 }
 

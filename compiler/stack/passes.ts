@@ -1,5 +1,5 @@
 /** The stack in passes: what is repeated as a whole, and what tokens decide about when they may halt. */
-import type { LayerSpec, ModelSpec } from "../ir/model-spec.ts";
+import type { HaltingSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
 
 /** Positions in depth of each pass over the core, first to last; without a core every application is a pass of its own. */
 export function passSites({ core, schedule }: Pick<ModelSpec, "core" | "schedule">): readonly (readonly number[])[] {
@@ -10,9 +10,12 @@ export function passSites({ core, schedule }: Pick<ModelSpec, "core" | "schedule
 /** The layer that a pass begins with: its halting network decides. */
 export const firstLayer = (model: Pick<ModelSpec, "layers" | "schedule">, pass: readonly number[]): LayerSpec => model.layers[model.schedule[pass[0]!]!.layer]!;
 
-/** Layers by whose network tokens decide: those that begin a pass; the first pass only under `graves`. */
+/** The first pass in front of which tokens may halt. */
+export const FIRST_DECISION: Readonly<Record<HaltingSpec["kind"], number>> = { act: 1, graves: 0 };
+
+/** Layers by whose network tokens decide: those that begin a pass. */
 export function haltingLayers(model: ModelSpec): ReadonlySet<number> {
   if (model.halting === null) return new Set();
-  const deciding = passSites(model).slice(model.halting.kind === "graves" ? 0 : 1);
+  const deciding = passSites(model).slice(FIRST_DECISION[model.halting.kind]);
   return new Set(deciding.map((pass) => model.schedule[pass[0]!]!.layer));
 }
