@@ -31,7 +31,9 @@ const WRONG: readonly (readonly [from: string, text: string, rule: string])[] = 
   ["cli/a.ts", 'let x: import("../test/support/b.ts").X;', "tests are imported by nobody"],
 ];
 
-test.each(WRONG)("%s: %s", (file, text, rule) => expect(wrongImports(modulesOf({ [file]: text }))).toEqual([expect.stringMatching(new RegExp(`^${file} → .*: ${rule}$`))]));
+test.each(WRONG)("%s: %s", (file, text, rule) => {
+  expect(wrongImports(modulesOf({ [file]: text }))).toEqual([expect.stringMatching(new RegExp(`^${file} → .*: ${rule}$`))]);
+});
 
 test.each([
   ["compiler/3-graph/a.ts", 'import { x } from "../2-check/b.ts";'],
@@ -64,7 +66,8 @@ test("README says what each command of `moeut --help` does", async () => {
   await runCommand(["--help"]);
   const help = written.mock.calls.join("");
   written.mockRestore();
-  const commands = [...help.slice(help.indexOf("Commands:")).matchAll(/^ {2}([a-z]+)/gm)].map((m) => m[1]!).filter((name) => name !== "help");
+  const listed = [...help.slice(help.indexOf("Commands:")).matchAll(/^ {2}([a-z]+)/gm)].map((m) => m[1]!);
+  const commands = listed.filter((name) => name !== "help");
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
   expect(commands.length).toBeGreaterThan(10);
   expect(commands.filter((name) => !new RegExp(`moeut ${name}\\b`).test(readme))).toEqual([]);
