@@ -54,6 +54,9 @@ describe("log.jsonl", () => {
   test.each([
     { why: "a damaged line", at: 3, by: ['{"step":4,"lo'], note: /line 4 is no record.*log\.damaged-1\.jsonl/, steps: [1, 2, 3, 5, 6, 7, 8], missing: /does not know step 4$/ },
     { why: "a line that is JSON and no record", at: 0, by: ["null"], note: /line 1 is no record/, steps: [2, 3, 4, 5, 6, 7, 8], missing: /does not know step 1$/ },
+    { why: "a number that float64 cannot hold", at: 4,
+      by: ['{"step":5,"loss":1e999,"ce_loss":1,"reg_loss":0,"grad_norm":1,"lr":1,"tokens":1,"seconds":1}'],
+      note: /line 5 is no record/, steps: [1, 2, 3, 4, 6, 7, 8], missing: /does not know step 5$/ },
     { why: "a record without a loss", at: 1, by: ['{"step":2,"seconds":1}'], note: /line 2 is no record/, steps: [1, 3, 4, 5, 6, 7, 8], missing: /does not know step 2$/ },
   ])("$why between good ones costs that line alone, and the log is kept as it was", async ({ at, by, note, steps, missing }) => {
     const folder = await trained(8);

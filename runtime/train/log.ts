@@ -80,7 +80,8 @@ const NUMBERS = ["loss", "ce_loss", "reg_loss", "grad_norm", "lr", "tokens", "se
 function parse(line: string): StepRecord | null {
   try {
     const record = JSON.parse(line) as StepRecord | null;
-    return Number.isSafeInteger(record?.step) && NUMBERS.every((name) => typeof record?.[name] === "number") ? record : null;
+    // 1e999 is read as infinite, and would be written as null.
+    return Number.isSafeInteger(record?.step) && NUMBERS.every((name) => Number.isFinite(record?.[name])) ? record : null;
   } catch {
     return null;
   }
