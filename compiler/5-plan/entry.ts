@@ -4,7 +4,7 @@ import type { Profile } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
 import { rowAccess } from "./access.ts";
 import { colsOf, gatherFacts, sizeOf, type Facts } from "./facts.ts";
-import { fuse, isColumnReduce, valuesOf, type Fusion, type Step } from "./fuse.ts";
+import { fuse, isColumnReduce, leaves, valuesOf, type Fusion } from "./fuse.ts";
 import type { PlanContext } from "./context.ts";
 import { bytesOf, declare, flat, type Launch, type Ref, type RefTable } from "./launch.ts";
 import { lowerStep } from "./lower.ts";
@@ -126,26 +126,9 @@ function readValues(facts: Facts, fusion: Fusion, kept: readonly ValueId[]): Rea
   const read = new Set<ValueId>([...kept, ...facts.graph.gradients.flatMap((g) => g.contributions)].map((v) => facts.base(v)));
   for (const step of fusion.steps) {
     const own = new Set(valuesOf(step));
-    for (const value of stepInputs(facts, fusion, step)) if (!own.has(value)) read.add(value);
+    for (const value of leaves(facts, fusion.isStored, valuesOf(step))) if (!own.has(value)) read.add(value);
   }
   return read;
-}
-
-function stepInputs(facts: Facts, fusion: Fusion, step: Step): ReadonlySet<ValueId> {
-  const found = new Set<ValueId>();
-  const visited = new Set<ValueId>();
-  const visit = (value: ValueId): void => {
-    if (visited.has(value)) return;
-    visited.add(value);
-    for (const input of facts.producer(value).inputs) {
-      const base = facts.base(input);
-      const seen = facts.through(input);
-      if (fusion.isStored(base)) found.add(base);
-      else visit(seen);
-    }
-  };
-  valuesOf(step).forEach(visit);
-  return found;
 }
 
 /** Contributions made by kernels that cannot add: one more launch each. */

@@ -109,8 +109,8 @@ function keepFewLeaves(facts: Facts, node: Node, forced: Map<ValueId, string>): 
 /** Without the pointwise values that are not forced, everything is in storage. */
 const isStoredWith = (facts: Facts, forced: Forced, value: ValueId): boolean => forced.has(value) || !isFusable(facts, value);
 
-/** Stored values that the given fusable values read, directly or through other fusable values. */
-function leaves(facts: Facts, isStored: (value: ValueId) => boolean, values: readonly ValueId[], into: Set<ValueId> = new Set()): Set<ValueId> {
+/** Stored values that the given values read, directly or through values that are not stored. */
+export function leaves(facts: Facts, isStored: (value: ValueId) => boolean, values: readonly ValueId[], into: Set<ValueId> = new Set()): Set<ValueId> {
   const visited = new Set<ValueId>();
   const visit = (value: ValueId): void => {
     if (visited.has(value)) return;
