@@ -20,9 +20,9 @@ const U = 2 ** -24;
 
 type Values = Readonly<Record<string, ArrayLike<number>>>;
 type Profile = keyof typeof PROFILES;
-const PROFILE_NAMES: readonly Profile[] = ["own", "portable"];
+const PROFILE_NAMES: readonly Profile[] = ["own", "portable", "cpu"];
 
-/** Every adapter runs each table with its own profile; the main one also with the portable profile. */
+/** Every adapter runs each table with its own profile; the main one also with the portable profile and with that of CPUs. */
 const RUNS = ADAPTERS.flatMap((kind) => (kind === MAIN ? PROFILE_NAMES : PROFILE_NAMES.slice(0, 1)).map((profile) => ({ kind, profile })));
 
 function expectWithin(got: ArrayLike<number>, want: ArrayLike<number>, bound: (i: number) => number, what: string): void {

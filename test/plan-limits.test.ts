@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { requireFit } from "../cli/fit.ts";
 import { shortcomings } from "../cli/variants.ts";
 import { compileModel, isCausal, type EntryName } from "../compiler/compile.ts";
-import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
+import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
 import type { DeviceInfo } from "../runtime/adapter/index.ts";
@@ -24,6 +24,7 @@ const PROFILES: readonly Profile[] = [
   PORTABLE,
   profileFor({ kind: "gpu", subgroups: true, subgroupMin: 32, subgroupMax: 32 }),
   profileFor({ kind: "swiftshader", subgroups: true, subgroupMin: 4, subgroupMax: 4 }),
+  CPU,
 ];
 
 const ENTRIES: readonly EntryName[] = ["train", "update", "evaluate", "prefill", "decode"];
@@ -125,6 +126,11 @@ test.each(shipped)("specs/$name, $model.name, at its own recipe", ({ model }) =>
   const plan = planOf(model, PROFILES[1]!);
   expect(badLaunches(plan)).toEqual([]);
   for (const { buffer } of planProblems(plan, GPU)) expect(buffer?.bytes).toBeGreaterThan(GPU.maxBufferSize);
+});
+
+const relative = { name: "(none), relative positions", model: modelOf(spec(LONG["sequences × heads of keys"]!)) };
+test.each([...shipped, relative])("specs/$name, $model.name: one invocation at a time exchanges nothing", ({ model }) => {
+  for (const { name, wgsl } of planOf(model, CPU).kernels) expect(wgsl, name).not.toMatch(/subgroup|Barrier|atomic/);
 });
 
 test("what a comparison has no room for is known before it trains", () => {

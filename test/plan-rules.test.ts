@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileModel, type CompileOptions, type EntryName } from "../compiler/compile.ts";
 import { countParams } from "../compiler/counts/index.ts";
-import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
+import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
@@ -18,6 +18,7 @@ const PROFILES: readonly Profile[] = [
   profileFor({ kind: "gpu", subgroups: true, subgroupMin: 32, subgroupMax: 32 }),
   profileFor({ kind: "lavapipe", subgroups: true, subgroupMin: 8, subgroupMax: 8 }),
   profileFor({ kind: "swiftshader", subgroups: true, subgroupMin: 4, subgroupMax: 4 }),
+  CPU,
 ];
 
 const plan = (spec: ModelSpec, over: Partial<CompileOptions> = {}): KernelPlan =>

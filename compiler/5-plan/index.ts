@@ -8,7 +8,7 @@ import { bytesOf, declare, type Launch, type RefTable } from "./launch.ts";
 import { assignBuffers, memoryByKind } from "./memory.ts";
 import { planUpdate } from "./update.ts";
 
-export { PORTABLE, profileFor } from "./profile.ts";
+export { CPU, PORTABLE, profileFor } from "./profile.ts";
 
 export interface EntryRequest {
   readonly graph: OpGraph;

@@ -2,7 +2,7 @@
 import type { Profile } from "../ir/plan.ts";
 
 export interface AdapterFacts {
-  readonly kind: "gpu" | "lavapipe" | "swiftshader" | "null";
+  readonly kind: "gpu" | "lavapipe" | "swiftshader" | "cpu" | "null";
   readonly subgroups: boolean;
   readonly subgroupMin: number;
   readonly subgroupMax: number;
@@ -11,12 +11,16 @@ export interface AdapterFacts {
 /** Runs anywhere: exchange through workgroup memory. */
 export const PORTABLE: Profile = { name: "portable", lanes: 32, exchange: "workgroup", tileRows: 8, rowOwner: "team" };
 
+/** One invocation at a time, as WebAssembly on a CPU runs them. */
+export const CPU: Profile = { name: "cpu", lanes: 1, exchange: "none", tileRows: 8, rowOwner: "thread" };
+
 /**
  * Subgroups are used only where every subgroup has the same, known size: the kernels equate team, workgroup and subgroup.
  * Software adapters reduce a row in one invocation, because loads cost them the same wherever they go.
  */
 export function profileFor(adapter: AdapterFacts): Profile {
   const { kind, subgroupMin, subgroupMax } = adapter;
+  if (kind === "cpu") return CPU;
   if (!adapter.subgroups || subgroupMin !== subgroupMax || subgroupMin < 4) return { ...PORTABLE, rowOwner: kind === "gpu" ? "team" : "thread" };
   const lanes = subgroupMin;
   if (kind === "swiftshader") return { name: `broadcast${lanes}`, lanes, exchange: "broadcast", tileRows: 8, rowOwner: "thread" };

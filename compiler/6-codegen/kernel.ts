@@ -37,7 +37,7 @@ export function kernelOf(work: Work, profile: Profile): KernelParts {
     case "addTo": return gather.addToKernel();
     case "routeCount": return routing.countKernel();
     case "routePrefix": return routing.prefixKernel();
-    case "routeOffsets": return routing.offsetsKernel();
+    case "routeOffsets": return routing.offsetsKernel(profile);
     case "routePlace": return routing.placeKernel();
     case "gradPartials": return optimizer.gradPartialsKernel();
     case "gradTotals": return optimizer.gradTotalsKernel();

@@ -1,5 +1,6 @@
 /** model.ts, the typed face of an emitted folder, built from ts-morph structures so that its printer owns the layout. */
 import { IndentationText, Project, StructureKind, VariableDeclarationKind, type StatementStructures } from "ts-morph";
+import { needsSubgroups } from "../../runtime/standalone/require-device.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import type { KernelPlan } from "../ir/plan.ts";
 import type { Emission } from "./emission.ts";
@@ -58,7 +59,7 @@ function typeName({ name }: ModelSpec): string {
 function deviceNeeds({ profile, buffers, kernels }: KernelPlan): { readonly requiredFeatures: readonly string[]; readonly requiredLimits: Readonly<Record<string, number>> } {
   const largest = Math.max(...buffers.map((b) => Math.ceil(b.bytes / 16) * 16));
   return {
-    requiredFeatures: profile.exchange === "workgroup" ? [] : ["subgroups"],
+    requiredFeatures: needsSubgroups(profile) ? ["subgroups"] : [],
     requiredLimits: { maxBufferSize: largest, maxStorageBufferBindingSize: largest, maxStorageBuffersPerShaderStage: Math.max(...kernels.map((k) => k.access.length)) },
   };
 }

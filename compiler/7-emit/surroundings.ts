@@ -1,4 +1,5 @@
 /** What makes the emitted folder a small project of its own. */
+import { needsSubgroups } from "../../runtime/standalone/require-device.ts";
 import type { Emission } from "./emission.ts";
 
 export const TSCONFIG = `${JSON.stringify({
@@ -54,7 +55,7 @@ const whatStartDoes = (e: Emission): string => `Trains for a few steps on one li
 
 export function readme(e: Emission, banner: string): string {
   const { model, plan } = e;
-  const subgroups = plan.profile.exchange === "workgroup" ? "no optional feature" : `the feature \`subgroups\`, with subgroups of exactly ${plan.profile.lanes} lanes`;
+  const subgroups = needsSubgroups(plan.profile) ? `the feature \`subgroups\`, with subgroups of exactly ${plan.profile.lanes} lanes` : "no optional feature";
   const { total, byKind } = plan.memory;
   return `# ${model.name}
 

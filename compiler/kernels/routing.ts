@@ -11,6 +11,7 @@
  * Error  none: comparisons and integers. Equal scores go to the lower index, so a choice differs from that of exact arithmetic only where
  *        two scores are closer to each other than to their exact values.
  */
+import type { Profile } from "../ir/plan.ts";
 import { oneEach, read, wgsl, write, type KernelParts } from "./text.ts";
 import { WIDTH } from "./tiles.ts";
 
@@ -118,10 +119,8 @@ const SUM_RUNS = wgsl`
   tiles_used = tile_sum;
 `;
 
-/** Ranges and tiles of this lane's run of experts. */
+/** Ranges and tiles of a run of experts, from `place` and `tile_at` on. */
 const WRITE_RUN = wgsl`
-  var place = slots_before[lane];
-  var tile_at = tiles_before[lane];
   for (var e = first_expert; e < end_expert; e++) {
     let total = totals[e];
     ranges[e] = vec2u(place, total);
@@ -133,13 +132,8 @@ const WRITE_RUN = wgsl`
   }
 `;
 
-/** Sizes: experts, tile_rows, tiles. One workgroup: each lane owns a run of experts. */
-export const offsetsKernel = (): KernelParts => ({
-  name: "route_offsets",
-  doc: ["Places of each expert in the sorted order, and tiles of at most tile_rows slots of one expert; unused tiles get 0 slots."],
-  sizes: ["experts", "tile_rows", "tiles"],
-  storage: [read("totals", "u32", "[experts]"), write("ranges", "vec2u", RANGES_NOTE),
-    write("tiles", "vec4u", "[tiles] expert, first place, slots, 0")],
+/** By WIDTH lanes, each of which owns a run of experts. */
+const OFFSETS_BY_LANES: Pick<KernelParts, "workgroupSize" | "module" | "body"> = {
   workgroupSize: WIDTH,
   module: wgsl`
     var<workgroup> slots_before: array<u32, ${WIDTH}>;
@@ -158,9 +152,34 @@ export const offsetsKernel = (): KernelParts => ({
       ${SUM_RUNS}
     }
     workgroupBarrier();
+    var place = slots_before[lane];
+    var tile_at = tiles_before[lane];
     ${WRITE_RUN}
     for (var i = tiles_used + lane; i < sizes.tiles; i += ${WIDTH}u) { tiles[i] = vec4u(); }
   `,
+};
+
+/** By one invocation: all experts are its run. */
+const OFFSETS_BY_ONE: typeof OFFSETS_BY_LANES = {
+  workgroupSize: 1,
+  body: wgsl`
+    let first_expert = 0u;
+    let end_expert = sizes.experts;
+    var place = 0u;
+    var tile_at = 0u;
+    ${WRITE_RUN}
+    for (var i = tile_at; i < sizes.tiles; i++) { tiles[i] = vec4u(); }
+  `,
+};
+
+/** Sizes: experts, tile_rows, tiles. One workgroup. */
+export const offsetsKernel = ({ exchange }: Profile): KernelParts => ({
+  name: "route_offsets",
+  doc: ["Places of each expert in the sorted order, and tiles of at most tile_rows slots of one expert; unused tiles get 0 slots."],
+  sizes: ["experts", "tile_rows", "tiles"],
+  storage: [read("totals", "u32", "[experts]"), write("ranges", "vec2u", RANGES_NOTE),
+    write("tiles", "vec4u", "[tiles] expert, first place, slots, 0")],
+  ...(exchange === "none" ? OFFSETS_BY_ONE : OFFSETS_BY_LANES),
 });
 
 /** Sizes: slots, experts, block. One invocation per slot. */

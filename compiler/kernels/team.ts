@@ -41,6 +41,11 @@ export function share(profile: Profile, vars: readonly SharedVar[], limit: strin
       }
       workgroupBarrier();
     `;
+    case "none": return wgsl`
+      {
+        ${body((name) => name, "0u")}
+      }
+    `;
   }
 }
 
@@ -53,6 +58,7 @@ function slotOf(vars: readonly SharedVar[], name: string): string {
 /** @param sharedVars the most variables that one `share` of this kernel carries, per element type */
 export function team(profile: Profile, sharedVars: Partial<Record<SharedVar["element"], number>>): Team {
   const { lanes } = profile;
+  if (profile.exchange === "none") return { lanes, enable: "", module: OWN_REDUCTIONS };
   if (profile.exchange !== "workgroup") return { lanes, enable: "enable subgroups;", module: SUBGROUP_REDUCTIONS };
   const arrays = Object.entries(sharedVars).map(([element, count]) =>
     `var<workgroup> shared_${element}: array<array<${element}, ${lanes}>, ${count}>;`);
@@ -63,6 +69,12 @@ export function team(profile: Profile, sharedVars: Partial<Record<SharedVar["ele
 const SUBGROUP_REDUCTIONS = wgsl`
   fn team_sum(x: f32, lane: u32) -> f32 { return subgroupAdd(x); }
   fn team_max(x: f32, lane: u32) -> f32 { return subgroupMax(x); }
+`;
+
+/** Of a team of one. */
+const OWN_REDUCTIONS = wgsl`
+  fn team_sum(x: f32, lane: u32) -> f32 { return x; }
+  fn team_max(x: f32, lane: u32) -> f32 { return x; }
 `;
 
 /** In order of the lanes; [lanes] → a number that all lanes have. */

@@ -32,11 +32,12 @@ export interface KernelPlan {
 /**
  * How kernels are shaped for a class of adapters. A team is the group of lanes that shares a tile; it exchanges registers by
  * subgroup shuffles, by subgroup broadcasts from literal lanes (unrolled; faster on SwiftShader), or through workgroup memory (portable).
+ * A team of one has nothing to exchange: its kernels need no subgroup operation, barrier or atomic, and its workgroup memory is scratch.
  */
 export interface Profile {
   readonly name: string;
   readonly lanes: number;
-  readonly exchange: "shuffle" | "broadcast" | "workgroup";
+  readonly exchange: "shuffle" | "broadcast" | "workgroup" | "none";
   /** Rows of a contraction tile; expert groups are cut into tiles of this many slots. */
   readonly tileRows: number;
   /** Who reduces a row: one invocation (software adapters) or a whole team (GPUs). */

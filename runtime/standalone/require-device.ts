@@ -1,10 +1,13 @@
 /** Whether a device can run a plan. A wrong subgroup size would give wrong numbers without any error. */
 import { planProblems } from "./limits.ts";
-import type { KernelPlan } from "./plan.ts";
+import type { KernelPlan, Profile } from "./plan.ts";
+
+/** Whether kernels of this shape are right only in subgroups of exactly `lanes`. */
+export const needsSubgroups = ({ exchange }: Profile): boolean => exchange === "shuffle" || exchange === "broadcast";
 
 /** Throws an Error that says what the device lacks. */
 export function requireDevice(device: GPUDevice, plan: KernelPlan): void {
-  if (plan.profile.exchange !== "workgroup") requireSubgroups(device, plan.profile.lanes);
+  if (needsSubgroups(plan.profile)) requireSubgroups(device, plan.profile.lanes);
   const [problem] = planProblems(plan, device.limits);
   if (problem !== undefined) throw new Error(`${problem.text}; was the device requested with the limits it needs?`);
 }

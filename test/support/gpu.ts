@@ -1,6 +1,6 @@
 /** Devices and executors for tests: every adapter of this machine that computes, and graphs run on it. */
 import { compileModel, type CompileOptions } from "../../compiler/compile.ts";
-import { planLaunches, PORTABLE, profileFor } from "../../compiler/5-plan/index.ts";
+import { CPU, planLaunches, PORTABLE, profileFor } from "../../compiler/5-plan/index.ts";
 import { writeKernels } from "../../compiler/6-codegen/index.ts";
 import type { OpGraph } from "../../compiler/ir/graph.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
@@ -32,10 +32,11 @@ export function ownProfile({ info }: DeviceHandle): Profile {
   return profileFor({ kind: info.kind, subgroups: info.subgroupMax > 0, subgroupMin: info.subgroupMin, subgroupMax: info.subgroupMax });
 }
 
-/** The adapter's own shapes, the portable ones, and its own with a team per row: what GPUs use. */
-export const PROFILES: Readonly<Record<"own" | "portable" | "team", (handle: DeviceHandle) => Profile>> = {
+/** The adapter's own shapes, the portable ones, its own with a team per row (what GPUs use), and those of one invocation at a time. */
+export const PROFILES: Readonly<Record<"own" | "portable" | "team" | "cpu", (handle: DeviceHandle) => Profile>> = {
   own: ownProfile,
   portable: () => PORTABLE,
+  cpu: () => CPU,
   team: (handle) => ({ ...ownProfile(handle), name: "team", rowOwner: "team" }),
 };
 
