@@ -141,6 +141,22 @@ describe("what goes wrong in one run", () => {
   });
 });
 
+test("a report or results that somebody worked on are kept beside those of the next comparison", async () => {
+  const out = newFolder();
+  await compare(out, [fast, slow], [0]);
+  const phases: string[] = [];
+  const onPhase = (text: string): void => void phases.push(text);
+  const aside = (): readonly string[] => readdirSync(out).filter((name) => name.includes("changed"));
+  await compare(out, [fast, slow], [0, 1], { onPhase });
+  expect(aside()).toEqual([]);
+  for (const name of ["report.html", "results.json"]) writeFileSync(join(out, name), "mine");
+  await compare(out, [fast, slow], [0], { onPhase });
+  expect(aside()).toEqual(["report.changed-1.html", "results.changed-1.json"]);
+  for (const name of aside()) expect(readFileSync(join(out, name), "utf8")).toBe("mine");
+  expect(phases.filter((text) => text.includes("it is kept as"))).toHaveLength(2);
+  expect(readFileSync(join(out, "report.html"), "utf8")).toContain("</html>");
+});
+
 describe("a comparison grows", () => {
   test("more seeds and more variants train only what is new, and end as if all had been asked for at once", async () => {
     const out = newFolder();

@@ -28,5 +28,5 @@ test.each(MISTAKES)("$why", async ({ args, says }) => {
 test("draw writes a picture", async () => {
   const out = join(mkdtempSync(join(tmpdir(), "moeut-")), "pictures", "dense.svg");
   expect((await moeut("draw", "specs/demo.moeut", "--model", "dense", "-o", out)).status).toBe(0);
-  expect(readFileSync(out, "utf8")).toMatch(/^<svg .*<\/svg>\n$/s);
+  expect(readFileSync(out, "utf8")).toMatch(/^<svg .*<\/svg>\n<!-- drawn by moeut, sha256 [0-9a-f]{64} -->\n$/s);
 });

@@ -1,5 +1,5 @@
 /** Where commands write: nothing is written over that moeut did not write, and a place that cannot be is named before any work. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -23,11 +23,12 @@ const COMMANDS: readonly (readonly [name: string, args: readonly string[]])[] = 
 
 describe.each([...COMMANDS, ["draw", ["draw", "specs/tiny.moeut"]] as const])("%s", (_, args) => {
   test.each(["", " "])("--out %j is empty", async (out) => {
-    const before = readdirSync(".");
+    const here = (): readonly string[] => readdirSync(".").filter((name) => name !== ".moeut"); // the bundle of another test
+    const before = here();
     const { status, stderr } = await moeutHere([...args, "--out", out]);
     expect(stderr).toContain("--out is empty");
     expect(status).toBe(1);
-    expect(readdirSync(".")).toEqual(before);
+    expect(here()).toEqual(before);
   });
   test.skipIf(process.platform !== "linux")("a place that the system does not let be: its reason, status 2", async () => {
     const { status, stderr } = await moeutHere([...args, "--out", "/proc/x"]);
@@ -57,38 +58,73 @@ describe("the user's files stay", () => {
     expect(readFileSync(join(out, "spec.moeut"), "utf8")).toBe(SPEC);
   });
 
+  const compileInto = (out: string, ...more: readonly string[]): ReturnType<typeof moeutHere> =>
+    moeutHere(["compile", "specs/tiny.moeut", "--target", "portable", "--out", out, ...more]);
+
   test("compile --force writes beside other files, never over them", async () => {
     const out = fresh();
     mkdirSync(out);
     writeFileSync(join(out, "package.json"), "{}");
     writeFileSync(join(out, "notes.txt"), "mine");
-    const compile = (): ReturnType<typeof moeutHere> => moeutHere(["compile", "specs/tiny.moeut", "--target", "portable", "--out", out, "--force"]);
-    expect(await compile()).toMatchObject({ status: 1, stderr: expect.stringMatching(/did not write and does not write over: package\.json; move them/) as string });
+    const refused = await compileInto(out, "--force");
+    expect(refused.stderr).toMatch(/not as moeut wrote them.*: package\.json; move/);
+    expect(refused.status).toBe(1);
     expect(readdirSync(out).sort()).toEqual(["notes.txt", "package.json"]);
     rmSync(join(out, "package.json"));
-    expect((await compile()).status).toBe(0);
-    expect((await compile()).status).toBe(0);
+    expect((await compileInto(out, "--force")).status).toBe(0);
+    expect((await compileInto(out)).status).toBe(0);
     expect(readFileSync(join(out, "notes.txt"), "utf8")).toBe("mine");
   });
 
-  test("an emission does not replace a file that came into its folder later under a name it now needs", async () => {
+  test("what was changed in an emitted folder stays: all that was is named, and nothing is written", async () => {
     const out = fresh();
-    const compile = (): ReturnType<typeof moeutHere> => moeutHere(["compile", "specs/tiny.moeut", "--target", "portable", "--out", out]);
-    expect((await compile()).status).toBe(0);
-    const manifest = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8")) as { files: string[] };
-    writeFileSync(join(out, "manifest.json"), JSON.stringify({ ...manifest, files: manifest.files.filter((path) => path !== "README.md") }));
-    writeFileSync(join(out, "README.md"), "mine");
-    expect(await compile()).toMatchObject({ status: 1, stderr: expect.stringContaining("README.md") as string });
-    expect(readFileSync(join(out, "README.md"), "utf8")).toBe("mine");
+    expect((await compileInto(out)).status).toBe(0);
+    const kernel = `kernels/${readdirSync(join(out, "kernels"))[0]!}`;
+    const mine: Readonly<Record<string, string>> = { "example.ts": "a", "manifest.json": "{}", "runtime/load.ts": "", [kernel]: "// b" };
+    for (const [path, text] of Object.entries(mine)) writeFileSync(join(out, path), text);
+    const plan = readFileSync(join(out, "plan.json"), "utf8");
+    for (const more of [[], ["--force"], ["--set", "d_model=32"]]) {
+      const { status, stderr } = await compileInto(out, ...more);
+      expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("choose another folder with --out") as string });
+      for (const [path, text] of Object.entries(mine)) {
+        expect(stderr).toContain(path);
+        expect(readFileSync(join(out, path), "utf8")).toBe(text);
+      }
+    }
+    expect(readFileSync(join(out, "plan.json"), "utf8")).toBe(plan);
+    for (const path of Object.keys(mine)) rmSync(join(out, path));
+    expect((await compileInto(out, "--set", "d_model=32")).status).toBe(0);
+    expect(readFileSync(join(out, "plan.json"), "utf8")).not.toBe(plan);
   });
 
-  test("draw replaces pictures only", async () => {
-    const [spec, picture] = [`${fresh()}.moeut`, `${fresh()}.svg`];
+  test("a folder without a record of what was written: what differs is not written over, what is the same may stand", async () => {
+    const out = fresh();
+    expect((await compileInto(out)).status).toBe(0);
+    rmSync(join(out, ".moeut-written.json"));
+    expect(await compileInto(out)).toMatchObject({ status: 1, stderr: expect.stringContaining("holds other files") as string });
+    expect((await compileInto(out, "--force", "--set", "d_model=32")).stderr).toContain("plan.json");
+    expect((await compileInto(out, "--force")).status).toBe(0);
+  });
+
+  test("draw replaces its own pictures only", async () => {
+    const [spec, picture, theirs] = [`${fresh()}.moeut`, `${fresh()}.svg`, `${fresh()}.svg`];
     writeFileSync(spec, SPEC);
-    expect(await moeutHere(["draw", spec, "-o", spec])).toMatchObject({ status: 1, stderr: expect.stringContaining("is no SVG") as string });
-    expect(readFileSync(spec, "utf8")).toBe(SPEC);
-    for (let i = 0; i < 2; i++) expect((await moeutHere(["draw", spec, "-o", picture])).status).toBe(0);
-    expect(readFileSync(picture, "utf8")).toMatch(/^<svg/);
+    writeFileSync(theirs, "<svg>mine</svg>");
+    const draw = (out: string): ReturnType<typeof moeutHere> => moeutHere(["draw", spec, "-o", out]);
+    for (let i = 0; i < 2; i++) expect((await draw(picture)).status).toBe(0);
+    const edited = readFileSync(picture, "utf8").replace("</title>", " (mine)</title>");
+    writeFileSync(picture, edited);
+    for (const [path, text] of [[spec, SPEC], [theirs, "<svg>mine</svg>"], [picture, edited]] as const) {
+      expect(await draw(path)).toMatchObject({ status: 1, stderr: expect.stringContaining("is no SVG as moeut drew it") as string });
+      expect(readFileSync(path, "utf8")).toBe(text);
+    }
+  });
+
+  test("fmt keeps the rights of a file", async () => {
+    const spec = `${fresh()}.moeut`;
+    writeFileSync(spec, SPEC.replace("{ ", "{   "), { mode: 0o640 });
+    expect((await moeutHere(["fmt", spec])).stdout).toContain("formatted");
+    expect(statSync(spec).mode & 0o777).toBe(process.platform === "win32" ? 0o666 : 0o640);
   });
 
   test("a mistake that is found after the folder was made leaves no folder", async () => {

@@ -235,6 +235,18 @@ describe("runs of early versions, without hashes", () => {
   });
 });
 
+test("what somebody puts beside or into a checkpoint stays when the run goes on", async () => {
+  const folder = await trained(8);
+  const [checkpoint, copy] = [currentCheckpoint(folder)!, join(folder, "checkpoints", "step-00000008 good")];
+  cpSync(checkpoint, copy, { recursive: true });
+  writeFileSync(join(checkpoint, "notes.txt"), "mine");
+  await trained(12, folder);
+  expect(readdirSync(checkpoint)).toEqual(["notes.txt"]);
+  expect(readdirSync(copy)).toHaveLength(3);
+  rmSync(join(folder, "checkpoint.json"));
+  expect(currentCheckpoint(folder)).toBe(join(folder, "checkpoints", "step-00000012"));
+});
+
 describe("numbers that are not finite are never kept as good", () => {
   /** Bigram training in which `read` gives a bad number for one tensor from a step on. */
   function spoiled(name: string, value: number, from: number): { readonly run: TrainOptions; readonly onStep: () => void } {

@@ -11,6 +11,7 @@ import { checkSource } from "../compiler/front.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { Profile } from "../compiler/ir/plan.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
+import { sha256 } from "../runtime/files/sha256.ts";
 import { createExecutor } from "../runtime/standalone/executor.ts";
 import { loadPlan } from "../runtime/standalone/load.ts";
 import { createModel } from "../runtime/standalone/model.ts";
@@ -159,11 +160,13 @@ describe("the command", () => {
     const out = join(work, "out");
     expect((await compile(tiny, "--out", out)).status).toBe(0);
     const first = readFileSync(join(out, "plan.json"), "utf8");
-    const manifest = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8")) as { files: string[] };
-    writeFileSync(join(out, "manifest.json"), JSON.stringify({ ...manifest, files: [...manifest.files, "kernels/old.wgsl", "../outside.wgsl", "notes.txt"] }));
-    for (const path of ["kernels/old.wgsl", "../outside.wgsl", "notes.txt", "kernels/mine.wgsl"]) writeFileSync(join(out, path), "");
+    const others = ["kernels/old.wgsl", "../outside.wgsl", "notes.txt", "kernels/old-but-changed.wgsl"];
+    for (const path of others) writeFileSync(join(out, path), "");
+    const record = join(out, ".moeut-written.json");
+    const listed = Object.fromEntries(others.map((path) => [path, [sha256([path.includes("changed") ? "before" : ""])]]));
+    writeFileSync(record, JSON.stringify({ ...(JSON.parse(readFileSync(record, "utf8")) as object), ...listed }));
     expect((await compile(tiny, "--out", out)).status).toBe(0);
-    expect(["kernels/old.wgsl", "../outside.wgsl", "notes.txt", "kernels/mine.wgsl"].map((path) => existsSync(join(out, path)))).toEqual([false, true, true, true]);
+    expect(others.map((path) => existsSync(join(out, path)))).toEqual([false, true, true, true]);
     expect(readFileSync(join(out, "plan.json"), "utf8")).toBe(first);
   });
 

@@ -10,7 +10,7 @@ import type { SourceText } from "../../compiler/ir/source.ts";
 import { openDevice } from "../../runtime/adapter/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { entriesOf, withOwnFolder } from "../../runtime/files/folder.ts";
-import { writeAtomic } from "../../runtime/files/write-atomic.ts";
+import { hasOwn, notOwn, ownLeftovers, writeOwn } from "../../runtime/files/written.ts";
 import { PACKAGE_ROOT, VERSION } from "../../runtime/package-root.ts";
 import { addAdapterOption, addSpecOptions, outFolder, refuseOptions, type AdapterOption, type SpecOptions } from "../options.ts";
 import { profileOf } from "../session.ts";
@@ -40,45 +40,34 @@ async function run(file: string, options: Options, command: Command): Promise<vo
 }
 
 async function compileInto(model: ModelSpec, options: Options): Promise<void> {
-  const earlier = earlierFiles(options);
+  requireFree(options);
   const { batch, accumulate } = model.train;
   const profile = await profileFor(options);
   const plan = compileModel(model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])], profile });
   const files = emit({ model, plan, version: VERSION, runtime: runtimeSources(), sources: sourcesOf(plan) });
-  requireOwn(files.map((f) => f.path), earlier, options.out);
-  for (const { path, text } of files) writeAtomic(join(options.out, path), text);
-  const written = new Set(files.map((f) => f.path));
-  for (const path of earlier) if (!written.has(path) && DISPENSABLE.test(path)) rmSync(join(options.out, path), { force: true });
+  requireOwn(files, options.out);
+  const leftovers = ownLeftovers(options.out, files);
+  writeOwn(options.out, files);
+  for (const path of leftovers.filter((name) => DISPENSABLE.test(name))) rmSync(join(options.out, path), { force: true });
   report(files, model.name, plan.memory.total, options);
 }
 
-/** What an earlier emission wrote into the folder. UserError for a folder with other contents, unless forced. */
-function earlierFiles({ out, force }: Options): readonly string[] {
-  if (entriesOf(out).length === 0) return [];
-  const files = emittedFiles(join(out, "manifest.json"));
-  if (files !== null || force === true) return files ?? [];
+/** UserError for a folder with contents where nothing was emitted, or by a version that kept no record of it; unless forced. */
+function requireFree({ out, force }: Options): void {
+  if (force === true || entriesOf(out).length === 0 || hasOwn(out, "manifest.json")) return;
   throw new UserError(`${out} holds other files; choose another folder, or add --force to write beside them`);
 }
 
-/** UserError if a file that is to be written is there, and not by an earlier emission. */
-function requireOwn(paths: readonly string[], earlier: readonly string[], out: string): void {
-  const foreign = paths.filter((path) => !earlier.includes(path) && existsSync(join(out, path)));
-  if (foreign.length === 0) return;
-  throw new UserError(`${out} holds files that moeut did not write and does not write over: ${foreign.join(", ")}; move them, or choose another folder`);
+/** UserError, before anything is written, if files would be written over that an emission did not write, or that were changed since. */
+function requireOwn(files: readonly EmittedFile[], out: string): void {
+  const paths = notOwn(out, files);
+  if (paths.length === 0) return;
+  throw new UserError(`${out} holds files that are not as moeut wrote them, and nothing was written: ${paths.join(", ")}; `
+    + "move or remove them, or choose another folder with --out");
 }
 
-/** The only names that an emission can have and a later one lack. A manifest may be anyone's: nothing else is deleted for being listed. */
+/** The only names that an emission can have and a later one lack. A record may be anyone's: nothing else is deleted for being listed. */
 const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|runtime\/[\w.-]+\.ts)$/;
-
-/** The manifest and the files that it lists, or null if it is none of ours. */
-function emittedFiles(manifest: string): readonly string[] | null {
-  try {
-    const { moeut, files } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly moeut?: unknown; readonly files?: unknown };
-    return typeof moeut === "string" && Array.isArray(files) ? ["manifest.json", ...files.map(String)] : null;
-  } catch {
-    return null;
-  }
-}
 
 /** Texts that launches come from; settings of the command line are no file. */
 function sourcesOf({ entries }: KernelPlan): readonly SourceText[] {

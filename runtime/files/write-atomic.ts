@@ -1,4 +1,6 @@
-import { closeSync, fsyncSync, openSync, readdirSync, realpathSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  accessSync, closeSync, constants, fchmodSync, fsyncSync, openSync, readdirSync, realpathSync, renameSync, rmSync, statSync, writeSync,
+} from "node:fs";
 import { randomBytes } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { cannotWrite, systemCode } from "../errors.ts";
@@ -19,26 +21,35 @@ export function writeAtomic(path: string, data: string | Uint8Array): void {
 export function writeAtomicChunks(path: string, chunks: Iterable<Uint8Array>): void {
   try {
     const there = statSync(path, { throwIfNoEntry: false });
-    if (there === undefined || there.isFile() || there.isDirectory()) replace(there === undefined ? path : realpathSync(path), chunks);
+    if (there?.isFile() === true) requireWriteAccess(path);
+    if (there === undefined) replace(path, chunks);
+    else if (there.isFile() || there.isDirectory()) replace(realpathSync(path), chunks, there.mode);
     else writeInto(path, "w", chunks);
   } catch (error) {
     throw systemCode(error) === "" ? error : cannotWrite(path, error);
   }
 }
 
-function replace(path: string, chunks: Iterable<Uint8Array>): void {
+/** What is renamed onto a file needs no right to write it: whoever took that right away meant something by it. */
+const requireWriteAccess = (path: string): void => accessSync(path, constants.W_OK);
+
+/** @param mode rights of the file that was there, which stay */
+function replace(path: string, chunks: Iterable<Uint8Array>, mode?: number): void {
   const directory = dirname(path);
   makeDirectory(directory);
   removeLeftovers(path);
-  writeThenRename(join(directory, `${prefixOf(path)}${process.pid}-${randomBytes(4).toString("hex")}`), path, chunks);
+  writeThenRename(join(directory, `${prefixOf(path)}${process.pid}-${randomBytes(4).toString("hex")}`), path, chunks, mode);
   syncDirectory(directory);
 }
 
 const prefixOf = (path: string): string => `.${basename(path)}.tmp-`;
 
-function writeThenRename(temporary: string, path: string, chunks: Iterable<Uint8Array>): void {
+function writeThenRename(temporary: string, path: string, chunks: Iterable<Uint8Array>, mode: number | undefined): void {
   try {
-    writeInto(temporary, "wx", chunks, fsyncSync);
+    writeInto(temporary, "wx", chunks, (file) => {
+      if (mode !== undefined) fchmodSync(file, mode & 0o777);
+      fsyncSync(file);
+    });
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });

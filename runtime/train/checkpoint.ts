@@ -4,7 +4,7 @@
  * The pointer knows the SHA-256 of the state, and the state those of the files with tensors, so nothing of one checkpoint can be taken
  * for part of another. Checkpoints of early versions have no hashes; they are loaded without.
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cannotRead, UserError } from "../errors.ts";
 import { entriesOf } from "../files/folder.ts";
@@ -56,6 +56,8 @@ const MOMENTS = [["adam_m", "m."], ["adam_v", "v."]] as const;
 const [WEIGHTS, OPTIMIZER] = ["weights.safetensors", "optimizer.safetensors"];
 const pointerPath = (folder: string): string => join(folder, "checkpoint.json");
 const nameOf = (step: number): string => `step-${String(step).padStart(8, "0")}`;
+/** NaN for names that nameOf does not give: a copy that somebody put beside the checkpoints, say. */
+const stepOf = (name: string): number => (/^step-\d{8,}$/.test(name) ? Number(name.slice("step-".length)) : Number.NaN);
 
 /** The folder of the current checkpoint, or null if there is none yet. */
 export function currentCheckpoint(folder: string): string | null {
@@ -75,7 +77,7 @@ function readPointer(folder: string): Pointer | null {
 /** Where the pointer is missing, lost or not yet written. The state is the last file of a checkpoint: with it, the checkpoint is whole. */
 function newest(folder: string): Pointer | null {
   const written = entriesOf(join(folder, "checkpoints")).filter((name) => existsSync(statePath(join(folder, "checkpoints", name))));
-  const step = Math.max(-1, ...written.map((name) => Number(name.replace("step-", ""))).filter(Number.isSafeInteger));
+  const step = Math.max(-1, ...written.map(stepOf).filter(Number.isSafeInteger));
   return step < 0 ? null : { format: 1, directory: nameOf(step), step };
 }
 
@@ -121,17 +123,25 @@ async function saveTensors(path: string, executor: Pick<Executor, "read">, param
   return writeSafetensors(path, groups, { format: "moeut" });
 }
 
-/** Older checkpoints, and what is left of one that could not be written. One that cannot be removed does no harm. */
+/** Older checkpoints, and what is left of one that could not be written; nothing else that lies there. */
 function removeAllBut(folder: string, current: string | null): void {
   const directory = join(folder, "checkpoints");
   if (!existsSync(directory)) return;
-  for (const path of readdirSync(directory).map((name) => join(directory, name))) {
-    if (path === current) continue;
-    try {
-      rmSync(path, { recursive: true, force: true });
-    } catch {
-      // Somebody reads it, on a system where what is read cannot be removed. The next checkpoint tries again.
-    }
+  for (const path of readdirSync(directory).filter((name) => !Number.isNaN(stepOf(name))).map((name) => join(directory, name))) {
+    if (path !== current) removeCheckpoint(path);
+  }
+}
+
+const isPart = (name: string): boolean =>
+  [WEIGHTS, OPTIMIZER, "state.json"].some((part) => name === part || name.startsWith(`.${part}.tmp-`));
+
+/** What cannot be removed does no harm. */
+function removeCheckpoint(path: string): void {
+  try {
+    for (const name of readdirSync(path).filter(isPart)) rmSync(join(path, name), { force: true });
+    rmdirSync(path);
+  } catch {
+    // It holds what somebody put there, or somebody reads it on a system where that keeps it. The next checkpoint tries again.
   }
 }
 

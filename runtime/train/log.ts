@@ -1,9 +1,10 @@
 /** log.jsonl: one JSON record per step, in order, each step once. */
-import { appendFileSync, closeSync, constants, copyFileSync, existsSync, fsyncSync, openSync, readFileSync } from "node:fs";
+import { appendFileSync, closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { cannotRead, cannotWrite, systemCode } from "../errors.ts";
 import { makeDirectory } from "../files/folder.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
+import { keepAside } from "../files/written.ts";
 
 /** Losses in nats per token. */
 export interface StepRecord {
@@ -94,7 +95,9 @@ function parse(line: string): StepRecord | null {
 export function reopenLog(path: string, step: number, note: (text: string) => void): void {
   const { records, leftOut } = scan(path);
   const kept = records.filter((record) => record.step <= step);
-  if (leftOut.length > 0) note(`${path} was damaged: ${some(leftOut)}. It is kept as ${keepAside(path)}; the whole records go on`);
+  if (leftOut.length > 0) {
+    note(`${path} was damaged: ${some(leftOut)}. It is kept as ${keepAside(path, "damaged")}; the whole records go on`);
+  }
   const missing = gaps(kept, step);
   if (missing.length > 0) note(`${path} does not know ${some(missing)}`);
   writeAtomic(path, kept.map((record) => `${JSON.stringify(record)}\n`).join(""));
@@ -111,17 +114,3 @@ function gaps(records: readonly StepRecord[], last: number): readonly string[] {
     return from > to ? [] : [from === to ? `step ${from}` : `steps ${from} to ${to}`];
   });
 }
-
-/** @returns where the copy is */
-function keepAside(path: string): string {
-  let n = 1;
-  while (existsSync(copyPath(path, n))) n++;
-  try {
-    copyFileSync(path, copyPath(path, n), constants.COPYFILE_EXCL);
-  } catch (error) {
-    throw cannotWrite(copyPath(path, n), error);
-  }
-  return copyPath(path, n);
-}
-
-const copyPath = (path: string, n: number): string => path.replace(/\.jsonl$/, `.damaged-${n}.jsonl`);
