@@ -1,44 +1,12 @@
 /** From a file name on the command line to checked models. Findings go to standard error. */
-import { readFileSync } from "node:fs";
-import { dirname, resolve, relative } from "node:path";
-import { checkSource, renderDiagnostics, type CheckResult } from "../compiler/front.ts";
+import { checkText, readSpecFile } from "../api/spec.ts";
+import { renderDiagnostics } from "../compiler/front.ts";
 import { type Diagnostic, nearest } from "../compiler/diagnostics/index.ts";
 import type { CompareSpec } from "../compiler/ir/compare-spec.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { SourceText } from "../compiler/ir/source.ts";
-import { cannotRead, messageOf, UserError } from "../runtime/errors.ts";
+import { UserError } from "../runtime/errors.ts";
 import type { SpecOptions } from "./options.ts";
-import { specText } from "./spec-text.ts";
-
-/** UserError for what cannot be read, or cannot be a spec. */
-export function readSpecFile(file: string): SourceText {
-  const text = specText(readBytes(file));
-  if (typeof text !== "string") throw new UserError(`${file} is no spec: ${text.problem}`);
-  return { file, text };
-}
-
-function readBytes(file: string): Uint8Array {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw cannotRead(file, error);
-  }
-}
-
-export function checkText(source: SourceText, overrides: readonly string[]): CheckResult {
-  return checkSource(source, { overrides, readFile: readImport });
-}
-
-/** Imported paths are relative to the importing file; names stay as short as the name of that file is. */
-function readImport(path: string, from: string): SourceText | { readonly problem: string } {
-  const full = resolve(dirname(from), path);
-  try {
-    const text = specText(readBytes(full));
-    return typeof text === "string" ? { file: from.startsWith("/") ? full : relative(process.cwd(), full), text } : text;
-  } catch (error) {
-    return { problem: messageOf(error).replace(/^cannot read .*?: /, "") };
-  }
-}
 
 export const useColor = (): boolean => process.stderr.isTTY === true && process.env["NO_COLOR"] === undefined;
 
@@ -50,6 +18,8 @@ export interface Spec {
   readonly refuse: () => void;
   readonly models: readonly ModelSpec[];
   readonly compares: readonly CompareSpec[];
+  /** The file, what it imports, and the overrides. */
+  readonly sources: readonly SourceText[];
 }
 
 /**
@@ -76,7 +46,7 @@ export function specOf(source: SourceText, overrides: readonly string[]): Spec {
   if (untold.some((d) => isError(d) && d.models.length === 0) || models.length + compares.length === 0) refuse();
   if (models.length + compares.length === 0) throw new UserError(`${source.file} holds no model`);
   print((d) => d.models.length === 0);
-  return { file: source.file, models, compares, refuse, tell: (chosen) => print((d) => chosen.some(({ name }) => d.models.includes(name))) };
+  return { file: source.file, models, compares, sources, refuse, tell: (chosen) => print((d) => chosen.some(({ name }) => d.models.includes(name))) };
 }
 
 const isError = ({ severity }: Diagnostic): boolean => severity === "error";

@@ -1,5 +1,7 @@
 /** Text for people: tables and numbers. */
 
+export { bytes } from "../runtime/units.ts";
+
 /** One JSON document on standard output. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
@@ -21,11 +23,6 @@ export const grouped = (n: number): string => Math.round(n).toString().replace(/
 export function short(n: number): string {
   for (const [size, letter] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]] as const) if (n >= size * 0.9995) return `${(n / size).toPrecision(3)}${letter}`;
   return String(Math.round(n));
-}
-
-export function bytes(n: number): string {
-  for (const [size, unit] of [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]] as const) if (n >= size) return `${(n / size).toFixed(n >= 100 * size ? 0 : 1)} ${unit}`;
-  return `${n} B`;
 }
 
 export const milliseconds = (seconds: number): string => (seconds >= 10 ? `${seconds.toFixed(1)} s` : seconds >= 1 ? `${seconds.toFixed(2)} s` : `${(seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0)} ms`);

@@ -6,7 +6,8 @@ import { UserError } from "../runtime/errors.ts";
 import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
 import type { SafetensorsFile } from "../runtime/files/safetensors.ts";
 import { openCheckpoint, readRun, readRunSpec, specChanged, type RunInfo } from "../runtime/train/index.ts";
-import { checkText, chooseModel, specOf } from "./spec.ts";
+import { checkText } from "../api/spec.ts";
+import { chooseModel, specOf } from "./spec.ts";
 
 export interface TrainedRun {
   readonly folder: string;

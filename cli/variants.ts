@@ -8,7 +8,7 @@ import type { Variant } from "../runtime/compare/variant.ts";
 import { UserError } from "../runtime/errors.ts";
 import { recipeOf, type DataInfo, type RunInfo } from "../runtime/train/index.ts";
 import { chooseModels, type Spec } from "./spec.ts";
-import { loadModel, planFor } from "./session.ts";
+import { loadModel, planFor } from "../api/session.ts";
 import { VERSION } from "../runtime/package-root.ts";
 
 /** What a file offers to a comparison: its compare blocks if it has any, else all its models; or what --model names. */

@@ -5,14 +5,16 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
-const SOURCES = ["cli", "compiler", "grammar", "runtime"];
+const SOURCES = ["api", "cli", "compiler", "grammar", "runtime"];
+/** The command line, and what `import "moeut"` gives. */
+const ENTRIES = { main: join("cli", "main.ts"), index: join("api", "index.ts") };
 /** Packages that keep their own files; chevrotain, hundreds of them, is taken in. */
 const OUTSIDE = ["commander", "echarts", "ts-morph", "typescript", "webgpu"];
 
 /** Writes main.js and its parts into a folder; rejects with esbuild's errors. */
 export async function bundle(outdir, options) {
   const { build } = await import("esbuild");
-  await build({ absWorkingDir: ROOT, entryPoints: [join("cli", "main.ts")], outdir, bundle: true, splitting: true, format: "esm", platform: "node", target: "node20.19", logLevel: "silent", ...options });
+  await build({ absWorkingDir: ROOT, entryPoints: ENTRIES, outdir, bundle: true, splitting: true, format: "esm", platform: "node", target: "node20.19", logLevel: "silent", ...options });
 }
 
 /** The entry of a checkout, as a URL: a bundle whose name is the hash of what it was made from, so that it cannot be stale. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
-import { specText } from "../cli/spec-text.ts";
+import { specText } from "../api/spec-text.ts";
 import { checkSource, renderDiagnostics } from "../compiler/front.ts";
 import { checkText, rendered } from "./support/corpus.ts";
 import { json, moeutHere } from "./support/cli.ts";

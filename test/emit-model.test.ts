@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { compileModel } from "../compiler/compile.ts";
 import { decimal, share, whole } from "../cli/options.ts";
-import { loadModel } from "../cli/session.ts";
+import { loadModel } from "../api/session.ts";
 import { EnvironmentError } from "../runtime/errors.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
 import { pack } from "../runtime/standalone/layout.ts";

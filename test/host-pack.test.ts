@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { transform } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PROGRAM, PROGRAM_WITHOUT_DEVICE } from "./support/api-page.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const project = mkdtempSync(join(tmpdir(), "moeut-pack-"));
@@ -35,6 +37,14 @@ function link(path: string): void {
   symlinkSync(join(ROOT, path), join(project, path), "junction");
 }
 
+const WRONG = `
+import { check } from "moeut";
+const n: number = check(1).models[0]!.dModel;
+export const s: string = n;
+`;
+/** Every rule, also for declaration files. */
+const STRICT = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--target", "es2022", "--module", "nodenext", "--types", "node"];
+
 const moeut = (...args: readonly string[]): string => run(process.execPath, [join(installed, "bin", "moeut.mjs"), ...args], project);
 
 describe.runIf(existsSync(join(ROOT, "cli", "main.ts")))("the package, installed elsewhere", () => {
@@ -57,5 +67,25 @@ describe.runIf(existsSync(join(ROOT, "cli", "main.ts")))("the package, installed
   test("compiles a spec to a standalone folder, whose sources it has to bring along", () => {
     moeut("compile", join(installed, "specs", "tiny.moeut"), "--out", join(project, "out"), "--adapter", "null");
     expect(readdirSync(join(project, "out")).length).toBeGreaterThan(2);
+  });
+
+  test("has types that stand alone: the program of docs/api.md fits them, and what does not is found", () => {
+    link("node_modules/@types/node"); // for the program's own imports
+    link("node_modules/undici-types");
+    writeFileSync(join(project, "program.mts"), PROGRAM);
+    writeFileSync(join(project, "wrong.mts"), WRONG);
+    const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+    const { stdout } = spawnSync(process.execPath, [tsc, ...STRICT, "program.mts", "wrong.mts"], { cwd: project, encoding: "utf8" });
+    expect(stdout.match(/^\S.*: error TS\d+/gm)).toEqual([
+      expect.stringContaining("wrong.mts(3,25): error"), expect.stringContaining("wrong.mts(4,14): error"),
+    ]);
+  });
+
+  test("is a library too", async () => {
+    writeFileSync(join(project, "program.mjs"), (await transform(PROGRAM_WITHOUT_DEVICE, { loader: "ts" })).code);
+    const lines = run(process.execPath, ["program.mjs"], project).split("\n");
+    expect(lines.slice(0, 2)).toEqual(["small: 2 applications of 1 layer, 0 warnings", "small at 15"]);
+    expect(lines[2]).toMatch(/^\d+ kernels, \d+ bytes of buffers$/);
+    expect(readdirSync(join(project, "small"))).toEqual(expect.arrayContaining(["kernels", "model.ts", "plan.json", "runtime"]));
   });
 });

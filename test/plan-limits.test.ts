@@ -1,7 +1,7 @@
 /** Whatever a spec asks for is either planned within a device's limits, or what exceeds them is named. Nothing runs here. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { requireFit } from "../cli/fit.ts";
+import { requireFit } from "../api/fit.ts";
 import { shortcomings } from "../cli/variants.ts";
 import { compileModel, isCausal, type EntryName } from "../compiler/compile.ts";
 import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";

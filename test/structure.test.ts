@@ -27,6 +27,8 @@ const WRONG: readonly (readonly [from: string, text: string, rule: string])[] = 
   ["grammar/a.ts", 'import type { X } from "../compiler/ir/b.ts";', "the grammar imports nothing"],
   ["runtime/standalone/a.ts", 'export type { X } from "../errors.ts";', "runtime/standalone imports only itself"],
   ["runtime/train/a.ts", 'import { type X, y } from "../../compiler/ir/b.ts";', "the runtime imports only types of the compiler"],
+  ["api/a.ts", 'import { x } from "../grammar/b.ts";', "api imports only compiler and runtime"],
+  ["runtime/a.ts", 'import type { X } from "../api/b.ts";', "only the command line imports api"],
   ["scripts/a.ts", 'const { x } = await import("../cli/b.ts");', "the command line is imported by nobody"],
   ["cli/a.ts", 'let x: import("../test/support/b.ts").X;', "tests are imported by nobody"],
 ];

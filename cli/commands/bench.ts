@@ -9,7 +9,7 @@ import { initialize } from "../../runtime/standalone/initialize.ts";
 import { updateWords } from "../../runtime/standalone/schedule.ts";
 import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, addSpecOptions, whole, type AdapterOption, type SpecOptions } from "../options.ts";
-import { loadModel, openAdapter, type PlannedSession } from "../session.ts";
+import { loadModel, openAdapter, type PlannedSession } from "../../api/session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, milliseconds, printJson, say, short, table } from "../terminal.ts";
 

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import { renderDiagnostics } from "../../compiler/front.ts";
 import { messageOf, UserError } from "../../runtime/errors.ts";
 import { addSetOption, type SetOption } from "../options.ts";
-import { checkText, readSpecFile, useColor } from "../spec.ts";
+import { checkText, readSpecFile } from "../../api/spec.ts";
+import { useColor } from "../spec.ts";
 import { printJson } from "../terminal.ts";
 
 export function define(command: Command): void {

@@ -7,7 +7,7 @@ import { conclusion } from "../../runtime/report/conclusion.ts";
 import { baselineOf, compareModels, resultTable } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, collect, outFolder, separateSpecs, whole, withSteps, type AdapterOption } from "../options.ts";
-import { withDevices } from "../session.ts";
+import { withDevices } from "../../api/session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
 import { modelsToCompare } from "../variants.ts";

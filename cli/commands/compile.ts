@@ -1,20 +1,19 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Option, type Command } from "commander";
-import { compileModel, isCausal } from "../../compiler/compile.ts";
+import { compile } from "../../api/compile.ts";
+import { profileOf } from "../../api/session.ts";
 import { PORTABLE } from "../../compiler/5-plan/index.ts";
-import { emit, type EmittedFile } from "../../compiler/7-emit/index.ts";
-import type { KernelPlan, Profile } from "../../compiler/ir/plan.ts";
+import type { EmittedFile } from "../../compiler/7-emit/index.ts";
+import type { Profile } from "../../compiler/ir/plan.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { SourceText } from "../../compiler/ir/source.ts";
 import { openDevice } from "../../runtime/adapter/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { entriesOf, withOwnFolder } from "../../runtime/files/folder.ts";
 import { hasOwn, notOwn, ownLeftovers, writeOwn } from "../../runtime/files/written.ts";
-import { PACKAGE_ROOT, VERSION } from "../../runtime/package-root.ts";
 import { addAdapterOption, addSpecOptions, outFolder, refuseOptions, type AdapterOption, type SpecOptions } from "../options.ts";
-import { profileOf } from "../session.ts";
-import { chooseModel, loadSpec, readSpecFile } from "../spec.ts";
+import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, printJson } from "../terminal.ts";
 
 interface Options extends SpecOptions, AdapterOption {
@@ -35,16 +34,14 @@ export function define(command: Command): void {
 
 async function run(file: string, options: Options, command: Command): Promise<void> {
   if (options.target === "portable") refuseOptions(command, ["adapter"], "--target portable");
-  const model = chooseModel(loadSpec(file, options.set), options);
-  await withOwnFolder(options.out, () => compileInto(model, options));
+  const spec = loadSpec(file, options.set);
+  const model = chooseModel(spec, options);
+  await withOwnFolder(options.out, () => compileInto(model, spec.sources, options));
 }
 
-async function compileInto(model: ModelSpec, options: Options): Promise<void> {
+async function compileInto(model: ModelSpec, sources: readonly SourceText[], options: Options): Promise<void> {
   requireFree(options);
-  const { batch, accumulate } = model.train;
-  const profile = await profileFor(options);
-  const plan = compileModel(model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])], profile });
-  const files = emit({ model, plan, version: VERSION, runtime: runtimeSources(), sources: sourcesOf(plan) });
+  const { files, plan } = compile(model, { profile: await profileFor(options), sources });
   requireOwn(files, options.out);
   const leftovers = ownLeftovers(options.out, files);
   writeOwn(options.out, files);
@@ -69,24 +66,11 @@ function requireOwn(files: readonly EmittedFile[], out: string): void {
 /** The only names that an emission can have and a later one lack. A record may be anyone's: nothing else is deleted for being listed. */
 const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|runtime\/[\w.-]+\.ts)$/;
 
-/** Texts that launches come from; settings of the command line are no file. */
-function sourcesOf({ entries }: KernelPlan): readonly SourceText[] {
-  const names = new Set(Object.values(entries).flatMap((e) => e.dispatches.map((d) => d.origin.span?.file ?? "")));
-  return [...names].filter((name) => existsSync(name)).map(readSpecFile);
-}
-
 async function profileFor({ target, adapter }: Options): Promise<Profile> {
   if (target === "portable") return PORTABLE;
   const handle = await openDevice({ adapter });
   handle.close();
   return profileOf(handle.info);
-}
-
-/** The files of runtime/standalone as they are in the checkout or package. */
-function runtimeSources(): Readonly<Record<string, string>> {
-  const directory = join(PACKAGE_ROOT, "runtime", "standalone");
-  if (!existsSync(directory)) throw new Error(`${directory} is missing from this installation`);
-  return Object.fromEntries(readdirSync(directory).filter((name) => name.endsWith(".ts")).map((name) => [name, readFileSync(join(directory, name), "utf8")]));
 }
 
 function report(files: readonly EmittedFile[], model: string, memory: number, { out, json }: Options): void {

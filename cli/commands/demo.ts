@@ -9,7 +9,7 @@ import { formatDuration } from "../../runtime/train/index.ts";
 import { compareModels, resultTable } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, outFolder, whole, type AdapterOption } from "../options.ts";
-import { withDevices } from "../session.ts";
+import { withDevices } from "../../api/session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson, say } from "../terminal.ts";
 

@@ -10,7 +10,7 @@ import { loadWeights } from "../../runtime/train/index.ts";
 import { readEvalText, type EvalText } from "../eval-text.ts";
 import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, addSetOption, whole, wholes, type AdapterOption, type SetOption } from "../options.ts";
-import { loadModel, withAdapter } from "../session.ts";
+import { loadModel, withAdapter } from "../../api/session.ts";
 import { grouped, printJson, say } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 

@@ -4,7 +4,8 @@ import { createReporter, renderDiagnostics } from "../../compiler/diagnostics/in
 import { format } from "../../compiler/format/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
-import { readSpecFile, useColor } from "../spec.ts";
+import { readSpecFile } from "../../api/spec.ts";
+import { useColor } from "../spec.ts";
 
 export function define(command: Command): void {
   command.argument("<file...>", "specs").option("--check", "change nothing; exit with 1 if a file is not in canonical form")

@@ -3,7 +3,7 @@ import { generateText } from "../../runtime/generate/index.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
 import { interruptible, watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addSetOption, decimal, share, whole, type AdapterOption, type SetOption } from "../options.ts";
-import { openSession } from "../session.ts";
+import { openSession } from "../../api/session.ts";
 import { printJson, say } from "../terminal.ts";
 import { readTrainedRun } from "../trained-run.ts";
 

@@ -8,7 +8,8 @@ import { listFusion } from "../../compiler/listing/fusion.ts";
 import { listGraph } from "../../compiler/listing/graph.ts";
 import { listPlan } from "../../compiler/listing/plan.ts";
 import { addSpecOptions, refuseOptions, type SpecOptions } from "../options.ts";
-import { chooseModel, loadSpec, readSpecFile } from "../spec.ts";
+import { readSpecFile } from "../../api/spec.ts";
+import { chooseModel, loadSpec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
 
 const PHASES = ["ast", "model", "graph", "gradients", "fusion", "plan"] as const;

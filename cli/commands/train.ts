@@ -8,7 +8,7 @@ import { checkFolder, createProgress, currentCheckpoint, startRun, train, type D
 import { readData } from "../data.ts";
 import { interruptible, watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, withSteps, type AdapterOption, type SpecOptions } from "../options.ts";
-import { openSession, type PlannedSession } from "../session.ts";
+import { openSession, type PlannedSession } from "../../api/session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, grouped, printJson, say } from "../terminal.ts";
 import { runInfo } from "../variants.ts";

@@ -11,7 +11,7 @@ import { checkGolden, readGolden, type Golden, type GoldenFiles } from "../../ru
 import { keptOutputs, replay, type Quantity } from "../../runtime/verify/replay.ts";
 import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, type AdapterOption } from "../options.ts";
-import { loadModel, openAdapter } from "../session.ts";
+import { loadModel, openAdapter } from "../../api/session.ts";
 import { chooseModel, specOf } from "../spec.ts";
 import { printJson, say, table } from "../terminal.ts";
 

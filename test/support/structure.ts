@@ -26,7 +26,7 @@ export type Modules = Readonly<Record<string, Module>>;
 
 /** Every source file of the repository. */
 export function readSources(root: string): Sources {
-  const files = ["cli", "compiler", "grammar", "runtime", "scripts", "test"].flatMap((folder) =>
+  const files = ["api", "cli", "compiler", "grammar", "runtime", "scripts", "test"].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => `${folder}/${file.replaceAll("\\", "/")}`));
   return Object.fromEntries(files.filter((file) => file.endsWith(".ts")).sort().map((file) => [file, readFileSync(join(root, file), "utf8")]));
 }
@@ -106,6 +106,7 @@ const phaseOf = (file: string): number | null => {
 };
 const libraryOf = (file: string): string | null => (phaseOf(file) === null ? (/^compiler\/([^/]+)\//.exec(file)?.[1] ?? null) : null);
 const within = (file: string, folder: string): boolean => file.startsWith(`${folder}/`);
+const inOneOf = (file: string, folders: readonly string[]): boolean => folders.some((folder) => within(file, folder));
 
 /** Libraries about text need the parser; a difference is counted by checking texts between the two. */
 const LIBRARIES_ON_PHASES: Readonly<Record<string, readonly string[]>> = {
@@ -130,6 +131,8 @@ const IMPORT_RULES: readonly Rule[] = [
   ["the grammar imports nothing", (a, b) => within(a, "grammar") && !within(b, "grammar")],
   ["runtime/standalone imports only itself", (a, b) => within(a, "runtime/standalone") && !within(b, "runtime/standalone")],
   ["the runtime imports only types of the compiler", (a, b, isType) => within(a, "runtime") && within(b, "compiler") && !isType],
+  ["api imports only compiler and runtime", (a, b) => within(a, "api") && !inOneOf(b, ["api", "compiler", "runtime"])],
+  ["only the command line imports api", (a, b) => within(b, "api") && !inOneOf(a, ["api", "cli", "test"])],
   ["the command line is imported by nobody", (a, b) => within(b, "cli") && !within(a, "cli") && !within(a, "test")],
   ["tests are imported by nobody", (a, b) => within(b, "test") && !within(a, "test")],
 ];
@@ -153,8 +156,8 @@ export function cycles(modules: Modules): readonly string[] {
   return out;
 }
 
-/** What they export is for an emitted folder: for its own model.ts, and for whoever has it. */
-const FACES = ["runtime/standalone/model.ts", "runtime/standalone/load.ts"];
+/** What they export is for others: for an emitted folder's model.ts and whoever has it, and for who imports the package. */
+const FACES = ["runtime/standalone/model.ts", "runtime/standalone/load.ts", "api/index.ts"];
 
 /** "a.ts: NAME" for what is exported and imported by nobody. */
 export function unusedExports(modules: Modules): readonly string[] {

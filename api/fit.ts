@@ -3,7 +3,7 @@ import type { KernelPlan } from "../compiler/ir/plan.ts";
 import type { DeviceInfo } from "../runtime/adapter/index.ts";
 import { UserError } from "../runtime/errors.ts";
 import { planProblems, type PlanProblem } from "../runtime/standalone/limits.ts";
-import { bytes } from "./terminal.ts";
+import { bytes } from "../runtime/units.ts";
 
 type Limits = Pick<DeviceInfo, "kind" | "name" | "limits">;
 
