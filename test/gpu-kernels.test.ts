@@ -87,6 +87,7 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
       { why: "one more than a tile everywhere", m: 9, k: 33, n: 129 },
       { why: "multiples of nothing", m: 19, k: 37, n: 53 },
       { why: "long inner axis", m: 3, k: 1030, n: 5 },
+      { why: "more than a packed tile and its panel everywhere", m: 67, k: 133, n: 69 },
     ];
     const graphOf = (layout: Layout, m: number, k: number, n: number): OpGraph => probeGraph((b) => {
       const a = b.param(layout === "tn" ? channels([k, m]) : channels([m, k]));
@@ -104,6 +105,7 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
       { why: "one expert takes all, the others stay empty", rows: 19, topK: 1, experts: 5, K: 37, N: 9, choose: () => 3 },
       { why: "more experts than slots", rows: 2, topK: 2, experts: 40, K: 8, N: 4, choose: (i: number) => i * 13 },
       { why: "tiles that end within an expert", rows: 33, topK: 3, experts: 7, K: 37, N: 9, choose: null },
+      { why: "more slots of an expert than a packed tile and its panel", rows: 70, topK: 2, experts: 2, K: 133, N: 21, choose: null },
       { why: "more experts than lanes sort them", rows: 60, topK: 2, experts: 150, K: 4, N: 12, choose: null },
     ];
     test.each(EXPERTS)("$why", async ({ rows, topK: k, experts, K, N, choose }) => {

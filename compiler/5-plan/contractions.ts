@@ -1,10 +1,13 @@
 /** Launches of matrix products, and of those in which every row meets the matrix of its expert. */
 import type { Node, Op, ValueId } from "../ir/graph.ts";
 import { bug, elements } from "../ir/tensor-type.ts";
+import { tileColumns } from "../kernels/tiles.ts";
 import type { PlanContext } from "./context.ts";
 import { epilogueOf } from "./epilogue.ts";
 import { rowsOf, sizeOf } from "./facts.ts";
 import type { Unlabelled } from "./launch.ts";
+
+const columnTiles = ({ profile }: PlanContext, n: number): number => Math.ceil(n / 4 / tileColumns(profile));
 
 type OpOf<K extends Op["kind"]> = Extract<Op, { kind: K }>;
 
@@ -14,10 +17,9 @@ export function matmulLaunch(c: PlanContext, node: Node, { layout, aSplit, bSpli
   const n = elements(layout === "nt" ? b.slice(0, bSplit) : b.slice(bSplit));
   const [m, k] = layout === "tn" ? [aCols, aRows] : [aRows, aCols];
   const { epilogue, refs, sizes } = epilogueOf(c, node, stores);
-  const { lanes, tileRows } = c.profile;
   return {
     work: { kind: "matmul", layout, epilogue }, refs: [...node.inputs.map(c.ref), ...refs], sizes: [m, n / 4, k, Math.floor(k / 4), ...sizes],
-    grid: [Math.ceil(n / 4 / lanes), Math.ceil(m / tileRows)],
+    grid: [columnTiles(c, n), Math.ceil(m / c.profile.tileRows)],
   };
 }
 
@@ -31,7 +33,7 @@ export function expertMatmulLaunches(c: PlanContext, node: Node, { heads, transp
   const { epilogue, refs, sizes } = epilogueOf(c, node, stores);
   return [...launches, {
     work: { kind: "expertMatmul", layout: transposed ? "nt" : "nn", epilogue }, refs: [c.ref(a), c.ref(w), order, tiles, ...refs],
-    sizes: [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...sizes], grid: [Math.ceil(n / 4 / profile.lanes), nTiles],
+    sizes: [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...sizes], grid: [columnTiles(c, n), nTiles],
   }];
 }
 
@@ -45,6 +47,7 @@ export function expertOuterLaunches(c: PlanContext, node: Node, { heads }: OpOf<
   if (!c.accumulates(out)) bug("an expert's weight gradient is always added to its parameter's");
   return [...launches, {
     work: { kind: "expertOuter" }, refs: [c.ref(x), c.ref(y), order, ranges, c.ref(out)],
-    sizes: [m, n / 4, slots / rowsOf(facts.type(x)), slots / rowsOf(facts.type(y))], grid: [Math.ceil(n / 4 / profile.lanes), Math.ceil(m / profile.tileRows), groups],
+    sizes: [m, n / 4, slots / rowsOf(facts.type(x)), slots / rowsOf(facts.type(y))],
+    grid: [columnTiles(c, n), Math.ceil(m / profile.tileRows), groups],
   }];
 }

@@ -1,5 +1,6 @@
 /** Which kernel shapes suit an adapter. */
 import type { Profile } from "../ir/plan.ts";
+import { PACKED_ROWS } from "../kernels/tiles.ts";
 
 export interface AdapterFacts {
   readonly kind: "gpu" | "lavapipe" | "swiftshader" | "cpu" | "null";
@@ -12,7 +13,7 @@ export interface AdapterFacts {
 export const PORTABLE: Profile = { name: "portable", lanes: 32, exchange: "workgroup", tileRows: 8, rowOwner: "team" };
 
 /** One invocation at a time, as WebAssembly on a CPU runs them. */
-export const CPU: Profile = { name: "cpu", lanes: 1, exchange: "none", tileRows: 8, rowOwner: "thread" };
+export const CPU: Profile = { name: "cpu", lanes: 1, exchange: "none", tileRows: PACKED_ROWS, rowOwner: "thread" };
 
 /**
  * Subgroups are used only where every subgroup has the same, known size: the kernels equate team, workgroup and subgroup.

@@ -11,22 +11,23 @@
  *        slots, added to what is there: (S + 1)·2⁻²⁴·Σ|a·b|.
  */
 import type { Profile } from "../ir/plan.ts";
-import { accumulateOuter, accumulateRows, columnOfLane, type Epilogue } from "./matmul.ts";
+import { accumulateOuter, accumulateRows, columnOfLane, ofOne, type Epilogue, type TileText } from "./matmul.ts";
+import { OUTER_SCRATCH, packedOuter, packedRows, ROWS_SCRATCH } from "./packed.ts";
 import { times, wgsl, write, type KernelParts, type Storage } from "./text.ts";
 import { team } from "./team.ts";
+import { isPacked, tileColumns } from "./tiles.ts";
 
 const TILES: Storage = { name: "tiles", element: "vec4u", access: "read", note: "[tiles] expert, first place in order, slots, 0" };
 const ORDER: Storage = { name: "order", element: "u32", access: "read", note: "[slots] slots sorted by expert" };
 
 /** Sizes: n4, k4 in vec4s; a_div slots per row of a. Grid: column tiles × slot tiles. */
 export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilogue: Epilogue): KernelParts {
-  const { lanes, tileRows } = profile;
-  const ops = team(profile, { vec4f: tileRows });
+  const { owner, enable, workgroupSize, module, body } = isPacked(profile) ? packedTile(layout) : teamTile(layout, profile);
   const product = `c[s] = a[row of s] w[expert of s]${layout === "nt" ? " transposed" : ""}`;
   return {
     name: `expert_matmul_${layout}`,
     doc: [`Expert product ${product}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
-      `One team of ${lanes} lanes owns up to ${tileRows} slots of one expert by ${4 * lanes} columns.`],
+      `${owner} owns up to ${profile.tileRows} slots of one expert by ${4 * tileColumns(profile)} columns.`],
     sizes: ["n4", "k4", "a_div", ...epilogue.sizes],
     grid: ["column_tiles", "slot_tiles"],
     storage: [
@@ -34,25 +35,40 @@ export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilog
       { name: "b", element: "vec4f", access: "read", note: layout === "nn" ? "w [experts, k, n]" : "w [experts, n, k]" },
       ORDER, TILES, ...epilogue.storage,
     ],
-    enable: ops.enable,
-    workgroupSize: ops.lanes,
+    enable, workgroupSize,
     module: wgsl`
-      ${ops.module}
+      ${module}
       ${epilogue.finish}
     `,
     body: wgsl`
       let job = tiles[tile.y];
       if (job.z == 0u) { return; }
-      ${columnOfLane(profile)}
-      let w_base = job.x * sizes.n4 * sizes.k4 * 4u;
-      ${times(tileRows, slotOfTile)}
-      ${accumulateRows(layout, profile, "w_base")}
-      if (column < sizes.n4) {
-        ${times(tileRows, (i) => `if (${i}u < job.z) { finish(slot${i}, column, c${i}); }`)}
-      }
+      ${body}
     `,
   };
 }
+
+function teamTile(layout: "nn" | "nt", profile: Profile): TileText {
+  const { lanes, tileRows } = profile;
+  const { enable, module } = team(profile, { vec4f: tileRows });
+  const body = wgsl`
+    ${columnOfLane(profile)}
+    let w_base = job.x * sizes.n4 * sizes.k4 * 4u;
+    ${times(tileRows, slotOfTile)}
+    ${accumulateRows(layout, profile, "w_base")}
+    if (column < sizes.n4) {
+      ${times(tileRows, (i) => `if (${i}u < job.z) { finish(slot${i}, column, c${i}); }`)}
+    }
+  `;
+  return { owner: `One team of ${lanes} lanes`, enable, workgroupSize: lanes, module, body };
+}
+
+const packedTile = (layout: "nn" | "nt"): TileText => ofOne(ROWS_SCRATCH, wgsl`
+  let w_base = job.x * sizes.n4 * sizes.k4 * 4u;
+  ${packedRows(layout, "w_base", {
+    count: "job.z", row: (r) => `order[job.y + ${r}]`, start: (slot) => `(${slot} / sizes.a_div) * sizes.k4`,
+  })}
+`);
 
 /** The i-th slot of a tile [tileRows], the row of a that it reads, and its four columns of the result. */
 const slotOfTile = (i: number): string => wgsl`
@@ -63,8 +79,7 @@ const slotOfTile = (i: number): string => wgsl`
 
 /** Sizes: m rows and n4 columns of each expert's matrix; a_div, b_div slots per row. Grid: column tiles × row tiles × experts. */
 export function expertOuterKernel(profile: Profile): KernelParts {
-  const { tileRows } = profile;
-  const ops = team(profile, { vec4f: tileRows / 4, u32: 1 });
+  const { enable, workgroupSize, module, body } = isPacked(profile) ? packedOuterTile() : teamOuterTile(profile);
   return {
     name: "expert_outer",
     doc: ["Weight gradient of an expert product: c[g] += sum over slots s of expert g of a[row of s] (outer) b[row of s].",
@@ -78,23 +93,30 @@ export function expertOuterKernel(profile: Profile): KernelParts {
       { name: "ranges", element: "vec2u", access: "read", note: "[experts] first place in order, slots" },
       write("c", "vec4f", "[experts, m, n], added to"),
     ],
-    enable: ops.enable,
-    workgroupSize: ops.lanes,
-    module: ops.module,
+    enable, workgroupSize, module,
     body: wgsl`
       let range = ranges[tile.z];
       if (range.y == 0u) { return; }
-      let m4 = sizes.m / 4u;
-      let row0 = tile.y * ${tileRows}u;
-      ${columnOfLane(profile)}
-      ${times(tileRows, (i) => `var c${i} = vec4f();`)}
-      ${accumulateOuter(profile, "range.y", "slot / sizes.a_div", (row) => row, { name: "b_row", prepare: ROWS_OF_SLOT })}
-      if (column < sizes.n4) {
-        let c_base = tile.z * sizes.m * sizes.n4 + column;
-        ${times(tileRows, (i) => `if (row0 + ${i}u < sizes.m) { ${addTo(`c_base + (row0 + ${i}u) * sizes.n4`, `c${i}`)} }`)}
-      }
+      ${body}
     `,
   };
+}
+
+function teamOuterTile(profile: Profile): TileText {
+  const { lanes, tileRows } = profile;
+  const { enable, module } = team(profile, { vec4f: tileRows / 4, u32: 1 });
+  const body = wgsl`
+    let m4 = sizes.m / 4u;
+    let row0 = tile.y * ${tileRows}u;
+    ${columnOfLane(profile)}
+    ${times(tileRows, (i) => `var c${i} = vec4f();`)}
+    ${accumulateOuter(profile, "range.y", "slot / sizes.a_div", (row) => row, { name: "b_row", prepare: ROWS_OF_SLOT })}
+    if (column < sizes.n4) {
+      let c_base = tile.z * sizes.m * sizes.n4 + column;
+      ${times(tileRows, (i) => `if (row0 + ${i}u < sizes.m) { ${addTo(`c_base + (row0 + ${i}u) * sizes.n4`, `c${i}`)} }`)}
+    }
+  `;
+  return { owner: `One team of ${lanes} lanes`, enable, workgroupSize: lanes, module, body };
 }
 
 /** The slot at this lane's place in the expert's run [range.y], and the row of b that it reads. */
@@ -102,5 +124,10 @@ const ROWS_OF_SLOT = wgsl`
   let slot = order[range.x + k_in];
   let b_row = slot / sizes.b_div;
 `;
+
+const packedOuterTile = (): TileText => ofOne(OUTER_SCRATCH, packedOuter({
+  count: "range.y", prepare: "let slot = order[range.x + k_at];", a: "slot / sizes.a_div", b: "slot / sizes.b_div",
+  finish: addTo("(tile.z * sizes.m + row) * sizes.n4 + column", "value"),
+}));
 
 const addTo = (place: string, value: string): string => `let at = ${place}; c[at] = c[at] + ${value};`;

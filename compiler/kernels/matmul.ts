@@ -1,7 +1,8 @@
 /**
  * Dense contractions with a fused epilogue. A team owns a tile [tileRows, 4·lanes] of the result in registers: each
  * lane four adjacent columns, one vec4 accumulator per row. Operands stream through vec4 loads; the row operand is
- * spread over the team by exchange, because one load costs as much as 6 to 10 multiply-adds on software adapters.
+ * spread over the team by exchange, because one load costs as much as 6 to 10 multiply-adds on software adapters. A team of one has the
+ * tiles of packed.ts instead.
  *
  *   nn  c[m, n] = Σ_k a[m, k] · b[k, n]     nt  c[m, n] = Σ_k a[m, k] · b[n, k]     tn  c[m, n] = Σ_k a[k, m] · b[k, n]
  *
@@ -9,8 +10,10 @@
  * Error  one f32 sum of k products in order of k: |c − c₆₄| ≤ k·2⁻²⁴·Σ|a·b|.
  */
 import type { Profile } from "../ir/plan.ts";
+import { FINISH, OUTER_SCRATCH, packedOuter, packedRows, ROWS_SCRATCH } from "./packed.ts";
 import { times, wgsl, type KernelParts, type Storage } from "./text.ts";
 import { share, team, type SharedVar } from "./team.ts";
+import { isPacked, PACKED_ROWS, tileColumns } from "./tiles.ts";
 
 export type Layout = "nn" | "nt" | "tn";
 
@@ -31,12 +34,11 @@ const FORMULA: Readonly<Record<Layout, string>> = {
 
 /** Sizes: m rows, n4 and k4 in vec4s, k in words. Grid: column tiles × row tiles. */
 export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogue): KernelParts {
-  const { lanes, tileRows } = profile;
-  const ops = team(profile, { vec4f: layout === "tn" ? tileRows / 4 : tileRows });
+  const { owner, enable, workgroupSize, module, body } = isPacked(profile) ? packedTile(layout) : teamTile(layout, profile);
   return {
     name: `matmul_${layout}`,
     doc: [`Matrix product ${FORMULA[layout]}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
-      `One team of ${lanes} lanes owns ${tileRows} rows by ${4 * lanes} columns of c.`],
+      `${owner} owns ${profile.tileRows} rows by ${4 * tileColumns(profile)} columns of c.`],
     sizes: ["m", "n4", "k", "k4", ...epilogue.sizes],
     grid: ["column_tiles", "row_tiles"],
     storage: [
@@ -44,23 +46,44 @@ export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogu
       { name: "b", element: "vec4f", access: "read", note: layout === "nt" ? "[n, k]" : "[k, n]" },
       ...epilogue.storage,
     ],
-    enable: ops.enable,
-    workgroupSize: ops.lanes,
+    enable, workgroupSize,
     module: wgsl`
-      ${ops.module}
+      ${module}
       ${epilogue.finish}
     `,
-    body: wgsl`
-      let row0 = tile.y * ${tileRows}u;
-      ${columnOfLane(profile)}
-      ${times(tileRows, (i) => `var c${i} = vec4f();`)}
-      ${layout === "tn" ? accumulateColumns(profile) : accumulateTile(layout, profile)}
-      if (column < sizes.n4) {
-        ${times(tileRows, (i) => `if (row0 + ${i}u < sizes.m) { finish(row0 + ${i}u, column, c${i}); }`)}
-      }
-    `,
+    body,
   };
 }
+
+/** What a contraction's kernel owes to whoever owns a tile. */
+export interface TileText extends Required<Pick<KernelParts, "enable" | "workgroupSize" | "module" | "body">> {
+  readonly owner: string;
+}
+
+function teamTile(layout: Layout, profile: Profile): TileText {
+  const { lanes, tileRows } = profile;
+  const { enable, module } = team(profile, { vec4f: layout === "tn" ? tileRows / 4 : tileRows });
+  const body = wgsl`
+    let row0 = tile.y * ${tileRows}u;
+    ${columnOfLane(profile)}
+    ${times(tileRows, (i) => `var c${i} = vec4f();`)}
+    ${layout === "tn" ? accumulateColumns(profile) : accumulateTile(layout, profile)}
+    if (column < sizes.n4) {
+      ${times(tileRows, (i) => `if (row0 + ${i}u < sizes.m) { finish(row0 + ${i}u, column, c${i}); }`)}
+    }
+  `;
+  return { owner: `One team of ${lanes} lanes`, enable, workgroupSize: lanes, module, body };
+}
+
+function packedTile(layout: Layout): TileText {
+  if (layout === "tn") return ofOne(OUTER_SCRATCH, packedOuter({ count: "sizes.k", prepare: "", a: "k_at", b: "k_at", finish: FINISH }));
+  const row = (r: string): string => `(tile.y * ${PACKED_ROWS}u + ${r})`;
+  return ofOne(ROWS_SCRATCH, packedRows(layout, "0u", {
+    count: `min(${PACKED_ROWS}u, sizes.m - ${row("0u")})`, row, start: (at) => `${at} * sizes.k4`,
+  }));
+}
+
+export const ofOne = (module: string, body: string): TileText => ({ owner: "One invocation", enable: "", workgroupSize: 1, module, body });
 
 /** The four columns of a lane, counted in vec4s: beyond the last of [.., 4·n4] it works on that one and stores nothing. */
 export const columnOfLane = ({ lanes }: Profile): string => wgsl`

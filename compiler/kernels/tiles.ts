@@ -11,6 +11,16 @@ export const METRICS_WORDS = 8;
 /** Rows of one workgroup where every invocation reduces a row. */
 export const rowsPerGroup = (profile: Profile): number => Math.max(4, profile.lanes);
 
+/** Rows, and vec4s of columns, of a contraction tile of one invocation (packed.ts). */
+export const PACKED_ROWS = 64;
+export const PACKED_COLUMNS = 4;
+
+/** A team of one packs its operands. */
+export const isPacked = ({ exchange }: Profile): boolean => exchange === "none";
+
+/** vec4s of columns of a contraction tile. */
+export const tileColumns = (profile: Profile): number => (isPacked(profile) ? PACKED_COLUMNS : profile.lanes);
+
 /** Registers and text stay bounded, however wide a head is. */
 const MAX_PER_LANE = 8;
 /**

@@ -1,0 +1,162 @@
+/**
+ * Contraction tiles of one invocation at a time: it owns tileRows rows × 16 columns of the result, copies what it needs of b into its
+ * scratch (with one invocation a workgroup, that is what workgroup memory is), panel after panel, and runs blocks of 4 rows × 16 columns in
+ * registers over each. A panel lies in order of k, so no stride is a power of two, b is transposed or gathered once for all rows, and all
+ * layouts end in the same loop.
+ *
+ * Work   a panel is a load and a store for each 4 columns and k, for up to tileRows multiply-adds; sums rest in scratch between panels.
+ * Error  one f32 sum in order of k, as by a team.
+ */
+import { PACKED_COLUMNS, PACKED_ROWS } from "./tiles.ts";
+import { times, wgsl } from "./text.ts";
+
+/** Words of k of a panel, and of one where `a` is packed too: both fit 16 KiB together with the sums. */
+const PANEL = 128;
+const OUTER_PANEL = 32;
+
+/** An epilogue's call. */
+export const FINISH = "finish(row, column, value);";
+
+const sums = `var<workgroup> sums: array<vec4f, ${PACKED_ROWS * PACKED_COLUMNS}>; // [rows, columns]`;
+const panelOf = (words: number): string => `var<workgroup> panel: array<vec4f, ${words * PACKED_COLUMNS}>; // [k, columns] of b`;
+
+export const ROWS_SCRATCH = [panelOf(PANEL), sums].join("\n");
+export const OUTER_SCRATCH = [
+  panelOf(OUTER_PANEL), `var<workgroup> left: array<vec4f, ${(PACKED_ROWS / 4) * OUTER_PANEL}>; // [quads of rows, k] of a`, sums,
+].join("\n");
+
+const eachColumn = (line: (v: number) => string): string => times(PACKED_COLUMNS, line, " ");
+const eachSum = (line: (i: number, v: number) => string): string => times(4, (i) => eachColumn((v) => line(i, v)));
+const component = (name: string, i: number): string => `${name}.${"xyzw"[i]!}`;
+
+/** The tile's columns, counted in vec4s: beyond the last of [.., 4·n4] it computes that one again. */
+const COLUMNS = wgsl`
+  let first_column = tile.x * ${PACKED_COLUMNS}u;
+  let n_columns = min(${PACKED_COLUMNS}u, sizes.n4 - first_column);
+  ${times(PACKED_COLUMNS, (v) => `let column${v} = first_column + min(${v}u, n_columns - 1u);`)}
+`;
+
+/** Sums c [4, 16] in registers, from 0 or what earlier panels gave, while `body` adds to them. @param at where they rest in between */
+const inRegisters = (at: string, body: string): string => wgsl`
+  let sum_at = ${at};
+  ${eachSum((i, v) => `var c${i}_${v} = vec4f();`)}
+  if (k0 > 0u) {
+    ${eachSum((i, v) => `c${i}_${v} = sums[sum_at + ${PACKED_COLUMNS * i + v}u];`)}
+  }
+  ${body}
+  ${eachSum((i, v) => `sums[sum_at + ${PACKED_COLUMNS * i + v}u] = c${i}_${v};`)}
+`;
+
+/** c [4, 16] += x [4] ⊗ the panel's row at `at` + offset. */
+const addProducts = (offset: number, x: (i: number) => string): string => wgsl`
+  {
+    ${eachColumn((v) => `let w${v} = panel[at + ${offset + v}u];`)}
+    ${times(4, (i) => `{ let s = vec4f(${x(i)}); ${eachColumn((v) => `c${i}_${v} = fma(s, w${v}, c${i}_${v});`)} }`)}
+  }
+`;
+
+/**
+ * The finished tile [rows, columns], row by row.
+ * @param rowOf defines `row`, that of the result for row r of the tile  @param finish what happens to a `value` at `row` and `column`
+ */
+const finishRows = (nRows: string, rowOf: string, finish: string): string => wgsl`
+  for (var r = 0u; r < ${nRows}; r++) {
+    ${rowOf}
+    for (var v = 0u; v < n_columns; v++) {
+      let column = first_column + v;
+      let value = sums[${PACKED_COLUMNS}u * r + v];
+      ${finish}
+    }
+  }
+`;
+
+/** Panel [4·kc, 16] of b [k, n] and of b [n, k], of which four rows by four columns are turned at a time. */
+const PACK: Readonly<Record<"nn" | "nt", (bBase: string) => string>> = {
+  nn: (bBase) => wgsl`
+    for (var k = 0u; k < 4u * kc; k++) {
+      let b_at = ${bBase} + (4u * k0 + k) * sizes.n4;
+      ${eachColumn((v) => `panel[${PACKED_COLUMNS}u * k + ${v}u] = b[b_at + column${v}];`)}
+    }
+  `,
+  nt: (bBase) => wgsl`
+    for (var v = 0u; v < ${PACKED_COLUMNS}u; v++) {
+      let b_at = ${bBase} + (first_column + min(v, n_columns - 1u)) * 4u * sizes.k4 + k0;
+      for (var k = 0u; k < kc; k++) {
+        ${times(4, (q) => `let b${q} = b[b_at + k + ${q}u * sizes.k4];`, " ")}
+        let at = ${4 * PACKED_COLUMNS}u * k + v;
+        ${times(4, (q) => `panel[at + ${PACKED_COLUMNS * q}u] = vec4f(${times(4, (j) => component(`b${j}`, q), ", ")});`)}
+      }
+    }
+  `,
+};
+
+/** Rows of a tile, as WGSL. */
+export interface PackedRows {
+  /** How many the tile has. */
+  readonly count: string;
+  /** Given the number of one: its row of the result, and where its row of `a` begins, in vec4s. */
+  readonly row: (r: string) => string;
+  readonly start: (row: string) => string;
+}
+
+/** c [rows, 16] = a [rows, k] · b, finished. */
+export const packedRows = (layout: "nn" | "nt", bBase: string, { count, row, start }: PackedRows): string => wgsl`
+  ${COLUMNS}
+  let n_rows = ${count};
+  for (var k0 = 0u; k0 < sizes.k4; k0 += ${PANEL / 4}u) {
+    let kc = min(${PANEL / 4}u, sizes.k4 - k0);
+    ${PACK[layout](bBase)}
+    for (var r = 0u; r < n_rows; r += 4u) {
+      ${times(4, (i) => `let row${i} = ${row(`min(r + ${i}u, n_rows - 1u)`)}; let a_row${i} = ${start(`row${i}`)} + k0;`)}
+      ${inRegisters(`${PACKED_COLUMNS}u * r`, wgsl`
+        for (var k = 0u; k < kc; k++) {
+          ${times(4, (i) => `let a${i} = a[a_row${i} + k];`)}
+          let at = ${4 * PACKED_COLUMNS}u * k;
+          ${times(4, (q) => addProducts(q * PACKED_COLUMNS, (i) => component(`a${i}`, q)))}
+        }
+      `)}
+    }
+  }
+  ${finishRows("n_rows", `let row = ${row("r")};`, FINISH)}
+`;
+
+/** One row of a and one of b for each of `count` k, as WGSL. */
+export interface PackedPairs {
+  readonly count: string;
+  /** Defines what `a` and `b` need, from the number k_at. */
+  readonly prepare: string;
+  readonly a: string;
+  readonly b: string;
+  /** What happens to each `value` of the result, at `row` and `column`. */
+  readonly finish: string;
+}
+
+/** c [rows, 16] = a [k, rows]ᵀ · b [k, 16], finished. */
+export const packedOuter = (pairs: PackedPairs): string => wgsl`
+  ${COLUMNS}
+  let m4 = (sizes.m + 3u) / 4u;
+  let quad0 = tile.y * ${PACKED_ROWS / 4}u;
+  let quads = min(${PACKED_ROWS / 4}u, m4 - quad0);
+  let count = ${pairs.count};
+  for (var k0 = 0u; k0 < count; k0 += ${OUTER_PANEL}u) {
+    let kc = min(${OUTER_PANEL}u, count - k0);
+    for (var k = 0u; k < kc; k++) {
+      let k_at = k0 + k;
+      ${pairs.prepare}
+      let b_at = (${pairs.b}) * sizes.n4;
+      ${eachColumn((v) => `panel[${PACKED_COLUMNS}u * k + ${v}u] = b[b_at + column${v}];`)}
+      let a_at = (${pairs.a}) * m4 + quad0;
+      for (var quad = 0u; quad < quads; quad++) { left[${OUTER_PANEL}u * quad + k] = a[a_at + quad]; }
+    }
+    for (var quad = 0u; quad < quads; quad++) {
+      ${inRegisters(`${4 * PACKED_COLUMNS}u * quad`, wgsl`
+        for (var k = 0u; k < kc; k++) {
+          let x = left[${OUTER_PANEL}u * quad + k];
+          let at = ${PACKED_COLUMNS}u * k;
+          ${addProducts(0, (i) => component("x", i))}
+        }
+      `)}
+    }
+  }
+  ${finishRows(`min(${PACKED_ROWS}u, sizes.m - 4u * quad0)`, "let row = 4u * quad0 + r;", pairs.finish)}
+`;
