@@ -1,6 +1,6 @@
 /**
- * The whole test command: type check, then vitest. Ends with one line "N passed, N failed, N skipped" and exit status 0
- * only if nothing failed and something passed. Arguments go to vitest, and then the type check is left out: `npm test -- test/host-files.test.ts`.
+ * The whole test command: types, lint, then vitest. Ends with one line "N passed, N failed, N skipped" and exit status 0 only if nothing
+ * failed and something passed. Arguments go to vitest, and then nothing else is checked: `npm test -- test/host-files.test.ts`.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -10,10 +10,17 @@ import { fileURLToPath } from "node:url";
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const node = (args) => spawnSync(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] }).status ?? 1;
 
-function typeCheck() {
-  console.log("type check …");
-  return node([join("node_modules", "typescript", "bin", "tsc"), "--noEmit"]) === 0;
-}
+/** What is checked without running anything; each that fails counts as one failure. */
+const STATIC = [
+  { name: "type check", args: [join("node_modules", "typescript", "bin", "tsc"), "--noEmit"] },
+  { name: "lint", args: [join("node_modules", "@biomejs", "biome", "bin", "biome"), "lint"] },
+];
+
+/** @returns names of those that failed */
+const failedChecks = () => STATIC.filter(({ name, args }) => {
+  console.log(`${name} …`);
+  return node(args) !== 0;
+}).map(({ name }) => name);
 
 /** Counts from vitest's JSON report; a file that cannot even be loaded counts as one failure. */
 function runTests(args) {
@@ -40,10 +47,10 @@ function countsOf(report) {
 }
 
 const args = process.argv.slice(2);
-const typesFit = args.length > 0 || typeCheck();
+const broken = args.length > 0 ? [] : failedChecks();
 const tests = runTests(args);
 const unexplained = tests.status !== 0 && tests.failed === 0 ? 1 : 0; // for instance an error outside any test
-const failed = tests.failed + unexplained + (typesFit ? 0 : 1);
-if (!typesFit) console.error("the type check failed (counted as one failure)");
+const failed = tests.failed + unexplained + broken.length;
+for (const name of broken) console.error(`the ${name} failed (counted as one failure)`);
 process.exitCode = failed === 0 && tests.passed > 0 ? 0 : 1;
 console.log(`${tests.passed} passed, ${failed} failed, ${tests.skipped} skipped`);

@@ -31,6 +31,7 @@ const resume = (folder: string): { readonly run: TrainOptions; readonly notes: r
 };
 const stepsOf = (folder: string): readonly number[] => readLog(logPath(folder)).map((record) => record.step);
 const upTo = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i + 1);
+// biome-ignore lint/suspicious/noExplicitAny: tests break what is in it
 const editJson = (path: string, edit: (value: any) => unknown): void => writeFileSync(path, JSON.stringify(edit(JSON.parse(readFileSync(path, "utf8")))));
 const edit = (path: string, change: (text: string) => string): void => writeFileSync(path, change(readFileSync(path, "utf8")));
 

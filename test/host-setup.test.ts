@@ -79,19 +79,35 @@ describe("the closing line of the tests", () => {
   const report = (passed: number, failed: number, skipped: number, unloaded = 0): string =>
     JSON.stringify({ numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numTodoTests: 0, testResults: Array.from({ length: unloaded }, () => ({ status: "failed", assertionResults: [] })) });
 
+  /** Exit statuses of what is run, and what comes of them. */
+  interface Ending {
+    readonly why: string;
+    readonly types?: number;
+    readonly lint?: number;
+    readonly vitest: number;
+    readonly report: string;
+    readonly want: string;
+    readonly status: number;
+  }
+
   test.each([
-    { why: "all pass", types: 0, vitest: 0, report: report(5, 0, 2), want: "5 passed, 0 failed, 2 skipped", status: 0 },
-    { why: "one fails", types: 0, vitest: 1, report: report(4, 1, 0), want: "4 passed, 1 failed, 0 skipped", status: 1 },
+    { why: "all pass", vitest: 0, report: report(5, 0, 2), want: "5 passed, 0 failed, 2 skipped", status: 0 },
+    { why: "one fails", vitest: 1, report: report(4, 1, 0), want: "4 passed, 1 failed, 0 skipped", status: 1 },
     { why: "types do not fit", types: 2, vitest: 0, report: report(5, 0, 0), want: "5 passed, 1 failed, 0 skipped", status: 1 },
-    { why: "a file does not load", types: 0, vitest: 1, report: report(5, 0, 0, 1), want: "5 passed, 1 failed, 0 skipped", status: 1 },
-    { why: "an error outside tests", types: 0, vitest: 1, report: report(5, 0, 0), want: "5 passed, 1 failed, 0 skipped", status: 1 },
-    { why: "the runner crashes", types: 0, vitest: 139, report: "", want: "0 passed, 1 failed, 0 skipped", status: 1 },
-    { why: "nothing ran", types: 0, vitest: 0, report: report(0, 0, 3), want: "0 passed, 0 failed, 3 skipped", status: 1 },
-  ])("$why", ({ types, vitest, report: content, want, status }) => {
+    { why: "lint finds something", lint: 1, vitest: 0, report: report(5, 0, 0), want: "5 passed, 1 failed, 0 skipped", status: 1 },
+    { why: "a file does not load", vitest: 1, report: report(5, 0, 0, 1), want: "5 passed, 1 failed, 0 skipped", status: 1 },
+    { why: "an error outside tests", vitest: 1, report: report(5, 0, 0), want: "5 passed, 1 failed, 0 skipped", status: 1 },
+    { why: "the runner crashes", vitest: 139, report: "", want: "0 passed, 1 failed, 0 skipped", status: 1 },
+    { why: "nothing ran", vitest: 0, report: report(0, 0, 3), want: "0 passed, 0 failed, 3 skipped", status: 1 },
+  ] as readonly Ending[])("$why", ({ types = 0, lint = 0, vitest, report: content, want, status }) => {
     const writeReport = `import fs from "node:fs"; const file = process.argv.find((a) => a.startsWith("--outputFile.json=")).slice(18); fs.writeFileSync(file, ${JSON.stringify(content)}); process.exit(${vitest});`;
-    const root = checkout({ "node_modules/typescript/bin/tsc": `process.exit(${types})`, "node_modules/vitest/vitest.mjs": writeReport });
+    const root = checkout({
+      "node_modules/typescript/bin/tsc": `process.exit(${types})`,
+      "node_modules/@biomejs/biome/bin/biome": `process.exit(${lint})`,
+      "node_modules/vitest/vitest.mjs": writeReport,
+    });
     const result = run(root, "test.mjs");
-    expect(result.stdout.trimEnd().split("\n").at(-1)).toBe(want); // prettier-ignore
+    expect(result.stdout.trimEnd().split("\n").at(-1)).toBe(want);
     expect(result.status).toBe(status);
   });
 });
