@@ -1,6 +1,6 @@
 /**
- * The text of a kernel → its syntax, by recursive descent: half of the time that a parser generator's tables take when they are cold, which
- * a first step waits for.
+ * The text of a kernel → its syntax, by recursive descent: half of the time that a parser generator's tables take when they are cold, and a
+ * first step waits for it.
  */
 import type { ArrayVariable, ExpressionSyntax, FunctionSyntax, Module, StatementSyntax } from "./syntax.ts";
 import { tokensOf, type Token } from "./tokens.ts";
