@@ -2,6 +2,7 @@
 import { pack, product, unpack } from "./layout.ts";
 import { watchLife } from "./life.ts";
 import { tableWords } from "./tables.ts";
+import { entryOf, holdsNonFinite, roundUp, tensorOf, writtenBy } from "./tensors.ts";
 import type { Dispatch, KernelPlan, TensorPlan } from "./plan.ts";
 import type { Executor, HostArray } from "./types.ts";
 
@@ -28,7 +29,8 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
   const sizes = createSizes(device, Object.values(plan.entries).flatMap((e) => e.dispatches));
   const commands = await life.during(() => createCommands(device, plan, buffers, sizes.binding));
   const staging = createStaging(device, plan);
-  const tensor = (name: string): TensorPlan => plan.tensors[name] ?? missing(name, plan);
+  const tensor = (name: string): TensorPlan => tensorOf(plan, name);
+  const commandsOf = (entry: string): readonly Command[] => (entryOf(plan, entry), commands[entry]!);
   const readBack = async (names: readonly string[], encoder: GPUCommandEncoder): Promise<Record<string, HostArray>> => {
     const read = staging.begin(names);
     for (const p of read.places) encoder.copyBufferToBuffer(buffers[p.tensor.buffer]!, 0, read.buffer, p.offset, p.bytes);
@@ -46,25 +48,19 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
     read: (name) => life.during(async () => (await readBack([name], device.createCommandEncoder()))[name]!),
     run: (entries, reads = []) => life.during(async () => {
       const encoder = device.createCommandEncoder();
-      for (const entry of entries) encodePass(encoder, commands[entry] ?? missing(entry, plan));
+      for (const entry of entries) encodePass(encoder, commandsOf(entry));
       if (reads.length > 0) return readBack(reads, encoder);
       device.queue.submit([encoder.finish()]);
       await device.queue.onSubmittedWorkDone();
       return {};
     }),
-    time: (entry) => life.during(() => timeEntry(device, commands[entry] ?? missing(entry, plan))),
-    firstNonFinite: (entry) => life.during(() => findNonFinite(device, plan, buffers, entry, commands[entry] ?? missing(entry, plan))),
+    time: (entry) => life.during(() => timeEntry(device, commandsOf(entry))),
+    firstNonFinite: (entry) => life.during(() => findNonFinite(device, plan, buffers, entry, commandsOf(entry))),
     destroy: () => {
       life.end("this model was destroyed");
       [...buffers, sizes.buffer, ...staging.buffers].forEach((b) => b.destroy());
     },
   };
-}
-
-const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
-
-function missing(name: string, plan: KernelPlan): never {
-  throw new Error(`this plan has no "${name}"; it has ${[...Object.keys(plan.entries), ...Object.keys(plan.tensors).filter((t) => !/^(param|grad|adam_.)\//.test(t))].join(", ")}`);
 }
 
 function encodePass(encoder: GPUCommandEncoder, commands: readonly Command[], timestampWrites?: GPUComputePassTimestampWrites): void {
@@ -108,24 +104,21 @@ async function findNonFinite(device: GPUDevice, plan: KernelPlan, buffers: reado
   device.queue.submit([clear.finish()]);
   for (const [i, command] of commands.entries()) {
     const dispatch = dispatches[i]!;
-    const { access } = plan.kernels[dispatch.kernel]!;
-    const written = dispatch.buffers.filter((_, binding) => access[binding] === "read_write");
     const encoder = device.createCommandEncoder();
     encodePass(encoder, [command]);
     device.queue.submit([encoder.finish()]);
-    for (const buffer of written) if (await holdsNonFinite(device, buffers[buffer]!)) return dispatch.label;
+    for (const buffer of writtenBy(dispatch, plan)) if (await isNonFinite(device, buffers[buffer]!)) return dispatch.label;
   }
   return null;
 }
 
-async function holdsNonFinite(device: GPUDevice, buffer: GPUBuffer): Promise<boolean> {
+async function isNonFinite(device: GPUDevice, buffer: GPUBuffer): Promise<boolean> {
   const copy = device.createBuffer({ label: "inspected", size: buffer.size, usage: USAGE.mapRead | USAGE.copyDst });
   const encoder = device.createCommandEncoder();
   encoder.copyBufferToBuffer(buffer, 0, copy, 0, buffer.size);
   device.queue.submit([encoder.finish()]);
   await copy.mapAsync(MAP_READ);
-  const bits = new Uint32Array(copy.getMappedRange());
-  const bad = bits.some((word) => (word & 0x7f800000) === 0x7f800000);
+  const bad = holdsNonFinite(new Uint32Array(copy.getMappedRange()));
   copy.destroy();
   return bad;
 }
@@ -234,7 +227,7 @@ const bytesIn = (places: readonly Place[]): number => places.reduce((sum, p) => 
 function placesOf(plan: KernelPlan, names: readonly string[]): readonly Place[] {
   let offset = 0;
   return names.map((name) => {
-    const tensor = plan.tensors[name] ?? missing(name, plan);
+    const tensor = tensorOf(plan, name);
     const bytes = 4 * product(tensor.physical);
     offset += bytes;
     return { name, tensor, offset: offset - bytes, bytes };

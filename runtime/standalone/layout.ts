@@ -19,9 +19,9 @@ export function pack(data: HostArray, tensor: Layout): HostArray {
   return packed;
 }
 
-export function unpack(bytes: ArrayBuffer, offset: number, tensor: Layout): HostArray {
+export function unpack(bytes: ArrayBufferLike, offset: number, tensor: Layout): HostArray {
   const make = tensor.dtype === "u32" ? Uint32Array : Float32Array;
-  const packed = new make(bytes, offset, product(tensor.physical));
+  const packed: HostArray = new make(bytes as ArrayBuffer, offset, product(tensor.physical));
   if (isDense(tensor)) return packed.slice();
   const data = new make(product(tensor.shape));
   eachRow(tensor, (logical, physical, n) => data.set(packed.subarray(physical, physical + n), logical));

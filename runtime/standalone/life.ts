@@ -9,14 +9,19 @@ export interface Life {
 }
 
 export function watchLife(device: GPUDevice): Life {
+  const life = createLife();
+  void device.lost.then(({ reason, message }) => {
+    life.end(`the device was lost (${reason})${message === "" ? "" : `: ${message}`}; load the model on a new one`);
+  });
+  return life;
+}
+
+export function createLife(): Life {
   let over: string | null = null;
   const end = (reason: string): void => void (over ??= reason);
   const check = (): void => {
     if (over !== null) throw new Error(over);
   };
-  void device.lost.then(({ reason, message }) => {
-    end(`the device was lost (${reason})${message === "" ? "" : `: ${message}`}; load the model on a new one`);
-  });
   return {
     check, end,
     during: async (act) => {

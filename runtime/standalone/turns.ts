@@ -3,6 +3,8 @@
 export interface Turns {
   /** Runs `act` when all before it have ended, well or not. */
   take<T>(act: () => Promise<T>): Promise<T>;
+  /** Whether nothing runs or waits. */
+  isIdle(): boolean;
   /** Throws an Error if anything runs or waits. @param what wants to be done at once */
   requireIdle(what: string): void;
 }
@@ -17,6 +19,7 @@ export function createTurns(): Turns {
       last = result.catch(() => {});
       return result;
     },
+    isIdle: () => pending === 0,
     requireIdle: (what) => {
       if (pending > 0) throw new Error(`${what} while the model is at work: await the calls before it first`);
     },
