@@ -190,24 +190,25 @@ export function parseWgsl(text: string): Module {
     return { name: declared, parameters, result, workgroupSize, line, body: block() };
   };
 
-  const module = { sizes: [] as string[], storage: [] as ArrayVariable[], workgroup: [] as ArrayVariable[], functions: [] as FunctionSyntax[] };
+  const [sizes, storage, workgroup, functions]: [string[], ArrayVariable[], ArrayVariable[], FunctionSyntax[]] = [[], [], [], []];
   while (peek().kind !== "end") {
     if (accept("enable")) {
       name();
       expect(";");
-    } else if (accept("struct")) module.sizes.push(...sizesOfStruct());
+    } else if (accept("struct")) sizes.push(...sizesOfStruct());
     else {
       const found = attributes();
       if (accept("var")) {
         const { space, variable: declared } = variable();
-        if (space === "storage" || space === "workgroup") module[space].push(declared);
+        if (space === "storage") storage.push(declared);
+        if (space === "workgroup") workgroup.push(declared);
       } else {
         expect("fn");
-        module.functions.push(functionSyntax(found));
+        functions.push(functionSyntax(found));
       }
     }
   }
-  return module;
+  return { sizes, storage, workgroup, functions };
 }
 
 /** Names of types as types.ts has them: vec4<bool> is vec4b. */
