@@ -62,10 +62,14 @@ export async function loadModel(handle: DeviceHandle, model: ModelSpec, options:
     throw new UserError(`model ${model.name} has attention with \`causal false\`: each position sees those behind it, so it cannot generate`);
   }
   const plan = planFor(handle.info, model, options);
-  const executor = watched(handle, await watchedCall(handle, () => createExecutor(handle.device, plan)));
+  const executor = await loadPlan(handle, plan);
   const { kind, name } = handle.info;
   return { model, plan, executor, params: plan.params, memoryBytes: plan.memory.total, adapter: { kind, name }, close: () => executor.destroy() };
 }
+
+/** @param plan made for this device's profile, and not too large for it */
+export const loadPlan = async (handle: DeviceHandle, plan: KernelPlan): Promise<Executor> =>
+  watched(handle, await watchedCall(handle, () => createExecutor(handle.device, plan)));
 
 /** As loadModel, with a device of its own. */
 export async function openSession(adapter: string | undefined, model: ModelSpec, options: Omit<CompileOptions, "profile">): Promise<PlannedSession> {

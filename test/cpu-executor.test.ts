@@ -52,7 +52,7 @@ test.each([1, 2, 3, 8])("%i threads give what one after the other gives, run aft
 
 test("times every launch, of none too", async () => {
   const executor = await load(MIXED, { threads: 2 });
-  const times = await executor.time("go");
+  const times = (await executor.time("go"))!;
   expect(times).toHaveLength(62);
   expect(times.every((ns) => ns >= 0) && times.some((ns) => ns > 0)).toBe(true);
   expect(await executor.time("nothing")).toEqual([]);

@@ -1,102 +1,85 @@
 import { Option, type Command } from "commander";
-import type { EntryName } from "../../compiler/compile.ts";
-import { countMacs } from "../../compiler/counts/index.ts";
-import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { measurePeak } from "../../runtime/bench/peak.ts";
-import { shareByKernel, timeRuns, type KernelShare, type Timing } from "../../runtime/bench/index.ts";
-import { createRandom } from "../../runtime/standalone/random.ts";
-import { initialize } from "../../runtime/standalone/initialize.ts";
-import { updateWords } from "../../runtime/standalone/schedule.ts";
+import { availableParallelism, cpus } from "node:os";
+import { loadPlan, openAdapter, profileOf } from "../../api/session.ts";
+import { UserError } from "../../runtime/errors.ts";
+import { writeAtomic } from "../../runtime/files/write-atomic.ts";
+import { adapterRival, contest, peerRival } from "../bench/contest.ts";
+import type { Handle } from "../bench/ours.ts";
+import { measurePeak, peakPlan, type Peak } from "../bench/peak.ts";
+import { PEERS } from "../bench/peers.ts";
+import { kernelTable, resultTable, type Result } from "../bench/report.ts";
+import { MODES, workloadsOf, type Mode } from "../bench/workloads.ts";
 import { interruptible } from "../interrupt.ts";
-import { addAdapterOption, addSpecOptions, whole, type AdapterOption, type SpecOptions } from "../options.ts";
-import { loadModel, openAdapter, type PlannedSession } from "../../api/session.ts";
-import { chooseModel, loadSpec } from "../spec.ts";
-import { bytes, milliseconds, printJson, say, short, table } from "../terminal.ts";
-
-type Mode = "train" | "forward" | "generate";
+import { addAdapterOption, addSpecOptions, collect, outFile, whole, type AdapterOption, type SpecOptions } from "../options.ts";
+import { printJson } from "../terminal.ts";
 
 interface Options extends SpecOptions, AdapterOption {
   readonly mode: Mode;
-  readonly runs: number;
+  readonly rounds: number;
+  readonly kernels?: boolean;
+  readonly peers?: boolean;
+  readonly peer: readonly string[];
+  readonly beside: readonly string[];
+  readonly out?: string;
   readonly json?: boolean;
 }
 
+const NAMES = PEERS.map(({ name }) => name).join(", ");
+
 export function define(command: Command): void {
-  addAdapterOption(addSpecOptions(command.argument("<file>", "a spec")))
-    .addOption(new Option("--mode <mode>", "what to measure").choices(["train", "forward", "generate"]).default("train"))
-    .option("--runs <n>", "timed runs after one that warms up", whole(1), 7)
-    .option("--json", "print one JSON document")
+  addAdapterOption(addSpecOptions(command.argument("[what...]", "workloads (W1 to W6; all of them if nothing is named), or specs")))
+    .addOption(new Option("--mode <mode>", "what to measure of a spec").choices(MODES).default("train"))
+    .option("--rounds <n>", "timed runs of each, in turn, after one that warms it up", whole(1), 7)
+    .option("--kernels", "also time, flops, bytes and share of the adapter's peak by kernel")
+    .option("--peers", `also other implementations in the same run: ${NAMES}`)
+    .option("--peer <name>", "one of these (repeatable)", collect, [])
+    .option("--beside <adapter>", "also another adapter in the same run (repeatable)", collect, [])
+    .option("--out <file>", "also write the numbers as JSON", outFile)
+    .option("--json", "print one JSON document instead of tables")
     .action(interruptible(run));
 }
 
-/** What one run is: its entries, the tokens it consumes, and its work as a multiple of the forward pass. */
-const MODES: Readonly<Record<Mode, { readonly entries: readonly EntryName[]; readonly passes: number }>> = {
-  train: { entries: ["train", "update"], passes: 3 }, // forward once, backward twice
-  forward: { entries: ["evaluate"], passes: 1 },
-  generate: { entries: ["decode"], passes: 1 },
-};
-
-async function run(file: string, options: Options): Promise<void> {
-  const model = chooseModel(loadSpec(file, options.set), options);
-  const handle = await openAdapter(options.adapter);
-  const { entries } = MODES[options.mode];
-  say(`compiling ${model.name} for ${handle.info.name} …`);
-  const session = await loadModel(handle, model, { batch: model.train.batch / model.train.accumulate, seqLen: model.seqLen, entries });
+async function run(what: readonly string[], options: Options): Promise<void> {
+  const workloads = workloadsOf(what, options);
+  const peers = chosenPeers(options);
+  const handles: Handle[] = [];
   try {
-    fill(session, model, entries[0]!);
-    const timing = await timeRuns(() => session.executor.run(entries, [readOf(options.mode)]), options.runs);
-    const kernels = handle.device.features.has("timestamp-query") ? await shareByKernel(session.executor, session.plan, entries) : null;
-    const peak = await measurePeak(handle.device, handle.info.kind !== "gpu");
-    print(resultOf(session, model, options, timing, peak, kernels), options);
+    for (const adapter of [options.adapter, ...options.beside]) handles.push(await openAdapter(adapter));
+    const [handle, ...others] = handles as [Handle, ...Handle[]];
+    const rivals = [...others.map(adapterRival), ...peers.map(peerRival)];
+    const peak = await peakOf(handle);
+    const results: Result[] = [];
+    for (const workload of workloads) results.push(await contest(workload, handle, rivals, options.rounds, options.kernels === true));
+    report(results, peak, handle, options);
   } finally {
-    session.close();
-    handle.close();
+    handles.forEach((handle) => handle.close());
   }
 }
 
-const readOf = (mode: Mode): string => ({ train: "metrics", forward: "evaluate/token_loss", generate: "decode/logits" })[mode];
-
-/** Official initial weights and random tokens. */
-function fill({ executor, params }: PlannedSession, model: ModelSpec, entry: EntryName): void {
-  for (const p of params) executor.write(`param/${p.name}`, initialize(p.shape, p.init, 0, p.name));
-  const random = createRandom(0, "bench");
-  const count = executor.shape(`${entry}/tokens`).reduce((a, b) => a * b, 1);
-  const tokens = Uint32Array.from({ length: count }, (_, i) => random.uint32(i) % model.vocabSize);
-  executor.write(`${entry}/tokens`, tokens);
-  if (entry === "decode") {
-    executor.write("decode/position", Uint32Array.of(model.seqLen - 1)); // the dearest position
-    executor.write("decode/last", Uint32Array.of(0));
-  } else executor.write(`${entry}/targets`, tokens);
-  if (entry !== "train") return;
-  executor.write("train/loss_scale", Float32Array.of(1));
-  executor.write("update", updateWords(model.train, 0));
+function chosenPeers({ peers, peer }: Options): typeof PEERS {
+  const wrong = peer.find((name) => PEERS.every((p) => p.name !== name));
+  if (wrong !== undefined) throw new UserError(`there is no peer "${wrong}"; there are ${NAMES}`);
+  return peers === true ? PEERS : PEERS.filter(({ name }) => peer.includes(name));
 }
 
-function resultOf(session: PlannedSession, model: ModelSpec, { mode }: Options, timing: Timing, peak: number, kernels: readonly KernelShare[] | null) {
-  const { entries, passes } = MODES[mode];
-  const sequences = model.train.batch / model.train.accumulate;
-  const tokens = mode === "generate" ? 1 : sequences * model.seqLen;
-  const flops = 2 * passes * countMacs(model).perToken.full * tokens;
-  return {
-    model: model.name, mode, adapter: session.adapter, batch: mode === "generate" ? 1 : sequences, seq_len: model.seqLen,
-    seconds: timing, tokens_per_second: tokens / timing.median, memory: session.memoryBytes,
-    launches: entries.reduce((n, e) => n + session.plan.entries[e]!.dispatches.length, 0),
-    flops, peak_flops_per_second: peak, share_of_peak: flops / timing.median / peak, kernels,
+async function peakOf(handle: Handle): Promise<Peak> {
+  const profile = profileOf(handle.info);
+  const executor = await loadPlan(handle, peakPlan(profile));
+  try {
+    return await measurePeak(executor, profile);
+  } finally {
+    executor.destroy();
+  }
+}
+
+function report(results: readonly Result[], peak: Peak, { info: { kind, name } }: Handle, { rounds, kernels, out, json }: Options): void {
+  const [machine, threads] = [cpus()[0]?.model ?? "unknown processor", availableParallelism()];
+  const numbers = {
+    adapter: { kind, name }, machine, threads, rounds,
+    peak: { flops_per_second: peak.flopsPerSecond, bytes_per_second: peak.bytesPerSecond }, workloads: results,
   };
-}
-
-function print(r: ReturnType<typeof resultOf>, { json }: Options): void {
-  if (json === true) return printJson(r);
-  process.stdout.write(table([
-    [`${r.model}, ${r.mode}`, `on ${r.adapter.name}`],
-    ["  time", `${milliseconds(r.seconds.median)} (median of ${r.seconds.runs}; ${milliseconds(r.seconds.min)} to ${milliseconds(r.seconds.max)})`],
-    ["  tokens per second", short(r.tokens_per_second)],
-    ["  share of peak", `${(100 * r.share_of_peak).toFixed(1)}% of ${short(r.peak_flops_per_second)} flops/s, measured in this run`],
-    ["  buffers", bytes(r.memory)],
-    ["  launches", String(r.launches)],
-    null,
-  ], ["left", "left"]));
-  if (r.kernels === null) return void process.stdout.write("this adapter has no timestamps: no times by kernel\n");
-  process.stdout.write(table([["  kernel", "launches", "time", "share"],
-    ...r.kernels.map((k) => [`  ${k.kernel}`, String(k.launches), milliseconds(k.seconds), `${(100 * k.share).toFixed(1)}%`])], ["left", "right", "right", "right"]));
+  if (out !== undefined) writeAtomic(out, `${JSON.stringify(numbers, null, 2)}\n`);
+  if (json === true) return printJson(numbers);
+  process.stdout.write(`on ${name}; ${machine}, ${threads} threads; ${rounds} rounds\n${resultTable(results)}`);
+  if (kernels === true) for (const result of results) process.stdout.write(`\n${kernelTable(result, peak)}`);
 }

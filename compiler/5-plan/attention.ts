@@ -16,6 +16,8 @@ interface Heads {
   readonly keys: number;
   readonly perLane: number;
   readonly channelTiles: number;
+  /** Of one product of all queries with the keys that they see. */
+  readonly flops: number;
   readonly sizes: readonly number[];
 }
 
@@ -29,17 +31,25 @@ function headsOf({ facts, profile }: PlanContext, { mask: { causal, window }, re
   const c4 = colsOf(facts.type(q)) / 4;
   const before = window === null ? EVERYWHERE : window - 1;
   const positions = relative === undefined ? [] : [relative, colsOf(facts.type(bias!))];
+  const after = causal ? 0 : before;
   return {
+    flops: 2 * batch * heads * pairsSeen(queries, keys, before, after) * facts.type(q).shape.at(-1)!,
     queryHeads: batch * heads, keyHeads: batch * keyHeads, queries, keys, perLane: vectorsPerLane(profile, c4), channelTiles: channelTiles(profile, c4),
-    sizes: [heads, heads / keyHeads, queries, keys, c4, before, causal ? 0 : before, ...positions],
+    sizes: [heads, heads / keyHeads, queries, keys, c4, before, after, ...positions],
   };
 }
 
+/** Queries and keys that see each other. Queries that continue a text of unknown length are taken to see as much as they may. */
+function pairsSeen(queries: number, keys: number, before: number, after: number): number {
+  if (queries !== keys) return queries * Math.min(keys, before + after + 1);
+  return Array.from({ length: queries }, (_, t) => Math.min(keys - 1, t + after) - Math.max(0, t - before) + 1).reduce((a, b) => a + b, 0);
+}
+
 export function attentionLaunch(c: PlanContext, { inputs, outputs }: Node, op: AttentionOp): Unlabelled {
-  const { queryHeads, queries, perLane, channelTiles, sizes } = headsOf(c, op, inputs[0]!, inputs[1]!, inputs[4]);
+  const { queryHeads, queries, perLane, channelTiles, sizes, flops } = headsOf(c, op, inputs[0]!, inputs[1]!, inputs[4]);
   return {
     work: { kind: "attention", perLane, relative: op.relative !== undefined }, refs: [...inputs, ...outputs].map(c.ref), sizes,
-    grid: [Math.ceil(queries / tileOf(perLane)), queryHeads, channelTiles],
+    grid: [Math.ceil(queries / tileOf(perLane)), queryHeads, channelTiles], flops: 2 * flops,
   };
 }
 
@@ -48,19 +58,19 @@ export function attentionGradLaunches(c: PlanContext, { inputs, outputs }: Node,
   const [q, k, v, , lse, delta, gradZ] = inputs as [ValueId, ValueId, ValueId, ValueId, ValueId, ValueId, ValueId];
   const [gradQ, gradK, gradV, gradBias] = outputs as [ValueId, ValueId, ValueId, ValueId | undefined];
   const bias = inputs.slice(7);
-  const { queryHeads, keyHeads, queries, keys, perLane, channelTiles, sizes } = headsOf(c, op, q, k, bias[0]);
+  const { queryHeads, keyHeads, queries, keys, perLane, channelTiles, sizes, flops } = headsOf(c, op, q, k, bias[0]);
   const shared = [q, k, v, lse, delta, gradZ, ...bias];
   const ofQueries: Unlabelled = {
     work: { kind: "attentionGradQueries", perLane, relative: op.relative !== undefined }, refs: [...shared, gradQ].map(c.ref), sizes,
-    grid: [Math.ceil(queries / tileOf(perLane)), queryHeads, channelTiles],
+    grid: [Math.ceil(queries / tileOf(perLane)), queryHeads, channelTiles], flops: 3 * flops,
   };
   const ofKeys = (outputs: "kv" | "k" | "v", values: readonly ValueId[]): Unlabelled => ({
     work: { kind: "attentionGradKeys", perLane, relative: op.relative !== undefined, outputs }, refs: values.map(c.ref), sizes,
-    grid: [Math.ceil(keys / tileOf(2 * perLane)), keyHeads, channelTiles],
+    grid: [Math.ceil(keys / tileOf(2 * perLane)), keyHeads, channelTiles], flops: { kv: 4, k: 3, v: 2 }[outputs] * flops,
   });
   if (gradBias === undefined) return [ofQueries, ofKeys("kv", [...shared, gradK, gradV])];
   return [
     ofQueries, ofKeys("k", [...shared, gradK]), ofKeys("v", [q, k, lse, gradZ, ...bias, gradV]),
-    { work: { kind: "attentionGradBias" }, refs: [...shared, gradBias].map(c.ref), sizes, grid: [queries, queryHeads] },
+    { work: { kind: "attentionGradBias" }, refs: [...shared, gradBias].map(c.ref), sizes, grid: [queries, queryHeads], flops: 2 * flops },
   ];
 }

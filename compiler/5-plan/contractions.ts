@@ -19,7 +19,7 @@ export function matmulLaunch(c: PlanContext, node: Node, { layout, aSplit, bSpli
   const { epilogue, refs, sizes } = epilogueOf(c, node, stores);
   return {
     work: { kind: "matmul", layout, epilogue }, refs: [...node.inputs.map(c.ref), ...refs], sizes: [m, n / 4, k, Math.floor(k / 4), ...sizes],
-    grid: [columnTiles(c, n), Math.ceil(m / c.profile.tileRows)],
+    grid: [columnTiles(c, n), Math.ceil(m / c.profile.tileRows)], flops: 2 * m * n * k,
   };
 }
 
@@ -33,7 +33,7 @@ export function expertMatmulLaunches(c: PlanContext, node: Node, { heads, transp
   const { epilogue, refs, sizes } = epilogueOf(c, node, stores);
   return [...launches, {
     work: { kind: "expertMatmul", layout: transposed ? "nt" : "nn", epilogue }, refs: [c.ref(a), c.ref(w), order, tiles, ...refs],
-    sizes: [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...sizes], grid: [columnTiles(c, n), nTiles],
+    sizes: [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...sizes], grid: [columnTiles(c, n), nTiles], flops: 2 * slots * n * k,
   }];
 }
 
@@ -48,6 +48,6 @@ export function expertOuterLaunches(c: PlanContext, node: Node, { heads }: OpOf<
   return [...launches, {
     work: { kind: "expertOuter" }, refs: [c.ref(x), c.ref(y), order, ranges, c.ref(out)],
     sizes: [m, n / 4, slots / rowsOf(facts.type(x)), slots / rowsOf(facts.type(y))],
-    grid: [columnTiles(c, n), Math.ceil(m / profile.tileRows), groups],
+    grid: [columnTiles(c, n), Math.ceil(m / profile.tileRows), groups], flops: 2 * slots * m * n,
   }];
 }

@@ -4,7 +4,7 @@ import type { LaunchPlan, PlannedLaunch } from "../ir/launch.ts";
 import type { ParamPlan, Profile, TensorPlan } from "../ir/plan.ts";
 import { METRICS_WORDS } from "../kernels/tiles.ts";
 import { planEntry, type EntryLaunches } from "./entry.ts";
-import { bytesOf, declare, type Launch, type RefTable } from "./launch.ts";
+import { bytesOf, declare, type Launch, type Ref, type RefTable } from "./launch.ts";
 import { assignBuffers, memoryByKind } from "./memory.ts";
 import { planUpdate } from "./update.ts";
 
@@ -33,7 +33,9 @@ export function planLaunches(model: string, entries: readonly EntryRequest[], op
   const planned = entries.map((e) => ({ graph: e.graph, ...planEntry(e.graph, e.outputs, refs, options.profile, options.unfused ?? false) }));
   const update = options.update ? planUpdate(first, refs) : [];
   const { buffers, bufferOf } = assignBuffers(refs, [...planned.map((p) => p.launches), update]);
-  const bound = ({ refs, ...launch }: Launch): PlannedLaunch => ({ ...launch, buffers: refs.map((ref) => bufferOf.get(ref)!) });
+  const bytes = (touched: readonly Ref[]): number => [...new Set(touched)].reduce((sum, ref) => sum + refs.get(ref)!.bytes, 0);
+  const bound = ({ refs: touched, ...launch }: Launch): PlannedLaunch =>
+    ({ ...launch, buffers: touched.map((ref) => bufferOf.get(ref)!), bytes: bytes(touched) });
   const all = [...planned.map((p) => [p.graph.name, p.launches] as const), ...(options.update ? [["update", update] as const] : [])];
   return {
     model, profile: options.profile, buffers, entries: Object.fromEntries(all.map(([name, launches]) => [name, launches.map(bound)])),

@@ -17,12 +17,12 @@ export interface RefInfo {
   readonly label: string;
 }
 
-export interface Launch extends Omit<PlannedLaunch, "buffers"> {
+export interface Launch extends Omit<PlannedLaunch, "buffers" | "bytes"> {
   readonly refs: readonly Ref[];
 }
 
 /** A launch that nobody has said what it is for. */
-export type Unlabelled = Pick<Launch, "work" | "refs" | "sizes" | "grid">;
+export type Unlabelled = Pick<Launch, "work" | "refs" | "sizes" | "grid" | "flops">;
 
 /** A row of tiles with a job for each invocation. */
 export const flat = (jobs: number): readonly number[] => [Math.ceil(jobs / WIDTH)];

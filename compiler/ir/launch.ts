@@ -119,6 +119,10 @@ export interface PlannedLaunch {
   readonly sizes: readonly number[];
   /** Tiles along each axis of the kernel's grid, fastest first. */
   readonly grid: readonly number[];
+  /** Of a contraction, a multiply-add being two: those of the operation as it is defined, without what a kernel does beyond it. */
+  readonly flops?: number;
+  /** Of all tensors that are read or written, each counted once. */
+  readonly bytes: number;
   readonly label: string;
   readonly fused: readonly string[];
   /** Values that it leaves in storage, and why they are not computed where they are needed. */

@@ -1,45 +1,76 @@
-/** Speed of a loaded model: whole runs as a user sees them, and each kernel's share. */
+/** Speed: contestants that run in turn, and each kernel's time. */
 import type { KernelPlan } from "../standalone/plan.ts";
 import type { Executor } from "../standalone/types.ts";
 
-export interface Timing {
-  readonly median: number; // seconds
-  readonly min: number;
-  readonly max: number;
-  readonly runs: number;
+/** Who runs a workload: a model of ours on an adapter, or a peer in a process of its own. */
+export interface Contestant {
+  readonly name: string;
+  /** Of the first run, which warmed it up: a loss, or log Σ exp of the first logits that a token is taken from. */
+  readonly check: number;
+  /** One whole run. @returns seconds */
+  run(): Promise<number>;
+  close(): void;
 }
 
-/** Runs once to warm up, then `runs` times. @param run one whole run, results read back */
-export async function timeRuns(run: () => Promise<unknown>, runs: number): Promise<Timing> {
-  await run();
-  const seconds: number[] = [];
-  for (let i = 0; i < runs; i++) {
-    const started = performance.now();
-    await run();
-    seconds.push((performance.now() - started) / 1000);
+/** Seconds of one contestant, round by round. */
+export type Rounds = readonly number[];
+
+/** Milliseconds after which the idle threads of the one before sleep. */
+const REST = 50;
+
+/** Each runs once a round, so that what else the machine does meanwhile meets all of them. */
+export async function takeTurns(
+  contestants: readonly Contestant[], rounds: number, onRound: (round: number) => void,
+): Promise<readonly Rounds[]> {
+  const seconds = contestants.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    onRound(round);
+    for (const [i, contestant] of contestants.entries()) {
+      await new Promise((resolve) => setTimeout(resolve, REST));
+      seconds[i]!.push(await contestant.run());
+    }
   }
-  seconds.sort((a, b) => a - b);
-  return { median: seconds[Math.floor(runs / 2)]!, min: seconds[0]!, max: seconds.at(-1)!, runs };
+  return seconds;
 }
 
-export interface KernelShare {
+export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/** Time of `one` over that of `other`: the median of what it is in each round. */
+export const ratioOf = (one: Rounds, other: Rounds): number => median(one.map((seconds, round) => seconds / other[round]!));
+
+/** What a kernel does in all its launches of some entries. */
+export interface KernelTime {
   readonly kernel: string;
   readonly launches: number;
   readonly seconds: number;
-  readonly share: number;
+  readonly flops: number;
+  readonly bytes: number;
 }
 
-/** Time on the device by kernel, the dearest first. Launches are timed one by one, so the sum exceeds a run's time a little. */
-export async function shareByKernel(executor: Executor, plan: KernelPlan, entries: readonly string[]): Promise<readonly KernelShare[]> {
-  const totals: Record<string, { launches: number; seconds: number }> = {};
+interface Cost {
+  readonly flops?: number;
+  readonly bytes: number;
+}
+
+/**
+ * Time of each kernel, the dearest first; null where the adapter cannot tell. Launches are timed one by one, so the sum exceeds a run's
+ * time a little.
+ * @param costs of each launch of each entry
+ */
+export async function timeKernels(
+  executor: Executor, plan: KernelPlan, entries: readonly string[], costs: Readonly<Record<string, readonly Cost[]>>,
+): Promise<readonly KernelTime[] | null> {
+  const totals = new Map<string, KernelTime>();
   for (const entry of entries) {
     const nanoseconds = await executor.time(entry);
-    plan.entries[entry]!.dispatches.forEach((d, i) => {
-      const total = (totals[plan.kernels[d.kernel]!.name] ??= { launches: 0, seconds: 0 });
-      total.launches += 1;
-      total.seconds += nanoseconds[i]! / 1e9;
+    if (nanoseconds === null) return null;
+    plan.entries[entry]!.dispatches.forEach((dispatch, i) => {
+      const kernel = plan.kernels[dispatch.kernel]!.name;
+      const { launches, seconds, flops, bytes } = totals.get(kernel) ?? { launches: 0, seconds: 0, flops: 0, bytes: 0 };
+      const cost = costs[entry]![i]!;
+      const more = { launches: launches + 1, seconds: seconds + nanoseconds[i]! / 1e9 };
+      totals.set(kernel, { kernel, ...more, flops: flops + (cost.flops ?? 0), bytes: bytes + cost.bytes });
     });
   }
-  const all = Object.values(totals).reduce((sum, t) => sum + t.seconds, 0);
-  return Object.entries(totals).map(([kernel, t]) => ({ kernel, ...t, share: all === 0 ? 0 : t.seconds / all })).sort((a, b) => b.seconds - a.seconds);
+  return [...totals.values()].sort((a, b) => b.seconds - a.seconds);
 }

@@ -25,8 +25,8 @@ export interface Executor {
   /** Runs entries one after the other in one submission, then returns the tensors asked for. */
   run(entries: readonly string[], reads?: readonly string[]): Promise<Record<string, HostArray>>;
   shape(name: string): readonly number[];
-  /** Nanoseconds of each dispatch of an entry, measured on the device. Needs the feature "timestamp-query". */
-  time(entry: string): Promise<readonly number[]>;
+  /** Nanoseconds of each dispatch of an entry, measured on the device; null for a device without the feature "timestamp-query". */
+  time(entry: string): Promise<readonly number[] | null>;
   /** Runs an entry step by step: the label of the first launch that writes NaN or infinity (integers with such bits count too), or null. */
   firstNonFinite(entry: string): Promise<string | null>;
   destroy(): void;

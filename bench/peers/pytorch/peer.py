@@ -1,0 +1,101 @@
+"""Runs one workload with PyTorch for `moeut bench --peers`: see ../README.md."""
+import json
+import struct
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+from model import Model
+
+
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + length])
+    dtypes = {"F32": torch.float32, "U32": torch.int32}
+
+    def tensor(info):
+        start, end = info["data_offsets"]
+        flat = torch.frombuffer(data, dtype=dtypes[info["dtype"]], offset=8 + length + start, count=(end - start) // 4)
+        return flat.view(info["shape"]).clone()
+
+    return {name: tensor(info) for name, info in header.items() if name != "__metadata__"}
+
+
+def train_step(model, recipe, tokens, targets):
+    o = recipe["optimizer"]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=o["lr"], betas=(o["beta1"], o["beta2"]), eps=o["eps"], weight_decay=o["weightDecay"], fused=True)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        logits, balance = model(tokens)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        (loss + balance).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe["gradClip"])
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def forward(model, tokens, targets):
+    @torch.inference_mode()
+    def score():
+        logits, _ = model(tokens)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten()).item()
+
+    return score
+
+
+def generate(model, prompt, count):
+    """Greedy. Returns log Σ exp of the logits behind the prompt: a number that all of them decide."""
+    spec = model.spec
+    attention = spec["layers"][0]["attention"]
+    cache = [torch.zeros(2, 1, attention["nHeads"], spec["seqLen"], attention["dHead"]) for _ in spec["schedule"]]
+
+    @torch.inference_mode()
+    def run():
+        tokens, start, check = prompt, 0, None
+        for _ in range(count):
+            logits, _ = model(tokens, cache, start)
+            start += tokens.shape[1]
+            check = logits[0, -1].logsumexp(0).item() if check is None else check
+            tokens = logits[:, -1:].argmax(-1)
+        return check
+
+    return run
+
+
+def workload(job):
+    torch.set_num_threads(job["threads"])
+    torch.manual_seed(0)
+    tensors = read_safetensors(job["tensors"])
+    tokens, targets = (tensors.pop(name).long() for name in ("tokens", "targets"))
+    model = Model(job["model"], tensors)
+    model.train(job["mode"] == "train")
+    if job["mode"] == "train":
+        return train_step(model, job["recipe"], tokens, targets)
+    if job["mode"] == "forward":
+        return forward(model, tokens, targets)
+    return generate(model, tokens, job["count"])
+
+
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+def main():
+    if not hasattr(F, "grouped_mm"):
+        return say({"cannot": f"PyTorch {torch.__version__} has no grouped_mm; 2.10 or newer has"})
+    run = workload(json.load(open(sys.argv[1])))
+    say({"version": f"PyTorch {torch.__version__}", "check": run()})
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        run()
+        say({"seconds": time.perf_counter() - started})
+
+
+main()

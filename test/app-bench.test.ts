@@ -1,0 +1,110 @@
+/** What `moeut bench` measures, how it takes turns, and how it speaks with peers. No device, no peer's package. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { openPeer } from "../cli/bench/peers.ts";
+import { kernelTable, resultOf, resultTable, type Measured } from "../cli/bench/report.ts";
+import { workloadsOf } from "../cli/bench/workloads.ts";
+import { planModel } from "../compiler/compile.ts";
+import { countMacs } from "../compiler/counts/index.ts";
+import { ratioOf, takeTurns, type Contestant } from "../runtime/bench/index.ts";
+import { EnvironmentError, UserError } from "../runtime/errors.ts";
+import { moeut } from "./support/cli.ts";
+
+const OPTIONS = { set: [], mode: "train" } as const;
+
+const contestant = (name: string, check: number, run: Contestant["run"] = async () => 0): Contestant =>
+  ({ name, check, run, close: () => {} });
+
+describe("workloads", () => {
+  test("all of them, unless some are named", () => {
+    const label = (what: readonly string[]): readonly string[] => workloadsOf(what, OPTIONS).map(({ name, mode }) => `${name} ${mode}`);
+    expect(label([])).toEqual(["W1 train", "W2 train", "W3 forward", "W3 train", "W4 train", "W5 generate", "W6 forward"]);
+    expect(label(["w6", "specs/tiny.moeut"])).toEqual(["W6 forward", "tiny train"]);
+  });
+
+  test("a step counts its micro-batches, generation the tokens that it adds", () => {
+    const [step] = workloadsOf(["specs/tiny.moeut"], { ...OPTIONS, set: ["train.batch=8", "train.accumulate=2"] });
+    expect({ batch: step!.batch, tokens: step!.tokens }).toEqual({ batch: 4, tokens: 8 * 64 });
+    const [text] = workloadsOf(["W5"], OPTIONS);
+    expect({ batch: text!.batch, tokens: text!.tokens }).toEqual({ batch: 1, tokens: 128 });
+  });
+
+  test("neither a workload nor a spec", () => expect(() => workloadsOf(["W9"], OPTIONS)).toThrow(UserError));
+
+  test("a peer that there is not", async () => {
+    const { status, stderr } = await moeut(["bench", "W1", "--adapter", "swiftshader", "--peer", "torch"]);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/no peer "torch"; there are pytorch, jax-js/) });
+  });
+});
+
+test.each(["W1", "W2", "W3", "W4"])("flops of all launches of %s forward are what docs/counting.md counts", (name) => {
+  const { model, batch } = workloadsOf([name], OPTIONS)[0]!;
+  const { evaluate } = planModel(model, { batch, seqLen: model.seqLen, entries: ["evaluate"] }).entries;
+  const flops = evaluate!.reduce((sum, launch) => sum + (launch.flops ?? 0), 0);
+  // Between experts, kernels multiply the gates in elementwise, which `full` counts; channels are padded to four.
+  expect(Math.abs(flops / (2 * batch * countMacs(model).full) - 1)).toBeLessThan(0.01);
+});
+
+describe("turns", () => {
+  test("each runs once a round, and the ratio is the median of the rounds' own", async () => {
+    const order: string[] = [];
+    const runs = (name: string, seconds: readonly number[]): Contestant => {
+      const left = [...seconds];
+      return contestant(name, 1, async () => (order.push(name), left.shift()!));
+    };
+    const [a, b] = await takeTurns([runs("a", [1, 5, 1]), runs("b", [2, 10, 4])], 3, () => {});
+    expect(order.join("")).toBe("ababab");
+    expect(ratioOf(a!, b!)).toBe(0.5);
+  });
+
+  test("the table says who is how fast, what is wanted, who is absent, and whose results differ", () => {
+    const [workload] = workloadsOf(["W1"], OPTIONS);
+    const measured: readonly Measured[] = [
+      { contestant: contestant("moeut on x", 5), rounds: [1, 2, 3], goal: undefined },
+      { contestant: contestant("same", 5.00001), rounds: [2, 4, 6], goal: 0.7 },
+      { contestant: contestant("other", 5.5), rounds: [1, 1, 1], goal: undefined },
+    ];
+    const kernels = [{ kernel: "matmul", launches: 2, seconds: 0.01, flops: 1e9, bytes: 2 ** 20 }];
+    const result = resultOf(workload!, measured, [{ name: "gone", reason: "not installed" }], kernels);
+    const text = resultTable([result]);
+    expect(text).toMatch(/W1 train +moeut on x +2\.00 s +1\.00 s/);
+    expect(text).toMatch(/same .* 0\.50× +≤ 0\.70× +agree/);
+    expect(text).toMatch(/other .* 2\.00× +DIFFER by 10%/);
+    expect(text).toMatch(/gone: not installed/);
+    const byKernel = kernelTable(result, { flopsPerSecond: 4e11, bytesPerSecond: 1e12 });
+    expect(byKernel).toMatch(/matmul +2 +10\.0 ms +100% +1\.00B +1\.0 MiB .* 25%/);
+  });
+});
+
+describe("peers", () => {
+  const folder = mkdtempSync(join(tmpdir(), "moeut-peer-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const peer = (name: string, program: string) => {
+    const file = join(folder, `${name}.mjs`);
+    writeFileSync(file, program);
+    return { name, goals: {}, command: (): readonly [string, ...string[]] => [process.execPath, file] };
+  };
+
+  test("it warms up, says its version and its result, and runs when it is told", async () => {
+    const opened = await openPeer(peer("good", `
+      console.log(JSON.stringify({ version: "good 1", check: process.argv[2].length }));
+      for await (const _ of process.stdin) console.log(JSON.stringify({ seconds: 0.25 }));
+    `), "job");
+    expect(opened).toMatchObject({ name: "good 1", check: 3 });
+    expect([await opened.run(), await opened.run()]).toEqual([0.25, 0.25]);
+    opened.close();
+  });
+
+  test.each([
+    ["says that it cannot", `console.log('{"cannot": "no such operation"}')`, /^no such operation$/],
+    ["ends without an answer", `throw new Error("out of memory")`, /ended without an answer: Error: out of memory/],
+    ["answers what nobody asked", `console.log('{"seconds": 1}')`, /out of turn/],
+    ["prints something else", `console.log("hello")`, /out of turn/],
+  ])("one that %s is a reason, not a failure", async (name, program, message) => {
+    const opening = openPeer(peer(name, program), "job");
+    await expect(opening).rejects.toThrow(EnvironmentError);
+    await expect(opening).rejects.toThrow(message);
+  });
+});
