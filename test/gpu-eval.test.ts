@@ -56,6 +56,13 @@ test.skipIf(process.platform === "win32")("it stays held out where the source is
   expect(stdout).toMatch(/^\(96 tokens predicted; 6 bytes of the text not measured\)$/m);
 });
 
+test("a depth that nobody meant is measured, or what stands in the way is said", async () => {
+  const { status, stdout, stderr } = await evaluate("--data", corpus, "--max-tokens", "16", "--passes", "300,1000000000");
+  expect(stderr).toMatch(/--passes 1000000000: halting can have 10000 passes at most/);
+  expect(stdout).toMatch(/^passes +300\nloss +\d+\.\d+ nats/m);
+  expect(status).toBe(1);
+});
+
 test("no depth that the model can have: nothing is read, and the status is 1", async () => {
   const { status, stdout, stderr } = await evaluate("--data", "nowhere.txt", "--passes", "1");
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });

@@ -33,6 +33,12 @@ describe("passes", () => {
   });
 });
 
+test("no depth is so large that its plan would fill the memory", () => {
+  const spec = stacked([0, 1, 2, 1, 2, 3]);
+  expect(orderOf(withPasses(spec, 4999))).toHaveLength(10_000);
+  for (const passes of [5000, 1e9, Number.MAX_SAFE_INTEGER]) expect(orderOf(withPasses(spec, passes))).toContain("4999 passes at most");
+});
+
 test("three passes go on from what two passes leave", () => {
   const spec = ODD_MODELS["MoEUT"]!;
   const at = (passes: number): { readonly graph: ReturnType<typeof buildGraph>; readonly values: readonly Float64Array[] } => {

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { compileModel } from "../compiler/compile.ts";
 import { countMacs, countParams } from "../compiler/counts/index.ts";
 import { withPasses } from "../compiler/stack/depth.ts";
+import { bindingKey } from "../runtime/standalone/limits.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { checkText } from "./support/corpus.ts";
 
@@ -68,4 +69,13 @@ test("a trained model evaluated at more passes", () => {
 
 test("hundreds of layers are planned in seconds", () => {
   expect(seconds(() => planText(one(`layer a { ${EXPERTS} }  stack own(a) * 100`)))).toBeLessThan(60);
+});
+
+test("passes bind what the passes before them bound: a device holds no more for a hundred than for ten", () => {
+  const [model] = checkText(one(`layer a { ${EXPERTS} }  layer b { ${DENSE} }  stack (a, b) * 2`)).models;
+  const groups = (passes: number): number => {
+    const { entries } = compileModel(withPasses(model!, passes) as ModelSpec, { batch: 2, seqLen: 8, entries: ["evaluate"] });
+    return new Set(entries["evaluate"]!.dispatches.map(bindingKey)).size;
+  };
+  expect(groups(100)).toBeLessThan(1.1 * groups(10));
 });

@@ -100,6 +100,16 @@ const anySizes = fc.record({
   }),
 }));
 
+test("lavapipe, which ends the process when the system maps no more memory for it: that is said before", () => {
+  const layer = "layer a { attention mha {}  feed_forward dense { d_ff 4 } }";
+  const plan = planOf(modelOf(`moeut 1 model m { vocab_size 8  seq_len 4  d_model 4  ${layer} }`), PORTABLE);
+  const device = (kind: string) => ({ kind, name: kind, limits: GPU }) as unknown as Parameters<typeof requireFit>[1];
+  const fit = (kind: string, maps: number) => () => requireFit(plan, device(kind), { memory: 1e9, maps });
+  expect(fit("lavapipe", 8_010)).toThrow(/^m is too deep for lavapipe .* needs \d+ pieces .* 8010 .*fewer layers/);
+  expect(fit("lavapipe", 65_530)).not.toThrow();
+  expect(fit("gpu", 8_010)).not.toThrow();
+});
+
 describe("any sizes that the language allows", () => {
   test("are launched within the limits, or something that is too large is named", () => {
     fc.assert(fc.property(anySizes, ({ profile, text }) => {

@@ -102,9 +102,14 @@ async function measure(handle: DeviceHandle, model: ModelSpec, passes: number | 
   }
 }
 
+/** From here on compiling takes seconds. */
+const SLOW_DEPTH = 500;
+
 async function measureOn(handle: DeviceHandle, model: ModelSpec, { trained, text, protocol, options }: Measuring): Promise<Evaluation> {
   const { context, windows } = protocol;
   const batch = Math.min(model.train.batch / model.train.accumulate, windows.starts.length);
+  const depth = model.schedule.length;
+  if (depth >= SLOW_DEPTH) say(`compiling ${model.name} with ${grouped(depth)} layers one behind the other …`);
   const session = await loadModel(handle, model, { batch, seqLen: context, entries: ["evaluate"] });
   try {
     loadWeights(trained.weights, session.executor, session.params);

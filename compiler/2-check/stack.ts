@@ -2,9 +2,8 @@
 import { nearest, type Reporter } from "../diagnostics/index.ts";
 import type { NameAst, RepeatAst, SequenceAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
+import { MAX_DEPTH } from "../stack/passes.ts";
 import { layersIn, STACK_FUNCTIONS } from "../stack/text.ts";
-
-const MAX_DEPTH = 10_000;
 
 /** One application of a layer; `copy` numbers the copies that `own` made of it, null for the shared weights. */
 export interface Application {

@@ -1,6 +1,6 @@
 /** A recurrent model at another depth: the same weights, its repeated group applied more or fewer times. */
 import type { ModelSpec, Site } from "../ir/model-spec.ts";
-import { FIRST_DECISION } from "./passes.ts";
+import { FIRST_DECISION, MAX_DEPTH } from "./passes.ts";
 
 /** The part of a schedule that repeats: sites first … first + length · times − 1. */
 interface Recurrence {
@@ -17,6 +17,8 @@ export function withPasses(model: ModelSpec, passes: number): ModelSpec | { read
   const group = recurrence(model);
   if (group === null) return { problem: `the stack of ${model.name}, ${model.stack}, has no group that is repeated as a whole` };
   const order = model.schedule.map((site) => site.layer);
+  const most = Math.floor((MAX_DEPTH - order.length) / group.length) + group.times;
+  if (passes > most) return { problem: `${model.name} can have ${most} passes at most: a stack has at most ${MAX_DEPTH} layers in all` };
   const end = group.first + group.length * group.times;
   const inner = order.slice(group.first, group.first + group.length);
   const repeated = Array.from({ length: passes }, () => inner).flat();

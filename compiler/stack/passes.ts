@@ -1,6 +1,9 @@
 /** The stack in passes: what is repeated as a whole, and what tokens decide about when they may halt. */
 import type { HaltingSpec, LayerSpec, ModelSpec } from "../ir/model-spec.ts";
 
+/** Applications in a stack: with more, plans fill the memory. */
+export const MAX_DEPTH = 10_000;
+
 /** Positions in depth of each pass over the core, first to last; without a core every application is a pass of its own. */
 export function passSites({ core, schedule }: Pick<ModelSpec, "core" | "schedule">): readonly (readonly number[])[] {
   const { first, length, passes } = core ?? { first: 0, length: 1, passes: schedule.length };

@@ -1,6 +1,7 @@
 /** Runs a plan on a device. Everything is created here, once; a run only writes inputs, encodes dispatches and submits. */
 import { pack, product, unpack } from "./layout.ts";
 import { watchLife } from "./life.ts";
+import { bindingKey } from "./limits.ts";
 import { tableWords } from "./tables.ts";
 import { entryOf, holdsNonFinite, roundUp, tensorOf, writtenBy } from "./tensors.ts";
 import type { Dispatch, KernelPlan, TensorPlan } from "./plan.ts";
@@ -123,7 +124,7 @@ async function isNonFinite(device: GPUDevice, buffer: GPUBuffer): Promise<boolea
   return bad;
 }
 
-/** One pipeline per kernel, one bind group per dispatch. */
+/** One pipeline per kernel; one bind group for all dispatches that bind the same: those of a pass come again in the next. */
 async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[], sizesOf: (d: Dispatch) => GPUBufferBinding): Promise<Record<string, readonly Command[]>> {
   const kernels = await Promise.all(plan.kernels.map(async (kernel) => {
     const entries = [{ binding: 0, visibility: COMPUTE_STAGE, buffer: { type: "uniform" as const } },
@@ -135,11 +136,17 @@ async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: read
       .catch((error: unknown) => refuse(kernel.name, module, error));
     return { layout, pipeline };
   }));
-  const command = (d: Dispatch): Command => {
-    const { layout, pipeline } = kernels[d.kernel]!;
+  const bindGroups = new Map<string, GPUBindGroup>();
+  const bind = (d: Dispatch): GPUBindGroup => {
     const storage = d.buffers.map((b, i) => ({ binding: i + 1, resource: { buffer: buffers[b]! } }));
-    const bindGroup = device.createBindGroup({ label: d.label, layout, entries: [{ binding: 0, resource: sizesOf(d) }, ...storage] });
-    return { pipeline, bindGroup, workgroups: d.workgroups };
+    const entries = [{ binding: 0, resource: sizesOf(d) }, ...storage];
+    return device.createBindGroup({ label: d.label, layout: kernels[d.kernel]!.layout, entries });
+  };
+  const command = (d: Dispatch): Command => {
+    const key = bindingKey(d);
+    const bindGroup = bindGroups.get(key) ?? bind(d);
+    bindGroups.set(key, bindGroup);
+    return { pipeline: kernels[d.kernel]!.pipeline, bindGroup, workgroups: d.workgroups };
   };
   return Object.fromEntries(Object.entries(plan.entries).map(([name, entry]) => [name, entry.dispatches.map(command)]));
 }

@@ -17,6 +17,9 @@ export interface PlanProblem {
   readonly buffer: BufferPlan | null;
 }
 
+/** What a bind group is made of: launches with equal keys share one. */
+export const bindingKey = ({ kernel, buffers, sizes }: Dispatch): string => [kernel, ...buffers, "", ...sizes].join();
+
 /** Bytes that kernels can address: they count words in u32, some of them four at a time. */
 const ADDRESSABLE = 2 ** 32;
 
