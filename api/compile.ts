@@ -36,10 +36,10 @@ export const microBatch = ({ train: { batch, accumulate } }: ModelSpec): number 
 export const entriesOf = (model: ModelSpec): readonly EntryName[] =>
   ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])];
 
-/** The files of runtime/standalone as they are in the checkout or package. */
-function runtimeSources(): Readonly<Record<string, string>> {
+/** The files of runtime/standalone as they are in the checkout or package, by their path in it. */
+export function runtimeSources(): Readonly<Record<string, string>> {
   const directory = join(PACKAGE_ROOT, "runtime", "standalone");
   if (!existsSync(directory)) throw new Error(`${directory} is missing from this installation`);
-  const names = readdirSync(directory).filter((name) => name.endsWith(".ts"));
-  return Object.fromEntries(names.map((name) => [name, readFileSync(join(directory, name), "utf8")]));
+  const paths = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+  return Object.fromEntries(paths.map((path) => [path.replaceAll("\\", "/"), readFileSync(join(directory, path), "utf8")]));
 }

@@ -17,7 +17,7 @@ const COMMANDS: readonly (readonly [name: string, args: readonly string[]])[] = 
   ["train", ["train", "specs/tiny.moeut", "--data", "scan"]],
   ["compare", ["compare", "specs/demo.moeut", "--data", "scan"]],
   ["demo", ["demo"]],
-  ["compile", ["compile", "specs/tiny.moeut", "--target", "portable"]],
+  ["compile", ["compile", "specs/tiny.moeut"]],
   ["import", ["import", "config.json", "weights.safetensors"]],
 ];
 
@@ -59,7 +59,7 @@ describe("the user's files stay", () => {
   });
 
   const compileInto = (out: string, ...more: readonly string[]): ReturnType<typeof moeutHere> =>
-    moeutHere(["compile", "specs/tiny.moeut", "--target", "portable", "--out", out, ...more]);
+    moeutHere(["compile", "specs/tiny.moeut", "--out", out, ...more]);
 
   test("compile --force writes beside other files, never over them", async () => {
     const out = fresh();

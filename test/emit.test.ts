@@ -1,9 +1,11 @@
 /** What compile writes, looked at without a device: the text of the files, and what the command refuses. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { runtimeSources } from "../api/compile.ts";
 import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import { emit, type EmittedFile } from "../compiler/7-emit/index.ts";
 import { compileModel, type EntryName } from "../compiler/compile.ts";
@@ -13,7 +15,7 @@ import type { Profile } from "../compiler/ir/plan.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
 import { sha256 } from "../runtime/files/sha256.ts";
 import { createExecutor } from "../runtime/standalone/executor.ts";
-import { loadPlan } from "../runtime/standalone/load.ts";
+import { loadPlan, readBeside, type ReadFile } from "../runtime/standalone/load.ts";
 import { createModel } from "../runtime/standalone/model.ts";
 import { decodeWeights, encodeWeights } from "../runtime/standalone/safetensors.ts";
 import { moeutHere, ROOT } from "./support/cli.ts";
@@ -22,7 +24,7 @@ import { ODD_MODELS } from "./support/odd-models.ts";
 const work = mkdtempSync(join(tmpdir(), "moeut-emit-"));
 afterAll(() => rmSync(work, { recursive: true }));
 
-const RUNTIME = Object.fromEntries(readdirSync(join(ROOT, "runtime", "standalone")).map((name) => [name, readFileSync(join(ROOT, "runtime", "standalone", name), "utf8")]));
+const RUNTIME = runtimeSources();
 const ENTRIES = ["train", "update", "evaluate", "prefill", "decode"] as const;
 
 function modelsIn(text: string, file = "test.moeut"): readonly ModelSpec[] {
@@ -38,16 +40,18 @@ function emitted(model: ModelSpec, profile: Profile = PORTABLE, entries: readonl
 }
 const textOf = (files: readonly EmittedFile[], path: string): string => files.find((f) => f.path === path)!.text;
 
+const readFrom = (files: readonly EmittedFile[]): ReadFile => (name) => Promise.resolve(new TextEncoder().encode(textOf(files, name)));
+
 const GPU32 = profileFor({ kind: "gpu", subgroups: true, subgroupMin: 32, subgroupMax: 32 });
 
-describe("emitted kernels pass Dawn's validation, read back from their files", () => {
+describe("emitted kernels pass Dawn's validation, read back from the plan", () => {
   const models: readonly ModelSpec[] = [...specModels("tiny.moeut"), ...specModels("demo.moeut"), { ...ODD_MODELS["MoEUT"]!, name: "odd" }];
   const cases = models.flatMap((model) => [PORTABLE, GPU32].map((profile) => ({ name: model.name, model, profile })));
   test.each(cases)("$name, $profile.name", async ({ model, profile }) => {
     const handle = await openDevice({ adapter: "null" });
     try {
       const files = emitted(model, profile);
-      const plan = await loadPlan((path) => Promise.resolve(textOf(files, path)));
+      const plan = await loadPlan(readFrom(files));
       if (profile === GPU32) expect(handle.info.features, "the null adapter can check subgroup kernels").toContain("subgroups");
       const executor = await createExecutor(handle.device, plan);
       await handle.device.queue.onSubmittedWorkDone();
@@ -59,10 +63,11 @@ describe("emitted kernels pass Dawn's validation, read back from their files", (
   });
 });
 
-test("and what is wrong in a kernel file is reported with its line", async () => {
+test("and what is wrong in a kernel is reported with its line", async () => {
   const handle = await openDevice({ adapter: "null" });
-  const files = emitted({ ...ODD_MODELS["dense"]!, name: "odd" });
-  const broken = await loadPlan((path) => Promise.resolve(path === "kernels/adamw.wgsl" ? textOf(files, path).replace("fn main", "fn mean") : textOf(files, path)));
+  const plan = await loadPlan(readFrom(emitted({ ...ODD_MODELS["dense"]!, name: "odd" })));
+  const spoil = (wgsl: string): string => wgsl.replace("fn main", "fn mean");
+  const broken = { ...plan, kernels: plan.kernels.map((k) => (k.name === "adamw" ? { ...k, wgsl: spoil(k.wgsl) } : k)) };
   await expect(createExecutor(handle.device, broken)).rejects.toThrow("the device refuses the kernel adamw");
   handle.close();
 });
@@ -81,6 +86,7 @@ describe("files", () => {
 
   test("the plan has a line for each launch and does not know where the spec lay", () => {
     const plan = compileModel({ ...ODD_MODELS["MoEUT"]!, name: "odd" }, { batch: 2, seqLen: 19, entries: ENTRIES });
+    expect((JSON.parse(textOf(files, "plan.json")) as { kernels: unknown }).kernels).toEqual(plan.kernels);
     const lines = textOf(files, "plan.json").split("\n");
     expect(lines.filter((line) => line.includes('"workgroups":')).length).toBe(Object.values(plan.entries).reduce((sum, e) => sum + e.dispatches.length, 0));
     expect(lines.every((line) => line.split('"workgroups":').length <= 2)).toBe(true);
@@ -111,12 +117,12 @@ test("names of models that are also names of TypeScript still type-check", () =>
   const { compilerOptions } = JSON.parse(textOf(emitted({ ...ODD_MODELS["dense"]!, name: "model" }), "tsconfig.json")) as { compilerOptions: object };
   for (const name of ["model", "promise", "recipe", "parameter_name", "_", "webgpu"]) {
     for (const { path, text } of emitted({ ...ODD_MODELS["dense"]!, name }).filter((f) => !f.path.startsWith("kernels/"))) {
-      mkdirSync(join(work, "names", name, "runtime"), { recursive: true });
+      mkdirSync(dirname(join(work, "names", name, path)), { recursive: true });
       writeFileSync(join(work, "names", name, path), text);
     }
   }
   for (const { path, text } of encoder.filter((f) => !f.path.startsWith("kernels/"))) {
-    mkdirSync(join(work, "names", "encoder", "runtime"), { recursive: true });
+    mkdirSync(dirname(join(work, "names", "encoder", path)), { recursive: true });
     writeFileSync(join(work, "names", "encoder", path), text);
   }
   writeFileSync(join(work, "names", "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*/*.ts", "*/runtime"] }));
@@ -126,9 +132,23 @@ test("names of models that are also names of TypeScript still type-check", () =>
 });
 
 describe("loading", () => {
+  test("says which file is missing, or not whole", async () => {
+    const text = textOf(emitted(ODD_MODELS["dense"]!), "plan.json");
+    const folder = join(work, "parts");
+    mkdirSync(folder);
+    const load = (): Promise<unknown> => loadPlan(readBeside(pathToFileURL(join(folder, "model.js")).href));
+    await expect(load()).rejects.toThrow(/^the file plan\.json of this model is missing: cannot read .*parts\/plan\.json \(ENOENT\)$/);
+    for (const part of ["", text.slice(0, text.length / 2), "<!doctype html>", "null", "{}", text.replace(/"wgsl":/g, '"text":')]) {
+      writeFileSync(join(folder, "plan.json"), part);
+      await expect(load(), part.slice(0, 20)).rejects.toThrow(/^the file plan\.json of this model is not whole, or something else has its name \(.+\); copy it anew$/);
+    }
+    writeFileSync(join(folder, "plan.json"), text);
+    await load();
+  });
+
   test("refuses a device without the subgroups that the kernels were made for", async () => {
     const files = emitted(ODD_MODELS["dense"]!, { ...GPU32, lanes: 64 });
-    const plan = await loadPlan((path) => Promise.resolve(textOf(files, path)));
+    const plan = await loadPlan(readFrom(files));
     const facts = { seqLen: 19, vocabSize: 16, recipe: { ...ODD_MODELS["dense"]!.train } };
     const device = (features: readonly string[]) => ({ features: new Set(features), adapterInfo: { subgroupMinSize: 4, subgroupMaxSize: 32 }, limits: {} }) as unknown as GPUDevice;
     await expect(createModel(device([]), plan, facts)).rejects.toThrow('need the feature "subgroups"');
@@ -154,7 +174,7 @@ describe("loading", () => {
 
 describe("the command", () => {
   const tiny = join(ROOT, "specs", "tiny.moeut");
-  const compile = (...args: readonly string[]) => moeutHere(["compile", ...args, "--target", "portable"]);
+  const compile = (...args: readonly string[]) => moeutHere(["compile", ...args]);
 
   test("replaces an earlier emission, and leaves what is not its own", async () => {
     const out = join(work, "out");

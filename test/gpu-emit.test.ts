@@ -59,7 +59,7 @@ process.exit(0);
 `;
 
 beforeAll(() => {
-  moeut("compile", ...SPEC, "--out", folder);
+  moeut("compile", ...SPEC, "--target", "this", "--out", folder);
   symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
   writeFileSync(join(work, "text.txt"), "a layer is a pool of weights, a site is where it is used, and the stack is the order.\n".repeat(80));
 });
@@ -78,7 +78,7 @@ describe("an emitted folder", () => {
 
   test("is the same, byte for byte, when written again", () => {
     const again = join(work, "again");
-    moeut("compile", ...SPEC, "--out", again);
+    moeut("compile", ...SPEC, "--target", "this", "--out", again);
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name)).sort();
     expect(readdirSync(again, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name)).sort()).toEqual(files);
     for (const file of files) expect(readFileSync(join(again, file)).equals(readFileSync(join(folder, file))), file).toBe(true);

@@ -26,14 +26,14 @@ interface Options extends SpecOptions, AdapterOption {
 export function define(command: Command): void {
   addAdapterOption(addSpecOptions(command.argument("<file>", "a spec")))
     .requiredOption("--out <folder>", "where the files go", outFolder)
-    .addOption(new Option("--target <target>", "kernels for this machine's adapter, or for any (no subgroups)").choices(["this", "portable"]).default("this"))
+    .addOption(new Option("--target <target>", "kernels for any adapter, or for this machine's (subgroups of its size)").choices(["portable", "this"]).default("portable"))
     .option("--force", "write into a folder that holds other files, beside them")
     .option("--json", "print one JSON document")
     .action(run);
 }
 
 async function run(file: string, options: Options, command: Command): Promise<void> {
-  if (options.target === "portable") refuseOptions(command, ["adapter"], "--target portable");
+  if (options.target === "portable") refuseOptions(command, ["adapter"], "--target portable (the default)");
   const spec = loadSpec(file, options.set);
   const model = chooseModel(spec, options);
   await withOwnFolder(options.out, () => compileInto(model, spec.sources, options));
@@ -64,7 +64,7 @@ function requireOwn(files: readonly EmittedFile[], out: string): void {
 }
 
 /** The only names that an emission can have and a later one lack. A record may be anyone's: nothing else is deleted for being listed. */
-const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|runtime\/[\w.-]+\.ts)$/;
+const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|runtime\/(cpu\/)?[\w.-]+\.ts)$/;
 
 async function profileFor({ target, adapter }: Options): Promise<Profile> {
   if (target === "portable") return PORTABLE;

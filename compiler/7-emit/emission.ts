@@ -11,6 +11,6 @@ export interface Emission {
   readonly version: string;
   /** The spec and what it imports, so that launches can be traced to lines. */
   readonly sources: readonly SourceText[];
-  /** Text of every file of runtime/standalone, by name. */
+  /** Text of every file of runtime/standalone, by its path there. */
   readonly runtime: Readonly<Record<string, string>>;
 }

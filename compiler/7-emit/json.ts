@@ -5,12 +5,12 @@ import type { KernelPlan } from "../ir/plan.ts";
 import type { SourceText, Span } from "../ir/source.ts";
 import type { Emission } from "./emission.ts";
 
-/** Spans are left to the manifest, which gives them as lines: a plan does not depend on where the spec lies. */
+/** With its kernels' text. Spans are left to the manifest, which gives them as lines: a plan does not depend on where the spec lies. */
 export function planJson(plan: KernelPlan): string {
   const entries = Object.fromEntries(Object.entries(plan.entries).map(([name, { dispatches }]) =>
     [name, { dispatches: dispatches.map((d) => ({ ...d, origin: { ...d.origin, span: null } })) }]));
-  const bare = { ...plan, entries, kernels: plan.kernels.map(({ name, access }) => ({ name, access })) };
-  const parts = Object.entries(bare).map(([key, value]) => `  ${JSON.stringify(key)}: ${layOut(value, key === "entries" ? 3 : 1, "  ")}`);
+  const parts = Object.entries({ ...plan, entries }).map(([key, value]) =>
+    `  ${JSON.stringify(key)}: ${layOut(value, key === "entries" ? 3 : 1, "  ")}`);
   return `{\n${parts.join(",\n")}\n}\n`;
 }
 

@@ -25,7 +25,7 @@ export function moduleText({ model, plan }: Emission, banner: string): string {
 }
 
 const IMPORTS: readonly StatementStructures[] = [
-  { kind: StructureKind.ImportDeclaration, moduleSpecifier: "./runtime/load.ts", namedImports: ["loadPlan", "readBeside", { name: "ReadText", isTypeOnly: true }] },
+  { kind: StructureKind.ImportDeclaration, moduleSpecifier: "./runtime/load.ts", namedImports: ["loadPlan", "readBeside", { name: "ReadFile", isTypeOnly: true }] },
   { kind: StructureKind.ImportDeclaration, moduleSpecifier: "./runtime/model.ts", namedImports: ["createModel", { name: "Model", isTypeOnly: true }] },
   { kind: StructureKind.ImportDeclaration, moduleSpecifier: "./runtime/schedule.ts", isTypeOnly: true, namedImports: ["Recipe"] },
 ];
@@ -42,8 +42,8 @@ function loadFunction(model: ModelSpec): StatementStructures {
     kind: StructureKind.Function, name: "load", isAsync: true, isExported: true,
     docs: [`Creates all buffers and pipelines on a device that was requested with DEVICE. Weights are zero until initialize, write or
 loadWeights is called.
-@param read gives the text of a file of this folder`],
-    parameters: [{ name: "device", type: "GPUDevice" }, { name: "read", type: "ReadText", initializer: "readBeside(import.meta.url)" }],
+@param read gives the bytes of a file of this folder`],
+    parameters: [{ name: "device", type: "GPUDevice" }, { name: "read", type: "ReadFile", initializer: "readBeside(import.meta.url)" }],
     returnType: `Promise<${typeName(model)}>`,
     statements: ["return createModel<ParameterName>(device, await loadPlan(read), { ...SIZES, recipe: RECIPE });"],
   };

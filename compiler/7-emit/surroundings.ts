@@ -70,14 +70,14 @@ npm run typecheck
 | file | what it is |
 |---|---|
 | \`model.ts\` | \`load(device)\`: trainStep, forward, ${generates(e) ? "generate, " : ""}weights; names and shapes of all parameters as types |
-| \`kernels/*.wgsl\` | the ${plan.kernels.length} compute shaders |
-| \`plan.json\` | buffers, launches and their order |
+| \`plan.json\` | all that is loaded: buffers, launches and their order, and the text of the ${plan.kernels.length} compute shaders |
+| \`kernels/*.wgsl\` | the same shaders to read, each with what it computes; nothing loads them |
 | \`manifest.json\` | parameters with their official names, memory, and which part of the spec each launch computes |
 | \`runtime/\` | the executor and what surrounds it: the same files that moeut itself runs |
 | \`spec.moeut\` | the model, every default written out |
 
 Tokens are numbers below ${model.vocabSize}; the context is ${model.seqLen} of them. In a program of your own, or in a web page through a bundler that copies
-\`plan.json\` and \`kernels/\` beside the module:
+\`plan.json\` beside the module:
 
 \`\`\`ts
 const model = await load(await adapter.requestDevice(DEVICE));
