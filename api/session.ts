@@ -10,6 +10,11 @@ import { createExecutor } from "../runtime/standalone/executor.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
 import { requireFit } from "./fit.ts";
 
+export interface PlanOptions extends Omit<CompileOptions, "profile"> {
+  /** Does the planning, which may take seconds and does not wait: to a command, a time to hear signals in another way. */
+  readonly during?: <T>(plan: () => T) => T;
+}
+
 export interface PlannedSession extends Session {
   readonly plan: KernelPlan;
 }
@@ -50,14 +55,14 @@ export async function withDevices<T>(adapter: string | undefined, work: (device:
 }
 
 /** A model as the device will run it; nothing is allocated. UserError if it is too large for it. */
-export function planFor(info: DeviceInfo, model: ModelSpec, options: Omit<CompileOptions, "profile">): KernelPlan {
-  const plan = compileModel(model, { ...options, profile: profileOf(info) });
+export function planFor(info: DeviceInfo, model: ModelSpec, { during = (plan) => plan(), ...options }: PlanOptions): KernelPlan {
+  const plan = during(() => compileModel(model, { ...options, profile: profileOf(info) }));
   requireFit(plan, info);
   return plan;
 }
 
 /** Loads a model on a device that stays open when the session is closed. UserError if the model is too large for it. */
-export async function loadModel(handle: DeviceHandle, model: ModelSpec, options: Omit<CompileOptions, "profile">): Promise<PlannedSession> {
+export async function loadModel(handle: DeviceHandle, model: ModelSpec, options: PlanOptions): Promise<PlannedSession> {
   if (options.entries.includes("decode") && !isCausal(model)) {
     throw new UserError(`model ${model.name} has attention with \`causal false\`: each position sees those behind it, so it cannot generate`);
   }
@@ -72,7 +77,7 @@ export const loadPlan = async (handle: DeviceHandle, plan: KernelPlan): Promise<
   watched(handle, await watchedCall(handle, () => createExecutor(handle.device, plan)));
 
 /** As loadModel, with a device of its own. */
-export async function openSession(adapter: string | undefined, model: ModelSpec, options: Omit<CompileOptions, "profile">): Promise<PlannedSession> {
+export async function openSession(adapter: string | undefined, model: ModelSpec, options: PlanOptions): Promise<PlannedSession> {
   const handle = await openAdapter(adapter);
   try {
     const session = await loadModel(handle, model, options);

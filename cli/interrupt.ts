@@ -8,7 +8,7 @@ const statusOf = (signal: NodeJS.Signals): number => 128 + constants.signals[sig
 
 /**
  * A command during which a signal ends the process at once but in order: locks are given back. Only for commands that mostly wait for a
- * device, because a signal is heard no sooner than that.
+ * device, because a signal is heard no sooner than that; what takes long without waiting is to be done in endingAtOnce.
  */
 export const interruptible = <A extends readonly unknown[]>(run: (...args: A) => Promise<void>) => async (...args: A): Promise<void> => {
   const undo = listen((signal) => process.exit(statusOf(signal)));
@@ -18,6 +18,19 @@ export const interruptible = <A extends readonly unknown[]>(run: (...args: A) =>
     undo();
   }
 };
+
+/**
+ * Work that does not wait, and so hears no signal: meanwhile the system itself ends the process, with the same status for a shell. What
+ * that leaves of a lock is taken over.
+ */
+export function endingAtOnce<T>(work: () => T): T {
+  const undo = listen();
+  try {
+    return work();
+  } finally {
+    undo();
+  }
+}
 
 export interface Interrupt {
   requested(): boolean;
@@ -40,10 +53,10 @@ export function watchInterrupt(message: string, left: () => string): Interrupt {
 }
 
 /** In place of whoever listens to signals now. @returns gives them back */
-function listen(act: NodeJS.SignalsListener): () => void {
+function listen(...acts: readonly NodeJS.SignalsListener[]): () => void {
   const earlier = SIGNALS.map((signal) => process.listeners(signal));
-  SIGNALS.forEach((signal, i) => replace(signal, earlier[i]!, [act]));
-  return () => SIGNALS.forEach((signal, i) => replace(signal, [act], earlier[i]!));
+  SIGNALS.forEach((signal, i) => replace(signal, earlier[i]!, acts));
+  return () => SIGNALS.forEach((signal, i) => replace(signal, acts, earlier[i]!));
 }
 
 /** The new ones come first: while nobody listens, a signal that is on its way is lost. */

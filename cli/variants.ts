@@ -7,6 +7,7 @@ import type { DeviceHandle, DeviceInfo } from "../runtime/adapter/index.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { UserError } from "../runtime/errors.ts";
 import { recipeOf, type DataInfo, type RunInfo } from "../runtime/train/index.ts";
+import { endingAtOnce } from "./interrupt.ts";
 import { chooseModels, type Spec } from "./spec.ts";
 import { loadModel, planFor } from "../api/session.ts";
 import { VERSION } from "../runtime/package-root.ts";
@@ -50,7 +51,7 @@ export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promis
     recipe: recipeOf(train), checkpointEvery: train.checkpointEvery,
     parameters: { unique: total, active }, macsPerToken: countMacs(model).perToken,
     info: (seed, adapter): RunInfo => runInfo(model, seed, data, adapter),
-    open: async (purpose) => loadModel(await device(), model, USES[purpose](model)),
+    open: async (purpose) => loadModel(await device(), model, { ...USES[purpose](model), during: endingAtOnce }),
   };
 }
 
@@ -64,7 +65,7 @@ const USES: Readonly<Record<"train" | "generate", (model: ModelSpec) => CompileO
 export const shortcomings = (models: readonly ModelSpec[], info: DeviceInfo): readonly string[] => models.flatMap((model) => {
   const misses = (use: keyof typeof USES): string | null => {
     try {
-      planFor(info, model, USES[use](model));
+      planFor(info, model, { ...USES[use](model), during: endingAtOnce });
       return null;
     } catch (error) {
       if (error instanceof UserError) return error.message;

@@ -58,6 +58,12 @@ describe.runIf(process.platform === "linux")("standard error", () => {
     expect(bash(noisy, command).split("\n")).toEqual([...want, ""]);
   });
 
+  test("and in a socket, which parents in Node give", () => {
+    const { stdout, stderr } = spawnSync(process.execPath, script(noisy), { encoding: "utf8", env: environment({}) });
+    expect(stderr.split("\n")).toEqual(["before", "during", "after", ""]);
+    expect(stdout.split("\n")).toEqual([answer, ""]);
+  });
+
   test.each(["2>&1 >/dev/null | cat", `>/dev/null 2>"$LOG"; cat "$LOG"`])("what was written before a sudden end is there: %s", (redirection) => {
     const killed = `console.error("before"); setImmediate(() => { console.error("during"); process.kill(process.pid, "SIGKILL"); }); ${OPEN}`;
     expect(bash(killed, `run "$@" ${redirection}`)).toMatch(/^before\n(.*\n)*during\n/);

@@ -8,7 +8,7 @@ import { evaluate, nonFinite, type Evaluation } from "../../runtime/evaluate/ind
 import { protocolOf, protocolWords, type Protocol } from "../../runtime/evaluate/protocol.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
 import { readEvalText, type EvalText } from "../eval-text.ts";
-import { interruptible } from "../interrupt.ts";
+import { endingAtOnce, interruptible } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, addSetOption, whole, wholes, type AdapterOption, type SetOption } from "../options.ts";
 import { loadModel, withAdapter } from "../../api/session.ts";
 import { grouped, printJson, say } from "../terminal.ts";
@@ -110,7 +110,7 @@ async function measureOn(handle: DeviceHandle, model: ModelSpec, { trained, text
   const batch = Math.min(model.train.batch / model.train.accumulate, windows.starts.length);
   const depth = model.schedule.length;
   if (depth >= SLOW_DEPTH) say(`compiling ${model.name} with ${grouped(depth)} layers one behind the other …`);
-  const session = await loadModel(handle, model, { batch, seqLen: context, entries: ["evaluate"] });
+  const session = await loadModel(handle, model, { batch, seqLen: context, entries: ["evaluate"], during: endingAtOnce });
   try {
     loadWeights(trained.weights, session.executor, session.params);
     const batches = windowBatches(windows, context, batch, options.maxTokens);

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { generateText } from "../../runtime/generate/index.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
-import { interruptible, watchInterrupt } from "../interrupt.ts";
+import { endingAtOnce, interruptible, watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addSetOption, decimal, share, whole, type AdapterOption, type SetOption } from "../options.ts";
 import { openSession } from "../../api/session.ts";
 import { printJson, say } from "../terminal.ts";
@@ -32,7 +32,7 @@ export function define(command: Command): void {
 async function run(folder: string, options: Options): Promise<void> {
   const { model, tokenizer, weights } = readTrainedRun(folder, options.set);
   const { seqLen } = model;
-  const session = await openSession(options.adapter, model, { batch: 1, seqLen, entries: ["prefill", "decode"] });
+  const session = await openSession(options.adapter, model, { batch: 1, seqLen, entries: ["prefill", "decode"], during: endingAtOnce });
   const interrupt = watchInterrupt("stopping", () => "the text ends here");
   try {
     loadWeights(weights, session.executor, session.params);

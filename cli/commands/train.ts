@@ -6,7 +6,7 @@ import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
 import { readData } from "../data.ts";
-import { interruptible, watchInterrupt } from "../interrupt.ts";
+import { endingAtOnce, interruptible, watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, withSteps, type AdapterOption, type SpecOptions } from "../options.ts";
 import { openSession, type PlannedSession } from "../../api/session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
@@ -60,7 +60,7 @@ export const loadTrainData = (model: ModelSpec, source: readonly string[], seed:
 async function openTraining(model: ModelSpec, adapter: string | undefined): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);
   const { batch, accumulate } = model.train;
-  const session = await openSession(adapter, model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate"] });
+  const session = await openSession(adapter, model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate"], during: endingAtOnce });
   say(`training on ${session.adapter.name}; ${bytes(session.memoryBytes)} of buffers`);
   return session;
 }

@@ -1,9 +1,11 @@
 /**
  * Dawn and the drivers write warnings of no use to anybody to file descriptor 2 while they look for adapters; `process.stderr` does not
  * see them. Node can neither duplicate a descriptor onto another nor move a position in a file, so there are two ways: what a terminal
- * or a pipe would get is held back in a file meanwhile; what a file got is cut out of it again.
+ * or a pipe would get is held back in a file meanwhile; what a file got is cut out of it again. A socket, which is what a parent in Node
+ * gives, can be neither opened again nor cut: it is reached through a pipe from then on.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { isatty } from "node:tty";
@@ -33,7 +35,8 @@ function begin(): () => void {
   try {
     const status = fstatSync(STDERR);
     if (status.isFile()) return cutAfterwards();
-    return isatty(STDERR) || status.isFIFO() ? holdBack() : nothing;
+    if (status.isSocket()) putPipeInFront();
+    return isatty(STDERR) || fstatSync(STDERR).isFIFO() ? holdBack() : nothing;
   } catch {
     return nothing;
   }
@@ -43,6 +46,24 @@ function begin(): () => void {
 export function quieted(text: string): string {
   let quiet = false;
   return text.split(/(?<=\n)/).filter((line) => !(quiet = NOISE.some((pattern) => pattern.test(line)) || (quiet && line === "\n"))).join("");
+}
+
+/** Standard error becomes a pipe, and a process that ends when the pipe does copies it to where it went. */
+function putPipeInFront(): void {
+  const path = join(cacheDirectory(), `stderr-pipe-${process.pid}`);
+  execFileSync("mkfifo", ["-m", "600", path], { stdio: "ignore" });
+  // With a reader the writer need not wait, and with a writer the next reader.
+  const first = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const [writer, reader] = [openSync(path, "w"), openSync(path, "r")];
+  unlinkSync(path);
+  const copier = spawn("cat", { stdio: [reader, STDERR, "ignore"], detached: true }); // no signal of the terminal ends it
+  copier.on("error", () => {}); // without it the noise stays
+  if (copier.pid !== undefined) {
+    copier.unref();
+    closeSync(STDERR);
+    openSync(`/proc/self/fd/${writer}`, "w"); // opening takes the lowest free number
+  }
+  for (const file of [first, writer, reader]) closeSync(file);
 }
 
 /** Other output goes on to where it went: it is not lost even if the process ends meanwhile. */

@@ -1,5 +1,5 @@
 /** The bytes of one file, pipe or standard input, each read once from beginning to end. */
-import { closeSync, fstatSync, openSync, readSync, statSync, type Stats } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, realpathSync, statSync, type Stats } from "node:fs";
 import { isatty } from "node:tty";
 import { cannotRead, systemCode, UserError } from "../errors.ts";
 
@@ -42,8 +42,9 @@ export function readBytes(path: string, read: Read = readSync): Uint8Array {
   requireFileOrPipe(path);
   let file: number | null = null;
   try {
-    file = openSync(path, "r");
-    return readAll(path, file, read);
+    const named = isNamedPipe(path);
+    file = openSync(path, named ? constants.O_RDONLY | constants.O_NONBLOCK : "r");
+    return named ? readPipe(path, file, awaitWriter(path, file)) : readAll(path, file, read);
   } catch (error) {
     throw error instanceof UserError ? error : cannotRead(path, error);
   } finally {
@@ -71,10 +72,33 @@ function readAll(name: string, file: number, read: Read): Uint8Array {
   throw new UserError(`${name} changed while it was read; try again when nothing writes to it`);
 }
 
-/** Reads until the other side closes it. */
-function readPipe(name: string, file: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let length = 0;
+/** One that lies in a folder. What shells make of `<(…)` has a name too, but nobody else can open it. */
+function isNamedPipe(path: string): boolean {
+  try {
+    return lstatSync(realpathSync(path)).isFIFO();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * To open a named pipe the usual way is to wait for a writer without a word. This one says so after a second.
+ * @returns what the writer wrote first, which may be nothing yet
+ */
+function awaitWriter(path: string, file: number): Uint8Array {
+  const part = new Uint8Array(2 ** 16);
+  for (let waited = 0; ; waited += PAUSE) {
+    const n = readNow(file, part);
+    if (n !== 0) return part.subarray(0, n ?? 0);
+    if (waited === 1000) process.stderr.write(`waiting for something to write into the pipe ${path} …\n`);
+    pause();
+  }
+}
+
+/** Reads until the other side closes it. @param first what was read already */
+function readPipe(name: string, file: number, first: Uint8Array = new Uint8Array(0)): Uint8Array {
+  const parts = [first];
+  let length = first.length;
   for (;;) {
     const part = new Uint8Array(2 ** 16);
     const n = readSome(file, part);
@@ -88,14 +112,26 @@ function readPipe(name: string, file: number): Uint8Array {
 /** Waits where a pipe has nothing yet and does not wait itself. */
 function readSome(file: number, part: Uint8Array): number {
   for (;;) {
-    try {
-      return readSync(file, part, 0, part.length, null);
-    } catch (error) {
-      if (systemCode(error) === "EOF") return 0; // Windows
-      if (systemCode(error) !== "EAGAIN") throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
-    }
+    const n = readNow(file, part);
+    if (n !== null) return n;
+    pause();
   }
 }
+
+/** @returns 0 where nobody writes any more, or yet; null where somebody does and has written nothing */
+function readNow(file: number, part: Uint8Array): number | null {
+  try {
+    return readSync(file, part, 0, part.length, null);
+  } catch (error) {
+    if (systemCode(error) === "EOF") return 0; // Windows
+    if (systemCode(error) === "EAGAIN") return null;
+    throw error;
+  }
+}
+
+/** In milliseconds. */
+const PAUSE = 20;
+
+const pause = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
 
 export const tooLarge = (name: string): UserError => new UserError(`${name} is larger than 2 GiB, which is as much text as a run can have`);
