@@ -7,7 +7,7 @@ import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts"
 import type { CompareHooks, CompareOptions } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import type { About } from "../runtime/compare/summary.ts";
-import { byteTokenizer, datasetOf, type Text } from "../runtime/data/index.ts";
+import { datasetOf, type Text, type Tokenizer } from "../runtime/data/index.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/package-root.ts";
 import { differenceText, count, loss, memory, ratioText, time } from "../runtime/report/words.ts";
@@ -23,6 +23,7 @@ export interface ComparisonOptions {
   /** Name of a model. */
   readonly baseline: string;
   readonly source: readonly string[];
+  readonly tokenizer: Tokenizer;
   readonly seeds: readonly number[];
   readonly out: string;
   /** Held-out tokens behind the final losses. */
@@ -45,11 +46,13 @@ export async function compareModels(device: () => Promise<DeviceHandle>, options
   requireComparable(models);
   const { seqLen, train: { steps, batch } } = models[0]!;
   // All variants read the same text, so its tokens must be in every vocabulary.
-  const text = readData(source, { tokenizer: byteTokenizer, vocabSize: Math.min(...models.map((model) => model.vocabSize)) });
+  const { tokenizer } = options;
+  const text = readData(source, { tokenizer, vocabSize: Math.min(...models.map((model) => model.vocabSize)) });
   const { dataId, nTokens } = datasetOf(text, { seqLen, batch, seed: seeds[0]! });
-  const data: DataInfo = { source, id: dataId, tokenizer: byteTokenizer.id, tokens: nTokens };
+  const data: DataInfo = { source, id: dataId, tokenizer: tokenizer.id, tokens: nTokens };
   const variants = models.map((model) => variantOf(model, data, device));
-  const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) => ({ info: info(seed, { kind: "", name: "" }), spec })));
+  const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) =>
+    ({ info: info(seed, { kind: "", name: "" }), spec, tokenizer: tokenizer.file })));
   checkComparison(out, runs);
   const { info } = await device();
   shortcomings(models, info).forEach(say);
@@ -64,11 +67,11 @@ export async function compareModels(device: () => Promise<DeviceHandle>, options
 }
 
 function compareOptions(options: ComparisonOptions, variants: readonly Variant[], text: Text, evalTokens: number): CompareOptions {
-  const { out, seeds, finalTokens, prompt, sampleTokens, models } = options;
+  const { out, seeds, tokenizer, finalTokens, prompt, sampleTokens, models } = options;
   const { seqLen, train: { steps, evalEvery } } = models[0]!;
   const data: CompareOptions["data"] = async (seed, batch) => datasetOf(text, { seqLen, batch, seed });
   const every = evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
-  return { out, variants, seeds, tokenizer: byteTokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens };
+  return { out, variants, seeds, tokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens };
 }
 
 function about({ title, baseline, models }: ComparisonOptions, text: Text, data: DataInfo): About {

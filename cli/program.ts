@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   print: { summary: "print what a phase of the compiler makes of a spec", load: () => import("./commands/print.ts") },
   compile: { summary: "write a folder of WGSL and TypeScript that runs without moeut", load: () => import("./commands/compile.ts") },
   import: { summary: "make a run folder of an official configuration and its weights", load: () => import("./commands/import.ts") },
+  tokenizer: { summary: "train a tokenizer", load: () => import("./commands/tokenizer.ts") },
   train: { summary: "train a model", load: () => import("./commands/train.ts") },
   generate: { summary: "continue a prompt with a trained model", load: () => import("./commands/generate.ts") },
   eval: { summary: "measure loss, perplexity and bits per byte of a trained model", load: () => import("./commands/eval.ts") },

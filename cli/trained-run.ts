@@ -1,11 +1,13 @@
 /** A run folder as the commands that use a trained model need it. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { UserError } from "../runtime/errors.ts";
 import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
 import type { SafetensorsFile } from "../runtime/files/safetensors.ts";
-import { openCheckpoint, readRun, readRunSpec, specChanged, type RunInfo } from "../runtime/train/index.ts";
+import { openCheckpoint, readRun, readRunSpec, specChanged, tokenizerPath, type RunInfo } from "../runtime/train/index.ts";
+import { readTokenizer } from "../runtime/tokenizer/file.ts";
 import { checkText } from "../api/spec.ts";
 import { chooseModel, specOf } from "./spec.ts";
 
@@ -45,5 +47,9 @@ function requireSameModel(file: string, model: ModelSpec | undefined, { specHash
 
 function tokenizerOf(folder: string, id: string): Tokenizer {
   if (id === byteTokenizer.id) return byteTokenizer;
-  throw new UserError(`${folder} was made with the tokenizer "${id}", which this version does not have`);
+  const path = tokenizerPath(folder);
+  if (!existsSync(path)) throw new UserError(`${folder} was made with the tokenizer "${id}", and its tokenizer.json is gone`);
+  const tokenizer = readTokenizer(path);
+  if (tokenizer.id === id) return tokenizer;
+  throw new UserError(`${path} was changed after the run was made, and its weights belong to the tokens as they were`);
 }

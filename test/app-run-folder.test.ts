@@ -190,7 +190,7 @@ describe("runs of early versions, without hashes", () => {
   async function run(early: boolean): Promise<string> {
     const folder = newFolder();
     const { info } = bigramRun({ folder: newFolder() });
-    createRun(folder, printSpec(model), { ...info, model: "tiny", specHash: specHash(model) });
+    createRun(folder, { spec: printSpec(model) }, { ...info, model: "tiny", specHash: specHash(model) });
     await saveCheckpoint(folder, createBigram({ vocabSize: V, batch: 1, seqLen: T }), bigramParams(V), { format: 1, step: 3, sequences: 3 * info.recipe.batch, seed: info.seed, specHash: specHash(model), dataId: info.data.id });
     if (!early) return folder;
     editJson(join(folder, "run.json"), ({ specSha256: _, ...rest }) => rest);

@@ -10,6 +10,7 @@ import { addAdapterOption, addDataOption, collect, outFolder, separateSpecs, who
 import { withDevices } from "../../api/session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
+import { tokenizerFor, tokenizerOption } from "../tokenizer.ts";
 import { modelsToCompare } from "../variants.ts";
 
 interface Options extends AdapterOption {
@@ -18,6 +19,7 @@ interface Options extends AdapterOption {
   readonly steps?: number;
   readonly tokens?: number;
   readonly seeds?: number;
+  readonly tokenizer?: string;
   readonly model: readonly string[];
   readonly set: readonly string[];
   readonly baseline?: string;
@@ -35,6 +37,7 @@ export function define(command: Command): void {
     .option("--model <name>", "a model or compare block to take (repeatable; default: all)", collect, [])
     .option("--baseline <name>", "the variant that the others are held against (default: the first)")
     .option("--set <path=value>", "override a field of all specs (repeatable)", collect, [])
+    .addOption(tokenizerOption())
     .option("--eval-tokens <n>", "held-out tokens behind the final losses, at most", whole(1), 32_768)
     .option("--prompt <text>", "what the samples continue (default: the beginning of the held-out text)")
     .option("--json", "print the results as one JSON document")
@@ -49,6 +52,7 @@ async function run(words: readonly string[], options: Options): Promise<void> {
   const seeds = options.seeds ?? Math.max(0, ...specs.flatMap((spec) => spec.compares.map((compare) => compare.seeds)));
   const results = await withOwnFolder(options.out, () => withDevices(options.adapter, (device) => compareModels(device, {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
+    tokenizer: tokenizerFor(options, models),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,
     finalTokens: options.evalTokens, prompt: options.prompt ?? null, sampleTokens: 240,
   })));

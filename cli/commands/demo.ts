@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { AdapterKind, DeviceHandle } from "../../runtime/adapter/index.ts";
 import type { CompareResults } from "../../runtime/compare/results.ts";
+import { byteTokenizer } from "../../runtime/data/index.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { conclusion } from "../../runtime/report/conclusion.ts";
 import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
@@ -49,8 +50,8 @@ async function compareDemo(device: () => Promise<DeviceHandle>, options: Options
   say(`moeut demo: the two models of ${file}, trained on TypeScript's own declaration files\nadapter: ${info.name} (${info.why})`);
   const { models } = loadSpec(file, [`train.steps=${steps}`, `train.eval_every=${Math.ceil(steps / 6)}`]);
   return compareModels(device, {
-    title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"], seeds: [0],
-    out: options.out, finalTokens: 8192, prompt: PROMPT, sampleTokens: 200,
+    title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"],
+    tokenizer: byteTokenizer, seeds: [0], out: options.out, finalTokens: 8192, prompt: PROMPT, sampleTokens: 200,
   });
 }
 

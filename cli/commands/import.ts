@@ -41,7 +41,7 @@ async function run(configPath: string, weightsFile: string, { out }: Options): P
   const { params } = compileModel(model, { batch: 1, seqLen: model.seqLen, entries: ["evaluate"] });
   const info = infoOf(model, weightsFile);
   await withOwnFolder(out, async () => {
-    createRun(out, printSpec(model), info);
+    createRun(out, { spec: printSpec(model) }, info);
     await saveCheckpoint(out, holder(weights, found.places, params), params, { format: 1, step: 0, sequences: 0, seed: 0, specHash: info.specHash, dataId: "" });
   });
   process.stdout.write(`${out}: ${model.name}, ${grouped(countParams(model).total)} parameters, hash ${specHash(model)}\n`);

@@ -1,21 +1,23 @@
 import type { Command } from "commander";
 import { printSpec } from "../../compiler/format/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { byteTokenizer, datasetOf, type Dataset } from "../../runtime/data/index.ts";
+import { datasetOf, type Dataset, type Tokenizer } from "../../runtime/data/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
-import { checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type TrainResult } from "../../runtime/train/index.ts";
+import { checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type RunTexts, type TrainResult } from "../../runtime/train/index.ts";
 import { readData } from "../data.ts";
 import { endingAtOnce, interruptible, watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, withSteps, type AdapterOption, type SpecOptions } from "../options.ts";
 import { openSession, type PlannedSession } from "../../api/session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, grouped, printJson, say } from "../terminal.ts";
+import { tokenizerFor, tokenizerOption } from "../tokenizer.ts";
 import { runInfo } from "../variants.ts";
 
 interface Options extends SpecOptions, AdapterOption {
   readonly data: readonly string[];
   readonly out: string;
+  readonly tokenizer?: string;
   readonly steps?: number;
   readonly seed: number;
   readonly resume?: boolean;
@@ -23,9 +25,15 @@ interface Options extends SpecOptions, AdapterOption {
   readonly json?: boolean;
 }
 
+interface TrainOptions extends Options {
+  /** What the run keeps. */
+  readonly texts: RunTexts;
+}
+
 export function define(command: Command): void {
   addAdapterOption(addSpecOptions(addDataOption(command.argument("[file]", "a spec"), true)))
     .requiredOption("--out <folder>", "the run folder: log and checkpoints", outFolder)
+    .addOption(tokenizerOption())
     .option("--steps <n>", "optimizer steps (default: as the spec says)", whole(1))
     .option("--seed <n>", "for initial weights, data order, and what is random in a step", whole(0), 0)
     .option("--resume", "continue the run in the folder")
@@ -38,13 +46,14 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   const { files, data: source } = separateSpecs(file === undefined ? [] : [file], options.data);
   if (files.length > 1) throw new UserError(`train takes one spec, not ${files.length}; compare trains several`);
   const model = chooseModel(loadSpec(files[0]!, withSteps(options.set, options.steps)), options);
-  const data = loadTrainData(model, source, options.seed);
-  const dataInfo = { source, id: data.dataId, tokenizer: byteTokenizer.id, tokens: data.nTokens };
-  await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, options));
+  const tokenizer = tokenizerFor(options, [model]);
+  const data = loadTrainData(model, source, tokenizer, options.seed);
+  const dataInfo = { source, id: data.dataId, tokenizer: tokenizer.id, tokens: data.nTokens };
+  await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, { ...options, texts: { spec: printSpec(model), tokenizer: tokenizer.file } }));
 }
 
-async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo, options: Options): Promise<void> {
-  checkFolder(options.out, options.resume === true, runInfo(model, options.seed, dataInfo, { kind: "", name: "" }), printSpec(model));
+async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo, options: TrainOptions): Promise<void> {
+  checkFolder(options.out, options.resume === true, runInfo(model, options.seed, dataInfo, { kind: "", name: "" }), options.texts);
   const session = await openTraining(model, options.adapter);
   try {
     await trainOn(session, data, runInfo(model, options.seed, dataInfo, session.adapter), options);
@@ -54,8 +63,8 @@ async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo,
 }
 
 /** In micro-batches. */
-export const loadTrainData = (model: ModelSpec, source: readonly string[], seed: number): Dataset =>
-  datasetOf(readData(source, { tokenizer: byteTokenizer, vocabSize: model.vocabSize }), { seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed });
+const loadTrainData = (model: ModelSpec, source: readonly string[], tokenizer: Tokenizer, seed: number): Dataset =>
+  datasetOf(readData(source, { tokenizer, vocabSize: model.vocabSize }), { seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed });
 
 async function openTraining(model: ModelSpec, adapter: string | undefined): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);
@@ -65,10 +74,10 @@ async function openTraining(model: ModelSpec, adapter: string | undefined): Prom
   return session;
 }
 
-async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, options: Options): Promise<void> {
+async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, options: TrainOptions): Promise<void> {
   const { model, executor, params } = session;
   const { batch, steps, evalEvery, checkpointEvery } = model.train;
-  const done = startRun({ folder: options.out, spec: printSpec(model), info, executor, params, resume: options.resume === true, note: say });
+  const done = startRun({ folder: options.out, ...options.texts, info, executor, params, resume: options.resume === true, note: say });
   say(done > 0 ? `resuming after step ${done} of ${steps}` : `${steps} steps of ${grouped(batch * model.seqLen)} tokens; ${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
   const tokensPerStep = batch * model.seqLen;
   const progress = createProgress({ output: process.stderr, label: "", steps, tokensPerStep });

@@ -15,7 +15,7 @@ import { entriesOf } from "../files/folder.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 import type { AdapterName } from "../session.ts";
 import type { Recipe } from "../standalone/schedule.ts";
-import { checkFolder, type DataInfo, type RunInfo } from "../train/index.ts";
+import { checkFolder, type DataInfo, type RunInfo, type RunTexts } from "../train/index.ts";
 import { readJson } from "../train/run-folder.ts";
 import type { Sample } from "./results.ts";
 
@@ -29,9 +29,8 @@ export interface CompareInfo {
 }
 
 /** A run that is asked for. */
-export interface WantedRun {
+export interface WantedRun extends RunTexts {
   readonly info: RunInfo;
-  readonly spec: string;
 }
 
 /** What is measured once after a run. */
@@ -92,9 +91,9 @@ function requireSameRuns(out: string, runs: readonly WantedRun[]): void {
     + `give the models other names, or choose another folder with --out\n${[...problems.values()].map((problem) => `  ${problem}`).join("\n")}`);
 }
 
-function problemOf(folder: string, { info, spec }: WantedRun): string | null {
+function problemOf(folder: string, { info, ...texts }: WantedRun): string | null {
   try {
-    checkFolder(folder, true, info, spec);
+    checkFolder(folder, true, info, texts);
     return null;
   } catch (error) {
     if (error instanceof UserError) return messageOf(error);

@@ -136,7 +136,8 @@ async function trainToEnd(options: CompareOptions, { variant, seed }: OneRun, se
   const { executor, params, adapter } = session;
   const folder = folderOf(options, variant, seed);
   const info = variant.info(seed, adapter);
-  const done = startRun({ folder, spec: variant.spec, info, executor, params, resume: true, ...(hooks.onPhase && { note: hooks.onPhase }) });
+  const texts = { spec: variant.spec, tokenizer: options.tokenizer.file };
+  const done = startRun({ folder, ...texts, info, executor, params, resume: true, ...(hooks.onPhase && { note: hooks.onPhase }) });
   hooks.onStart?.(variant, session, done);
   const { evalEvery, evalTokens } = options;
   const trainOptions = { folder, info, executor, params, data, done, evalEvery, evalTokens, checkpointEvery: variant.checkpointEvery };

@@ -6,6 +6,8 @@ export interface Tokenizer {
   /** Recorded with every run: equal ids mean equal tokens for every text. */
   readonly id: string;
   readonly vocabSize: number;
+  /** The text of its tokenizer.json, which a run keeps; not of bytes. */
+  readonly file?: string;
   encode(text: Uint8Array): TokenArray;
   decode(tokens: ArrayLike<number>): Uint8Array;
 }

@@ -2,6 +2,7 @@
  * The folder of one training run:
  *
  *   spec.moeut        the resolved model and recipe in canonical form
+ *   tokenizer.json    how text becomes tokens, unless these are bytes
  *   run.json          what the run is: RunInfo
  *   log.jsonl         one record per step: see log.ts
  *   checkpoint.json   which checkpoint is the current one
@@ -40,20 +41,32 @@ export interface DataInfo {
 }
 
 const specPath = (folder: string): string => join(folder, "spec.moeut");
+export const tokenizerPath = (folder: string): string => join(folder, "tokenizer.json");
 export const logPath = (folder: string): string => join(folder, "log.jsonl");
 const infoPath = (folder: string): string => join(folder, "run.json");
 
-/** UserError if something is there already. The very spec does no harm: it is what an interrupted createRun leaves. */
-export function requireFree(folder: string, spec: string): void {
+/** What a run is made of besides its description: see above. */
+export interface RunTexts {
+  /** Canonical text of model and recipe. */
+  readonly spec: string;
+  /** tokenizer.json; undefined for bytes. */
+  readonly tokenizer?: string | undefined;
+}
+
+/** UserError if something is there already. The very texts do no harm: they are what an interrupted createRun leaves. */
+export function requireFree(folder: string, { spec, tokenizer }: RunTexts): void {
   if (isRun(folder)) throw new UserError(`${folder} already holds a run; add --resume to continue it, or choose another folder with --out`);
-  const others = entriesOf(folder).filter((name) => name !== "spec.moeut" || readText(specPath(folder)) !== spec);
+  const left: Readonly<Record<string, string | undefined>> = { "spec.moeut": spec, "tokenizer.json": tokenizer };
+  const others = entriesOf(folder).filter((name) => !Object.hasOwn(left, name) || readText(join(folder, name)) !== left[name]);
   if (others.length > 0) throw new UserError(`${folder} exists and is not empty, and it is not a run; choose another folder with --out`);
 }
 
 /** Starts a run in a free folder. */
-export function createRun(folder: string, spec: string, info: RunInfo): void {
-  requireFree(folder, spec);
+export function createRun(folder: string, texts: RunTexts, info: RunInfo): void {
+  requireFree(folder, texts);
+  const { spec, tokenizer } = texts;
   writeAtomic(specPath(folder), spec);
+  if (tokenizer !== undefined) writeAtomic(tokenizerPath(folder), tokenizer);
   // Last, because a folder with this file is a run.
   writeAtomic(infoPath(folder), `${JSON.stringify({ ...info, specSha256: sha256([spec]) }, null, 2)}\n`);
 }

@@ -4,12 +4,10 @@ import type { ParamPlan } from "../standalone/plan.ts";
 import type { Executor } from "../standalone/types.ts";
 import { loadCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { reopenLog } from "./log.ts";
-import { createRun, isRun, logPath, readRun, readRunSpec, requireFree, requireSameRun, type RunInfo } from "./run-folder.ts";
+import { createRun, isRun, logPath, readRun, readRunSpec, requireFree, requireSameRun, type RunInfo, type RunTexts } from "./run-folder.ts";
 
-export interface StartOptions {
+export interface StartOptions extends RunTexts {
   readonly folder: string;
-  /** Canonical text of model and recipe. */
-  readonly spec: string;
   readonly info: RunInfo;
   readonly executor: Executor;
   readonly params: readonly ParamPlan[];
@@ -20,16 +18,16 @@ export interface StartOptions {
 }
 
 /** The run in the folder fits, or there is none and the folder is free. Cheap: for before a model is compiled. */
-export function checkFolder(folder: string, resume: boolean, info: RunInfo, spec: string): void {
+export function checkFolder(folder: string, resume: boolean, info: RunInfo, texts: RunTexts): void {
   if (resume && isRun(folder)) requireSameRun(folder, readRun(folder), info);
-  else requireFree(folder, spec);
+  else requireFree(folder, texts);
 }
 
 /** @returns steps done. Weights and moments are on the device afterwards, and the log ends with the last step done. */
 export function startRun(options: StartOptions): number {
-  const { folder, spec, info, executor, params, resume } = options;
+  const { folder, spec, tokenizer, info, executor, params, resume } = options;
   if (resume && isRun(folder)) return resumeRun(options);
-  createRun(folder, spec, info);
+  createRun(folder, { spec, tokenizer }, info);
   initializeParameters(executor, params, info.seed);
   return 0;
 }

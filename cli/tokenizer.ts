@@ -1,0 +1,19 @@
+/** The tokenizer that a command is given. */
+import { Option } from "commander";
+import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
+import { UserError } from "../runtime/errors.ts";
+import { readTokenizer } from "../runtime/tokenizer/file.ts";
+
+export const tokenizerOption = (): Option =>
+  new Option("--tokenizer <file>", "a tokenizer.json, of `moeut tokenizer train` or Hugging Face (default: every byte is a token)");
+
+/** UserError if a model has no room for all of its tokens. */
+export function tokenizerFor({ tokenizer: path }: { readonly tokenizer?: string }, models: readonly ModelSpec[]): Tokenizer {
+  if (path === undefined) return byteTokenizer;
+  const tokenizer = readTokenizer(path);
+  const small = models.find(({ vocabSize }) => vocabSize < tokenizer.vocabSize);
+  if (small === undefined) return tokenizer;
+  throw new UserError(`${path} has ${tokenizer.vocabSize} tokens, and model ${small.name} a vocab_size of ${small.vocabSize}: `
+    + `give it \`vocab_size ${tokenizer.vocabSize}\` in the spec, or --set vocab_size=${tokenizer.vocabSize}`);
+}

@@ -1,0 +1,171 @@
+/** Tokenizers: trained as the library `tokenizers` trains them, written as it writes them, and exact both ways. */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { ALPHABET, CHARACTER_OF } from "../runtime/tokenizer/byte-level.ts";
+import { END_OF_TEXT, readTokenizer, tokenizerText } from "../runtime/tokenizer/file.ts";
+import { trainMerges } from "../runtime/tokenizer/train.ts";
+import { countWords, textPieces, wordsOf } from "../runtime/tokenizer/words.ts";
+import { moeutHere } from "./support/cli.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "moeut-tokenizer-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const TEXT = `Zürich 日本語 naïve 🙂🙂 ab   cd\t\tx\r\n\n\n 1234 !!! don't they'll aaaaa aaaa
+low low low lower lower newest newest newest newest widest widest widest  the rest of it is the rest of the test.\n`.repeat(3);
+
+const wordCounts = (text: string): ReadonlyMap<string, number> => countWords(wordsOf([text]));
+
+function trained(text: string, vocabSize: number): string {
+  const path = join(folder, `${createHash("sha256").update(`${vocabSize} ${text}`).digest("hex").slice(0, 12)}.json`);
+  writeFileSync(path, tokenizerText(trainMerges(wordCounts(text), { vocabSize, special: 1 })));
+  return path;
+}
+
+/** The definition, by looking at everything again for every merge: the most frequent pair, of equals the lowest. */
+function plainMerges(text: string, count: number): readonly (readonly [number, number])[] {
+  const words = [...wordCounts(text)].map(([word, n]) => ({ tokens: [...Buffer.from(word)].map((byte) => 1 + ALPHABET.indexOf(byte)), n }));
+  const merges: (readonly [number, number])[] = [];
+  for (let made = 257; merges.length < count; made++) {
+    const pairs = new Map<string, number>();
+    for (const { tokens, n } of words) for (let i = 0; i + 1 < tokens.length; i++) {
+      const pair = `${tokens[i]} ${tokens[i + 1]}`;
+      pairs.set(pair, (pairs.get(pair) ?? 0) + n);
+    }
+    const numbers = (pair: string): readonly [number, number] => pair.split(" ").map(Number) as [number, number];
+    const [best] = [...pairs].sort(([p, a], [q, b]) => b - a || numbers(p)[0] - numbers(q)[0] || numbers(p)[1] - numbers(q)[1]);
+    if (best === undefined) break;
+    const [left, right] = numbers(best[0]);
+    merges.push([left, right]);
+    for (const { tokens } of words) {
+      for (let i = 0; i + 1 < tokens.length; i++) if (tokens[i] === left && tokens[i + 1] === right) tokens.splice(i, 2, made);
+    }
+  }
+  return merges;
+}
+
+describe("training", () => {
+  const texts = [["a text with everything", TEXT], ["overlapping pairs", "aaaaaaa aaa aaaab baaaa abab ababab"]] as const;
+  test.each(texts)("%s: the merges of the definition", (_, text) => {
+    const merges = trainMerges(wordCounts(text), { vocabSize: 400, special: 1 });
+    expect(merges.map(({ left, right }) => [left, right])).toEqual(plainMerges(text, 400 - 257));
+  });
+
+  test("where a text is cut into pieces changes nothing", () => fc.assert(fc.property(fc.array(fc.nat(40), { minLength: 1 }), (lengths) => {
+    const pieces: string[] = [];
+    for (let at = 0, i = 0; at < TEXT.length; at += Math.max(1, lengths[i++ % lengths.length]!)) {
+      pieces.push(TEXT.slice(at, at + Math.max(1, lengths[i % lengths.length]!)));
+    }
+    const whole = pieces.join("");
+    expect([...wordsOf(pieces)]).toEqual([...wordsOf([whole])]);
+    expect([...wordsOf(pieces)].join("")).toBe(whole);
+  }), { seed: 1, numRuns: 100 }));
+
+  test("pieces of bytes are cut between characters, and a mark at the beginning stays", () => {
+    const text = `\ufeff${"é🙂".repeat(1_500_000)}`;
+    expect([...textPieces(Buffer.from(text))].join("")).toBe(text);
+  });
+});
+
+const PYTHON = `
+import sys
+from tokenizers import Tokenizer, models, trainers, pre_tokenizers, decoders
+text = open(sys.argv[1], newline="", encoding="utf8").read()
+t = Tokenizer(models.BPE()); t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False); t.decoder = decoders.ByteLevel()
+settings = {"special_tokens": ["<|endoftext|>"], "initial_alphabet": pre_tokenizers.ByteLevel.alphabet(), "show_progress": False}
+t.train_from_iterator([text], trainers.BpeTrainer(vocab_size=int(sys.argv[2]), **settings))
+t.save(sys.argv[3])
+print(Tokenizer.from_file(sys.argv[4]).encode(text + "<|endoftext|>").ids)
+`;
+
+/** A Python that has the library; MOEUT_PYTHON names another than python3. */
+function python(...values: readonly string[]): string | null {
+  const program = process.env["MOEUT_PYTHON"] ?? "python3";
+  try {
+    return execFileSync(program, ["-c", PYTHON, ...values], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  } catch {
+    return null;
+  }
+}
+
+describe("the library", () => {
+  const [text, ours, theirs] = [join(folder, "text.txt"), trained(TEXT, 380), join(folder, "theirs.json")];
+  writeFileSync(text, TEXT);
+  const ids = python(text, "380", theirs, ours);
+  if (ids === null) console.log("not compared with the library: this Python cannot import tokenizers");
+
+  test.skipIf(ids === null)("trains the same file, and reads ours as we do", () => {
+    const [a, b] = [ours, theirs].map((path) => JSON.parse(readFileSync(path, "utf8")) as { readonly model: { readonly merges: unknown } });
+    expect(a).toEqual(b);
+    expect([...readTokenizer(ours).encode(Buffer.from(`${TEXT}${END_OF_TEXT}`))]).toEqual(JSON.parse(ids!));
+  });
+});
+
+describe("encoding", () => {
+  const tokenizer = readTokenizer(trained(TEXT, 380));
+  const encode = (text: string): readonly number[] => [...tokenizer.encode(Buffer.from(text))];
+
+  test("is undone by decoding, whatever the text", () => fc.assert(fc.property(fc.string({ unit: "grapheme", maxLength: 60 }), (text) => {
+    expect(Buffer.from(tokenizer.decode(encode(text))).toString()).toBe(text);
+  }), { seed: 1, numRuns: 300 }));
+
+  test("takes merges in their order, and the special token where it is spelled out", () => {
+    const texts = encode("the newest test").map((token) => Buffer.from(tokenizer.decode([token])).toString());
+    expect(texts.join("|")).toBe("t|he| newest| test");
+    expect(encode(`a${END_OF_TEXT}${END_OF_TEXT}b`)).toEqual([...encode("a"), 0, 0, ...encode("b")]);
+    expect(encode("<|endoftext")).not.toContain(0);
+  });
+
+  test("a token may be part of a character", () => {
+    const tokens = encode("語");
+    const bytes = tokens.map((token) => tokenizer.decode([token]));
+    expect(Buffer.concat(bytes).toString()).toBe("語");
+    expect(CHARACTER_OF[0x20]).toBe("Ġ");
+  });
+
+  test("tokenizers of other kinds are read by the library", () => {
+    const path = join(folder, "unigram.json");
+    const vocab = [["<unk>", 0], ["▁", -2], ["▁ab", -1], ["a", -3], ["b", -3.5], ["c", -4]];
+    writeFileSync(path, JSON.stringify({
+      version: "1.0", truncation: null, padding: null, added_tokens: [], normalizer: null, post_processor: null,
+      pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true },
+      decoder: { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true }, model: { type: "Unigram", unk_id: 0, vocab },
+    }));
+    const unigram = readTokenizer(path);
+    expect([...unigram.encode(Buffer.from("ab cab"))]).toEqual([2, 1, 5, 3, 4]);
+    expect(Buffer.from(unigram.decode([2, 1, 5, 3, 4])).toString()).toBe("ab cab");
+    expect(unigram.vocabSize).toBe(6);
+  });
+
+  test.each([
+    ["not JSON", "{"], ["no model", "{}"], ["an unknown model", '{"model":{"type":"Magic","vocab":{}}}'],
+    ["a list", "[]"], ["null", "null"],
+  ])("%s is refused", (_, text) => {
+    const path = join(folder, "bad.json");
+    writeFileSync(path, text);
+    expect(() => readTokenizer(path)).toThrow(/bad\.json is no tokenizer\.json that can be used: /);
+  });
+});
+
+describe("moeut tokenizer train", () => {
+  test("writes the same file each time, and says when text is too short for its vocabulary", async () => {
+    const text = join(folder, "short.txt");
+    writeFileSync(text, "low low lower");
+    const [a, b] = [join(folder, "a.json"), join(folder, "b.json")];
+    const first = await moeutHere(["tokenizer", "train", text, "--vocab-size", "300", "--out", a]);
+    const second = await moeutHere(["tokenizer", "train", text, "--vocab-size", "300", "--out", b]);
+    expect(first.stdout).toMatch(/only 26\d tokens, because no pair of them is left to merge/);
+    expect(second.status).toBe(0);
+    expect(readFileSync(a, "utf8")).toBe(readFileSync(b, "utf8"));
+  });
+
+  test("a vocabulary smaller than the alphabet, and a missing text, are mistakes", async () => {
+    const out = join(folder, "c.json");
+    expect((await moeutHere(["tokenizer", "train", "x.txt", "--vocab-size", "256", "--out", out])).status).toBe(1);
+    expect((await moeutHere(["tokenizer", "train", join(folder, "none.txt"), "--vocab-size", "300", "--out", out])).status).toBe(1);
+  });
+});
