@@ -1,6 +1,13 @@
 /** Values between phases as people read them. */
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { planLaunches, PORTABLE } from "../compiler/5-plan/index.ts";
 import { compileModel, graphOf, planModel } from "../compiler/compile.ts";
+import { createBuilder, emitOne } from "../compiler/graph/builder.ts";
+import { linear, map, sum } from "../compiler/graph/dsl.ts";
+import { add, constant, input, mul, rsqrt } from "../compiler/ir/expr.ts";
+import type { OpGraph } from "../compiler/ir/graph.ts";
+import { paddedAxes } from "../compiler/ir/tensor-type.ts";
 import { listFusion } from "../compiler/listing/fusion.ts";
 import { listGraph } from "../compiler/listing/graph.ts";
 import { listPlan } from "../compiler/listing/plan.ts";
@@ -48,4 +55,30 @@ test("fusion says of each launch what it computes, and why each value is stored"
   const reasons = Object.values(plan.entries).flat().flatMap(({ stores }) => stores.map(({ why }) => why));
   expect(new Set(reasons)).toContain("a launch of its own makes it");
   expect(reasons.every((why) => why !== "")).toBe(true);
+});
+
+/** The block of docs/architecture.md: residual, RMS norm, residual. */
+function exampleOfThePage(): OpGraph {
+  const b = createBuilder();
+  const params = [["w", 64], ["u", 64], ["x", 16]] as const;
+  const declared = params.map(([name, rows], param) => {
+    const type = paddedAxes([rows, 64], [1]);
+    const official = { tensor: name, shape: type.shape, start: 0 };
+    return { name, value: emitOne(b, name, { kind: "param", param }, [], type), official, init: { kind: "zeros" as const } };
+  });
+  const [w, u, x] = declared.map(({ value }) => value) as [number, number, number];
+  const r = map(b, "r", add(input(0), input(1)), [x, linear(b, "h", x, w)]);
+  const squares = sum(b, "sum", map(b, "square", mul(input(0), input(0)), [r]), 1);
+  const norm = map(b, "norm", mul(input(0), rsqrt(mul(input(1), constant(1 / 64)))), [r, squares]);
+  const y = map(b, "y", add(input(0), input(1)), [r, linear(b, "m", norm, u)]);
+  return { name: "block", values: b.values, nodes: b.nodes, params: declared, outputs: { y }, gradients: [] };
+}
+
+test("the example of docs/architecture.md comes out as it is told there", () => {
+  const page = readFileSync(new URL("../docs/architecture.md", import.meta.url), "utf8");
+  const [graphBlock, fusionBlock] = [...page.slice(page.indexOf("### Fusion")).matchAll(/^```\n(.*?)^```/gms)].map((match) => match[1]!);
+  const graph = exampleOfThePage();
+  expect(listGraph(graph)).toContain(graphBlock);
+  const plan = planLaunches("block", [{ graph, outputs: ["y"] }], { update: false, profile: PORTABLE });
+  expect(listFusion(plan)).toContain(fusionBlock);
 });

@@ -4,10 +4,12 @@ import type { Profile } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
 import { rowAccess } from "./access.ts";
 import { colsOf, gatherFacts, sizeOf, type Facts } from "./facts.ts";
-import { fuse, isColumnReduce, leaves, valuesOf, type Fusion } from "./fuse.ts";
+import { fuse, type Fusion } from "./fuse.ts";
 import type { PlanContext } from "./context.ts";
 import { bytesOf, declare, flat, type Launch, type Ref, type RefTable } from "./launch.ts";
 import { lowerStep } from "./lower.ts";
+import { valuesOf } from "./step.ts";
+import { leaves } from "./stored.ts";
 import { createTables } from "./tables.ts";
 
 export interface EntryLaunches {
@@ -76,8 +78,8 @@ function contextOf(facts: Facts, fusion: Fusion, graph: OpGraph, kept: readonly 
   const read = readValues(facts, fusion, kept.map((k) => k.value));
   return {
     facts, profile, ref, scratch,
-    isStored: (v) => fusion.isStored(facts.base(v)),
-    whyStored: fusion.whyStored,
+    isStored: (v) => fusion.stored.has(facts.base(v)),
+    whyStored: (v) => fusion.stored.get(v) ?? bug(`value ${v} is not stored`),
     isRead: (v) => read.has(facts.base(v)) || sums.has(facts.base(v)),
     accumulates: (v) => sums.has(facts.base(v)),
     tables: createTables(facts, ref, scratch),
@@ -112,7 +114,7 @@ function accumulatedInPlace(facts: Facts, graph: OpGraph): ReadonlyMap<ValueId, 
   for (const { base } of all) uses.set(base, (uses.get(base) ?? 0) + 1);
   const canAdd = (base: ValueId): boolean => {
     const { op } = facts.producer(base);
-    const adds = op.kind === "matmul" || op.kind === "expertOuter" || op.kind === "scatterRows" || (op.kind === "reduce" && isColumnReduce(facts, base));
+    const adds = op.kind === "matmul" || op.kind === "expertOuter" || op.kind === "scatterRows" || facts.role(base) === "columnSum";
     return adds && uses.get(base) === 1 && usedOnlyThroughViews(facts, base);
   };
   return new Map(all.filter((c) => canAdd(c.base)).map((c) => [c.base, c.name]));
@@ -126,7 +128,7 @@ function readValues(facts: Facts, fusion: Fusion, kept: readonly ValueId[]): Rea
   const read = new Set<ValueId>([...kept, ...facts.graph.gradients.flatMap((g) => g.contributions)].map((v) => facts.base(v)));
   for (const step of fusion.steps) {
     const own = new Set(valuesOf(step));
-    for (const value of leaves(facts, fusion.isStored, valuesOf(step))) if (!own.has(value)) read.add(value);
+    for (const value of leaves(facts, fusion.stored, valuesOf(step))) if (!own.has(value)) read.add(value);
   }
   return read;
 }

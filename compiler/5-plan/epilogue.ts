@@ -5,10 +5,10 @@ import { bug } from "../ir/tensor-type.ts";
 import { createBindings } from "./bindings.ts";
 import type { PlanContext } from "./context.ts";
 import { colsOf, isRowScalar } from "./facts.ts";
-import { epilogueColumns } from "./fuse.ts";
 import type { Ref } from "./launch.ts";
 import { padsWithZero } from "./padding.ts";
 import { createRegisters, holdElement, inRegister, masked, type Place, type Registers } from "./registers.ts";
+import { epilogueColumns } from "./step.ts";
 
 interface BoundEpilogue {
   readonly epilogue: EpilogueProgram;

@@ -1,12 +1,22 @@
 /** Facts about a graph that fusion and lowering ask for again and again, computed once. */
-import type { Node, OpGraph, TensorType, ValueId } from "../ir/graph.ts";
+import type { Node, Op, OpGraph, TensorType, ValueId } from "../ir/graph.ts";
 import { elements } from "../ir/tensor-type.ts";
+
+/**
+ * What a value is to fusion. Maps and sums over few slots are pointwise: whoever needs them can compute them again. Reductions of rows
+ * and sums over other axes are computed once, as is what an operation with a kernel of its own makes, the anchor of a launch.
+ */
+export type Role = "given" | "view" | "map" | "slotSum" | "rowReduce" | "columnSum" | "anchor";
+
+/** A sum over an axis this short is recomputed inside its consumers instead of stored. */
+const SHORT_AXIS = 32;
 
 export interface Facts {
   readonly graph: OpGraph;
   readonly type: (value: ValueId) => TensorType;
   /** The node that makes a value. */
   readonly producer: (value: ValueId) => Node;
+  readonly role: (value: ValueId) => Role;
   /** Nodes that read a value directly. */
   readonly consumers: (value: ValueId) => readonly Node[];
   /** The value whose storage a chain of views shows. */
@@ -43,13 +53,31 @@ export function gatherFacts(graph: OpGraph): Facts {
     rowsOf(type(from)) === rowsOf(type(to)) && colsOf(type(from)) === colsOf(type(to));
   const base = (value: ValueId): ValueId => follow(value, () => true);
   const contributions = new Set(graph.gradients.flatMap((g) => g.contributions.map(base)));
+  const isContribution = (value: ValueId): boolean => contributions.has(value);
+  const roles: Role[] = [];
+  for (const { op, inputs, outputs } of graph.nodes) for (const output of outputs) roles[output] = roleOf(op, inputs.map(type), isContribution(output));
   return {
     graph,
     type,
     producer,
+    role: (value) => roles[value]!,
     consumers: (value) => consumers[value]!,
     base,
-    isContribution: (value) => contributions.has(value),
+    isContribution,
     through: (value) => follow(value, keepsMatrix),
   };
+}
+
+function roleOf(op: Op, [input]: readonly TensorType[], isContribution: boolean): Role {
+  switch (op.kind) {
+    case "input": case "param": case "ropeTable": case "sinusoid": return "given";
+    case "view": case "map": return op.kind;
+    case "reduce": {
+      const { shape } = input!;
+      if (op.axis === shape.length - 1) return "rowReduce";
+      const fewSlots = op.how === "sum" && op.axis === shape.length - 2 && shape[op.axis]! <= SHORT_AXIS;
+      return fewSlots && !isContribution ? "slotSum" : "columnSum";
+    }
+    default: return "anchor";
+  }
 }

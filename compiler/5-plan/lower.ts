@@ -7,9 +7,9 @@ import type { PlanContext } from "./context.ts";
 import { expertMatmulLaunches, expertOuterLaunches, matmulLaunch } from "./contractions.ts";
 import { epilogueOf } from "./epilogue.ts";
 import { colsOf, rowsOf, sizeOf } from "./facts.ts";
-import { valuesOf, type Step } from "./fuse.ts";
 import { flat, type Launch, type Unlabelled } from "./launch.ts";
 import { rowsLaunch } from "./rows.ts";
+import { valuesOf, type Step } from "./step.ts";
 
 export function lowerStep(c: PlanContext, step: Step): readonly Launch[] {
   const { graph, producer } = c.facts;

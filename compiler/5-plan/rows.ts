@@ -5,11 +5,9 @@ import { rowsPerGroup, WIDTH } from "../kernels/tiles.ts";
 import { createBindings, type Bound } from "./bindings.ts";
 import type { PlanContext } from "./context.ts";
 import { colsOf, isRowScalar, type Facts } from "./facts.ts";
-import { valuesOf, type Step } from "./fuse.ts";
 import { padsWithZero } from "./padding.ts";
 import { createRegisters, elementAt, holdRow, inLoop, inRegister, isVec4, masked, type Place, type Registers } from "./registers.ts";
-
-type RowsStep = Extract<Step, { kind: "rows" }>;
+import { valuesOf, type RowsStep } from "./step.ts";
 
 export interface RowsLaunch {
   readonly work: Work;
