@@ -24,11 +24,13 @@ interface Case {
 
 const ALL = Object.keys(ODD_MODELS);
 const VARIED = ["MoEUT", "post", "experts on all projections", "tied head, scaled and normalized embedding"];
+/** Everything that attention may be asked for at once. */
+const ATTENTION = "relative positions in a window, encoder";
 const CASES: readonly Case[] = [
   { why: "every option", kind: MAIN, profile: "own", models: ALL },
   { why: "no fusion", kind: MAIN, profile: "own", unfused: true, models: VARIED },
   { why: "exchange through workgroup memory, as where there are no subgroups", kind: MAIN, profile: "portable", models: VARIED },
-  { why: "one invocation at a time, as on CPUs", kind: MAIN, profile: "cpu", models: VARIED },
+  { why: "one invocation at a time, as on CPUs", kind: MAIN, profile: "cpu", models: [...VARIED, ATTENTION] },
   { why: "a team per row, as on GPUs", kind: MAIN, profile: "team", models: VARIED },
   ...OTHERS.flatMap((kind): readonly Case[] => [
     { why: "another driver", kind, profile: "own", models: ["MoEUT", "softmax over the chosen", "dropout of experts"] },

@@ -49,7 +49,7 @@ export function attentionLaunch(c: PlanContext, { inputs, outputs }: Node, op: A
   const { queryHeads, queries, perLane, channelTiles, sizes, flops } = headsOf(c, op, inputs[0]!, inputs[1]!, inputs[4]);
   return {
     work: { kind: "attention", perLane, relative: op.relative !== undefined }, refs: [...inputs, ...outputs].map(c.ref), sizes,
-    grid: [Math.ceil(queries / tileOf(perLane)), queryHeads, channelTiles], flops: 2 * flops,
+    grid: [Math.ceil(queries / tileOf(c.profile, perLane)), queryHeads, channelTiles], flops: 2 * flops,
   };
 }
 
@@ -62,11 +62,11 @@ export function attentionGradLaunches(c: PlanContext, { inputs, outputs }: Node,
   const shared = [q, k, v, lse, delta, gradZ, ...bias];
   const ofQueries: Unlabelled = {
     work: { kind: "attentionGradQueries", perLane, relative: op.relative !== undefined }, refs: [...shared, gradQ].map(c.ref), sizes,
-    grid: [Math.ceil(queries / tileOf(perLane)), queryHeads, channelTiles], flops: 3 * flops,
+    grid: [Math.ceil(queries / tileOf(c.profile, perLane)), queryHeads, channelTiles], flops: 3 * flops,
   };
   const ofKeys = (outputs: "kv" | "k" | "v", values: readonly ValueId[]): Unlabelled => ({
     work: { kind: "attentionGradKeys", perLane, relative: op.relative !== undefined, outputs }, refs: values.map(c.ref), sizes,
-    grid: [Math.ceil(keys / tileOf(2 * perLane)), keyHeads, channelTiles], flops: { kv: 4, k: 3, v: 2 }[outputs] * flops,
+    grid: [Math.ceil(keys / tileOf(c.profile, 2 * perLane)), keyHeads, channelTiles], flops: { kv: 4, k: 3, v: 2 }[outputs] * flops,
   });
   if (gradBias === undefined) return [ofQueries, ofKeys("kv", [...shared, gradK, gradV])];
   return [

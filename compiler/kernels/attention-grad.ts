@@ -15,9 +15,10 @@ import {
   addWeighted, BIAS, biasAt, biasOf, channel, firstChannel, GRID, K, KEY_OF_LANE, keyRow, moduleOf, nameOf, overChannels, Q, QUERY_HEAD,
   sees, sizesOf, STRIDES, V, type Tile, type WeightedSum,
 } from "./attention-parts.ts";
+import { gradKeysBody, gradQueriesBody, KEYS_SCRATCH, QUERIES_SCRATCH } from "./attention-packed.ts";
 import { read, times, wgsl, write, type KernelParts } from "./text.ts";
-import { team } from "./team.ts";
-import { tileOf } from "./tiles.ts";
+import { ofOne, ofTeam, team, type TileText } from "./team.ts";
+import { isPacked, tileOf } from "./tiles.ts";
 
 const LSE = read("lse", "f32", "[B, T, H]");
 const DELTA = read("delta", "f32", "[B, T, H] sum over channels of z grad_z");
@@ -25,38 +26,40 @@ const GRAD_Z = read("grad_z", "vec4f", "[B, T, H, Dh]");
 
 /** Queries stand at 0 … T−1. Sizes: sizesOf. Grid: query tiles × (B·H) × channel tiles. */
 export function attentionGradQueriesKernel(profile: Profile, perLane: number, relative: boolean): KernelParts {
-  const positions = tileOf(perLane);
-  const tile: Tile = { profile, positions, perLane };
-  const ops = team(profile, { vec4f: 2 * positions, f32: positions });
+  const { enable, workgroupSize, module, body } = isPacked(profile) ? ofOne(QUERIES_SCRATCH, gradQueriesBody(relative))
+    : queriesByTeam(profile, perLane, relative);
   return {
     name: nameOf("attention_grad_q", perLane, relative),
     doc: ["Gradient of attention with respect to the queries; probabilities are recomputed from lse.",
-      `One team owns ${positions} queries of one head.`],
+      `One ${isPacked(profile) ? "invocation" : "team"} owns ${tileOf(profile, perLane)} queries of one head.`],
     sizes: sizesOf(relative),
     grid: GRID,
     storage: [Q, K, V, LSE, DELTA, GRAD_Z, ...biasOf(relative), write("grad_q", "vec4f", "[B, T, H, Dh]")],
-    enable: ops.enable,
-    workgroupSize: ops.lanes,
-    module: moduleOf(ops, relative),
-    body: wgsl`
-      ${QUERY_HEAD}
-      ${firstChannel(tile)}
-      let t0 = tile.x * ${positions}u;
-      let from_key = first_visible(t0);
-      let end_key = min(sizes.n_keys, min(t0 + ${positions}u, sizes.n_queries) + sizes.after);
-      ${times(positions, (i) => startQuery(i, tile))}
-      for (var j0 = from_key; j0 < end_key; j0 += ${profile.lanes}u) {
-        ${KEY_OF_LANE}
-        ${times(positions, (i) => `var s${i} = 0.0; var dp${i} = 0.0;`)}
-        ${addScoresOfKey(tile)}
-        ${relative ? times(positions, (i) => `s${i} += ${biasAt(`at${i}`, `query${i}`, "key")};`) : ""}
-        ${times(positions, scoreGradient)}
-        let block = min(${profile.lanes}u, end_key - j0);
-        ${addKeys(tile)}
-      }
-      ${times(positions, (i) => storeQuery(i, tile))}
-    `,
+    enable, workgroupSize, module: moduleOf(module, relative), body,
   };
+}
+
+function queriesByTeam(profile: Profile, perLane: number, relative: boolean): TileText {
+  const positions = tileOf(profile, perLane);
+  const tile: Tile = { profile, positions, perLane };
+  return ofTeam(team(profile, { vec4f: 2 * positions, f32: positions }), wgsl`
+    ${QUERY_HEAD}
+    ${firstChannel(tile)}
+    let t0 = tile.x * ${positions}u;
+    let from_key = first_visible(t0);
+    let end_key = min(sizes.n_keys, min(t0 + ${positions}u, sizes.n_queries) + sizes.after);
+    ${times(positions, (i) => startQuery(i, tile))}
+    for (var j0 = from_key; j0 < end_key; j0 += ${profile.lanes}u) {
+      ${KEY_OF_LANE}
+      ${times(positions, (i) => `var s${i} = 0.0; var dp${i} = 0.0;`)}
+      ${addScoresOfKey(tile)}
+      ${relative ? times(positions, (i) => `s${i} += ${biasAt(`at${i}`, `query${i}`, "key")};`) : ""}
+      ${times(positions, scoreGradient)}
+      let block = min(${profile.lanes}u, end_key - j0);
+      ${addKeys(tile)}
+    }
+    ${times(positions, (i) => storeQuery(i, tile))}
+  `);
 }
 
 /** The i-th query (beyond the last that one), its row, what forward left of it, and its channels [perLane] of grad_q. */
@@ -107,49 +110,52 @@ const sumsOf = ({ keys, values }: Outputs): readonly WeightedSum[] => [...(keys 
  * @param outputs both, or with relative positions one: more than eight buffers would be bound otherwise
  */
 export function attentionGradKeysKernel(profile: Profile, perLane: number, relative: boolean, outputs: "kv" | "k" | "v"): KernelParts {
-  const positions = tileOf(2 * perLane);
-  const tile: Tile = { profile, positions, perLane };
-  const ops = team(profile, { vec4f: 2 * positions, f32: 2 * positions });
   const of: Outputs = { keys: outputs !== "v", values: outputs !== "k" };
+  const { enable, workgroupSize, module, body } = isPacked(profile) ? ofOne(KEYS_SCRATCH, gradKeysBody(relative, of))
+    : keysByTeam(profile, perLane, relative, of);
   return {
     name: nameOf(`attention_grad_${outputs}`, perLane, relative),
     doc: [`Gradients of attention with respect to ${{ kv: "keys and values", k: "keys", v: "values" }[outputs]}.`,
-      `One team owns ${positions} keys of one head and visits the queries that see them, head by head.`],
+      `One ${isPacked(profile) ? "invocation" : "team"} owns ${tileOf(profile, 2 * perLane)} keys of one head`
+        + " and visits the queries that see them, head by head."],
     sizes: sizesOf(relative),
     grid: GRID,
     storage: [
       Q, K, ...(of.keys ? [V] : []), LSE, ...(of.keys ? [DELTA] : []), GRAD_Z, ...biasOf(relative),
       ...(of.keys ? [write("grad_k", "vec4f", "[B, S, Hk, Dh]")] : []), ...(of.values ? [write("grad_v", "vec4f", "[B, S, Hk, Dh]")] : []),
     ],
-    enable: ops.enable,
-    workgroupSize: ops.lanes,
-    module: moduleOf(ops, relative),
-    body: wgsl`
-      ${STRIDES}
-      ${firstChannel(tile)}
-      let key_head = tile.y % key_heads;
-      let sequence = tile.y / key_heads;
-      let k_base = (sequence * sizes.n_keys * key_heads + key_head) * sizes.c4;
-      let j0 = tile.x * ${positions}u;
-      // A query sees key j when j − after ≤ query ≤ j + before.
-      let from_query = select(0u, j0 - sizes.after, j0 > sizes.after);
-      let end_query = min(sizes.n_queries, j0 + ${positions}u + sizes.before);
-      ${times(positions, (i) => startKey(i, tile, of))}
-      for (var head = key_head * sizes.group; head < (key_head + 1u) * sizes.group; head++) {
-        let q_base = (sequence * sizes.n_queries * sizes.heads + head) * sizes.c4;
-        for (var t0 = from_query; t0 < end_query; t0 += ${profile.lanes}u) {
-          ${queryOfLane(of)}
-          ${times(positions, (i) => `var s${i} = 0.0;${of.keys ? ` var dp${i} = 0.0;` : ""}`)}
-          ${addScoresOfQuery(tile, of)}
-          ${relative ? times(positions, (i) => `s${i} += ${biasAt("at", "t_in", `j0 + ${i}u`)};`) : ""}
-          ${times(positions, (i) => probability(i, of))}
-          let block = min(${profile.lanes}u, end_query - t0);
-          ${addQueries(tile, of)}
-        }
-      }
-      ${times(positions, (i) => storeKey(i, tile, of))}
-    `,
+    enable, workgroupSize, module: moduleOf(module, relative), body,
   };
+}
+
+function keysByTeam(profile: Profile, perLane: number, relative: boolean, of: Outputs): TileText {
+  const positions = tileOf(profile, 2 * perLane);
+  const tile: Tile = { profile, positions, perLane };
+  return ofTeam(team(profile, { vec4f: 2 * positions, f32: 2 * positions }), wgsl`
+    ${STRIDES}
+    ${firstChannel(tile)}
+    let key_head = tile.y % key_heads;
+    let sequence = tile.y / key_heads;
+    let k_base = (sequence * sizes.n_keys * key_heads + key_head) * sizes.c4;
+    let j0 = tile.x * ${positions}u;
+    // A query sees key j when j − after ≤ query ≤ j + before.
+    let from_query = select(0u, j0 - sizes.after, j0 > sizes.after);
+    let end_query = min(sizes.n_queries, j0 + ${positions}u + sizes.before);
+    ${times(positions, (i) => startKey(i, tile, of))}
+    for (var head = key_head * sizes.group; head < (key_head + 1u) * sizes.group; head++) {
+      let q_base = (sequence * sizes.n_queries * sizes.heads + head) * sizes.c4;
+      for (var t0 = from_query; t0 < end_query; t0 += ${profile.lanes}u) {
+        ${queryOfLane(of)}
+        ${times(positions, (i) => `var s${i} = 0.0;${of.keys ? ` var dp${i} = 0.0;` : ""}`)}
+        ${addScoresOfQuery(tile, of)}
+        ${relative ? times(positions, (i) => `s${i} += ${biasAt("at", "t_in", `j0 + ${i}u`)};`) : ""}
+        ${times(positions, (i) => probability(i, of))}
+        let block = min(${profile.lanes}u, end_query - t0);
+        ${addQueries(tile, of)}
+      }
+    }
+    ${times(positions, (i) => storeKey(i, tile, of))}
+  `);
 }
 
 /** Row of the i-th key (beyond the last that one), and its channels [perLane] of the gradients. */
@@ -222,7 +228,7 @@ export function attentionGradBiasKernel(profile: Profile): KernelParts {
     enable: ops.enable,
     workgroupSize: ops.lanes,
     module: wgsl`
-      ${moduleOf(ops, true)}
+      ${moduleOf(ops.module, true)}
       ${SCORE_GRADIENT}
     `,
     body: wgsl`

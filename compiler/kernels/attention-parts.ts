@@ -1,7 +1,7 @@
 /** What the attention kernels have in common, forward and backward: bindings, heads, masks, and the two loops over channels. */
 import type { Profile } from "../ir/plan.ts";
 import { read, times, wgsl, type Storage } from "./text.ts";
-import { share, type SharedBody, type SharedVar, type Team } from "./team.ts";
+import { share, type SharedBody, type SharedVar } from "./team.ts";
 
 /** What one team owns: `positions` queries (or keys) of a head × `lanes` of the other side × 4·perLane·lanes channels. */
 export interface Tile {
@@ -15,6 +15,9 @@ export const K = read("keys", "vec4f", "k [B, S, Hk, Dh]");
 export const V = read("values", "vec4f", "v [B, S, Hk, Dh]");
 export const BIAS = read("bias", "f32", "[B, T, H, columns]");
 export const biasOf = (relative: boolean): readonly Storage[] => (relative ? [BIAS] : []);
+
+/** Masked scores: finite, because adapters may assume that infinities do not occur. */
+export const MASKED = "-1e30";
 
 /** H, query heads per key head, T, S, Dh in vec4s, keys visible before and after a query. */
 const SIZES = ["heads", "group", "n_queries", "n_keys", "c4", "before", "after"];
@@ -36,8 +39,8 @@ const BIAS_COLUMN = wgsl`
   }
 `;
 
-export const moduleOf = (ops: Team, relative: boolean): string => wgsl`
-  ${ops.module}
+export const moduleOf = (module: string, relative: boolean): string => wgsl`
+  ${module}
   ${FIRST_VISIBLE}
   ${relative ? BIAS_COLUMN : ""}
 `;

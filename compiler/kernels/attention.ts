@@ -20,51 +20,52 @@
  */
 import type { Profile } from "../ir/plan.ts";
 import {
-  addWeighted, biasAt, biasOf, channel, firstChannel, GRID, K, KEY_OF_LANE, keyRow, moduleOf, nameOf, overChannels, Q, QUERY_HEAD, sees,
+  addWeighted, biasAt, biasOf, channel, firstChannel, GRID, K, KEY_OF_LANE, keyRow, MASKED, moduleOf, nameOf, overChannels, Q, QUERY_HEAD,
+  sees,
   sizesOf, V, type Tile,
 } from "./attention-parts.ts";
+import { FORWARD_SCRATCH, forwardBody } from "./attention-packed.ts";
 import { read, times, wgsl, write, type KernelParts } from "./text.ts";
-import { team } from "./team.ts";
-import { tileOf } from "./tiles.ts";
-
-/** Masked scores: finite, because adapters may assume that infinities do not occur. */
-const MASKED = "-1e30";
+import { ofOne, ofTeam, team, type TileText } from "./team.ts";
+import { isPacked, tileOf } from "./tiles.ts";
 
 /** Sizes: sizesOf. Grid: query tiles × (B·H) × channel tiles. */
 export function attentionKernel(profile: Profile, perLane: number, relative: boolean): KernelParts {
-  const positions = tileOf(perLane);
-  const tile: Tile = { profile, positions, perLane };
-  const ops = team(profile, { vec4f: positions, f32: positions });
+  const { enable, workgroupSize, module, body } = isPacked(profile) ? ofOne(FORWARD_SCRATCH, forwardBody(relative))
+    : byTeam(profile, perLane, relative);
   return {
     name: nameOf("attention", perLane, relative),
     doc: ["Attention, online softmax: z = softmax(q k) v and lse, the logarithm of each denominator.",
-      `One team owns ${positions} queries of one head.`],
+      `One ${isPacked(profile) ? "invocation" : "team"} owns ${tileOf(profile, perLane)} queries of one head.`],
     sizes: sizesOf(relative),
     grid: GRID,
     storage: [Q, K, V, read("position", "u32", "[1] where the first query stands"), ...biasOf(relative),
       write("z", "vec4f", "[B, T, H, Dh]"), write("lse", "f32", "[B, T, H]")],
-    enable: ops.enable,
-    workgroupSize: ops.lanes,
-    module: moduleOf(ops, relative),
-    body: wgsl`
-      ${QUERY_HEAD}
-      ${firstChannel(tile)}
-      let t0 = tile.x * ${positions}u;
-      let first = position[0];
-      let from_key = first_visible(first + t0);
-      let end_key = min(sizes.n_keys, first + min(t0 + ${positions}u, sizes.n_queries) + sizes.after);
-      ${times(positions, (i) => startQuery(i, tile))}
-      for (var j0 = from_key; j0 < end_key; j0 += ${profile.lanes}u) {
-        ${KEY_OF_LANE}
-        ${times(positions, (i) => `var s${i} = 0.0;`)}
-        ${addScores(tile)}
-        ${times(positions, (i) => foldScore(i, tile, relative))}
-        let block = min(${profile.lanes}u, end_key - j0);
-        ${addValues(tile)}
-      }
-      ${times(positions, (i) => storeQuery(i, tile))}
-    `,
+    enable, workgroupSize, module: moduleOf(module, relative), body,
   };
+}
+
+function byTeam(profile: Profile, perLane: number, relative: boolean): TileText {
+  const positions = tileOf(profile, perLane);
+  const tile: Tile = { profile, positions, perLane };
+  return ofTeam(team(profile, { vec4f: positions, f32: positions }), wgsl`
+    ${QUERY_HEAD}
+    ${firstChannel(tile)}
+    let t0 = tile.x * ${positions}u;
+    let first = position[0];
+    let from_key = first_visible(first + t0);
+    let end_key = min(sizes.n_keys, first + min(t0 + ${positions}u, sizes.n_queries) + sizes.after);
+    ${times(positions, (i) => startQuery(i, tile))}
+    for (var j0 = from_key; j0 < end_key; j0 += ${profile.lanes}u) {
+      ${KEY_OF_LANE}
+      ${times(positions, (i) => `var s${i} = 0.0;`)}
+      ${addScores(tile)}
+      ${times(positions, (i) => foldScore(i, tile, relative))}
+      let block = min(${profile.lanes}u, end_key - j0);
+      ${addValues(tile)}
+    }
+    ${times(positions, (i) => storeQuery(i, tile))}
+  `);
 }
 
 /** Row of the i-th query (beyond the last that one), its running softmax, and its channels [perLane] of z. */

@@ -11,10 +11,10 @@
  *        slots, added to what is there: (S + 1)·2⁻²⁴·Σ|a·b|.
  */
 import type { Profile } from "../ir/plan.ts";
-import { accumulateOuter, accumulateRows, columnOfLane, ofOne, type Epilogue, type TileText } from "./matmul.ts";
+import { accumulateOuter, accumulateRows, columnOfLane, type Epilogue } from "./matmul.ts";
 import { OUTER_SCRATCH, packedOuter, packedRows, ROWS_SCRATCH } from "./packed.ts";
 import { times, wgsl, write, type KernelParts, type Storage } from "./text.ts";
-import { team } from "./team.ts";
+import { ofOne, ofTeam, team, type TileText } from "./team.ts";
 import { isPacked, tileColumns } from "./tiles.ts";
 
 const TILES: Storage = { name: "tiles", element: "vec4u", access: "read", note: "[tiles] expert, first place in order, slots, 0" };
@@ -49,9 +49,8 @@ export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilog
 }
 
 function teamTile(layout: "nn" | "nt", profile: Profile): TileText {
-  const { lanes, tileRows } = profile;
-  const { enable, module } = team(profile, { vec4f: tileRows });
-  const body = wgsl`
+  const { tileRows } = profile;
+  return ofTeam(team(profile, { vec4f: tileRows }), wgsl`
     ${columnOfLane(profile)}
     let w_base = job.x * sizes.n4 * sizes.k4 * 4u;
     ${times(tileRows, slotOfTile)}
@@ -59,8 +58,7 @@ function teamTile(layout: "nn" | "nt", profile: Profile): TileText {
     if (column < sizes.n4) {
       ${times(tileRows, (i) => `if (${i}u < job.z) { finish(slot${i}, column, c${i}); }`)}
     }
-  `;
-  return { owner: `One team of ${lanes} lanes`, enable, workgroupSize: lanes, module, body };
+  `);
 }
 
 const packedTile = (layout: "nn" | "nt"): TileText => ofOne(ROWS_SCRATCH, wgsl`
@@ -103,9 +101,8 @@ export function expertOuterKernel(profile: Profile): KernelParts {
 }
 
 function teamOuterTile(profile: Profile): TileText {
-  const { lanes, tileRows } = profile;
-  const { enable, module } = team(profile, { vec4f: tileRows / 4, u32: 1 });
-  const body = wgsl`
+  const { tileRows } = profile;
+  return ofTeam(team(profile, { vec4f: tileRows / 4, u32: 1 }), wgsl`
     let m4 = sizes.m / 4u;
     let row0 = tile.y * ${tileRows}u;
     ${columnOfLane(profile)}
@@ -115,8 +112,7 @@ function teamOuterTile(profile: Profile): TileText {
       let c_base = tile.z * sizes.m * sizes.n4 + column;
       ${times(tileRows, (i) => `if (row0 + ${i}u < sizes.m) { ${addTo(`c_base + (row0 + ${i}u) * sizes.n4`, `c${i}`)} }`)}
     }
-  `;
-  return { owner: `One team of ${lanes} lanes`, enable, workgroupSize: lanes, module, body };
+  `);
 }
 
 /** The slot at this lane's place in the expert's run [range.y], and the row of b that it reads. */

@@ -12,7 +12,7 @@
 import type { Profile } from "../ir/plan.ts";
 import { FINISH, OUTER_SCRATCH, packedOuter, packedRows, ROWS_SCRATCH } from "./packed.ts";
 import { times, wgsl, type KernelParts, type Storage } from "./text.ts";
-import { share, team, type SharedVar } from "./team.ts";
+import { ofOne, ofTeam, share, team, type SharedVar, type TileText } from "./team.ts";
 import { isPacked, PACKED_ROWS, tileColumns } from "./tiles.ts";
 
 export type Layout = "nn" | "nt" | "tn";
@@ -55,15 +55,9 @@ export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogu
   };
 }
 
-/** What a contraction's kernel owes to whoever owns a tile. */
-export interface TileText extends Required<Pick<KernelParts, "enable" | "workgroupSize" | "module" | "body">> {
-  readonly owner: string;
-}
-
 function teamTile(layout: Layout, profile: Profile): TileText {
-  const { lanes, tileRows } = profile;
-  const { enable, module } = team(profile, { vec4f: layout === "tn" ? tileRows / 4 : tileRows });
-  const body = wgsl`
+  const { tileRows } = profile;
+  return ofTeam(team(profile, { vec4f: layout === "tn" ? tileRows / 4 : tileRows }), wgsl`
     let row0 = tile.y * ${tileRows}u;
     ${columnOfLane(profile)}
     ${times(tileRows, (i) => `var c${i} = vec4f();`)}
@@ -71,8 +65,7 @@ function teamTile(layout: Layout, profile: Profile): TileText {
     if (column < sizes.n4) {
       ${times(tileRows, (i) => `if (row0 + ${i}u < sizes.m) { finish(row0 + ${i}u, column, c${i}); }`)}
     }
-  `;
-  return { owner: `One team of ${lanes} lanes`, enable, workgroupSize: lanes, module, body };
+  `);
 }
 
 function packedTile(layout: Layout): TileText {
@@ -82,8 +75,6 @@ function packedTile(layout: Layout): TileText {
     count: `min(${PACKED_ROWS}u, sizes.m - ${row("0u")})`, row, start: (at) => `${at} * sizes.k4`,
   }));
 }
-
-export const ofOne = (module: string, body: string): TileText => ({ owner: "One invocation", enable: "", workgroupSize: 1, module, body });
 
 /** The four columns of a lane, counted in vec4s: beyond the last of [.., 4·n4] it works on that one and stores nothing. */
 export const columnOfLane = ({ lanes }: Profile): string => wgsl`

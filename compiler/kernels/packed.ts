@@ -20,14 +20,15 @@ export const FINISH = "finish(row, column, value);";
 const sums = `var<workgroup> sums: array<vec4f, ${PACKED_ROWS * PACKED_COLUMNS}>; // [rows, columns]`;
 const panelOf = (words: number): string => `var<workgroup> panel: array<vec4f, ${words * PACKED_COLUMNS}>; // [k, columns] of b`;
 
-export const ROWS_SCRATCH = [panelOf(PANEL), sums].join("\n");
+export const PANEL_SCRATCH = panelOf(PANEL);
+export const ROWS_SCRATCH = [PANEL_SCRATCH, sums].join("\n");
 export const OUTER_SCRATCH = [
   panelOf(OUTER_PANEL), `var<workgroup> left: array<vec4f, ${(PACKED_ROWS / 4) * OUTER_PANEL}>; // [quads of rows, k] of a`, sums,
 ].join("\n");
 
 const eachColumn = (line: (v: number) => string): string => times(PACKED_COLUMNS, line, " ");
-const eachSum = (line: (i: number, v: number) => string): string => times(4, (i) => eachColumn((v) => line(i, v)));
-const component = (name: string, i: number): string => `${name}.${"xyzw"[i]!}`;
+export const eachSum = (line: (i: number, v: number) => string): string => times(4, (i) => eachColumn((v) => line(i, v)));
+export const component = (name: string, i: number): string => `${name}.${"xyzw"[i]!}`;
 
 /** The tile's columns, counted in vec4s: beyond the last of [.., 4·n4] it computes that one again. */
 const COLUMNS = wgsl`
@@ -36,21 +37,24 @@ const COLUMNS = wgsl`
   ${times(PACKED_COLUMNS, (v) => `let column${v} = first_column + min(${v}u, n_columns - 1u);`)}
 `;
 
-/** Sums c [4, 16] in registers, from 0 or what earlier panels gave, while `body` adds to them. @param at where they rest in between */
-const inRegisters = (at: string, body: string): string => wgsl`
+/**
+ * Sums c [4, 16] in registers, from 0 or what earlier panels gave, while `body` adds to them.
+ * @param sums where they rest in between  @param at from which place on
+ */
+const inRegisters = (sums: string, at: string, body: string): string => wgsl`
   let sum_at = ${at};
   ${eachSum((i, v) => `var c${i}_${v} = vec4f();`)}
   if (k0 > 0u) {
-    ${eachSum((i, v) => `c${i}_${v} = sums[sum_at + ${PACKED_COLUMNS * i + v}u];`)}
+    ${eachSum((i, v) => `c${i}_${v} = ${sums}[sum_at + ${PACKED_COLUMNS * i + v}u];`)}
   }
   ${body}
-  ${eachSum((i, v) => `sums[sum_at + ${PACKED_COLUMNS * i + v}u] = c${i}_${v};`)}
+  ${eachSum((i, v) => `${sums}[sum_at + ${PACKED_COLUMNS * i + v}u] = c${i}_${v};`)}
 `;
 
-/** c [4, 16] += x [4] ⊗ the panel's row at `at` + offset. */
-const addProducts = (offset: number, x: (i: number) => string): string => wgsl`
+/** c [4, 16] += x [4] ⊗ w [16], the columns of which are WGSL by number. */
+export const addProducts = (w: (v: number) => string, x: (i: number) => string): string => wgsl`
   {
-    ${eachColumn((v) => `let w${v} = panel[at + ${offset + v}u];`)}
+    ${eachColumn((v) => `let w${v} = ${w(v)};`)}
     ${times(4, (i) => `{ let s = vec4f(${x(i)}); ${eachColumn((v) => `c${i}_${v} = fma(s, w${v}, c${i}_${v});`)} }`)}
   }
 `;
@@ -70,25 +74,61 @@ const finishRows = (nRows: string, rowOf: string, finish: string): string => wgs
   }
 `;
 
-/** Panel [4·kc, 16] of b [k, n] and of b [n, k], of which four rows by four columns are turned at a time. */
-const PACK: Readonly<Record<"nn" | "nt", (bBase: string) => string>> = {
-  nn: (bBase) => wgsl`
-    for (var k = 0u; k < 4u * kc; k++) {
-      let b_at = ${bBase} + (4u * k0 + k) * sizes.n4;
-      ${eachColumn((v) => `panel[${PACKED_COLUMNS}u * k + ${v}u] = b[b_at + column${v}];`)}
+/** Panel [4·kc, 16] of b [k, n]. */
+const packColumns = (bBase: string): string => wgsl`
+  for (var k = 0u; k < 4u * kc; k++) {
+    let b_at = ${bBase} + (4u * k0 + k) * sizes.n4;
+    ${eachColumn((v) => `panel[${PACKED_COLUMNS}u * k + ${v}u] = b[b_at + column${v}];`)}
+  }
+`;
+
+/** Panel [4·kc, 16] of 16 rows [k] of `b`, turned four by four. @param row where the q-th row behind 4·v begins, in vec4s */
+const packRows = (b: string, row: (q: number) => string): string => wgsl`
+  for (var v = 0u; v < ${PACKED_COLUMNS}u; v++) {
+    ${times(4, (q) => `let b_at${q} = ${row(q)} + k0;`)}
+    for (var k = 0u; k < kc; k++) {
+      ${times(4, (q) => `let b${q} = ${b}[b_at${q} + k];`, " ")}
+      let at = ${4 * PACKED_COLUMNS}u * k + v;
+      ${times(4, (q) => `panel[at + ${PACKED_COLUMNS * q}u] = vec4f(${times(4, (j) => component(`b${j}`, q), ", ")});`)}
     }
-  `,
-  nt: (bBase) => wgsl`
-    for (var v = 0u; v < ${PACKED_COLUMNS}u; v++) {
-      let b_at = ${bBase} + (first_column + min(v, n_columns - 1u)) * 4u * sizes.k4 + k0;
+  }
+`;
+
+/** sums [rows, 16] += a [rows from `start` to below `end`, a panel of k] · the panel. @param row where row r + i begins, in vec4s */
+const addPanel = (sums: string, [start, end]: readonly [string, string], a: string, row: (i: number) => string): string => wgsl`
+  for (var r = ${start}; r < ${end}; r += 4u) {
+    ${times(4, (i) => `let a_row${i} = ${row(i)} + k0;`)}
+    ${inRegisters(sums, `${PACKED_COLUMNS}u * r`, wgsl`
       for (var k = 0u; k < kc; k++) {
-        ${times(4, (q) => `let b${q} = b[b_at + k + ${q}u * sizes.k4];`, " ")}
-        let at = ${4 * PACKED_COLUMNS}u * k + v;
-        ${times(4, (q) => `panel[at + ${PACKED_COLUMNS * q}u] = vec4f(${times(4, (j) => component(`b${j}`, q), ", ")});`)}
+        ${times(4, (i) => `let a${i} = ${a}[a_row${i} + k];`)}
+        let at = ${4 * PACKED_COLUMNS}u * k;
+        ${times(4, (q) => addProducts((v) => `panel[at + ${q * PACKED_COLUMNS + v}u]`, (i) => component(`a${i}`, q)))}
       }
-    }
-  `,
-};
+    `)}
+  }
+`;
+
+/** `body` for every panel of k, of which it begins at k0 and has kc, in vec4s. */
+const eachPanel = (k4: string, body: string): string => wgsl`
+  for (var k0 = 0u; k0 < ${k4}; k0 += ${PANEL / 4}u) {
+    let kc = min(${PANEL / 4}u, ${k4} - k0);
+    ${body}
+  }
+`;
+
+/** Rows of vec4s, as WGSL. */
+export interface Rows {
+  readonly array: string;
+  /** Where one begins, in vec4s, by its number. */
+  readonly start: (row: string) => string;
+}
+
+/** sums [rows, 16] = own [rows, k4] · other [16, k4]ᵀ, of rows from `range[0]` on (a multiple of 4) to below `range[1]`. */
+export const packedDots = (sums: string, range: readonly [string, string], k4: string, own: Rows, other: Rows): string =>
+  eachPanel(k4, wgsl`
+    ${packRows(other.array, (q) => other.start(`4u * v + ${q}u`))}
+    ${addPanel(sums, range, own.array, (i) => own.start(`r + ${i}u`))}
+  `);
 
 /** Rows of a tile, as WGSL. */
 export interface PackedRows {
@@ -103,20 +143,11 @@ export interface PackedRows {
 export const packedRows = (layout: "nn" | "nt", bBase: string, { count, row, start }: PackedRows): string => wgsl`
   ${COLUMNS}
   let n_rows = ${count};
-  for (var k0 = 0u; k0 < sizes.k4; k0 += ${PANEL / 4}u) {
-    let kc = min(${PANEL / 4}u, sizes.k4 - k0);
-    ${PACK[layout](bBase)}
-    for (var r = 0u; r < n_rows; r += 4u) {
-      ${times(4, (i) => `let row${i} = ${row(`min(r + ${i}u, n_rows - 1u)`)}; let a_row${i} = ${start(`row${i}`)} + k0;`)}
-      ${inRegisters(`${PACKED_COLUMNS}u * r`, wgsl`
-        for (var k = 0u; k < kc; k++) {
-          ${times(4, (i) => `let a${i} = a[a_row${i} + k];`)}
-          let at = ${4 * PACKED_COLUMNS}u * k;
-          ${times(4, (q) => addProducts(q * PACKED_COLUMNS, (i) => component(`a${i}`, q)))}
-        }
-      `)}
-    }
-  }
+  ${eachPanel("sizes.k4", wgsl`
+    ${layout === "nn" ? packColumns(bBase)
+      : packRows("b", (q) => `${bBase} + ((first_column + min(v, n_columns - 1u)) * 4u + ${q}u) * sizes.k4`)}
+    ${addPanel("sums", ["0u", "n_rows"], "a", (i) => start(row(`min(r + ${i}u, n_rows - 1u)`)))}
+  `)}
   ${finishRows("n_rows", `let row = ${row("r")};`, FINISH)}
 `;
 
@@ -149,11 +180,11 @@ export const packedOuter = (pairs: PackedPairs): string => wgsl`
       for (var quad = 0u; quad < quads; quad++) { left[${OUTER_PANEL}u * quad + k] = a[a_at + quad]; }
     }
     for (var quad = 0u; quad < quads; quad++) {
-      ${inRegisters(`${4 * PACKED_COLUMNS}u * quad`, wgsl`
+      ${inRegisters("sums", `${4 * PACKED_COLUMNS}u * quad`, wgsl`
         for (var k = 0u; k < kc; k++) {
-          let x = left[${OUTER_PANEL}u * quad + k];
+          let x_at = ${OUTER_PANEL}u * quad + k;
           let at = ${PACKED_COLUMNS}u * k;
-          ${addProducts(0, (i) => component("x", i))}
+          ${addProducts((v) => `panel[at + ${v}u]`, (i) => component("left[x_at]", i))}
         }
       `)}
     }

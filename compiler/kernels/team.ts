@@ -3,7 +3,7 @@
  * Kernels are written once in terms of `share` and the reductions; the profile decides what carries the values.
  */
 import type { Profile } from "../ir/plan.ts";
-import { times, wgsl } from "./text.ts";
+import { times, wgsl, type KernelParts } from "./text.ts";
 
 export interface SharedVar {
   readonly name: string;
@@ -16,6 +16,18 @@ export interface Team {
   /** Workgroup memory and functions the body needs. */
   readonly module: string;
 }
+
+/** What whoever owns a tile puts into its kernel. */
+export interface TileText extends Required<Pick<KernelParts, "enable" | "workgroupSize" | "module" | "body">> {
+  /** For the header comment. */
+  readonly owner: string;
+}
+
+export const ofTeam = ({ lanes, enable, module }: Team, body: string): TileText =>
+  ({ owner: `One team of ${lanes} lanes`, enable, workgroupSize: lanes, module, body });
+
+/** Of one invocation, whose workgroup memory is scratch. */
+export const ofOne = (module: string, body: string): TileText => ({ owner: "One invocation", enable: "", workgroupSize: 1, module, body });
 
 /** @param take WGSL of a variable's value at the current lane  @param q WGSL of the current lane's index */
 export type SharedBody = (take: (name: string) => string, q: string) => string;
