@@ -70,7 +70,7 @@ describe("turns", () => {
     const result = resultOf(workload!, measured, [{ name: "gone", reason: "not installed" }], kernels);
     const text = resultTable([result]);
     expect(text).toMatch(/W1 train +moeut on x +2\.00 s +1\.00 s/);
-    expect(text).toMatch(/same .* 0\.50× +≤ 0\.70× +agree/);
+    expect(text).toMatch(/same .* 0\.50× +≤ 0\.70× +agree to 2e-6/);
     expect(text).toMatch(/other .* 2\.00× +DIFFER by 10%/);
     expect(text).toMatch(/gone: not installed/);
     const byKernel = kernelTable(result, { flopsPerSecond: 4e11, bytesPerSecond: 1e12 });

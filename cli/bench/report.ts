@@ -4,8 +4,11 @@ import { bytes, milliseconds, short, table } from "../terminal.ts";
 import type { Peak } from "./peak.ts";
 import type { Workload } from "./workloads.ts";
 
-/** Contestants agree if their checks differ by no more than this part: float32, summed in other orders. */
-const AGREEMENT = 1e-5;
+/**
+ * Contestants agree if their checks differ by no more than this part. Float32, summed in other orders, makes some 10⁻⁷; a router's near tie
+ * that falls out differently for one token of a thousand, some 10⁻⁵.
+ */
+const AGREEMENT = 1e-4;
 
 export interface Measured {
   readonly contestant: Contestant;
@@ -52,7 +55,7 @@ export function resultTable(results: readonly Result[]): string {
   return table([head, ...rows], ["left", "left", "right", "right", "right", "right", "right", "right", "left"]);
 }
 
-const agreement = (by: number): string => (by <= AGREEMENT ? "agree" : `DIFFER by ${(100 * by).toPrecision(2)}%`);
+const agreement = (by: number): string => (by <= AGREEMENT ? `agree to ${by.toExponential(0)}` : `DIFFER by ${(100 * by).toPrecision(2)}%`);
 
 /** A kernel's roof is the time that its flops or its bytes would take at the adapter's peak, whichever is longer. */
 const roofOf = ({ flops, bytes: moved }: KernelTime, peak: Peak): number =>
