@@ -1,12 +1,12 @@
 /** Whether a plan fits a device, before anything is allocated. */
 import { readFileSync } from "node:fs";
 import type { KernelPlan } from "../compiler/ir/plan.ts";
-import type { DeviceInfo } from "../runtime/adapter/index.ts";
+import type { AdapterInfo } from "../runtime/adapter/index.ts";
 import { UserError } from "../runtime/errors.ts";
 import { bindingKey, planProblems, type PlanProblem } from "../runtime/standalone/limits.ts";
 import { bytes } from "../runtime/units.ts";
 
-type Limits = Pick<DeviceInfo, "kind" | "name" | "limits">;
+type Limits = Pick<AdapterInfo, "kind" | "name" | "limits">;
 
 /** What the machine has left for a software driver. */
 interface MachineLimits {

@@ -8,8 +8,10 @@ import { entriesOf, microBatch } from "./compile.ts";
 import { openSession } from "./session.ts";
 
 export interface RunOptions {
-  /** "gpu", "lavapipe", "swiftshader" or a part of an adapter's name; the best there is if it is left out. */
+  /** "gpu", "cpu", "lavapipe", "swiftshader" or a part of an adapter's name; the best there is if it is left out. */
   readonly adapter?: string;
+  /** Of the adapter "cpu"; one for each core if it is left out. The numbers are the same for any. */
+  readonly threads?: number;
 }
 
 /** The functions of an emitted folder's model; parameters have the names that `plan.params` lists. */
@@ -26,9 +28,9 @@ export interface RunningModel extends Model<string> {
  * zero until `initialize`, `write` or `loadWeights` is called. UserError for a model that is too large for the adapter, EnvironmentError
  * where there is none.
  */
-export async function run(model: ModelSpec, { adapter }: RunOptions = {}): Promise<RunningModel> {
+export async function run(model: ModelSpec, options: RunOptions = {}): Promise<RunningModel> {
   const { seqLen, vocabSize } = model;
-  const session = await openSession(adapter, model, { batch: microBatch(model), seqLen, entries: entriesOf(model) });
+  const session = await openSession(options, model, { batch: microBatch(model), seqLen, entries: entriesOf(model) });
   const functions = modelOver<string>(session.executor, session.params, { seqLen, vocabSize, recipe: recipeOf(model.train) });
   return { ...functions, plan: session.plan, adapter: session.adapter, destroy: () => session.close() };
 }

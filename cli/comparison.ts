@@ -1,6 +1,6 @@
 /** A comparison from checked models to the report: what `compare` and `demo` share. */
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import type { DeviceHandle } from "../runtime/adapter/index.ts";
+import type { AdapterHandle } from "../runtime/adapter/index.ts";
 import { checkComparison, openComparison } from "../runtime/compare/folder.ts";
 import { compareVariants } from "../runtime/compare/index.ts";
 import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts";
@@ -41,7 +41,7 @@ const heldOutWords = ({ heldOut }: Text): string => heldOut !== null
   : "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise";
 
 /** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
-export async function compareModels(device: () => Promise<DeviceHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
+export async function compareModels(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
   const { models, seeds, source, out, finalTokens } = options;
   requireComparable(models);
   const { seqLen, train: { steps, batch } } = models[0]!;

@@ -14,6 +14,7 @@ export interface SpecOptions extends SetOption {
 
 export interface AdapterOption {
   readonly adapter?: string;
+  readonly threads?: number;
 }
 
 /** A parser for commander: all values of a repeatable option. */
@@ -28,11 +29,14 @@ export function addSpecOptions(command: Command): Command {
   return addSetOption(command.option("--model <name>", "the model to take, where a file has several", filled));
 }
 
-export const adapterOption = (): Option => new Option("--adapter <name>", "gpu, lavapipe, swiftshader, or a part of an adapter's name (default: the best there is)").argParser(filled);
+export function addAdapterOptions(command: Command): Command {
+  const adapter = new Option("--adapter <name>", "gpu, cpu, lavapipe, swiftshader, or a part of an adapter's name (default: the best there is)");
+  return command.addOption(adapter.argParser(filled)).option("--threads <n>", "of the adapter cpu (default: one for each core)", whole(1));
+}
 
 /** An adapter that is not there is said before anything is read or compiled. */
 export function addAdapterOption(command: Command): Command {
-  return command.addOption(adapterOption()).hook("preAction", async () => {
+  return addAdapterOptions(command).hook("preAction", async () => {
     const { requireAdapter } = await import("../runtime/adapter/find.ts");
     await requireAdapter(command.opts<AdapterOption>().adapter);
   });

@@ -3,7 +3,7 @@ import { isCausal, type CompileOptions } from "../compiler/compile.ts";
 import { countMacs, countParams } from "../compiler/counts/index.ts";
 import { printSpec, specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import type { DeviceHandle, DeviceInfo } from "../runtime/adapter/index.ts";
+import type { AdapterHandle, AdapterInfo } from "../runtime/adapter/index.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { UserError } from "../runtime/errors.ts";
 import { recipeOf, type DataInfo, type RunInfo } from "../runtime/train/index.ts";
@@ -43,7 +43,7 @@ function requireEqual(models: readonly ModelSpec[], what: string, path: string, 
 }
 
 /** @param device one that works: after a failure of one variant the next may need another */
-export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promise<DeviceHandle>): Variant {
+export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promise<AdapterHandle>): Variant {
   const { total, active } = countParams(model);
   const { train, seqLen } = model;
   return {
@@ -62,7 +62,7 @@ const USES: Readonly<Record<"train" | "generate", (model: ModelSpec) => CompileO
 };
 
 /** What the device has no room for, in words: known before anything is trained. */
-export const shortcomings = (models: readonly ModelSpec[], info: DeviceInfo): readonly string[] => models.flatMap((model) => {
+export const shortcomings = (models: readonly ModelSpec[], info: AdapterInfo): readonly string[] => models.flatMap((model) => {
   const misses = (use: keyof typeof USES): string | null => {
     try {
       planFor(info, model, { ...USES[use](model), during: endingAtOnce });

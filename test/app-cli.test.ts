@@ -67,7 +67,7 @@ async function optionsOf(command: string): Promise<readonly string[]> {
 
 test.each([
   ["check", "set json"], ["fmt", "check stdout"], ["inspect", "model set json resolved kernels"], ["diff", "model-a model-b set json"], ["draw", "model set out"],
-  ["print", "model set ir entry json"], ["generate", "set adapter prompt max-tokens seed temperature top-k top-p json"],
+  ["print", "model set ir entry json"], ["generate", "set adapter threads prompt max-tokens seed temperature top-k top-p json"],
 ])("%s declares what it uses: %s", async (command, options) => {
   expect([...(await optionsOf(command))].sort()).toEqual(options.split(" ").sort());
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { openAnyAdapter } from "../api/session.ts";
 import { doctor, renderDoctor } from "../runtime/adapter/index.ts";
 import { adviceFor } from "../runtime/adapter/advice.ts";
 import { quieted } from "../runtime/adapter/quiet.ts";
@@ -80,13 +81,13 @@ test.each([
 
 describe("doctor", () => {
   test("names the chosen adapter, why, and what would be faster", async () => {
-    const report = await doctor({ adapter: "null" });
+    const report = await doctor(() => openAnyAdapter({ adapter: "null" }));
     expect(report).toMatchObject({ node: process.versions.node, problem: null, chosen: { kind: "null", why: "forced by --adapter null" } });
     expect(renderDoctor(report)).toMatch(/^Node \d+.*\n[^]*\n {2}\* null .*\n[^]*using null: forced by --adapter null/);
   });
 
   test("says what is wrong instead of throwing", async () => {
-    const report = await doctor({ adapter: "voodoo" });
+    const report = await doctor(() => openAnyAdapter({ adapter: "voodoo" }));
     expect(report.chosen).toBeNull();
     expect(renderDoctor(report)).toContain('no adapter is usable: no adapter matches "voodoo"');
   });

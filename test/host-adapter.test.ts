@@ -5,6 +5,7 @@ import { readTar } from "../runtime/adapter/tar.ts";
 const LAVAPIPE: Candidate = { source: "system", name: "llvmpipe (LLVM 15.0.6, 256 bits)", kind: "lavapipe" };
 const SWIFTSHADER: Candidate = { source: "bundled", name: "SwiftShader Device (Subzero)", kind: "swiftshader" };
 const GPU: Candidate = { source: "system", name: "NVIDIA H200", kind: "gpu" };
+const CPU: Candidate = { source: "system", name: "CPU (Intel(R) Xeon(R) Processor)", kind: "cpu" };
 const NULL: Candidate = { source: "null", name: "null", kind: "null" };
 
 describe("choice of adapter", () => {
@@ -22,9 +23,11 @@ describe("choice of adapter", () => {
     { name: "llvm", want: LAVAPIPE },
     { name: "gpu", want: GPU },
     { name: "h200", want: GPU },
+    { name: "cpu", want: CPU },
+    { name: "xeon", want: CPU },
     { name: "null", want: NULL },
   ])("a request for $name", ({ name, want }) => {
-    const choices = choicesFrom([SWIFTSHADER, LAVAPIPE, GPU, NULL], { name, origin: "MOEUT_ADAPTER" });
+    const choices = choicesFrom([SWIFTSHADER, LAVAPIPE, GPU, CPU, NULL], { name, origin: "MOEUT_ADAPTER" });
     expect(choices).toEqual([{ candidate: want, why: `forced by MOEUT_ADAPTER ${name}` }]);
   });
 

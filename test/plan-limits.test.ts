@@ -7,7 +7,7 @@ import { compileModel, isCausal, type EntryName } from "../compiler/compile.ts";
 import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
-import type { DeviceInfo } from "../runtime/adapter/index.ts";
+import type { AdapterInfo } from "../runtime/adapter/index.ts";
 import { planProblems, type PlanLimits } from "../runtime/standalone/limits.ts";
 import { checkFile, checkText, specsIn } from "./support/corpus.ts";
 
@@ -144,7 +144,7 @@ test.each([...shipped, relative])("specs/$name, $model.name: one invocation at a
 });
 
 test("what a comparison has no room for is known before it trains", () => {
-  const info = { kind: "gpu", name: "a small GPU", subgroupMin: 32, subgroupMax: 32, limits: { ...GPU, maxBufferSize: 2 ** 20 }, features: [], why: "" } as unknown as DeviceInfo;
+  const info = { kind: "gpu", name: "a small GPU", subgroupMin: 32, subgroupMax: 32, limits: { ...GPU, maxBufferSize: 2 ** 20 }, features: [], why: "" } as unknown as AdapterInfo;
   const named = (name: string, written: Written): ModelSpec => ({ ...modelOf(spec(written)), name });
   const found = shortcomings([
     named("fits", {}), named("large", { vocab: 300_000 }),

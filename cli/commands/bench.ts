@@ -44,7 +44,7 @@ async function run(what: readonly string[], options: Options): Promise<void> {
   const peers = chosenPeers(options);
   const handles: Handle[] = [];
   try {
-    for (const adapter of [options.adapter, ...options.beside]) handles.push(await openAdapter(adapter));
+    for (const choice of [options, ...options.beside.map((adapter) => ({ adapter }))]) handles.push(await openAdapter(choice));
     const [handle, ...others] = handles as [Handle, ...Handle[]];
     const rivals = [...others.map(adapterRival), ...peers.map(peerRival)];
     const peak = await peakOf(handle);
@@ -72,8 +72,9 @@ async function peakOf(handle: Handle): Promise<Peak> {
   }
 }
 
-function report(results: readonly Result[], peak: Peak, { info: { kind, name } }: Handle, { rounds, kernels, out, json }: Options): void {
-  const [machine, threads] = [cpus()[0]?.model ?? "unknown processor", availableParallelism()];
+function report(results: readonly Result[], peak: Peak, { info: { kind, name } }: Handle, options: Options): void {
+  const { rounds, kernels, out, json, threads = availableParallelism() } = options;
+  const machine = cpus()[0]?.model ?? "unknown processor";
   const numbers = {
     adapter: { kind, name }, machine, threads, rounds,
     peak: { flops_per_second: peak.flopsPerSecond, bytes_per_second: peak.bytesPerSecond }, workloads: results,

@@ -50,7 +50,7 @@ async function run(words: readonly string[], options: Options): Promise<void> {
   const specs = files.map((file) => loadSpec(file, withSteps(options.set, options.steps)));
   const models = withBudget(specs.flatMap((spec) => modelsToCompare(spec, options.model)), options.tokens);
   const seeds = options.seeds ?? Math.max(0, ...specs.flatMap((spec) => spec.compares.map((compare) => compare.seeds)));
-  const results = await withOwnFolder(options.out, () => withDevices(options.adapter, (device) => compareModels(device, {
+  const results = await withOwnFolder(options.out, () => withDevices(options, (device) => compareModels(device, {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
     tokenizer: tokenizerFor(options, models),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,

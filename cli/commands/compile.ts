@@ -2,13 +2,12 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Option, type Command } from "commander";
 import { compile } from "../../api/compile.ts";
-import { profileOf } from "../../api/session.ts";
+import { openAnyAdapter, profileOf } from "../../api/session.ts";
 import { PORTABLE } from "../../compiler/5-plan/index.ts";
 import type { EmittedFile } from "../../compiler/7-emit/index.ts";
 import type { Profile } from "../../compiler/ir/plan.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { SourceText } from "../../compiler/ir/source.ts";
-import { openDevice } from "../../runtime/adapter/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { entriesOf, withOwnFolder } from "../../runtime/files/folder.ts";
 import { hasOwn, notOwn, ownLeftovers, writeOwn } from "../../runtime/files/written.ts";
@@ -33,7 +32,7 @@ export function define(command: Command): void {
 }
 
 async function run(file: string, options: Options, command: Command): Promise<void> {
-  if (options.target === "portable") refuseOptions(command, ["adapter"], "--target portable (the default)");
+  if (options.target === "portable") refuseOptions(command, ["adapter", "threads"], "--target portable (the default)");
   const spec = loadSpec(file, options.set);
   const model = chooseModel(spec, options);
   await withOwnFolder(options.out, () => compileInto(model, spec.sources, options));
@@ -66,9 +65,9 @@ function requireOwn(files: readonly EmittedFile[], out: string): void {
 /** The only names that an emission can have and a later one lack. A record may be anyone's: nothing else is deleted for being listed. */
 const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|runtime\/(cpu\/)?[\w.-]+\.ts)$/;
 
-async function profileFor({ target, adapter }: Options): Promise<Profile> {
-  if (target === "portable") return PORTABLE;
-  const handle = await openDevice({ adapter });
+async function profileFor(options: Options): Promise<Profile> {
+  if (options.target === "portable") return PORTABLE;
+  const handle = await openAnyAdapter(options);
   handle.close();
   return profileOf(handle.info);
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { AdapterKind, DeviceHandle } from "../../runtime/adapter/index.ts";
+import type { AdapterKind, AdapterHandle } from "../../runtime/adapter/index.ts";
 import type { CompareResults } from "../../runtime/compare/results.ts";
 import { byteTokenizer } from "../../runtime/data/index.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
@@ -32,18 +32,18 @@ export function define(command: Command): void {
 const PROMPT = "interface ";
 
 /** Steps that take a minute or two. Fixed for each kind of adapter, so that the demo can be repeated to the same numbers. */
-const STEPS: Readonly<Record<AdapterKind, number>> = { gpu: 1000, lavapipe: 250, swiftshader: 100, null: 1 };
+const STEPS: Readonly<Record<AdapterKind, number>> = { gpu: 1000, cpu: 250, lavapipe: 250, swiftshader: 100, null: 1 };
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
-  const results = await withOwnFolder(options.out, () => withDevices(options.adapter, (device) => compareDemo(device, options)));
+  const results = await withOwnFolder(options.out, () => withDevices(options, (device) => compareDemo(device, options)));
   const seconds = (performance.now() - started) / 1000;
   if (results === null) process.stdout.write("stopped; the demo goes on from here when it is started again\n");
   else if (options.json === true) printJson(results);
   else print(results, options.out, seconds);
 }
 
-async function compareDemo(device: () => Promise<DeviceHandle>, options: Options): Promise<CompareResults | null> {
+async function compareDemo(device: () => Promise<AdapterHandle>, options: Options): Promise<CompareResults | null> {
   const { info } = await device();
   const steps = options.steps ?? STEPS[info.kind];
   const file = specFile();

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { withPasses } from "../../compiler/stack/depth.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import type { DeviceHandle } from "../../runtime/adapter/index.ts";
+import type { AdapterHandle } from "../../runtime/adapter/index.ts";
 import { windowBatches } from "../../runtime/data/index.ts";
 import { messageOf, UserError } from "../../runtime/errors.ts";
 import { evaluate, nonFinite, type Evaluation } from "../../runtime/evaluate/index.ts";
@@ -60,7 +60,7 @@ async function run(folder: string, options: Options): Promise<void> {
   const text = readEvalText(trained, options.data);
   const measuring: Measuring = { trained, text, options, protocol: protocolOf(text, trained.model.seqLen, options.stride ?? null) };
   for (const problem of impossible) say(`note: ${problem}; the others are measured`);
-  const outcomes = await withAdapter(options.adapter, (handle) => measureAll(handle, depths, measuring));
+  const outcomes = await withAdapter(options, (handle) => measureAll(handle, depths, measuring));
   const documents = outcomes.map((outcome) => jsonOf(outcome, measuring));
   if (options.json === true && outcomes.some(({ result }) => result !== null)) printJson(documents.length === 1 ? documents[0] : documents);
   const problems = outcomes.flatMap(({ problem }) => problem ?? []);
@@ -76,7 +76,7 @@ function depthsOf(model: ModelSpec, passes: readonly number[] | undefined): read
 }
 
 /** Says each result as it comes, unless all are to be one document. */
-async function measureAll(handle: DeviceHandle, depths: readonly Depth[], measuring: Measuring): Promise<readonly Outcome[]> {
+async function measureAll(handle: AdapterHandle, depths: readonly Depth[], measuring: Measuring): Promise<readonly Outcome[]> {
   const print = measuring.options.json === true ? () => {} : (text: string): void => void process.stdout.write(text);
   const header = `text           ${measuring.text.words}\nprotocol       ${protocolWords(measuring.protocol)}\n`;
   const outcomes: Outcome[] = [];
@@ -90,7 +90,7 @@ async function measureAll(handle: DeviceHandle, depths: readonly Depth[], measur
 }
 
 /** A depth that is too large for the device does not hide the others. */
-async function measure(handle: DeviceHandle, model: ModelSpec, passes: number | null, measuring: Measuring): Promise<Outcome> {
+async function measure(handle: AdapterHandle, model: ModelSpec, passes: number | null, measuring: Measuring): Promise<Outcome> {
   const which = passes === null ? "" : `--passes ${passes}: `;
   try {
     const result = await measureOn(handle, model, measuring);
@@ -105,7 +105,7 @@ async function measure(handle: DeviceHandle, model: ModelSpec, passes: number | 
 /** From here on compiling takes seconds. */
 const SLOW_DEPTH = 500;
 
-async function measureOn(handle: DeviceHandle, model: ModelSpec, { trained, text, protocol, options }: Measuring): Promise<Evaluation> {
+async function measureOn(handle: AdapterHandle, model: ModelSpec, { trained, text, protocol, options }: Measuring): Promise<Evaluation> {
   const { context, windows } = protocol;
   const batch = Math.min(model.train.batch / model.train.accumulate, windows.starts.length);
   const depth = model.schedule.length;

@@ -32,7 +32,7 @@ export function define(command: Command): void {
 async function run(folder: string, options: Options): Promise<void> {
   const { model, tokenizer, weights } = readTrainedRun(folder, options.set);
   const { seqLen } = model;
-  const session = await openSession(options.adapter, model, { batch: 1, seqLen, entries: ["prefill", "decode"], during: endingAtOnce });
+  const session = await openSession(options, model, { batch: 1, seqLen, entries: ["prefill", "decode"], during: endingAtOnce });
   const interrupt = watchInterrupt("stopping", () => "the text ends here");
   try {
     loadWeights(weights, session.executor, session.params);

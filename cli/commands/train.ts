@@ -54,7 +54,7 @@ async function run(file: string | undefined, options: Options): Promise<void> {
 
 async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo, options: TrainOptions): Promise<void> {
   checkFolder(options.out, options.resume === true, runInfo(model, options.seed, dataInfo, { kind: "", name: "" }), options.texts);
-  const session = await openTraining(model, options.adapter);
+  const session = await openTraining(model, options);
   try {
     await trainOn(session, data, runInfo(model, options.seed, dataInfo, session.adapter), options);
   } finally {
@@ -66,10 +66,10 @@ async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo,
 const loadTrainData = (model: ModelSpec, source: readonly string[], tokenizer: Tokenizer, seed: number): Dataset =>
   datasetOf(readData(source, { tokenizer, vocabSize: model.vocabSize }), { seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed });
 
-async function openTraining(model: ModelSpec, adapter: string | undefined): Promise<PlannedSession> {
+async function openTraining(model: ModelSpec, choice: AdapterOption): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);
   const { batch, accumulate } = model.train;
-  const session = await openSession(adapter, model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate"], during: endingAtOnce });
+  const session = await openSession(choice, model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate"], during: endingAtOnce });
   say(`training on ${session.adapter.name}; ${bytes(session.memoryBytes)} of buffers`);
   return session;
 }

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { graphOf } from "../../compiler/compile.ts";
 import { BOOKKEEPING, findOfficialWeights, importOfficial, type OfficialTensors } from "../../compiler/import/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import type { DeviceHandle } from "../../runtime/adapter/index.ts";
+import type { AdapterHandle } from "../../runtime/adapter/index.ts";
 import { messageOf, severalProblems, UserError } from "../../runtime/errors.ts";
 import { expectedFiles } from "../../runtime/verify/expected.ts";
 import { checkGolden, readGolden, type Golden, type GoldenFiles } from "../../runtime/verify/golden.ts";
@@ -34,7 +34,7 @@ export function define(command: Command): void {
 async function run(paths: readonly string[], options: Options): Promise<void> {
   const folders = paths.filter((path) => isFolder(path, paths.length));
   if (folders.length === 0) throw new UserError(`none of the ${paths.length} paths is a folder: ${paths.slice(0, 3).join(", ")} …`);
-  const handle = await openAdapter(options.adapter);
+  const handle = await openAdapter(options);
   const results: Result[] = [];
   for (const folder of folders) {
     if (options.json !== true) say(`replaying ${basename(folder)} on ${handle.info.name} …`);
@@ -53,7 +53,7 @@ async function run(paths: readonly string[], options: Options): Promise<void> {
 const isFolder = (path: string, count: number): boolean => count === 1 || statSync(path, { throwIfNoEntry: false })?.isFile() !== true;
 
 /** A folder that cannot be replayed is a finding too, so that the others still are. */
-async function replayFolder(handle: DeviceHandle, folder: string): Promise<Result> {
+async function replayFolder(handle: AdapterHandle, folder: string): Promise<Result> {
   try {
     const quantities = await replayGolden(handle, goldenModel(folder));
     return { folder, ok: quantities.every(isNear), problem: null, quantities };
@@ -95,7 +95,7 @@ function modelOf({ folder, config }: GoldenFiles): ModelSpec {
   return chooseModel(specOf({ file: `${folder}/config.json as a spec`, text: imported.spec }, []), { set: [] });
 }
 
-async function replayGolden(handle: DeviceHandle, { golden, model, places }: GoldenModel): Promise<readonly Quantity[]> {
+async function replayGolden(handle: AdapterHandle, { golden, model, places }: GoldenModel): Promise<readonly Quantity[]> {
   const { batch, context } = golden;
   const session = await loadModel(handle, model, {
     batch, seqLen: context, entries: ["train", "update", "prefill", "decode"], chunk: Math.ceil(context / 3), keep: { train: keptOutputs(golden) },

@@ -1,7 +1,7 @@
 import { EnvironmentError } from "../errors.ts";
 import type { DriverSource } from "./instance.ts";
 
-export type AdapterKind = "gpu" | "lavapipe" | "swiftshader" | "null";
+export type AdapterKind = "gpu" | "cpu" | "lavapipe" | "swiftshader" | "null";
 
 /** An adapter that could be used: who offers it and under which name. */
 export interface Candidate {
@@ -26,10 +26,11 @@ const REASON: Readonly<Record<AdapterKind, string>> = {
   gpu: "a GPU is preferred to every software driver",
   lavapipe: "no GPU was found, and lavapipe (Mesa) is the fastest software driver",
   swiftshader: "neither a GPU nor a usable lavapipe was found; SwiftShader needs nothing from the system",
+  cpu: "no WebGPU adapter was found; WebAssembly needs none",
   null: "the null adapter checks shaders and executes nothing",
 };
 
-const PREFERENCE: readonly AdapterKind[] = ["gpu", "lavapipe", "swiftshader"];
+const PREFERENCE: readonly AdapterKind[] = ["gpu", "lavapipe", "swiftshader", "cpu"];
 
 /** What to try, in order: real GPUs, lavapipe, SwiftShader. Within a kind, the driver's own order. */
 function preferred(candidates: readonly Candidate[]): readonly Choice[] {

@@ -1,38 +1,22 @@
-import { EnvironmentError, messageOf } from "../errors.ts";
-import { choicesFrom, type AdapterKind, type Candidate, type Choice } from "./choose.ts";
+import { EnvironmentError } from "../errors.ts";
+import { createExecutor as executorOn } from "../standalone/executor.ts";
+import type { KernelPlan } from "../standalone/plan.ts";
+import type { Executor } from "../standalone/types.ts";
+import type { AdapterHandle, AdapterInfo, LossOption } from "./adapter.ts";
+import type { Candidate, Choice } from "./choose.ts";
 import { watchDevice } from "./watch.ts";
-import { findAdapters, requestOf, type Findings } from "./find.ts";
 import { requestAdapter } from "./instance.ts";
 import { restWhileWaiting } from "./rest.ts";
 import { selfTest } from "./self-test.ts";
 
-export interface DeviceOptions {
-  /** "gpu", "lavapipe", "swiftshader", "null" or a part of an adapter's name. Default: MOEUT_ADAPTER, else the best there is. */
-  readonly adapter?: string | undefined;
-  /** Called once if the device is lost without `close` having been called. */
-  readonly onLost?: ((error: Error) => void) | undefined;
-}
-
-export interface DeviceInfo {
-  readonly kind: AdapterKind;
-  readonly name: string;
-  /** Smallest and greatest subgroup size; 0 and 0 without the feature "subgroups". */
-  readonly subgroupMin: number;
-  readonly subgroupMax: number;
+export interface DeviceInfo extends AdapterInfo {
   readonly limits: Readonly<Record<LimitName, number>>;
   readonly features: readonly string[];
-  /** Why this adapter was chosen: one sentence. */
-  readonly why: string;
 }
 
-export interface DeviceHandle {
+export interface DeviceHandle extends AdapterHandle {
   readonly device: GPUDevice;
   readonly info: DeviceInfo;
-  /** The first error that no call reported, or null. */
-  firstError(): Error | null;
-  /** Throws the first error: an EnvironmentError if the machine is at fault. Call after each submission was waited for. */
-  checkErrors(): void;
-  close(): void;
 }
 
 /** Limits that a compute compiler meets; the adapter's best is requested, because the defaults are far lower. */
@@ -46,38 +30,16 @@ export type LimitName = (typeof LIMITS)[number];
 const FEATURES = ["subgroups", "shader-f16", "timestamp-query"] as const;
 
 /**
- * Opens the best adapter that works, or the requested one, tests it and returns a device with the adapter's limits and the features
- * "subgroups", "shader-f16" and "timestamp-query" where it has them. EnvironmentError if there is none.
+ * Tests the adapter and returns a device with its limits and the features "subgroups", "shader-f16" and "timestamp-query" where it has
+ * them.
  */
-export async function openDevice(options: DeviceOptions = {}): Promise<DeviceHandle> {
-  const request = requestOf(options.adapter);
-  const findings = await findAdapters(request?.name);
-  const failures: string[] = [];
-  for (const choice of choicesFrom(findings.candidates, request)) {
-    try {
-      return await open(withFailures(choice, failures), options);
-    } catch (error) {
-      failures.push(`${choice.candidate.name}: ${messageOf(error)}`);
-    }
-  }
-  throw noAdapter(findings, failures);
-}
-
-const withFailures = (choice: Choice, failures: readonly string[]): Choice =>
-  failures.length === 0 ? choice : { ...choice, why: `${choice.why}; better ones failed (${failures.join("; ")})` };
-
-function noAdapter(findings: Findings, failures: readonly string[]): EnvironmentError {
-  const reasons = [...findings.notes, ...failures];
-  return new EnvironmentError(`no usable WebGPU adapter: ${reasons.join("; ")}. \`moeut doctor\` says what to install`);
-}
-
-async function open({ candidate, why }: Choice, options: DeviceOptions): Promise<DeviceHandle> {
+export async function openGpu({ candidate, why }: Choice, { onLost }: LossOption): Promise<DeviceHandle> {
   const adapter = await requestAdapter(candidate.source, flagsFor(candidate));
   if (adapter === null) throw new EnvironmentError("the driver gives no adapter");
   const device = await requestDevice(adapter);
   if (adapter.info.isFallbackAdapter) restWhileWaiting(device);
   keepPipelines(device);
-  const watch = watchDevice(device, candidate.name, options.onLost);
+  const watch = watchDevice(device, candidate.name, onLost);
   const close = (): void => {
     watch.stop();
     device.destroy();
@@ -89,7 +51,8 @@ async function open({ candidate, why }: Choice, options: DeviceOptions): Promise
     close();
     throw watch.firstError() ?? error;
   }
-  return { device, info, firstError: watch.firstError, checkErrors: () => raise(watch.firstError()), close };
+  const createExecutor = (plan: KernelPlan): Promise<Executor> => executorOn(device, plan);
+  return { device, info, createExecutor, firstError: watch.firstError, checkErrors: () => raise(watch.firstError()), close };
 }
 
 function raise(error: Error | null): void {
@@ -135,6 +98,21 @@ function describe(adapter: GPUAdapter, device: GPUDevice, candidate: Candidate, 
     subgroupMax: subgroups ? adapter.info.subgroupMaxSize! : 0,
     limits,
     features: [...device.features].sort(),
+    facts: factsOf(device),
     why,
+  };
+}
+
+const MIB = 2 ** 20;
+
+function factsOf({ adapterInfo, features, limits }: GPUDevice): Readonly<Record<string, string>> {
+  const { subgroupMinSize: min, subgroupMaxSize: max } = adapterInfo;
+  const [buffer, binding] = [limits.maxBufferSize, limits.maxStorageBufferBindingSize].map((n) => `${Math.floor(n / MIB)} MiB`);
+  const { maxComputeInvocationsPerWorkgroup: invocations, maxComputeWorkgroupStorageSize: shared } = limits;
+  return {
+    subgroups: !features.has("subgroups") ? "none" : min === max ? `${min} lanes` : `${min} to ${max} lanes`,
+    "one buffer": `${buffer}, one binding ${binding}, ${limits.maxStorageBuffersPerShaderStage} storage bindings per shader`,
+    "a workgroup": `${invocations} invocations, ${shared / 1024} KiB of shared memory`,
+    features: [...features].sort().filter((feature) => feature !== "core-features-and-limits").join(", ") || "none",
   };
 }

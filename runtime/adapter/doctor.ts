@@ -3,7 +3,7 @@ import { cacheDirectory } from "../cache.ts";
 import { messageOf } from "../errors.ts";
 import { adviceFor } from "./advice.ts";
 import type { Candidate } from "./choose.ts";
-import { openDevice, type DeviceInfo } from "./device.ts";
+import type { AdapterHandle, AdapterInfo } from "./adapter.ts";
 import { findAdapters } from "./find.ts";
 
 /** What `moeut doctor` knows about this machine. */
@@ -18,17 +18,17 @@ export interface DoctorReport {
   /** What keeps better adapters away. */
   readonly notes: readonly string[];
   /** The adapter that commands use here, after it passed its self-test, or null. */
-  readonly chosen: DeviceInfo | null;
+  readonly chosen: AdapterInfo | null;
   /** Why there is none, or null. */
   readonly problem: string | null;
   /** What would be faster, or would work at all, and what to type for it. */
   readonly advice: readonly string[];
 }
 
-/** Looks for adapters, opens the one that the options (or MOEUT_ADAPTER) lead to, tests it and closes it. Never throws for a missing adapter. */
-export async function doctor(options: { readonly adapter?: string | undefined } = {}): Promise<DoctorReport> {
+/** Looks for adapters, opens the one that commands use, which tests it, and closes it. Never throws for a missing adapter. */
+export async function doctor(open: () => Promise<AdapterHandle>): Promise<DoctorReport> {
   const { candidates, notes } = await findAdapters(undefined);
-  const { chosen, problem } = await attempt(options.adapter);
+  const { chosen, problem } = await attempt(open);
   return {
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}`,
@@ -43,17 +43,15 @@ export async function doctor(options: { readonly adapter?: string | undefined } 
   };
 }
 
-async function attempt(adapter: string | undefined): Promise<Pick<DoctorReport, "chosen" | "problem">> {
+async function attempt(open: () => Promise<AdapterHandle>): Promise<Pick<DoctorReport, "chosen" | "problem">> {
   try {
-    const handle = await openDevice({ adapter });
+    const handle = await open();
     handle.close();
     return { chosen: handle.info, problem: null };
   } catch (error) {
     return { chosen: null, problem: messageOf(error) };
   }
 }
-
-const MIB = 2 ** 20;
 
 /** The report for people. */
 export function renderDoctor(report: DoctorReport): string {
@@ -67,20 +65,14 @@ export function renderDoctor(report: DoctorReport): string {
   return sections.filter((lines) => lines.length > 0).map((lines) => `${lines.join("\n")}\n`).join("\n"); // prettier-ignore
 }
 
-const mark = (adapter: Candidate, chosen: DeviceInfo | null): string => (adapter.kind === chosen?.kind && adapter.name === chosen.name ? "*" : " ");
+const mark = (adapter: Candidate, chosen: AdapterInfo | null): string =>
+  (adapter.kind === chosen?.kind && adapter.name === chosen.name ? "*" : " ");
 
 function describe({ kind, name, source }: Candidate): string {
   if (kind === "null") return "null          checks shaders, executes nothing";
   return `${kind.padEnd(13)} ${name}${source === "bundled" ? ", from the npm package @sparticuz/chromium" : ""}`;
 }
 
-function chosenLines({ name, why, subgroupMin, subgroupMax, limits, features }: DeviceInfo): readonly string[] {
-  const subgroups = subgroupMax === 0 ? "none" : subgroupMin === subgroupMax ? `${subgroupMin} lanes` : `${subgroupMin} to ${subgroupMax} lanes`;
-  return [
-    `using ${name}: ${why}; its self-test passed`,
-    `  subgroups      ${subgroups}`,
-    `  one buffer     ${Math.floor(limits.maxBufferSize / MIB)} MiB, one binding ${Math.floor(limits.maxStorageBufferBindingSize / MIB)} MiB, ${limits.maxStorageBuffersPerShaderStage} storage bindings per shader`,
-    `  a workgroup    ${limits.maxComputeInvocationsPerWorkgroup} invocations, ${limits.maxComputeWorkgroupStorageSize / 1024} KiB of shared memory`,
-    `  features       ${features.filter((feature) => feature !== "core-features-and-limits").join(", ") || "none"}`,
-  ];
+function chosenLines({ name, why, facts }: AdapterInfo): readonly string[] {
+  return [`using ${name}: ${why}; its self-test passed`, ...Object.entries(facts).map(([fact, value]) => `  ${fact.padEnd(13)}  ${value}`)];
 }

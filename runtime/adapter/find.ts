@@ -1,5 +1,6 @@
 import { swiftshaderProblem } from "./swiftshader.ts";
 import { adapterNames, hasSystemLoader } from "./instance.ts";
+import { cpuCandidate } from "./cpu.ts";
 import { choicesFrom, kindOf, type Candidate, type Request } from "./choose.ts";
 
 /** Everything that is known about this machine before a device exists. */
@@ -16,11 +17,11 @@ const SWIFTSHADER_NAME = "SwiftShader Device (Subzero)";
 export async function findAdapters(request: string | undefined): Promise<Findings> {
   const notes: string[] = [];
   const problem = swiftshaderProblem();
-  const skipSystem = request === "null" || (request === "swiftshader" && problem === null);
+  const skipSystem = request === "null" || request === "cpu" || (request === "swiftshader" && problem === null);
   const system = skipSystem ? [] : await systemCandidates(notes);
   const bundled: readonly Candidate[] = problem === null ? [{ source: "bundled", name: SWIFTSHADER_NAME, kind: "swiftshader" }] : [];
   if (problem !== null && process.platform === "linux") notes.push(problem);
-  return { candidates: [...system, ...bundled, { source: "null", name: "null", kind: "null" }], notes };
+  return { candidates: [...system, ...bundled, cpuCandidate(), { source: "null", name: "null", kind: "null" }], notes };
 }
 
 async function systemCandidates(notes: string[]): Promise<readonly Candidate[]> {

@@ -1,4 +1,6 @@
 import { EnvironmentError } from "../errors.ts";
+import type { BufferPlan, KernelPlan, TensorPlan } from "../standalone/plan.ts";
+import type { Executor } from "../standalone/types.ts";
 
 /**
  * One small dispatch whose every result is known: arithmetic, a division that does not terminate in binary, workgroup
@@ -26,8 +28,55 @@ export async function selfTest(device: GPUDevice, name: string, subgroupMaxSize:
   const lanes = Math.max(64, subgroupMaxSize);
   const input = Float32Array.from({ length: lanes }, (_, i) => i + 1);
   const output = await dispatch(device, shader(lanes, device.features.has("subgroups")), input);
+  requireEqual(input, output, name);
+}
+
+function requireEqual(input: Float32Array, output: Float32Array, name: string): void {
   const bad = firstDifference(input, output);
-  if (bad !== null) throw new EnvironmentError(`the adapter "${name}" computes wrong results in a self-test (${bad}); its driver is broken, choose another with --adapter`);
+  const broken = "its driver is broken, choose another with --adapter";
+  if (bad !== null) throw new EnvironmentError(`the adapter "${name}" computes wrong results in a self-test (${bad}); ${broken}`);
+}
+
+/** The same for what is no device: without lanes, and long enough that several threads share it. */
+export async function selfTestPlan(createExecutor: (plan: KernelPlan) => Promise<Executor>, name: string): Promise<void> {
+  const input = Float32Array.from({ length: 4096 }, (_, i) => i + 1);
+  const executor = await createExecutor(planOver(input.length));
+  try {
+    executor.write("input", input);
+    const { output } = await executor.run(["test"], ["output"]);
+    requireEqual(input, output as Float32Array, name);
+  } finally {
+    executor.destroy();
+  }
+}
+
+const KERNEL = `
+struct Sizes { count: u32 }
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read> input: array<f32>;          // [N]
+@group(0) @binding(2) var<storage, read_write> output: array<vec4f>; // [N]
+@compute @workgroup_size(1)
+fn main(@builtin(workgroup_id) group: vec3u) {
+  let i = group.x;
+  let x = input[i];
+  output[i] = vec4f(x * 2.0 + 1.0, 1.0 / x, input[sizes.count - 1u - i], 1.0);
+}`;
+
+function planOver(n: number): KernelPlan {
+  const tensor = (buffer: number, shape: readonly number[]): TensorPlan => ({ buffer, dtype: "f32", shape, physical: shape });
+  const buffer = (label: string, bytes: number): BufferPlan => ({ label, kind: "outputs", bytes, table: null });
+  const origin = { path: "", span: null };
+  return {
+    model: "self-test", profile: { name: "cpu", lanes: 1, exchange: "none", tileRows: 1, rowOwner: "thread" }, params: [],
+    kernels: [{ name: "self-test", wgsl: KERNEL, access: ["read", "read_write"] }],
+    buffers: [buffer("input", 4 * n), buffer("output", 16 * n)],
+    tensors: { input: tensor(0, [n]), output: tensor(1, [n, 4]) },
+    entries: { test: { dispatches: [{ kernel: 0, buffers: [0, 1], sizes: [n], workgroups: [n, 1, 1], label: "", origin, fused: [] }] } },
+    memory: {
+      total: 20 * n,
+      byKind: { parameters: 0, gradients: 0, optimizer: 0, activations: 0, outputs: 20 * n, caches: 0, tables: 0, inputs: 0 },
+    },
+  };
 }
 
 /** Division may be off by 2.5 units in the last place; the rest is exact. */

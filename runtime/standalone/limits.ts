@@ -1,5 +1,5 @@
 /** Whether a device can hold and launch what a plan asks for, by the plan's numbers alone: nothing is allocated. */
-import type { BufferPlan, Dispatch, KernelPlan } from "./plan.ts";
+import type { BufferKind, BufferPlan, Dispatch, KernelPlan } from "./plan.ts";
 
 /** The limits that a plan can exceed; workgroups themselves stay within what every WebGPU device guarantees. */
 export interface PlanLimits {
@@ -8,12 +8,14 @@ export interface PlanLimits {
   readonly maxUniformBufferBindingSize: number; // bytes
   readonly maxStorageBuffersPerShaderStage: number;
   readonly maxComputeWorkgroupsPerDimension: number;
+  /** Bytes of all buffers together, where they lie in one memory. */
+  readonly maxTotalSize?: number;
 }
 
 export interface PlanProblem {
   /** "embedding needs 5368709120 bytes in one buffer, and the device allows 2147483647" */
   readonly text: string;
-  /** What is too large, if it is a buffer. */
+  /** What is too large, or has the greatest part in it, if it is a buffer. */
   readonly buffer: BufferPlan | null;
 }
 
@@ -38,9 +40,17 @@ export function planProblems(
   const tooMany = `kernels bind ${bindings} storage buffers, and the device allows ${maxBindings}`;
   return [
     ...tooLarge.map((buffer) => ({ text: needs(buffer), buffer })),
+    ...totalProblems(plan, limits.maxTotalSize ?? Infinity, show),
     ...(bindings > maxBindings ? [{ text: tooMany, buffer: null }] : []),
     ...Object.values(plan.entries).flatMap(({ dispatches }) => dispatches.flatMap((d) => launchProblems(d, limits))),
   ];
+}
+
+function totalProblems({ memory, buffers }: KernelPlan, allowed: number, show: (bytes: number) => string): readonly PlanProblem[] {
+  if (memory.total <= allowed) return [];
+  const [kind, most] = (Object.entries(memory.byKind) as [BufferKind, number][]).sort(([, a], [, b]) => b - a)[0]!;
+  const text = `it needs ${show(memory.total)} in all, most of it ${kind} (${show(most)}), and the device allows ${show(allowed)}`;
+  return [{ text, buffer: buffers.find((b) => b.kind === kind)! }];
 }
 
 function launchProblems({ label, sizes, workgroups }: Dispatch, limits: PlanLimits): readonly PlanProblem[] {

@@ -7,8 +7,8 @@ import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { KernelPlan, Profile } from "../../compiler/ir/plan.ts";
 import { choicesFrom, type AdapterKind } from "../../runtime/adapter/choose.ts";
 import { findAdapters, requestOf } from "../../runtime/adapter/find.ts";
-import { openDevice, type DeviceHandle } from "../../runtime/adapter/index.ts";
-import { createExecutor } from "../../runtime/standalone/executor.ts";
+import { openAdapter } from "../../api/session.ts";
+import type { AdapterHandle } from "../../runtime/adapter/index.ts";
 import type { Executor, HostArray } from "../../runtime/standalone/types.ts";
 
 const { candidates } = await findAdapters(undefined);
@@ -19,21 +19,21 @@ export const ADAPTERS: readonly AdapterKind[] = [...new Set(choicesFrom(candidat
 export const MAIN: AdapterKind = ADAPTERS.includes("swiftshader") ? "swiftshader" : ADAPTERS[0]!;
 export const OTHERS = ADAPTERS.filter((kind) => kind !== MAIN);
 
-const open = new Map<AdapterKind, Promise<DeviceHandle>>();
+const open = new Map<AdapterKind, Promise<AdapterHandle>>();
 
 /** One device per kind for the whole process, as in a program. */
-export function deviceOf(kind: AdapterKind): Promise<DeviceHandle> {
-  const handle = open.get(kind) ?? openDevice({ adapter: kind });
+export function deviceOf(kind: AdapterKind): Promise<AdapterHandle> {
+  const handle = open.get(kind) ?? openAdapter({ adapter: kind });
   open.set(kind, handle);
   return handle;
 }
 
-export function ownProfile({ info }: DeviceHandle): Profile {
+export function ownProfile({ info }: AdapterHandle): Profile {
   return profileFor({ kind: info.kind, subgroups: info.subgroupMax > 0, subgroupMin: info.subgroupMin, subgroupMax: info.subgroupMax });
 }
 
 /** The adapter's own shapes, the portable ones, its own with a team per row (what GPUs use), and those of one invocation at a time. */
-export const PROFILES: Readonly<Record<"own" | "portable" | "team" | "cpu", (handle: DeviceHandle) => Profile>> = {
+export const PROFILES: Readonly<Record<"own" | "portable" | "team" | "cpu", (handle: AdapterHandle) => Profile>> = {
   own: ownProfile,
   portable: () => PORTABLE,
   cpu: () => CPU,
@@ -41,10 +41,10 @@ export const PROFILES: Readonly<Record<"own" | "portable" | "team" | "cpu", (han
 };
 
 /** Runs `use` with an executor, then frees its buffers; throws what the device reports, and the next test gets another device. */
-export async function withExecutor<T>(handle: DeviceHandle, plan: KernelPlan, use: (executor: Executor) => Promise<T>): Promise<T> {
+export async function withExecutor<T>(handle: AdapterHandle, plan: KernelPlan, use: (executor: Executor) => Promise<T>): Promise<T> {
   let executor: Executor | null = null;
   try {
-    executor = await createExecutor(handle.device, plan);
+    executor = await handle.createExecutor(plan);
     const result = await use(executor);
     handle.checkErrors();
     return result;
@@ -54,7 +54,7 @@ export async function withExecutor<T>(handle: DeviceHandle, plan: KernelPlan, us
   }
 }
 
-export const withModel = <T>(handle: DeviceHandle, spec: ModelSpec, options: CompileOptions, use: (executor: Executor, plan: KernelPlan) => Promise<T>): Promise<T> => {
+export const withModel = <T>(handle: AdapterHandle, spec: ModelSpec, options: CompileOptions, use: (executor: Executor, plan: KernelPlan) => Promise<T>): Promise<T> => {
   const plan = compileModel(spec, { profile: ownProfile(handle), ...options });
   return withExecutor(handle, plan, (executor) => use(executor, plan));
 };
@@ -76,7 +76,7 @@ export interface GraphRun {
 }
 
 /** Plans one graph by itself, runs it once from zero gradients, and returns its outputs and gradients by name. */
-export async function runGraph(handle: DeviceHandle, profile: Profile, graph: OpGraph, run: GraphRun): Promise<{ readonly outputs: Readonly<Record<string, HostArray>>; readonly grads: Readonly<Record<string, HostArray>> }> {
+export async function runGraph(handle: AdapterHandle, profile: Profile, graph: OpGraph, run: GraphRun): Promise<{ readonly outputs: Readonly<Record<string, HostArray>>; readonly grads: Readonly<Record<string, HostArray>> }> {
   const { params, inputs = {}, outputs = [], unfused = false } = run;
   const plan = writeKernels(planLaunches("test", [{ graph, outputs }], { update: false, profile, unfused }));
   return withExecutor(handle, plan, async (executor) => {
