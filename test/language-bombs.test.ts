@@ -13,6 +13,7 @@ const MOST_CPU = 10;
 const times = (f: (i: number) => string, between = "\n", n = N): string => Array.from({ length: n }, (_, i) => f(i)).join(between);
 const files = (f: (i: number) => readonly (readonly [string, string])[]): Readonly<Record<string, string>> => Object.fromEntries(Array.from({ length: N }, (_, i) => f(i)).flat());
 const M = "model m { layer a {} }\n";
+const MOE = "feed_forward moe { n_experts 4  expert_size 8  top_k 2 }";
 const SIXTEEN = times((i) => `${4 * (i + 1)}`, ", ", 16);
 
 interface Bomb {
@@ -40,6 +41,11 @@ const BOMBS: Readonly<Record<string, Bomb>> = {
   "a chain of from": { text: `model m0 { layer a {} }\n${times((i) => `model m${i + 1} from m${i} { seq_len ${i + 2} }`)}`, models: N + 1 },
   "a chain of from, the youngest first": { text: `${times((i) => `model m${N - i} from m${N - i - 1} { seq_len ${i + 2} }`)}\nmodel m0 { layer a {} }`, models: N + 1 },
   "a chain of from with a mistake": { text: `model m0 { layer a {} d_model 0 }\n${times((i) => `model m${i + 1} from m${i} { seq_len 0 }`)}`, models: 0 },
+  // All of them together have 180,300 layers: that many are listed, and each costs the same.
+  "a chain of from in which each adds a layer": {
+    text: `model m0 { }\n${times((i) => `model m${i + 1} from m${i} { layer l${i} { ${MOE} } }`, "\n", 600)}`,
+    models: 600,
+  },
   "a circle of from": { text: times((i) => `model m${i} from m${(i + 1) % N} { }`), models: 0 },
   "a chain of match, the youngest first": { text: `${times((i) => `model m${3 * N - i} { match params m${3 * N - i - 1} layer a { feed_forward dense { d_ff solve } } }`, "\n", 3 * N)}\nmodel m0 { layer a {} }`, models: 3 * N + 1 },
   "many fields": { text: `model m { layer a {}\n${times((i) => `d_mode${i} 64\nd_model 64`)} }` },

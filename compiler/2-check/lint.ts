@@ -16,7 +16,8 @@ import { layersIn } from "../stack/text.ts";
 export function lint(model: ModelSpec, tree: ModelTree, context: Context): void {
   const { report } = context;
   lintStack(model, tree, report);
-  for (const layer of model.layers) lintLayer(layer, tree, report);
+  const written = new Map(tree.layers.map(({ name, settings }) => [name, settings]));
+  for (const layer of model.layers) lintLayer(layer, written.get(layer.name.split(".")[0]!)!, report); // copies are named a.0, a.1
   for (const layer of tree.layers) lintFunctions(layer.settings, context);
   lintPlacement(model, tree, report);
   lintDepth(model, tree, report);
@@ -74,20 +75,17 @@ function lintFunctions({ fields, blocks }: Settings, context: Context): void {
 
 const isFn = (value: FieldValue | null): value is FnSpec => typeof value === "object" && value !== null && "expr" in value;
 
-type Part = "attention" | "feed_forward";
-
-function lintLayer(layer: LayerSpec, tree: ModelTree, report: Reporter): void {
-  lintExperts(layer, "attention", layer.attention, tree, report);
-  lintExperts(layer, "feed_forward", layer.feedForward, tree, report);
+function lintLayer(layer: LayerSpec, settings: Settings, report: Reporter): void {
+  lintExperts(layer.attention, child(settings, "attention"), report);
+  lintExperts(layer.feedForward, child(settings, "feed_forward"), report);
   if (!layer.attention.causal) report.report("sees-target", layer.attention.span, {});
   const placement = placementText(layer.placement);
   if (!attentionHasNorm(layer)) report.report("idle-norm", layer.attention.span, { placement, block: `attention ${layer.attention.kind}`, readers: "q, k, v" });
   if (!feedForwardHasNorm(layer)) report.report("idle-norm", layer.feedForward.span, { placement, block: `feed_forward ${layer.feedForward.kind}`, readers: "feed_forward" });
 }
 
-function lintExperts(layer: LayerSpec, part: Part, spec: AttentionSpec | FeedForwardSpec, tree: ModelTree, report: Reporter): void {
+function lintExperts(spec: AttentionSpec | FeedForwardSpec, block: Settings, report: Reporter): void {
   if (!("router" in spec)) return;
-  const block = child(tree.layers.find((l) => l.name === layer.name.split(".")[0])!.settings, part);
   const balance = child(block, "balance").span;
   if (spec.nExperts === 1 && balance !== null && (spec.balance !== null || spec.router.loadBiasRate !== null)) report.report("idle-balance", balance, { nExperts: 1 });
   if (spec.balance?.over === "token") report.report("lone-token-balance", spec.balance.span, { weight: spec.balance.weight });

@@ -44,13 +44,13 @@ export function buildModel(tree: ModelTree, context: BuildContext): ModelSpec | 
   const train = buildTrain(child(tree.root, "train"), tree.span, context);
   const applications = applied(tree, context);
   const dModel = sizes?.d_model ?? null;
-  const built = tree.layers.map((l) => buildLayer(l.name, l.settings, { ...context, dModel, layerSpan: l.span }));
+  const built = new Map(tree.layers.map((l) => [l.name, buildLayer(l.name, l.settings, { ...context, dModel, layerSpan: l.span })]));
   const halting = buildHalting(child(tree.root, "halting"), tree.span, context);
   const core = buildCore(child(tree.root, "core"), applications?.core ?? null, context);
   if (sizes === null || train === null || applications === null || tree.broken) return null;
 
   const { pools, schedule } = schedulePools(applications.applications);
-  const layers = pools.map((p) => named(built[tree.layers.findIndex((l) => l.name === p.layer)] ?? null, p));
+  const layers = pools.map((p) => named(built.get(p.layer) ?? null, p));
   const whole = wholeBatches(layers.filter((layer) => layer !== null), train.accumulate, context);
   if (!layers.every((layer) => layer !== null) || !whole) return null;
   const embedding = buildEmbedding(child(tree.root, "embedding"), layers, sizes.d_model, context);
