@@ -14,8 +14,7 @@ import type { BuildState } from "./state.ts";
  * @param name prefix of the parameters: "a.norm_attention"
  */
 export function normalize(s: BuildState, name: string, norm: NormSpec, x: ValueId): ValueId {
-  const centered = numerator(s, name, norm.kind, x);
-  const inverse = inverseDeviation(s, name, norm.eps, centered);
+  const { centered, inverse } = parts(s, name, norm, x);
   const scaled = mul(input(0), input(1));
   if (!norm.affine) return map(s.b, name, scaled, [centered, inverse]);
   const rank = shapeOf(s.b, x).length;
@@ -24,11 +23,19 @@ export function normalize(s: BuildState, name: string, norm: NormSpec, x: ValueI
   return map(s.b, name, add(mul(scaled, input(2)), input(3)), [centered, inverse, weight, vector(s, `${name}.bias`, rank)]);
 }
 
-/** What is divided by its own root mean square. */
-function numerator(s: BuildState, name: string, kind: NormSpec["kind"], x: ValueId): ValueId {
+interface Parts {
+  readonly centered: ValueId; // [..., D]
+  /** What it is multiplied by, one number per row. */
+  readonly inverse: ValueId; // [..., 1]
+}
+
+function parts(s: BuildState, name: string, { kind, eps }: NormSpec, x: ValueId): Parts {
   switch (kind) {
-    case "layernorm": return center(s, name, x);
-    case "rmsnorm": return x;
+    case "layernorm": {
+      const centered = center(s, name, x);
+      return { centered, inverse: inverseDeviation(s, name, eps, centered) };
+    }
+    case "rmsnorm": return { centered: x, inverse: inverseDeviation(s, name, eps, x) };
   }
 }
 
