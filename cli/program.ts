@@ -8,12 +8,12 @@ interface CommandModule {
   readonly define: (command: Command) => void;
 }
 
-interface Entry {
+interface Listed {
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
 }
 
-const COMMANDS: Readonly<Record<string, Entry>> = {
+const COMMANDS: Readonly<Record<string, Listed>> = {
   check: { summary: "find mistakes in specs", load: () => import("./commands/check.ts") },
   fmt: { summary: "lay out specs in the canonical way", load: () => import("./commands/fmt.ts") },
   inspect: { summary: "count parameters, work and memory; list kernels and what was fused", load: () => import("./commands/inspect.ts") },

@@ -5,7 +5,7 @@ import type { Span } from "../ir/source.ts";
 import type { Block, Field, Kind } from "./field.ts";
 import { STATEMENTS } from "./language.ts";
 import { called, homesOf, meaning } from "./names.ts";
-import { own } from "./own.ts";
+import { ownEntry } from "./own.ts";
 import { child, type Context, kindName, kindOf, type Setting, type Settings, touches } from "./settings.ts";
 import { expected, readValue, spanOf } from "./value.ts";
 
@@ -17,34 +17,34 @@ export interface ApplyContext extends Context {
 }
 
 /** Where a statement lands: the kind it is looked up in, words for messages, the path for duplicates. */
-export interface Place {
+export interface Scope {
   readonly kind: Kind;
   /** "`attention switchhead`" */
   readonly where: string;
   readonly path: string;
 }
 
-export function applyStatements(settings: Settings, statements: readonly StatementAst[], place: Place, context: ApplyContext): Settings {
+export function applyStatements(settings: Settings, statements: readonly StatementAst[], scope: Scope, context: ApplyContext): Settings {
   return statements.reduce((sofar, statement) => {
-    if (statement.kind === "entry") return applyEntry(sofar, statement, place, context);
+    if (statement.kind === "entry") return applyEntry(sofar, statement, scope, context);
     if (isLost(statement, context)) return sofar;
     context.report.report("misplaced-statement", "word" in statement ? statement.word : statement, {
-      statement: statement.kind, where: place.where, home: STATEMENTS[statement.kind],
+      statement: statement.kind, where: scope.where, home: STATEMENTS[statement.kind],
     });
     return sofar;
   }, settings);
 }
 
-export function applyEntry(settings: Settings, entry: EntryAst, place: Place, context: ApplyContext): Settings {
+export function applyEntry(settings: Settings, entry: EntryAst, scope: Scope, context: ApplyContext): Settings {
   const name = entry.name.text;
-  const field = own(place.kind.fields, name);
-  if (field !== undefined) return applyField(settings, entry, field, place, context);
-  const block = own(place.kind.blocks, name);
+  const field = ownEntry(scope.kind.fields, name);
+  if (field !== undefined) return applyField(settings, entry, field, scope, context);
+  const block = ownEntry(scope.kind.blocks, name);
   if (block !== undefined) {
-    const next = applyBlock(child(settings, name), block, entry, place, context);
+    const next = applyBlock(child(settings, name), block, entry, scope, context);
     return { ...settings, blocks: { ...settings.blocks, [name]: next } };
   }
-  reportUnknown(entry, place, context);
+  reportUnknown(entry, scope, context);
   return { ...settings, broken: true };
 }
 
@@ -52,38 +52,38 @@ export function applyEntry(settings: Settings, entry: EntryAst, place: Place, co
 const isLost = (statement: StatementAst, { damage }: ApplyContext): boolean =>
   damage.some((d) => d.file === statement.span.file && d.start < statement.span.start && statement.span.start < d.end);
 
-function reportUnknown(entry: EntryAst, place: Place, context: ApplyContext): void {
+function reportUnknown(entry: EntryAst, scope: Scope, context: ApplyContext): void {
   if (isLost(entry, context)) return;
   const name = entry.name.text;
-  const choices = [...Object.keys(place.kind.fields).filter((f) => place.kind.fields[f]!.clauseOf === null), ...Object.keys(place.kind.blocks)];
+  const choices = [...Object.keys(scope.kind.fields).filter((f) => scope.kind.fields[f]!.clauseOf === null), ...Object.keys(scope.kind.blocks)];
   const near = meaning(name, choices);
   const meant = near ?? called(name);
   const homes = near === null ? homesOf(meant) : [];
   context.report.report("unknown-field", entry.name.span, {
-    name, where: place.where, choices, homes, meant, bare: entry.values.length === 0 && entry.block === null,
+    name, where: scope.where, choices, homes, meant, bare: entry.values.length === 0 && entry.block === null,
     nearest: near ?? (homes.length > 0 ? null : nearest(name, choices)),
   });
 }
 
-function applyField(settings: Settings, entry: EntryAst, field: Field<unknown>, place: Place, context: ApplyContext): Settings {
+function applyField(settings: Settings, entry: EntryAst, field: Field<unknown>, scope: Scope, context: ApplyContext): Settings {
   const name = entry.name.text;
   if (entry.block !== null) context.report.report("not-a-block", entry.name.span, { name });
   const value = entry.block !== null && entry.values.length === 0
     ? { value: null, solve: false, nameSpan: entry.name.span, span: entry.name.span }
     : fieldSetting(name, field, entry.values, entry.name.span, entry.span, context);
-  const next = store(settings, name, field, value, place, context);
-  return entry.clauses.reduce((sofar, clause) => applyClause(sofar, clause, name, place, context), next);
+  const next = store(settings, name, field, value, scope, context);
+  return entry.clauses.reduce((sofar, clause) => applyClause(sofar, clause, name, scope, context), next);
 }
 
 /** `on v, o` behind a field, `at pre` behind a block's kind: a field of its own, written as a clause. */
-function applyClause(settings: Settings, clause: ClauseAst, of: string, place: Place, context: ApplyContext): Settings {
+function applyClause(settings: Settings, clause: ClauseAst, of: string, scope: Scope, context: ApplyContext): Settings {
   const word = clause.word.text;
-  const field = own(place.kind.fields, word);
+  const field = ownEntry(scope.kind.fields, word);
   if (field === undefined || field.clauseOf !== of) {
     context.report.report("unexpected-clause", clause.word.span, { word, name: of, homes: homesOf(word) });
     return settings;
   }
-  return store(settings, word, field, fieldSetting(word, field, clause.values, clause.word.span, clause.span, context), place, context);
+  return store(settings, word, field, fieldSetting(word, field, clause.values, clause.word.span, clause.span, context), scope, context);
 }
 
 function fieldSetting(name: string, field: Field<unknown>, values: readonly ValueAst[], nameSpan: Span, whole: Span, context: ApplyContext): Setting {
@@ -97,9 +97,9 @@ function fieldSetting(name: string, field: Field<unknown>, values: readonly Valu
   return { value: solve ? null : readValue(name, field, values, context), solve, nameSpan, span };
 }
 
-function store(settings: Settings, name: string, { rival }: Field<unknown>, setting: Setting, place: Place, context: ApplyContext): Settings {
-  if (writtenTwice(`${place.path}.${name}`, name, setting.nameSpan, context)) return settings;
-  const other = rival === null ? undefined : context.written.get(`${place.path}.${rival}`);
+function store(settings: Settings, name: string, { rival }: Field<unknown>, setting: Setting, scope: Scope, context: ApplyContext): Settings {
+  if (writtenTwice(`${scope.path}.${name}`, name, setting.nameSpan, context)) return settings;
+  const other = rival === null ? undefined : context.written.get(`${scope.path}.${rival}`);
   if (other !== undefined) context.report.report("rival-fields", setting.nameSpan, { name, rival: rival! }, [{ span: other, note: "the other one" }]);
   const kept = Object.entries(settings.fields).filter(([field]) => field !== rival);
   return { ...settings, fields: { ...Object.fromEntries(kept), [name]: setting } };
@@ -115,23 +115,23 @@ function writtenTwice(path: string, name: string, span: Span, context: ApplyCont
   return true;
 }
 
-function applyBlock(settings: Settings, block: Block, entry: EntryAst, outer: Place, context: ApplyContext): Settings {
+function applyBlock(settings: Settings, block: Block, entry: EntryAst, outer: Scope, context: ApplyContext): Settings {
   const name = entry.name.text;
   const path = `${outer.path}.${name}`;
   let next = applyKind(settings, block, entry, path, context);
   const kind = kindOf(next, block);
   const word = kindName(next, block);
-  const place: Place = { kind, path, where: `\`${word === null || word === "" ? name : `${name} ${word}`}\`` };
-  for (const clause of entry.clauses) next = applyClause(next, clause, name, place, context);
+  const scope: Scope = { kind, path, where: `\`${word === null || word === "" ? name : `${name} ${word}`}\`` };
+  for (const clause of entry.clauses) next = applyClause(next, clause, name, scope, context);
   if (context.damage.some((d) => touches(d, entry.span))) next = { ...next, broken: true };
-  return entry.block === null ? next : applyStatements(next, entry.block.statements, place, context);
+  return entry.block === null ? next : applyStatements(next, entry.block.statements, scope, context);
 }
 
 /** `attention mha`: another kind than the inherited one keeps the settings that both kinds have. */
 function applyKind(settings: Settings, block: Block, entry: EntryAst, path: string, context: ApplyContext): Settings {
   const name = entry.name.text;
   const kinds = Object.keys(block.kinds);
-  const wordless = own(block.kinds, "") !== undefined;
+  const wordless = ownEntry(block.kinds, "") !== undefined;
   const here: Settings = { ...settings, span: settings.span ?? entry.name.span };
   if (entry.values.length === 0) {
     if (entry.block === null && entry.clauses.length === 0 && !context.damage.some((d) => touches(d, entry.span))) {
@@ -158,8 +158,8 @@ function applyKind(settings: Settings, block: Block, entry: EntryAst, path: stri
 function changeKind(settings: Settings, block: Block, kind: { readonly name: string; readonly span: Span }): Settings {
   const from = kindOf(settings, block);
   const to = block.kinds[kind.name]!;
-  const fields = Object.entries(settings.fields).filter(([name, setting]) => fits(setting, own(from.fields, name), own(to.fields, name)));
-  const blocks = Object.entries(settings.blocks).filter(([name]) => own(to.blocks, name) === own(from.blocks, name));
+  const fields = Object.entries(settings.fields).filter(([name, setting]) => fits(setting, ownEntry(from.fields, name), ownEntry(to.fields, name)));
+  const blocks = Object.entries(settings.blocks).filter(([name]) => ownEntry(to.blocks, name) === ownEntry(from.blocks, name));
   return { ...settings, kind, fields: Object.fromEntries(fields), blocks: Object.fromEntries(blocks) };
 }
 

@@ -6,13 +6,13 @@ import type { FnSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
 import { FUNCTION_NAMES } from "./built-ins.ts";
 import { type Functions, scopeAt } from "./functions.ts";
-import { own } from "./own.ts";
+import { ownEntry } from "./own.ts";
 
 /** The built-in choice or the function of a name; null if there is none that fits (reported). */
 export function chooseFunction(field: string, choices: readonly string[], word: string, span: Span, functions: Functions, report: Reporter): string | FnSpec | null {
   if (choices.includes(word)) return word;
   const scope = scopeAt(functions, span);
-  const fn = own(scope, word);
+  const fn = ownEntry(scope, word);
   if (fn === undefined) {
     const all = [...choices, ...Object.values(scope).filter(({ ast }) => ast.params.length === 1).map(({ ast }) => ast.name.text)];
     const definition = FUNCTION_NAMES.includes(word) ? `fn my_${word}(x) = ${word}(x)` : `fn ${word}(x) = …`;

@@ -13,7 +13,7 @@ import { COMPARE, STATEMENTS } from "./language.ts";
 import type { ModelTree } from "./model.ts";
 import { isDeadEnd, reportDeadEnd, setPath } from "./path.ts";
 import { type Resolver, setFree, theUnknown } from "./resolve.ts";
-import { own } from "./own.ts";
+import { ownEntry } from "./own.ts";
 import { type Context, EMPTY, read, touches } from "./settings.ts";
 import { solve } from "./solve.ts";
 
@@ -43,9 +43,9 @@ export function checkCompares(asts: readonly CompareAst[], file: LoadedFile, res
 function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, context: Context): CompareSpec | null {
   const { report } = context;
   const parts = split(ast, context);
-  const place = { kind: COMPARE, where: "a compare", path: "" };
+  const scope = { kind: COMPARE, where: "a compare", path: "" };
   const apply = { ...context, written: new Map(), solvable: false };
-  const settings = parts.entries.reduce((sofar, entry) => applyEntry(sofar, entry, place, apply), EMPTY);
+  const settings = parts.entries.reduce((sofar, entry) => applyEntry(sofar, entry, scope, apply), EMPTY);
   const fields = read(settings, COMPARE, { report, solve: 0 });
   const damaged = context.damage.some((d) => touches(d, ast.span));
   if (parts.vary.length === 0 && !damaged) {
@@ -54,7 +54,7 @@ function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, con
   }
   const match = matchOf(parts.match, context);
   const points = grid(ast, parts.vary, context);
-  const found = fields === null || (damaged && fields.base === null) ? null : findBase(ast, fields.base, own(settings.fields, "base")?.span ?? ast.name.span, file, context);
+  const found = fields === null || (damaged && fields.base === null) ? null : findBase(ast, fields.base, ownEntry(settings.fields, "base")?.span ?? ast.name.span, file, context);
   if (fields === null || found === null) return null;
   const base = resolver.model(found);
   if (base === null || points === null || parts.vary.length === 0 || match === "broken") return null;

@@ -3,7 +3,7 @@ import type { CoreSpec, CoreState, HaltingSpec, PassEmbeddingSpec } from "../ir/
 import type { Span } from "../ir/source.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 import { ACT, CORE, GRAVES, NORMAL, SINUSOIDAL } from "./language.ts";
-import { own } from "./own.ts";
+import { ownEntry } from "./own.ts";
 import { type BuildContext, child, kindName, read, type Settings } from "./settings.ts";
 import type { CoreRange } from "./stack.ts";
 
@@ -15,7 +15,7 @@ export function buildCore(settings: Settings, range: CoreRange | null, context: 
   if (fields === null || state === "broken" || passEmbedding === "broken") return "broken";
   if (range === null) return null;
   if (state.kind !== "input" && fields.inject === "none") {
-    const written = own(settings.fields, "inject");
+    const written = ownEntry(settings.fields, "inject");
     context.report.report("core-without-input", child(settings, "state").kind?.span ?? range.span, { state: state.kind }, written === undefined ? [] : [{ span: written.span, note: "nothing is injected here" }]);
     return "broken";
   }

@@ -8,7 +8,7 @@ import { add, constant, div, type Expr, input, mul, neg, select, sub } from "../
 import type { Span } from "../ir/source.ts";
 import { BUILT_INS, FUNCTION_NAMES, FUNCTION_SYNONYMS, TAKEN_NAMES } from "./built-ins.ts";
 import { fnsInScope, type LoadedFile } from "./files.ts";
-import { own } from "./own.ts";
+import { ownEntry } from "./own.ts";
 import { vanishes } from "./single-precision.ts";
 
 export interface CheckedFn {
@@ -27,7 +27,7 @@ export interface Functions {
   readonly main: Scope;
 }
 
-export const scopeAt = ({ scopes, main }: Functions, span: Span): Scope => own(scopes, span.file) ?? main;
+export const scopeAt = ({ scopes, main }: Functions, span: Span): Scope => ownEntry(scopes, span.file) ?? main;
 
 /** A pointwise function has a dozen operations; this is far more, and little enough for a derivative that grows with the square. Calls nest no deeper. */
 const MOST_OPERATIONS = 200;
@@ -178,7 +178,7 @@ interface Called {
 }
 
 function calledFunction(name: NameAst, cx: Inside): Called | null {
-  const builtIn = own(BUILT_INS, name.text);
+  const builtIn = ownEntry(BUILT_INS, name.text);
   if (builtIn !== undefined) return { ...builtIn, place: null };
   const fn = visible(cx).find((f) => f.name.text === name.text);
   if (fn === undefined) return null;
@@ -199,6 +199,6 @@ const visible = ({ files, fn }: Inside): readonly FnAst[] => fnsInScope(files[fn
 function reportUnknown(name: string, span: Span, cx: Inside): null {
   const choices = [...FUNCTION_NAMES, ...visible(cx).map((f) => f.name.text)];
   const isParameter = cx.fn.params.some((p) => p.text === name);
-  cx.report.report("unknown-function", span, { name, choices, isParameter, nearest: own(FUNCTION_SYNONYMS, name) ?? nearest(name, choices) });
+  cx.report.report("unknown-function", span, { name, choices, isParameter, nearest: ownEntry(FUNCTION_SYNONYMS, name) ?? nearest(name, choices) });
   return null;
 }

@@ -9,7 +9,7 @@ import { loadFile, type LoadedFile, type ReadFile } from "./files.ts";
 import { applyOverrides, parseOverrides } from "./overrides.ts";
 import { applyEntry } from "./apply.ts";
 import { checkFunctions } from "./functions.ts";
-import { createTrees, MODEL_PLACE } from "./inherit.ts";
+import { createTrees, MODEL_SCOPE } from "./inherit.ts";
 import { isDeadEnd, setPath } from "./path.ts";
 import { createResolver } from "./resolve.ts";
 import { type Context, EMPTY } from "./settings.ts";
@@ -39,7 +39,7 @@ export function check(ast: SpecAst, report: Reporter, options: CheckOptions): Ch
   const context: Context = { report, damage: files.flatMap((each) => each.ast.damage), functions: checkFunctions(files, report) };
   // Its recipe is checked even in a file without models.
   const recipe = { ...context, written: new Map(), solvable: false };
-  file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_PLACE, recipe), EMPTY);
+  file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_SCOPE, recipe), EMPTY);
   const trees = createTrees(context);
   const overrides = parseOverrides(options.overrides ?? [], context);
   // Whether a path exists is a question to all models together; here, where the answer is reported.

@@ -2,14 +2,14 @@
 import { about, nearest } from "../diagnostics/index.ts";
 import type { LayerAst, ModelAst, StatementAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
-import { type ApplyContext, applyEntry, applyStatements, type Place } from "./apply.ts";
+import { type ApplyContext, applyEntry, applyStatements, type Scope } from "./apply.ts";
 import { findModel, type FoundModel, namesInScope } from "./files.ts";
 import { LAYER, MODEL, STATEMENTS } from "./language.ts";
 import type { LayerTree, ModelTree } from "./model.ts";
 import { type Context, EMPTY, touches } from "./settings.ts";
 
-export const MODEL_PLACE: Place = { kind: MODEL, where: "a model", path: "" };
-export const layerPlace = (name: string): Place => ({ kind: LAYER, where: "a layer", path: `layer.${name}` });
+export const MODEL_SCOPE: Scope = { kind: MODEL, where: "a model", path: "" };
+export const layerScope = (name: string): Scope => ({ kind: LAYER, where: "a layer", path: `layer.${name}` });
 
 export type Trees = (found: FoundModel) => ModelTree;
 
@@ -61,7 +61,7 @@ function modelTree({ model, file }: FoundModel, parent: ModelTree | null, shared
   const written = new Map<string, Span>();
   const apply: ApplyContext = { ...context, written: new Map(), solvable: false };
   // The recipe of a file holds for all its models, over what they inherit from other files.
-  const root = parent?.file === file.ast.file ? base.root : file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_PLACE, apply), base.root);
+  const root = parent?.file === file.ast.file ? base.root : file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_SCOPE, apply), base.root);
   const started: ModelTree = {
     ...base, root, name: model.name.text, span: model.span, nameSpan: model.name.span, file: file.ast.file, expects: [], matchOptional: true,
     layers: base.layers.map((layer) => ({ ...layer, declared: false })),
@@ -93,7 +93,7 @@ function applyToModel(tree: ModelTree, statement: StatementAst, context: ApplyCo
     return before === undefined;
   };
   switch (statement.kind) {
-    case "entry": return { ...tree, root: applyEntry(tree.root, statement, MODEL_PLACE, context) };
+    case "entry": return { ...tree, root: applyEntry(tree.root, statement, MODEL_SCOPE, context) };
     case "layer": return applyLayer(tree, statement, context);
     case "stack": return once("stack", statement.word) ? { ...tree, stack: statement } : tree;
     case "match": return once("match", statement.word) ? { ...tree, match: statement, matchOptional: false } : tree;
@@ -115,7 +115,7 @@ function applyLayer(tree: ModelTree, statement: LayerAst, context: ApplyContext)
   if (twice !== undefined) context.report.report("repeated-value", twice.span, { name: "layer", value: twice.text });
   const layers = tree.layers.map((layer): LayerTree =>
     names === undefined || names.includes(layer.name)
-      ? { ...layer, settings: applyStatements(layer.settings, statement.body.statements, layerPlace(layer.name), context) }
+      ? { ...layer, settings: applyStatements(layer.settings, statement.body.statements, layerScope(layer.name), context) }
       : layer);
   return { ...tree, layers };
 }

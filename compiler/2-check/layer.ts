@@ -5,7 +5,7 @@ import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormPreset
 import { PRESETS } from "../ir/norm-placement.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 import { BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
-import { own } from "./own.ts";
+import { ownEntry } from "./own.ts";
 import { type BuildContext, child, kindName, placeOf, read, type Settings } from "./settings.ts";
 
 /** What a layer needs to know of its model; d_model is null where it is in error. */
@@ -42,7 +42,7 @@ export function buildNorm(settings: Settings, fallback: NormSpec | null, context
   if (kind === "none") return null;
   const fields = read(settings, NORM, context);
   if (fields === null) return "broken";
-  const written = (field: string): boolean => own(settings.fields, field) !== undefined;
+  const written = (field: string): boolean => ownEntry(settings.fields, field) !== undefined;
   const inherits = settings.kind === null && fallback !== null;
   return {
     kind: kind as NormSpec["kind"],
@@ -192,7 +192,7 @@ function buildRouted(
 }
 
 function reportTopK(settings: Settings, topK: number, nExperts: number, { report, layerSpan }: LayerContext): null {
-  const experts = own(settings.fields, "n_experts");
+  const experts = ownEntry(settings.fields, "n_experts");
   const note = `${plural(nExperts, "expert")} ${experts === undefined ? "by default" : "declared"} here`;
   const label = { span: experts?.span ?? settings.span ?? layerSpan, note };
   report.report("top-k-exceeds-experts", placeOf(settings, "top_k", layerSpan), { topK, nExperts }, [label]);
@@ -200,7 +200,7 @@ function reportTopK(settings: Settings, topK: number, nExperts: number, { report
 }
 
 function reportSampled(settings: Settings, sampled: number, topK: number, { report, layerSpan }: LayerContext): null {
-  const label = { span: own(settings.fields, "top_k")?.span ?? settings.span ?? layerSpan, note: `each token uses ${plural(topK, "expert")}` };
+  const label = { span: ownEntry(settings.fields, "top_k")?.span ?? settings.span ?? layerSpan, note: `each token uses ${plural(topK, "expert")}` };
   report.report("sampled-exceeds-top-k", placeOf(child(settings, "router"), "sampled", layerSpan), { sampled, topK }, [label]);
   return null;
 }

@@ -9,7 +9,7 @@ import { firstHole, valuesTried } from "./choose-function.ts";
 import type { FieldValue } from "./field.ts";
 import { scopeAt } from "./functions.ts";
 import type { ModelTree } from "./model.ts";
-import { own } from "./own.ts";
+import { ownEntry } from "./own.ts";
 import { child, type Context, placeOf, type Settings } from "./settings.ts";
 import { layersIn } from "../stack/text.ts";
 
@@ -66,7 +66,7 @@ function lintFunctions({ fields, blocks }: Settings, context: Context): void {
     if (!isFn(value)) continue;
     const hole = firstHole(value.expr);
     if (hole === null) continue;
-    const place = own(scopeAt(context.functions, span), value.name)?.ast.name.span;
+    const place = ownEntry(scopeAt(context.functions, span), value.name)?.ast.name.span;
     const labels = place === undefined ? [] : [{ span: place, note: "defined here" }];
     context.report.report("fn-not-finite", span, { name: value.name, at: hole.at, value: String(hole.value) }, labels);
   }
@@ -114,6 +114,6 @@ function lintPlacement(model: ModelSpec, tree: ModelTree, report: Reporter): voi
   const place = norm.kind?.span ?? norm.span ?? head.span ?? tree.nameSpan;
   const posts = model.layers.filter(isPost).length;
   if (model.head.norm === null && posts === 0) report.report("unnormalized-head", place, { placement: placementText(first!.placement) });
-  const written = own(head.blocks, "norm") !== undefined;
+  const written = ownEntry(head.blocks, "norm") !== undefined;
   if (model.head.norm !== null && written && posts === model.layers.length) report.report("double-head-norm", place, {});
 }

@@ -4,10 +4,10 @@ import type { EntryAst, SequenceAst, ValueAst } from "../ir/ast.ts";
 import type { Span } from "../ir/source.ts";
 import { applyEntry } from "./apply.ts";
 import type { Kind } from "./field.ts";
-import { layerPlace, MODEL_PLACE } from "./inherit.ts";
+import { layerScope, MODEL_SCOPE } from "./inherit.ts";
 import { LAYER, MODEL } from "./language.ts";
 import type { LayerTree, ModelTree } from "./model.ts";
-import { own } from "./own.ts";
+import { ownEntry } from "./own.ts";
 import { child, type Context, kindOf, type Settings } from "./settings.ts";
 
 /** A path with the values it is given; `stack` has a sequence instead. */
@@ -31,14 +31,14 @@ export function setPath(tree: ModelTree, setting: PathSetting, context: Context)
   if (setting.path === "stack") return setStack(tree, setting);
   const [head, name] = parts;
   if (head === "layer") return setInLayers(tree, parts.slice(2), setting, context, (layer) => layer.name === name, name ?? "");
-  if (own(MODEL.fields, head!) === undefined && own(MODEL.blocks, head!) === undefined) {
-    return own(LAYER.blocks, head!) === undefined
+  if (ownEntry(MODEL.fields, head!) === undefined && ownEntry(MODEL.blocks, head!) === undefined) {
+    return ownEntry(LAYER.blocks, head!) === undefined
       ? { part: head!, where: "a model", choices: [...namesOf(MODEL), ...namesOf(LAYER), "stack", "layer"] }
       : setInLayers(tree, parts, setting, context, () => true, "");
   }
   const dead = follow(tree.root, MODEL, parts, "a model");
   if (dead !== null) return dead;
-  return { ...tree, root: applyEntry(tree.root, entryOf(parts, setting), MODEL_PLACE, { ...context, written: new Map(), solvable: head !== "train" }) };
+  return { ...tree, root: applyEntry(tree.root, entryOf(parts, setting), MODEL_SCOPE, { ...context, written: new Map(), solvable: head !== "train" }) };
 }
 
 /** Only `--set` and `vary` can write a sequence. */
@@ -55,7 +55,7 @@ function setInLayers(
   if (ends.every((end) => end !== null)) return ends[0]!;
   const reached = targets.filter((_, i) => ends[i] === null);
   const layers = tree.layers.map((layer) => reached.includes(layer)
-    ? { ...layer, settings: applyEntry(layer.settings, entryOf(parts, setting), layerPlace(layer.name), { ...context, written: new Map(), solvable: true }) }
+    ? { ...layer, settings: applyEntry(layer.settings, entryOf(parts, setting), layerScope(layer.name), { ...context, written: new Map(), solvable: true }) }
     : layer);
   return { ...tree, layers };
 }
@@ -63,9 +63,9 @@ function setInLayers(
 /** Null if the path leads to a field, or to a block that has kinds. */
 function follow(settings: Settings, kind: Kind, parts: readonly string[], where: string): DeadEnd | null {
   const [part, ...rest] = parts as [string, ...string[]];
-  const block = own(kind.blocks, part);
+  const block = ownEntry(kind.blocks, part);
   if (rest.length === 0) {
-    const settable = own(kind.fields, part) !== undefined || (block !== undefined && Object.keys(block.kinds).length > 1);
+    const settable = ownEntry(kind.fields, part) !== undefined || (block !== undefined && Object.keys(block.kinds).length > 1);
     return settable ? null : { part, where, choices: namesOf(kind) };
   }
   if (block === undefined) return { part, where, choices: namesOf(kind) };

@@ -7,7 +7,7 @@ import type { Reporter } from "../diagnostics/index.ts";
 import type { Span } from "../ir/source.ts";
 import type { Functions } from "./functions.ts";
 import type { Block, Field, Fields, FieldValue, Kind } from "./field.ts";
-import { own } from "./own.ts";
+import { ownEntry } from "./own.ts";
 
 export interface Setting {
   /** Null: wrong, and already reported. */
@@ -44,13 +44,13 @@ export interface BuildContext {
   readonly solve: number;
 }
 
-export const child = (settings: Settings, name: string): Settings => own(settings.blocks, name) ?? EMPTY;
+export const child = (settings: Settings, name: string): Settings => ownEntry(settings.blocks, name) ?? EMPTY;
 
 export const kindName = (settings: Settings, block: Block): string | null => settings.kind?.name ?? block.defaultKind;
 
 export function kindOf(settings: Settings, block: Block): Kind {
   const name = kindName(settings, block);
-  return (name === null ? undefined : own(block.kinds, name)) ?? firstNamed(block);
+  return (name === null ? undefined : ownEntry(block.kinds, name)) ?? firstNamed(block);
 }
 
 /** For a block whose default kind follows from other fields, its fields are those of any kind that has some. */
@@ -64,7 +64,7 @@ export function read<F extends Fields>(settings: Settings, kind: Kind<F>, contex
   if (settings.broken) return null;
   const out: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(kind.fields)) {
-    const setting = own(settings.fields, name);
+    const setting = ownEntry(settings.fields, name);
     if (setting !== undefined && !setting.solve && setting.value === null) return null;
     out[name] = setting === undefined ? field.default : setting.solve ? context.solve : setting.value;
   }
@@ -72,7 +72,7 @@ export function read<F extends Fields>(settings: Settings, kind: Kind<F>, contex
 }
 
 /** Where a field was written, or where its block was, or the fallback. */
-export const placeOf = (settings: Settings, name: string, fallback: Span): Span => own(settings.fields, name)?.span ?? settings.span ?? fallback;
+export const placeOf = (settings: Settings, name: string, fallback: Span): Span => ownEntry(settings.fields, name)?.span ?? settings.span ?? fallback;
 
 /** True if two spans share a character or touch. */
 export const touches = (a: Span, b: Span): boolean => a.file === b.file && a.start <= b.end && b.start <= a.end;

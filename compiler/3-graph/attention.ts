@@ -5,7 +5,7 @@ import { input, mul, sigmoid } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec, Projection } from "../ir/model-spec.ts";
 import { hasExperts, hasRouter } from "../parameters/parameters.ts";
-import { cached, turn } from "./heads.ts";
+import { cached, prepared } from "./heads.ts";
 import type { AttentionSite } from "./heads.ts";
 import { mixtureOfHeads } from "./moa.ts";
 import { relativeBias } from "./relative.ts";
@@ -16,7 +16,7 @@ import type { BuildState } from "./state.ts";
 import { readBy, readByRouter } from "./streams.ts";
 import type { BlockInputs } from "./streams.ts";
 
-interface Site extends AttentionSite {
+interface RoutedSite extends AttentionSite {
   /** Routers of the source side (k, v) and of the destination side (q, o). */
   readonly routes: Partial<Readonly<Record<"v" | "o", Routing>>>;
 }
@@ -33,16 +33,16 @@ export function attention(s: BuildState, name: string, spec: AttentionSpec, inpu
 type Ordinary = Extract<AttentionSpec, { kind: "mha" | "switchhead" }>;
 
 function ordinaryHeads(s: BuildState, name: string, spec: Ordinary, inputs: BlockInputs, site: number): ValueId {
-  const at: Site = { s, name, spec, inputs, site, routes: routeBoth(s, name, spec, inputs, site) };
-  const q = turn(at, "q", project(at, "q"));
-  const k = cached(at, "k", turn(at, "k", project(at, "k")));
+  const at: RoutedSite = { s, name, spec, inputs, site, routes: routeBoth(s, name, spec, inputs, site) };
+  const q = prepared(at, "q", project(at, "q"));
+  const k = cached(at, "k", prepared(at, "k", project(at, "k")));
   const v = cached(at, "v", project(at, "v"));
   const mask = { causal: spec.causal, window: spec.window };
   const [z] = attend(s.b, `${name}.z`, q, k, v, source(s, "position"), mask, relativeBias(s, name, spec, q)); // [B, T, H, Dh]
   return output(at, z!);
 }
 
-function routeBoth(s: BuildState, name: string, spec: Ordinary, inputs: BlockInputs, site: number): Site["routes"] {
+function routeBoth(s: BuildState, name: string, spec: Ordinary, inputs: BlockInputs, site: number): RoutedSite["routes"] {
   if (spec.kind !== "switchhead") return {};
   const routes: Partial<Record<"v" | "o", Routing>> = {};
   for (const side of ["v", "o"] as const) {
@@ -57,7 +57,7 @@ function routeBoth(s: BuildState, name: string, spec: Ordinary, inputs: BlockInp
 }
 
 /** Queries, keys or values, [B, T, H, Dh]. */
-function project({ s, name, spec, inputs, routes }: Site, p: Exclude<Projection, "o">): ValueId {
+function project({ s, name, spec, inputs, routes }: RoutedSite, p: Exclude<Projection, "o">): ValueId {
   const x = readBy(inputs, p);
   const weight = param(s, `${name}.${p}`);
   if (!hasExperts(spec, p)) return linear(s.b, `${name}.${p}`, x, weight);
@@ -69,21 +69,21 @@ function project({ s, name, spec, inputs, routes }: Site, p: Exclude<Projection,
 }
 
 /** z [B, T, H, Dh] → [B, T, D] */
-function output(at: Site, z: ValueId): ValueId {
+function output(at: RoutedSite, z: ValueId): ValueId {
   const { s, name, spec } = at;
   if (hasExperts(spec, "o")) return expertOutput(at, z);
   return linear(s.b, `${name}.o`, gatedHeads(at, z), param(s, `${name}.o`), 2);
 }
 
 /** Each head times sigmoid of its gate's logit. */
-function gatedHeads({ s, name, spec, inputs }: Site, z: ValueId): ValueId {
+function gatedHeads({ s, name, spec, inputs }: RoutedSite, z: ValueId): ValueId {
   if (spec.kind !== "mha" || spec.gate === "none") return z;
   const logits = linear(s.b, `${name}.gate.logits`, inputs.own.normed, param(s, `${name}.gate`)); // [B, T, H, 1]
   return map(s.b, `${name}.gated`, mul(input(0), sigmoid(input(1))), [z, logits]);
 }
 
 /** Σ over heads and chosen experts of (gate · z_h) · o[h, e] */
-function expertOutput({ s, name, spec, routes }: Site, z: ValueId): ValueId {
+function expertOutput({ s, name, spec, routes }: RoutedSite, z: ValueId): ValueId {
   const { selection, gates } = routes.o!;
   const [batch, positions, nHeads, topK] = shapeOf(s.b, gates) as [number, number, number, number];
   const gateColumn = view(s.b, `${name}.o.gates`, gates, [batch, positions, nHeads, topK, 1]);

@@ -19,7 +19,7 @@ export interface AttentionSite {
 }
 
 /** Queries and keys are normalized if there is a norm for them; each takes the fourth root of 1/Dh, so that their products are scaled by 1/√Dh; then they are rotated. */
-export function turn({ s, name, spec }: AttentionSite, p: "q" | "k", x: ValueId): ValueId {
+export function prepared({ s, name, spec }: AttentionSite, p: "q" | "k", x: ValueId): ValueId {
   const normed = spec.qkNorm === null ? x : normalize(s, `${name}.${p}_norm`, spec.qkNorm, x);
   const scaled = map(s.b, `${name}.${p}.scaled`, mul(input(0), constant(spec.dHead ** -0.25)), [normed]);
   return spec.rope === null ? scaled : rope(s.b, `${name}.${p}.rotated`, scaled, rotary(s, spec.rope), source(s, "position"));

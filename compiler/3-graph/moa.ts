@@ -7,7 +7,7 @@ import { typeOf } from "../graph/builder.ts";
 import { input, mul } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec } from "../ir/model-spec.ts";
-import { cached, turn } from "./heads.ts";
+import { cached, prepared } from "./heads.ts";
 import { relativeBias } from "./relative.ts";
 import { reported, route } from "./router.ts";
 import { param, source } from "./state.ts";
@@ -25,8 +25,8 @@ export function mixtureOfHeads(s: BuildState, name: string, spec: Moa, inputs: B
   s.outputs[`sel.att.${site}`] = reported(s, `${name}.router`, routing.selection, inputs.skip);
   const slots = expertMatmul(s.b, `${name}.q`, readBy(inputs, "q"), param(s, `${name}.q`), routing.selection, 1); // [B, T, K, H·Dh]
   const at = { s, name, spec, inputs, site };
-  const q = turn(at, "q", view(s.b, `${name}.q`, slots, [batch, positions, topK * nHeads, dHead]));
-  const k = cached(at, "k", turn(at, "k", linear(s.b, `${name}.k`, readBy(inputs, "k"), param(s, `${name}.k`))));
+  const q = prepared(at, "q", view(s.b, `${name}.q`, slots, [batch, positions, topK * nHeads, dHead]));
+  const k = cached(at, "k", prepared(at, "k", linear(s.b, `${name}.k`, readBy(inputs, "k"), param(s, `${name}.k`))));
   const v = cached(at, "v", linear(s.b, `${name}.v`, readBy(inputs, "v"), param(s, `${name}.v`)));
   const each = (x: ValueId): ValueId => forEachSlot(s, x, topK);
   const [z] = attend(s.b, `${name}.z`, q, each(k), each(v), source(s, "position"), { causal: spec.causal, window: spec.window }, relativeBias(s, name, spec, q));

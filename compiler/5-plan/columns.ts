@@ -10,7 +10,7 @@ import { createBindings, type Bound } from "./bindings.ts";
 import type { PlanContext } from "./context.ts";
 import { colsOf, isRowScalar, type Facts } from "./facts.ts";
 import { padsWithZero } from "./padding.ts";
-import { createRegisters, inRegister, isVec4, masked, type Place } from "./registers.ts";
+import { createRegisters, inRegister, isVec4, masked, type Cursor } from "./registers.ts";
 
 interface ColumnShape {
   readonly outer: number;
@@ -47,13 +47,13 @@ export function partialSumsLaunch({ facts, isStored }: PlanContext, reduces: rea
     (v) => (reduces.includes(v) ? "[outer, chunks, inner] partial sums" : "[outer, mid, inner]"));
   const r = createRegisters(facts, b, isStored);
   const inside: Line[] = [];
-  const place: Place = { row: "row", columns: "cols", lanes, rowLines: inside, columnLines: inside };
+  const cursor: Cursor = { row: "row", columns: "cols", lanes, rowLines: inside, columnLines: inside };
   inputs.forEach((input, i) => {
-    const raw = inRegister(r, input, place);
+    const raw = inRegister(r, input, cursor);
     const narrow = isRowScalar(facts.type(input)); // one column, perhaps stored as four
     const wide = narrow && vec4 ? { op: "spread", of: raw } as const : raw;
     const needsMask = columns !== shape.cols && (narrow || !padsWithZero(facts, isStored, input));
-    inside.push({ do: "accumulate", how: "sum", into: `total${i}`, value: needsMask ? masked(wide, 0, place, "columns") : wide });
+    inside.push({ do: "accumulate", how: "sum", into: `total${i}`, value: needsMask ? masked(wide, 0, cursor, "columns") : wide });
   });
   const sums = reduces.map((v, i) => ({ accumulator: `total${i}`, operand: b.operand(v, lanes, true) }));
   const bound = b.result();

@@ -10,7 +10,7 @@ import type { Bindings } from "./bindings.ts";
 import { colsOf, isRowScalar, type Facts } from "./facts.ts";
 
 /** Where a value is computed: a row of its own matrix (rows × last axis), and in the columns that `lanes` says. */
-export interface Place {
+export interface Cursor {
   readonly row: Row;
   /** Size that holds the columns per row, in units of `lanes`. */
   readonly columns: string;
@@ -58,55 +58,55 @@ export function inLoop<T>(r: Registers, body: (scope: Registers) => T): T {
 const register = (name: string): Term => ({ op: "register", name });
 
 /** @returns the value: of type `lanes`, or one number if the value is one per row */
-export function inRegister(r: Registers, asked: ValueId, place: Place): Term {
+export function inRegister(r: Registers, asked: ValueId, cursor: Cursor): Term {
   const value = r.facts.through(asked);
   const scalar = isRowScalar(r.facts.type(value));
-  const key = scalar ? rowKey(value, place.row) : elementKey(value, place.row);
+  const key = scalar ? rowKey(value, cursor.row) : elementKey(value, cursor.row);
   const known = r.known.get(key);
   if (known !== undefined) return register(known);
-  const term = r.isStored(value) ? load(r, value, scalar, place) : compute(r, value, scalar, place);
+  const term = r.isStored(value) ? load(r, value, scalar, cursor) : compute(r, value, scalar, cursor);
   const name = r.fresh(scalar ? "s" : "v");
-  (scalar ? place.rowLines : place.columnLines).push({ do: "let", name, value: term });
+  (scalar ? cursor.rowLines : cursor.columnLines).push({ do: "let", name, value: term });
   r.known.set(key, name);
   return register(name);
 }
 
-export const elementAt = ({ row, columns }: Place): Address => ({ kind: "element", row, columns });
+export const elementAt = ({ row, columns }: Cursor): Address => ({ kind: "element", row, columns });
 
-function load(r: Registers, value: ValueId, scalar: boolean, place: Place): Term {
+function load(r: Registers, value: ValueId, scalar: boolean, cursor: Cursor): Term {
   const type = r.facts.type(value);
-  const element = type.dtype === "u32" ? "u32" : scalar ? "f32" : place.lanes;
-  const at: Address = scalar ? { kind: "row", row: place.row, stride: colsOf(type) } : elementAt(place); // what came out of a contraction is stored padded
+  const element = type.dtype === "u32" ? "u32" : scalar ? "f32" : cursor.lanes;
+  const at: Address = scalar ? { kind: "row", row: cursor.row, stride: colsOf(type) } : elementAt(cursor); // what came out of a contraction is stored padded
   return { op: "load", operand: r.bindings.operand(r.facts.base(value), element, false), element, at };
 }
 
-function compute(r: Registers, value: ValueId, scalar: boolean, place: Place): Term {
+function compute(r: Registers, value: ValueId, scalar: boolean, cursor: Cursor): Term {
   const node = r.facts.producer(value);
   switch (node.op.kind) {
-    case "map": return { op: "map", expr: node.op.expr, inputs: operands(r, node, value, scalar, place), lanes: scalar ? "f32" : place.lanes, column: !scalar };
-    case "reduce": return sumOfSlots(r, node, scalar, place);
+    case "map": return { op: "map", expr: node.op.expr, inputs: operands(r, node, value, scalar, cursor), lanes: scalar ? "f32" : cursor.lanes, column: !scalar };
+    case "reduce": return sumOfSlots(r, node, scalar, cursor);
     default: return bug(`${node.op.kind} ${value} is needed in registers but is neither stored nor fusable`);
   }
 }
 
-function operands(r: Registers, node: Node, value: ValueId, scalar: boolean, place: Place): readonly Term[] {
+function operands(r: Registers, node: Node, value: ValueId, scalar: boolean, cursor: Cursor): readonly Term[] {
   const lead = r.facts.type(value).shape.slice(0, -1);
   return node.inputs.map((input) => {
     const type = r.facts.type(input);
-    const row = operandRow(r, rowAccess(lead, type.shape.slice(0, -1)), place);
-    const term = inRegister(r, input, { ...place, row });
-    return isRowScalar(type) && !scalar && place.lanes === "vec4f" ? { op: "spread", of: term } : term;
+    const row = operandRow(r, rowAccess(lead, type.shape.slice(0, -1)), cursor);
+    const term = inRegister(r, input, { ...cursor, row });
+    return isRowScalar(type) && !scalar && cursor.lanes === "vec4f" ? { op: "spread", of: term } : term;
   });
 }
 
-function operandRow(r: Registers, access: RowAccess, place: Place): Row {
-  if (access.kind === "same") return place.row;
+function operandRow(r: Registers, access: RowAccess, cursor: Cursor): Row {
+  if (access.kind === "same") return cursor.row;
   if (access.kind === "zero") return null;
-  const key = `row ${place.row} ${JSON.stringify(access)}`;
+  const key = `row ${cursor.row} ${JSON.stringify(access)}`;
   const known = r.known.get(key);
   if (known !== undefined) return known;
   const name = r.fresh("r");
-  place.rowLines.push({ do: "row", name, of: place.row, step: { kind: access.kind, sizes: numbersOf(access).map(r.bindings.size) } });
+  cursor.rowLines.push({ do: "row", name, of: cursor.row, step: { kind: access.kind, sizes: numbersOf(access).map(r.bindings.size) } });
   r.known.set(key, name);
   return name;
 }
@@ -121,18 +121,18 @@ function numbersOf(access: Exclude<RowAccess, { kind: "same" | "zero" }>): reado
 }
 
 /** Sum over the axis before the last. */
-function sumOfSlots(r: Registers, node: Node, scalar: boolean, place: Place): Term {
+function sumOfSlots(r: Registers, node: Node, scalar: boolean, cursor: Cursor): Term {
   const input = node.inputs[0]!;
   const slots = r.bindings.size(r.facts.type(input).shape.at(-2)!);
   const [sum, slot, row] = [r.fresh("sum"), r.fresh("j"), r.fresh("r")];
   const lines: Line[] = [];
-  const term = inRegister(nested(r), input, { ...place, row, rowLines: lines, columnLines: lines });
-  (scalar ? place.rowLines : place.columnLines).push({ do: "sumSlots", sum, slot, row, of: place.row, slots, lanes: scalar ? "f32" : place.lanes, lines, term });
+  const term = inRegister(nested(r), input, { ...cursor, row, rowLines: lines, columnLines: lines });
+  (scalar ? cursor.rowLines : cursor.columnLines).push({ do: "sumSlots", sum, slot, row, of: cursor.row, slots, lanes: scalar ? "f32" : cursor.lanes, lines, term });
   return register(sum);
 }
 
 /** `term` where the column is inside the shape, `outside` in the padding. @param columns size that holds the unpadded column count */
-export const masked = (term: Term, outside: number, { lanes }: Place, columns: string): Term => ({ op: "masked", of: term, outside, lanes, columns });
+export const masked = (term: Term, outside: number, { lanes }: Cursor, columns: string): Term => ({ op: "masked", of: term, outside, lanes, columns });
 
 /** Whether columns of this value can move as vec4s. */
 export const isVec4 = (facts: Facts, value: ValueId): boolean => colsOf(facts.type(value)) % 4 === 0;

@@ -6,7 +6,7 @@ import { createBindings, type Bound } from "./bindings.ts";
 import type { PlanContext } from "./context.ts";
 import { colsOf, isRowScalar, type Facts } from "./facts.ts";
 import { padsWithZero } from "./padding.ts";
-import { createRegisters, elementAt, holdRow, inLoop, inRegister, isVec4, masked, type Place, type Registers } from "./registers.ts";
+import { createRegisters, elementAt, holdRow, inLoop, inRegister, isVec4, masked, type Cursor, type Registers } from "./registers.ts";
 import { valuesOf, type RowsStep } from "./step.ts";
 
 export interface RowsLaunch {
@@ -49,25 +49,25 @@ function matrixOf(facts: Facts, step: RowsStep): Matrix {
   return { lanes: isVec4(facts, wide) ? "vec4f" : "f32", columns, padded: columns !== step.cols };
 }
 
-const placeIn = ({ lanes }: Matrix, rowLines: Line[], columnLines: Line[]): Place => ({ row: "row", columns: "cols", lanes, rowLines, columnLines });
+const cursorIn = ({ lanes }: Matrix, rowLines: Line[], columnLines: Line[]): Cursor => ({ row: "row", columns: "cols", lanes, rowLines, columnLines });
 
 function elementwise(r: Registers, writes: readonly ValueId[], matrix: Matrix): readonly Line[] {
   const lines: Line[] = [];
-  const place = placeIn(matrix, lines, lines);
-  for (const value of writes) lines.push(storeElement(r, value, place, matrix));
+  const cursor = cursorIn(matrix, lines, lines);
+  for (const value of writes) lines.push(storeElement(r, value, cursor, matrix));
   return lines;
 }
 
-function storeElement(r: Registers, value: ValueId, place: Place, matrix: Matrix): Line {
-  const raw = inRegister(r, value, place);
+function storeElement(r: Registers, value: ValueId, cursor: Cursor, matrix: Matrix): Line {
+  const raw = inRegister(r, value, cursor);
   const scalar = isRowScalar(r.facts.type(value));
-  const term = !scalar && matrix.padded && !padsWithZero(r.facts, r.isStored, value) ? masked(raw, 0, place, "columns") : raw;
-  const operand = r.bindings.operand(value, scalar ? "f32" : place.lanes, true);
-  return { do: "store", operand, at: scalar ? { kind: "row", row: place.row, stride: 1 } : elementAt(place), value: term, add: false, alone: false };
+  const term = !scalar && matrix.padded && !padsWithZero(r.facts, r.isStored, value) ? masked(raw, 0, cursor, "columns") : raw;
+  const operand = r.bindings.operand(value, scalar ? "f32" : cursor.lanes, true);
+  return { do: "store", operand, at: scalar ? { kind: "row", row: cursor.row, stride: 1 } : elementAt(cursor), value: term, add: false, alone: false };
 }
 
-function storeOfRow(r: Registers, value: ValueId, place: Place): Line {
-  const term = inRegister(r, value, place);
+function storeOfRow(r: Registers, value: ValueId, cursor: Cursor): Line {
+  const term = inRegister(r, value, cursor);
   const alone = colsOf(r.facts.type(value)) !== 1;
   const operand = r.bindings.operand(value, alone ? "vec4f" : "f32", true);
   return { do: "store", operand, at: { kind: "row", row: "row", stride: 1 }, value: term, add: false, alone };
@@ -84,7 +84,7 @@ function byRow(r: Registers, step: RowsStep, writes: readonly ValueId[], matrix:
     stores.forEach((v) => own.delete(v)); // later loops read them back
   }
   const after: Line[] = [];
-  const stores = writes.filter((v) => !isWide(r.facts, step, v)).map((v) => storeOfRow(r, v, placeIn(matrix, after, after)));
+  const stores = writes.filter((v) => !isWide(r.facts, step, v)).map((v) => storeOfRow(r, v, cursorIn(matrix, after, after)));
   return { loops, after, stores };
 }
 
@@ -120,10 +120,10 @@ const LOWEST = -3e38;
 
 function loop(r: Registers, reduces: readonly ValueId[], stores: readonly ValueId[], matrix: Matrix): RowLoop {
   const [before, inside]: [Line[], Line[]] = [[], []];
-  const place = placeIn(matrix, before, inside);
+  const cursor = cursorIn(matrix, before, inside);
   const sums = inLoop(r, (scope) => {
-    const made = reduces.map((value) => ({ value, ...accumulate(scope, value, place, matrix) }));
-    inside.push(...stores.map((value) => storeElement(scope, value, place, matrix)));
+    const made = reduces.map((value) => ({ value, ...accumulate(scope, value, cursor, matrix) }));
+    inside.push(...stores.map((value) => storeElement(scope, value, cursor, matrix)));
     return made;
   });
   const reductions = sums.map(({ value, how, accumulator }) => {
@@ -134,15 +134,15 @@ function loop(r: Registers, reduces: readonly ValueId[], stores: readonly ValueI
   return { before, reductions, inside };
 }
 
-function accumulate(scope: Registers, value: ValueId, place: Place, matrix: Matrix): { readonly how: Reduction; readonly accumulator: string } {
+function accumulate(scope: Registers, value: ValueId, cursor: Cursor, matrix: Matrix): { readonly how: Reduction; readonly accumulator: string } {
   const { facts } = scope;
   const { op, inputs: [input] } = facts.producer(value);
   const how = op.kind === "reduce" ? op.how : "sum";
   const accumulator = scope.fresh(how === "sum" ? "sum" : "top");
   const narrow = isRowScalar(facts.type(input!)); // a row of one column, perhaps stored as four
-  const raw = inRegister(scope, input!, place);
+  const raw = inRegister(scope, input!, cursor);
   const wide = narrow && matrix.lanes === "vec4f" ? { op: "spread", of: raw } as const : raw;
   const needsMask = matrix.padded && (how === "max" || narrow || !padsWithZero(facts, scope.isStored, input!));
-  place.columnLines.push({ do: "accumulate", how, into: accumulator, value: needsMask ? masked(wide, how === "max" ? LOWEST : 0, place, "columns") : wide });
+  cursor.columnLines.push({ do: "accumulate", how, into: accumulator, value: needsMask ? masked(wide, how === "max" ? LOWEST : 0, cursor, "columns") : wide });
   return { how, accumulator };
 }

@@ -1,5 +1,5 @@
 /** Every message a user can see, by code. One file per subject; a code says where its bad spec or test is found. */
-import type { Entry } from "./entry.ts";
+import type { Message } from "./entry.ts";
 import { COUNT_MESSAGES } from "./catalogue/counts.ts";
 import { FUNCTION_MESSAGES } from "./catalogue/functions.ts";
 import { LINT_MESSAGES } from "./catalogue/lints.ts";
@@ -13,4 +13,4 @@ export const SPEC_MESSAGES = { ...SYNTAX_MESSAGES, ...NAME_MESSAGES, ...VALUE_ME
 export const CATALOGUE = { ...SPEC_MESSAGES };
 
 export type Code = keyof typeof CATALOGUE;
-export type Facts<C extends Code> = (typeof CATALOGUE)[C] extends Entry<infer P> ? P : never;
+export type Facts<C extends Code> = (typeof CATALOGUE)[C] extends Message<infer P> ? P : never;

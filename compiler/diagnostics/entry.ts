@@ -1,7 +1,7 @@
 /** The shape of one catalogue entry. A message is a pure function of typed facts; the place is added by the reporter. */
 export type Severity = "error" | "warning" | "note";
 
-export interface Entry<P> {
+export interface Message<P> {
   readonly severity: Severity;
   /** One sentence: what is wrong, in the author's words and numbers. */
   readonly message: (facts: P) => string;
@@ -11,7 +11,7 @@ export interface Entry<P> {
 
 const make =
   (severity: Severity) =>
-  <P>(texts: { readonly message: (facts: P) => string; readonly hint?: (facts: P) => string }): Entry<P> => ({
+  <P>(texts: { readonly message: (facts: P) => string; readonly hint?: (facts: P) => string }): Message<P> => ({
     severity,
     message: texts.message,
     hint: texts.hint ?? (() => ""),

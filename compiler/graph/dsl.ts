@@ -25,8 +25,10 @@ export function view(b: GraphBuilder, name: string, x: ValueId, shape: readonly 
 
 export type Layout = "nn" | "nt" | "tn";
 
-export const matmul = (b: GraphBuilder, name: string, layout: Layout, a: ValueId, aSplit: number, bb: ValueId, bSplit: number): ValueId =>
-  emitOne(b, name, { kind: "matmul", layout, aSplit, bSplit }, [a, bb]);
+/** a · b, each a matrix whose rows are its first `split` axes. */
+export const matmul = (
+  builder: GraphBuilder, name: string, layout: Layout, a: ValueId, aSplit: number, b: ValueId, bSplit: number,
+): ValueId => emitOne(builder, name, { kind: "matmul", layout, aSplit, bSplit }, [a, b]);
 
 /** x times the transpose of weight [out axes..., in axes...]: `nIn` axes of x and weight are contracted. */
 export function linear(b: GraphBuilder, name: string, x: ValueId, weight: ValueId, nIn = 1): ValueId {

@@ -60,12 +60,12 @@ const appendAxis = (rows: TensorType, matrix: TensorType, axis: number): TensorT
 });
 
 function matmulType(op: OpOf<"matmul">, a: TensorType, b: TensorType): TensorType {
-  const left = op.layout === "tn" ? [op.aSplit, a.shape.length] : [0, op.aSplit];
-  const right = op.layout === "nt" ? [0, op.bSplit] : [op.bSplit, b.shape.length];
+  const rows = op.layout === "tn" ? [op.aSplit, a.shape.length] : [0, op.aSplit];
+  const columns = op.layout === "nt" ? [0, op.bSplit] : [op.bSplit, b.shape.length];
   return {
     dtype: "f32",
-    shape: [...a.shape.slice(...left), ...b.shape.slice(...right)],
-    physical: [...a.physical.slice(...left), ...b.physical.slice(...right)],
+    shape: [...a.shape.slice(...rows), ...b.shape.slice(...columns)],
+    physical: [...a.physical.slice(...rows), ...b.physical.slice(...columns)],
   };
 }
 
@@ -130,10 +130,11 @@ function checkView(x: TensorType, out: TensorType): string | null {
 function checkMatmul(op: OpOf<"matmul">, a: TensorType, b: TensorType): string | null {
   const inner = (t: TensorType, split: number, rows: boolean): string =>
     `${t.shape.slice(...(rows ? [0, split] : [split]))}/${t.physical.slice(...(rows ? [0, split] : [split]))}`;
-  const left = inner(a, op.aSplit, op.layout === "tn");
-  const right = inner(b, op.bSplit, op.layout !== "nt");
+  const innerA = inner(a, op.aSplit, op.layout === "tn");
+  const innerB = inner(b, op.bSplit, op.layout !== "nt");
   const columns = op.layout === "nt" ? b.physical.slice(0, op.bSplit) : b.physical.slice(op.bSplit);
-  return expect(left === right, `contracts ${left} with ${right}`) ?? expect(elements(columns) % 4 === 0, "stores columns that are no whole number of vec4s");
+  return expect(innerA === innerB, `contracts ${innerA} with ${innerB}`)
+    ?? expect(elements(columns) % 4 === 0, "stores columns that are no whole number of vec4s");
 }
 
 const rowsOf = (t: TensorType): number => elements(t.shape.slice(0, -1));

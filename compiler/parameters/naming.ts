@@ -14,7 +14,7 @@ import { hasExperts, keyHeads } from "./parameters.ts";
 import type { ParameterSpec, Role } from "./parameters.ts";
 
 export type NamingScheme = "clean" | "training";
-type Place = Param["official"];
+type OfficialPlace = Param["official"];
 
 /** The clean code's names for what its class can express, the training code's for everything else. */
 export function namingScheme(model: ModelSpec): NamingScheme {
@@ -37,7 +37,7 @@ function isCleanLayer(layer: LayerSpec): boolean {
 const isCleanRouter = ({ hasBias, hidden, loadBiasRate }: RouterSpec): boolean => !hasBias && hidden === null && loadBiasRate === null;
 
 /** The official place of a parameter. */
-export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: ParameterSpec): Place {
+export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: ParameterSpec): OfficialPlace {
   const layer = p.layer === null ? null : model.layers[p.layer]!;
   const merged = layer === null ? null : mergedPlace(layer, scheme, p, model.dModel);
   if (merged !== null) return merged;
@@ -61,7 +61,7 @@ function officialShape(layer: LayerSpec | null, p: ParameterSpec): readonly numb
 }
 
 /** Keys and values of the training code's dense attention share a tensor: keys first. */
-function mergedPlace(layer: LayerSpec, scheme: NamingScheme, p: ParameterSpec, dModel: number): Place | null {
+function mergedPlace(layer: LayerSpec, scheme: NamingScheme, p: ParameterSpec, dModel: number): OfficialPlace | null {
   const isMerged = scheme === "training" && layer.attention.kind === "mha" && (p.role === "attention.k" || p.role === "attention.v");
   if (!isMerged) return null;
   const rows = keyHeads(layer.attention) * layer.attention.dHead;
