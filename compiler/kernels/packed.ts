@@ -13,6 +13,8 @@ import { times, wgsl } from "./text.ts";
 /** Words of k of a panel, and of one where `a` is packed too: both fit 16 KiB together with the sums. */
 const PANEL = 128;
 const OUTER_PANEL = 32;
+/** Rows of a tile, in vec4s. */
+const QUADS = PACKED_ROWS / 4;
 
 /** An epilogue's call. */
 export const FINISH = "finish(row, column, value);";
@@ -23,7 +25,7 @@ const panelOf = (words: number): string => `var<workgroup> panel: array<vec4f, $
 export const PANEL_SCRATCH = panelOf(PANEL);
 export const ROWS_SCRATCH = [PANEL_SCRATCH, sums].join("\n");
 export const OUTER_SCRATCH = [
-  panelOf(OUTER_PANEL), `var<workgroup> left: array<vec4f, ${(PACKED_ROWS / 4) * OUTER_PANEL}>; // [quads of rows, k] of a`, sums,
+  panelOf(OUTER_PANEL), `var<workgroup> left: array<vec4f, ${QUADS * OUTER_PANEL}>; // [k, quads of rows] of a`, sums,
 ].join("\n");
 
 const eachColumn = (line: (v: number) => string): string => times(PACKED_COLUMNS, line, " ");
@@ -50,6 +52,9 @@ const inRegisters = (sums: string, at: string, body: string): string => wgsl`
   ${body}
   ${eachSum((i, v) => `${sums}[sum_at + ${PACKED_COLUMNS * i + v}u] = c${i}_${v};`)}
 `;
+
+/** Columns of the panel's q-th row from `at` on. */
+const inPanel = (q: number) => (v: number): string => `panel[at + ${q * PACKED_COLUMNS + v}u]`;
 
 /** c [4, 16] += x [4] ⊗ w [16], the columns of which are WGSL by number. */
 export const addProducts = (w: (v: number) => string, x: (i: number) => string): string => wgsl`
@@ -102,7 +107,7 @@ const addPanel = (sums: string, [start, end]: readonly [string, string], a: stri
       for (var k = 0u; k < kc; k++) {
         ${times(4, (i) => `let a${i} = ${a}[a_row${i} + k];`)}
         let at = ${4 * PACKED_COLUMNS}u * k;
-        ${times(4, (q) => addProducts((v) => `panel[at + ${q * PACKED_COLUMNS + v}u]`, (i) => component(`a${i}`, q)))}
+        ${times(4, (q) => addProducts(inPanel(q), (i) => component(`a${i}`, q)))}
       }
     `)}
   }
@@ -162,29 +167,47 @@ export interface PackedPairs {
   readonly finish: string;
 }
 
+/** The k-th row of a [k, rows] and its part of b, packed. */
+const packPair = ({ prepare, a, b }: PackedPairs): string => wgsl`
+  let k_at = k0 + k;
+  ${prepare}
+  let b_at = (${b}) * sizes.n4;
+  ${eachColumn((v) => `panel[${PACKED_COLUMNS}u * k + ${v}u] = b[b_at + column${v}];`)}
+  let a_at = (${a}) * m4 + quad0;
+  let left_at = ${QUADS}u * k;
+  for (var quad = 0u; quad + 4u <= quads; quad += 4u) {
+    ${times(4, (i) => `left[left_at + quad + ${i}u] = a[a_at + quad + ${i}u];`)}
+  }
+  for (var quad = quads / 4u * 4u; quad < quads; quad++) { left[left_at + quad] = a[a_at + quad]; }
+`;
+
+/** Zeros for the k-th, which is not there but for the sake of the loop. */
+const ZERO_PAIR = wgsl`
+  ${eachColumn((v) => `panel[${PACKED_COLUMNS}u * k + ${v}u] = vec4f();`)}
+  for (var quad = 0u; quad < quads; quad++) { left[${QUADS}u * k + quad] = vec4f(); }
+`;
+
 /** c [rows, 16] = a [k, rows]ᵀ · b [k, 16], finished. */
 export const packedOuter = (pairs: PackedPairs): string => wgsl`
   ${COLUMNS}
   let m4 = (sizes.m + 3u) / 4u;
-  let quad0 = tile.y * ${PACKED_ROWS / 4}u;
-  let quads = min(${PACKED_ROWS / 4}u, m4 - quad0);
+  let quad0 = tile.y * ${QUADS}u;
+  let quads = min(${QUADS}u, m4 - quad0);
   let count = ${pairs.count};
   for (var k0 = 0u; k0 < count; k0 += ${OUTER_PANEL}u) {
     let kc = min(${OUTER_PANEL}u, count - k0);
     for (var k = 0u; k < kc; k++) {
-      let k_at = k0 + k;
-      ${pairs.prepare}
-      let b_at = (${pairs.b}) * sizes.n4;
-      ${eachColumn((v) => `panel[${PACKED_COLUMNS}u * k + ${v}u] = b[b_at + column${v}];`)}
-      let a_at = (${pairs.a}) * m4 + quad0;
-      for (var quad = 0u; quad < quads; quad++) { left[${OUTER_PANEL}u * quad + k] = a[a_at + quad]; }
+      ${packPair(pairs)}
+    }
+    for (var k = kc; k < (kc + 3u) / 4u * 4u; k++) {
+      ${ZERO_PAIR}
     }
     for (var quad = 0u; quad < quads; quad++) {
       ${inRegisters("sums", `${4 * PACKED_COLUMNS}u * quad`, wgsl`
-        for (var k = 0u; k < kc; k++) {
-          let x_at = ${OUTER_PANEL}u * quad + k;
+        for (var k = 0u; k < kc; k += 4u) {
+          let left_at = ${QUADS}u * k + quad;
           let at = ${PACKED_COLUMNS}u * k;
-          ${addProducts((v) => `panel[at + ${v}u]`, (i) => component("left[x_at]", i))}
+          ${times(4, (q) => addProducts(inPanel(q), (i) => component(`left[left_at + ${q * QUADS}u]`, i)))}
         }
       `)}
     }
