@@ -84,6 +84,8 @@ function notEmpty(text: string): string {
   throw new InvalidArgumentError("--out is empty.");
 }
 
+/** A parser for commander: words with commas between. */
+export const list = (text: string): readonly string[] => text.split(",").map((part) => part.trim());
 /** A parser for commander: whole numbers from `min` on, with commas between. */
 export const wholes = (min: number) => (text: string): readonly number[] => text.split(",").map((part) => whole(min)(part.trim()));
 

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { withPasses } from "../../compiler/stack/depth.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { AdapterHandle } from "../../runtime/adapter/index.ts";
@@ -6,16 +6,25 @@ import { windowBatches } from "../../runtime/data/index.ts";
 import { messageOf, UserError } from "../../runtime/errors.ts";
 import { evaluate, nonFinite, type Evaluation } from "../../runtime/evaluate/index.ts";
 import { protocolOf, protocolWords, type Protocol } from "../../runtime/evaluate/protocol.ts";
+import { writeAtomic } from "../../runtime/files/write-atomic.ts";
+import type { TaskProtocol } from "../../runtime/tasks/items.ts";
+import { TASKS } from "../../runtime/tasks/tasks.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
+import { loadTasks, runTask, taskWords, type LoadedTask, type TaskOutcome } from "../eval-tasks.ts";
 import { readEvalText, type EvalText } from "../eval-text.ts";
 import { endingAtOnce, interruptible } from "../interrupt.ts";
-import { addAdapterOption, addDataOption, addSetOption, whole, wholes, type AdapterOption, type SetOption } from "../options.ts";
+import {
+  addAdapterOption, addDataOption, addSetOption, list, outFile, refuseOptions, whole, wholes, type AdapterOption, type SetOption,
+} from "../options.ts";
 import { loadModel, withAdapter } from "../../api/session.ts";
 import { grouped, printJson, say } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 
 interface Options extends SetOption, AdapterOption {
-  readonly data: readonly string[];
+  readonly data?: readonly string[];
+  readonly tasks?: readonly string[];
+  readonly protocol: TaskProtocol;
+  readonly items?: string;
   readonly stride?: number;
   readonly maxTokens?: number;
   readonly passes?: readonly number[];
@@ -25,7 +34,10 @@ interface Options extends SetOption, AdapterOption {
 const IMPOSSIBLE = "a depth that the model cannot have is named, makes the exit status 1, and does not keep the others from being measured";
 
 export function define(command: Command): void {
-  addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), true)))
+  addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), false)))
+    .option("--tasks <list>", `instead of a text: ${Object.keys(TASKS).join(",")}, or JSONL files of one's own`, list)
+    .addOption(new Option("--protocol <name>", "how benchmarks are scored").choices(["moeut", "harness"]).default("moeut"))
+    .option("--items <file>", "write what came out for every item of the benchmarks, as JSONL", outFile)
     .option("--stride <n>", "windows n tokens apart: each token once, with at least seq_len - n before it (default: disjoint blocks)", whole(1))
     .option("--max-tokens <n>", "predict about so many tokens at most, spread evenly over the data", whole(1))
     .option("--passes <list>", `apply the repeated group of the stack so many times, for instance 1,4,8,16; ${IMPOSSIBLE}`, wholes(1))
@@ -49,10 +61,54 @@ interface Measuring {
   readonly trained: TrainedRun;
   readonly text: EvalText;
   readonly protocol: Protocol;
-  readonly options: Options;
+  readonly options: TextEvaluation;
 }
 
-async function run(folder: string, options: Options): Promise<void> {
+async function run(folder: string, options: Options, command: Command): Promise<void> {
+  if (options.tasks !== undefined) return runTasks(folder, options.tasks, options, command);
+  refuseOptions(command, ["protocol", "items"], "a text, which is measured by its loss");
+  const { data } = options;
+  if (data === undefined) throw new UserError("give the text to measure with --data, or benchmarks with --tasks");
+  return runText(folder, { ...options, data });
+}
+
+/** Benchmarks, at the depth of training or at several. */
+async function runTasks(folder: string, tasks: readonly string[], options: Options, command: Command): Promise<void> {
+  refuseOptions(command, ["stride", "max-tokens"], "--tasks");
+  const trained = readTrainedRun(folder, options.set);
+  const loaded = loadTasks(tasks, options.data?.[0] ?? ".", options.protocol);
+  const depths = depthsOf(trained.model, options.passes);
+  const impossible = depths.flatMap((depth) => ("problem" in depth ? [depth.problem] : []));
+  if (impossible.length > 0) throw new UserError(impossible.join("\n"));
+  const outcomes = await withAdapter(options, (handle) => runTasksOn(handle, trained, loaded, depths, options));
+  if (options.items !== undefined) {
+    writeAtomic(options.items, outcomes.flatMap(({ records }) => records.map((record) => `${JSON.stringify(record)}\n`)).join(""));
+  }
+  const about = { run: folder, step: trained.step, protocol: options.protocol };
+  if (options.json === true) printJson(outcomes.map(({ records: _, ...outcome }) => ({ ...about, ...outcome })));
+}
+
+type TaskAtDepth = TaskOutcome & { readonly passes: number | null };
+
+async function runTasksOn(
+  handle: AdapterHandle, trained: TrainedRun, tasks: readonly LoadedTask[], depths: readonly Depth[], { protocol, json }: Options,
+): Promise<readonly TaskAtDepth[]> {
+  const outcomes: TaskAtDepth[] = [];
+  for (const depth of depths) {
+    if ("problem" in depth) continue;
+    if (depth.passes !== null && json !== true) process.stdout.write(`passes         ${depth.passes}\n`);
+    for (const task of tasks) {
+      const outcome = await runTask(handle, depth.model, trained, task, protocol);
+      if (json !== true) process.stdout.write(taskWords(outcome, protocol));
+      outcomes.push({ passes: depth.passes, ...outcome });
+    }
+  }
+  return outcomes;
+}
+
+type TextEvaluation = Options & { readonly data: readonly string[] };
+
+async function runText(folder: string, options: TextEvaluation): Promise<void> {
   const trained = readTrainedRun(folder, options.set);
   const depths = depthsOf(trained.model, options.passes);
   const impossible = depths.flatMap((depth) => ("problem" in depth ? [depth.problem] : []));

@@ -1,7 +1,6 @@
 /** Steps → launches: one rule per operation. */
-import type { Node, Op, ValueId } from "../ir/graph.ts";
+import type { Node, ValueId } from "../ir/graph.ts";
 import { bug, elements, unreachable } from "../ir/tensor-type.ts";
-import { isPacked } from "../kernels/tiles.ts";
 import { attentionGradLaunches, attentionLaunch } from "./attention.ts";
 import { columnShapeOf, partialSumsLaunch } from "./columns.ts";
 import type { PlanContext } from "./context.ts";
@@ -59,7 +58,7 @@ function lowerAnchor(c: PlanContext, node: Node, stores: readonly ValueId[]): re
   const [out] = outputs as [ValueId];
   const [x, y] = [c.facts.type(first), c.facts.type(out)];
   /** A launch with one job per invocation that binds all inputs and outputs. */
-  const moves = (kind: "random" | "cache" | "gatherLast" | "scatterLast", sizes: readonly number[], jobs: number): readonly Unlabelled[] => {
+  const moves = (kind: "random" | "rope" | "cache" | "gatherLast" | "scatterLast", sizes: readonly number[], jobs: number): readonly Unlabelled[] => {
     const work = kind === "random" ? { kind, distribution: op.kind === "random" ? op.distribution : bug("no distribution") } as const : { kind };
     return [{ work, refs: [...inputs, out].map(c.ref), sizes, grid: flat(jobs) }];
   };
@@ -74,7 +73,7 @@ function lowerAnchor(c: PlanContext, node: Node, stores: readonly ValueId[]): re
       const blocks = Math.ceil(columns / 4);
       return moves("random", [rowsOf(y), elements(y.shape.slice(2, -1)), y.shape[1]!, columns, colsOf(y), blocks, op.stream], rowsOf(y) * blocks);
     }
-    case "rope": return [ropeLaunch(c, node, op)];
+    case "rope": return moves("rope", [rowsOf(x), x.shape[2]!, x.shape[1]!, colsOf(x), op.nRotate / 2, op.inverse ? 0 : 1], sizeOf(x));
     case "cache": return moves("cache", [sizeOf(x) / 4, sizeOf(x) / x.shape[1]! / 4, y.shape[1]!], sizeOf(x) / 4);
     case "gatherLast": return moves("gatherLast", [rowsOf(x), colsOf(x), c.facts.type(second).shape.at(-1)!], sizeOf(y));
     case "scatterLast": return moves("scatterLast", [rowsOf(y), colsOf(y), c.facts.type(second).shape.at(-1)!], sizeOf(y));
@@ -96,15 +95,4 @@ function lowerAnchor(c: PlanContext, node: Node, stores: readonly ValueId[]): re
     case "input": case "param": case "ropeTable": case "sinusoid": case "map": case "reduce": case "view": return bug(`${op.kind} has no launch of its own`);
     default: return unreachable(op);
   }
-}
-
-/** One invocation turns one channel, or of a team of one four neighbours where halves begin at a multiple of four. */
-function ropeLaunch(c: PlanContext, { inputs, outputs }: Node, { nRotate, inverse }: Extract<Op, { kind: "rope" }>): Unlabelled {
-  const x = c.facts.type(inputs[0]!);
-  const [, positions, heads] = x.shape as [number, number, number];
-  const width = isPacked(c.profile) && nRotate % 8 === 0 ? 4 : 1;
-  return {
-    work: { kind: "rope", lanes: width === 4 ? "vec4f" : "f32" }, refs: [...inputs, ...outputs].map(c.ref),
-    sizes: [rowsOf(x), heads, positions, colsOf(x) / width, nRotate / 2 / width, inverse ? 0 : 1], grid: flat(sizeOf(x) / width),
-  };
 }

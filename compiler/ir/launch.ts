@@ -106,8 +106,7 @@ export type Work =
   | { readonly kind: "attentionGradKeys"; readonly perLane: number; readonly relative: boolean; readonly outputs: "kv" | "k" | "v" }
   | { readonly kind: "attentionGradBias" }
   | { readonly kind: "random"; readonly distribution: Distribution }
-  | { readonly kind: "rope"; readonly lanes: Lanes }
-  | { readonly kind: "cache" | "topK" | "gatherLast" | "scatterLast" | "scatterRows" | "addTo" | "addLosses" }
+  | { readonly kind: "rope" | "cache" | "topK" | "gatherLast" | "scatterLast" | "scatterRows" | "addTo" | "addLosses" }
   | { readonly kind: "routeCount" | "routePrefix" | "routeOffsets" | "routePlace" }
   | { readonly kind: "gradPartials" | "gradTotals" | "gradNorm" | "adamw" }
   | { readonly kind: "signStep"; readonly rate: number };

@@ -144,51 +144,16 @@ export interface PackedRows {
   readonly start: (row: string) => string;
 }
 
-/** c0 [1, 16] += x [four words of k] · b [k, n] or b [n, k], from b itself. */
-const FOUR_WORDS: Readonly<Record<"nn" | "nt", (bBase: string) => string>> = {
-  nn: (bBase) => times(4, (q) => wgsl`
-    {
-      let s = vec4f(x.${"xyzw"[q]!});
-      let b_at = ${bBase} + (4u * k + ${q}u) * sizes.n4;
-      ${eachColumn((v) => `c${v} = fma(s, b[b_at + column${v}], c${v});`)}
-    }
-  `),
-  nt: (bBase) => times(PACKED_COLUMNS, (v) => wgsl`
-    {
-      let b_at = ${bBase} + column${v} * 4u * sizes.k4 + k;
-      ${times(4, (q) => `let b${q} = b[b_at + ${q}u * sizes.k4];`, " ")}
-      ${times(4, (q) => `c${v} = fma(vec4f(x.${"xyzw"[q]!}), vec4f(${times(4, (j) => component(`b${j}`, q), ", ")}), c${v});`)}
-    }
-  `),
-};
-
-/** Sums of one or two rows, as in decoding, without a panel, which would cost more than they do. */
-const fewRows = (layout: "nn" | "nt", bBase: string, { row, start }: PackedRows): string => wgsl`
-  for (var r = 0u; r < n_rows; r++) {
-    let a_row = ${start(row("r"))};
-    ${eachColumn((v) => `var c${v} = vec4f();`)}
-    for (var k = 0u; k < sizes.k4; k++) {
-      let x = a[a_row + k];
-      ${FOUR_WORDS[layout](bBase)}
-    }
-    ${eachColumn((v) => `sums[${PACKED_COLUMNS}u * r + ${v}u] = c${v};`)}
-  }
-`;
-
 /** c [rows, 16] = a [rows, k] · b, finished. */
-export const packedRows = (layout: "nn" | "nt", bBase: string, rows: PackedRows): string => wgsl`
+export const packedRows = (layout: "nn" | "nt", bBase: string, { count, row, start }: PackedRows): string => wgsl`
   ${COLUMNS}
-  let n_rows = ${rows.count};
-  if (n_rows < 3u) {
-    ${fewRows(layout, bBase, rows)}
-  } else {
-    ${eachPanel("sizes.k4", wgsl`
-      ${layout === "nn" ? packColumns(bBase)
-        : packRows("b", (q) => `${bBase} + ((first_column + min(v, n_columns - 1u)) * 4u + ${q}u) * sizes.k4`)}
-      ${addPanel("sums", ["0u", "n_rows"], "a", (i) => rows.start(rows.row(`min(r + ${i}u, n_rows - 1u)`)))}
-    `)}
-  }
-  ${finishRows("n_rows", `let row = ${rows.row("r")};`, FINISH)}
+  let n_rows = ${count};
+  ${eachPanel("sizes.k4", wgsl`
+    ${layout === "nn" ? packColumns(bBase)
+      : packRows("b", (q) => `${bBase} + ((first_column + min(v, n_columns - 1u)) * 4u + ${q}u) * sizes.k4`)}
+    ${addPanel("sums", ["0u", "n_rows"], "a", (i) => start(row(`min(r + ${i}u, n_rows - 1u)`)))}
+  `)}
+  ${finishRows("n_rows", `let row = ${row("r")};`, FINISH)}
 `;
 
 /** One row of a and one of b for each of `count` k, as WGSL. */

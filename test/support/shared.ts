@@ -14,3 +14,11 @@ export function goldenFolder(prefix: string): string | null {
   if (name === undefined) console.warn(`skipped: no golden case ${prefix} in ${golden} (set MOEUT_SHARED to the folder that holds golden/)`);
   return name === undefined ? null : join(golden, name);
 }
+
+/** The folder of published data sets, or null, with the reason on the console. */
+export function dataFolder(): string | null {
+  const folder = sharedPath("data");
+  if (existsSync(folder)) return folder;
+  console.warn(`skipped: no published data in ${folder} (set MOEUT_SHARED to the folder that holds data/)`);
+  return null;
+}
