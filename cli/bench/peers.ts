@@ -26,6 +26,7 @@ export const PEERS: readonly Peer[] = [
   { name: "pytorch", goals: { W1: 0.7, W2: 1, W4: 2, W5: 1 / 1.5 }, command: () => [python(), join(FOLDER, "pytorch", "peer.py")] },
   { name: "jax-js", goals: { W1: 1 / 4, W2: 1 / 5, W4: 1 / 2 }, command: () => nodePeer("jax-js.mjs", "wasm") },
   { name: "jax-js-webgpu", goals: {}, command: () => nodePeer("jax-js.mjs", "webgpu") },
+  { name: "tfjs", goals: {}, command: () => nodePeer("tfjs.mjs") },
 ];
 
 function python(): string {
@@ -37,10 +38,10 @@ function python(): string {
 }
 
 /** Installs the locked packages of all peers when the first of them is asked for. */
-function nodePeer(file: string, device: string): readonly [string, ...string[]] {
+function nodePeer(file: string, ...args: readonly string[]): readonly [string, ...string[]] {
   if (!IS_CHECKOUT) throw new EnvironmentError("its code is not part of the package; run this in a checkout of the repository");
   if (!existsSync(join(FOLDER, "node_modules"))) install();
-  return [process.execPath, join(FOLDER, file), device];
+  return [process.execPath, join(FOLDER, file), ...args];
 }
 
 function install(): void {

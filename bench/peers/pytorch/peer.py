@@ -27,7 +27,8 @@ def read_safetensors(path):
 
 def train_step(model, recipe, tokens, targets):
     o = recipe["optimizer"]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=o["lr"], betas=(o["beta1"], o["beta2"]), eps=o["eps"], weight_decay=o["weightDecay"], fused=True)
+    settings = {"lr": o["lr"], "betas": (o["beta1"], o["beta2"]), "eps": o["eps"], "weight_decay": o["weightDecay"]}
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True, **settings)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
