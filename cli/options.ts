@@ -114,7 +114,9 @@ export function share(text: string): number {
  * `--data` takes all words up to the next option, so specs that come after it end up among the data; their ending tells them apart.
  * UserError if there is no spec.
  */
-export function separateSpecs(files: readonly string[], data: readonly string[]): { readonly files: readonly string[]; readonly data: readonly string[] } {
+export function separateSpecs(
+  files: readonly string[], data: readonly string[],
+): { readonly files: readonly string[]; readonly data: readonly string[] } {
   const isSpec = (word: string): boolean => word.endsWith(".moeut");
   const specs = [...files, ...data.filter(isSpec)];
   if (specs.length === 0) throw new UserError("name a spec (FILE.moeut)");

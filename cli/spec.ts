@@ -46,7 +46,10 @@ export function specOf(source: SourceText, overrides: readonly string[]): Spec {
   if (untold.some((d) => isError(d) && d.models.length === 0) || models.length + compares.length === 0) refuse();
   if (models.length + compares.length === 0) throw new UserError(`${source.file} holds no model`);
   print((d) => d.models.length === 0);
-  return { file: source.file, models, compares, sources, refuse, tell: (chosen) => print((d) => chosen.some(({ name }) => d.models.includes(name))) };
+  return {
+    file: source.file, models, compares, sources, refuse,
+    tell: (chosen) => print((d) => chosen.some(({ name }) => d.models.includes(name))),
+  };
 }
 
 const isError = ({ severity }: Diagnostic): boolean => severity === "error";
@@ -78,7 +81,8 @@ export function chooseModels(spec: Spec, options: SpecOptions): readonly ModelSp
 }
 
 /** Models, and variants that compare blocks make of them. */
-const modelsOf = ({ models, compares }: Spec): readonly ModelSpec[] => [...models, ...compares.flatMap((compare) => compare.variants.map((variant) => variant.model))];
+const modelsOf = ({ models, compares }: Spec): readonly ModelSpec[] =>
+  [...models, ...compares.flatMap((compare) => compare.variants.map((variant) => variant.model))];
 
 function noModel(file: string, name: string, names: readonly string[]): never {
   const guess = nearest(name, names);

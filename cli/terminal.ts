@@ -12,8 +12,10 @@ export type Align = "left" | "right";
 /** Columns two spaces apart; a row of null is a blank line. */
 export function table(rows: readonly (readonly string[] | null)[], aligns: readonly Align[]): string {
   const widths = aligns.map((_, column) => Math.max(0, ...rows.map((row) => row?.[column]?.length ?? 0)));
-  const cell = (text: string, column: number): string => (aligns[column] === "right" ? text.padStart(widths[column]!) : text.padEnd(widths[column]!));
-  return rows.map((row) => (row === null ? "\n" : `${aligns.map((_, column) => cell(row[column] ?? "", column)).join("  ").trimEnd()}\n`)).join("");
+  const cell = (text: string, column: number): string =>
+    (aligns[column] === "right" ? text.padStart(widths[column]!) : text.padEnd(widths[column]!));
+  return rows.map((row) => (row === null ? "\n" : `${aligns.map((_, column) => cell(row[column] ?? "", column)).join("  ").trimEnd()}\n`))
+    .join("");
 }
 
 /** 44,345,792 */

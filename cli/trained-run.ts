@@ -37,7 +37,10 @@ export function readTrainedRun(folder: string, overrides: readonly string[]): Tr
   if (info.specSha256 === undefined) requireSameModel(source.file, asTrained, info);
   const model = chooseModel(specOf(source, overrides), { set: [] });
   const { weights, state: { step } } = checkpoint;
-  return { folder, info, model, trainedSeqLen: asTrained?.seqLen ?? model.seqLen, tokenizer: tokenizerOf(folder, info.data.tokenizer), weights, step };
+  return {
+    folder, info, model, trainedSeqLen: asTrained?.seqLen ?? model.seqLen, tokenizer: tokenizerOf(folder, info.data.tokenizer), weights,
+    step,
+  };
 }
 
 /** For runs of early versions, which do not know the text that their spec had. */

@@ -16,7 +16,8 @@ import { VERSION } from "../runtime/package-root.ts";
 export function modelsToCompare(spec: Spec, names: readonly string[]): readonly ModelSpec[] {
   const wanted = (block: string): boolean => names.length === 0 || names.includes(block);
   const blocks = spec.compares.filter((compare) => wanted(compare.name));
-  const named = names.filter((name) => !spec.compares.some((compare) => compare.name === name)).flatMap((model) => chooseModels(spec, { model, set: [] }));
+  const named = names.filter((name) => !spec.compares.some((compare) => compare.name === name))
+    .flatMap((model) => chooseModels(spec, { model, set: [] }));
   const variants = blocks.flatMap((compare) => compare.variants.map((variant) => variant.model));
   const models = names.length > 0 || blocks.length > 0 ? [...named, ...variants] : spec.models;
   if (names.length === 0) spec.refuse();
@@ -26,7 +27,8 @@ export function modelsToCompare(spec: Spec, names: readonly string[]): readonly 
 
 /** UserError unless there are at least two models of different names that can be trained on the same batches. */
 export function requireComparable(models: readonly ModelSpec[]): void {
-  if (models.length < 2) throw new UserError(`a comparison needs at least two models${models.length === 1 ? `; there is only ${models[0]!.name}` : ""}`);
+  if (models.length < 2)
+    throw new UserError(`a comparison needs at least two models${models.length === 1 ? `; there is only ${models[0]!.name}` : ""}`);
   const twice = models.find((model, i) => models.findIndex((other) => other.name === model.name) < i);
   if (twice !== undefined) throw new UserError(`two models are called ${twice.name}; give one another name`);
   requireEqual(models, "batch", "train.batch", (model) => model.train.batch);

@@ -28,7 +28,9 @@ export interface CompileOptions {
 }
 
 /** What every user of an entry wants to read, where the model has it. */
-const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = { train: [], update: [], evaluate: ["token_loss", "passes"], prefill: ["logits"], decode: ["logits"] };
+const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = {
+  train: [], update: [], evaluate: ["token_loss", "passes"], prefill: ["logits"], decode: ["logits"],
+};
 const PREFILL_CHUNK = 32;
 
 export function compileModel(model: ModelSpec, options: CompileOptions): KernelPlan {
@@ -42,7 +44,9 @@ export function planModel(model: ModelSpec, options: CompileOptions): LaunchPlan
     const graph = graphOf(model, name, options);
     return { graph, outputs: [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])] };
   });
-  return planLaunches(model.name, graphs, { update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false });
+  return planLaunches(model.name, graphs, {
+    update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false,
+  });
 }
 
 /** A phase that hands on something malformed is found where it happens, not where it hurts. */
@@ -55,7 +59,9 @@ function verified<T>(value: T, problems: readonly string[]): T {
 export const isCausal = (model: ModelSpec): boolean => model.layers.every(({ attention }) => attention.causal);
 
 /** The graph of one entry; "train" comes with its backward pass unless that is not wanted. */
-export function graphOf(model: ModelSpec, name: Exclude<EntryName, "update">, options: Pick<CompileOptions, "batch" | "seqLen" | "chunk">, backward = true): OpGraph {
+export function graphOf(
+  model: ModelSpec, name: Exclude<EntryName, "update">, options: Pick<CompileOptions, "batch" | "seqLen" | "chunk">, backward = true,
+): OpGraph {
   const graph = { ...buildGraph(model, entryOf(name, options)), name }; // a chunk of one position is still a prefill
   verified(graph, validateGraph(graph));
   if (name !== "train" || !backward) return graph;

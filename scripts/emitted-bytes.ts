@@ -23,7 +23,8 @@ import type { Profile } from "../compiler/ir/plan.ts";
 const ROOT = join(import.meta.dirname, "..");
 const SPECS = join(ROOT, "specs");
 
-const lanes = (kind: "gpu" | "lavapipe" | "swiftshader", n: number): Profile => profileFor({ kind, subgroups: true, subgroupMin: n, subgroupMax: n });
+const lanes = (kind: "gpu" | "lavapipe" | "swiftshader", n: number): Profile =>
+  profileFor({ kind, subgroups: true, subgroupMin: n, subgroupMax: n });
 const PROFILES: Readonly<Record<string, Profile>> = {
   portable: PORTABLE,
   "portable, software": profileFor({ kind: "lavapipe", subgroups: false, subgroupMin: 0, subgroupMax: 0 }),
@@ -47,7 +48,8 @@ function hashOf(model: ModelSpec, profile: Profile): string {
 }
 
 const { values: { since }, positionals: chosen } = parseArgs({ options: { since: { type: "string" } }, allowPositionals: true });
-const isChosen = (file: string): boolean => file.endsWith(".moeut") && (chosen.length === 0 || chosen.includes(file.slice(0, -".moeut".length)));
+const isChosen = (file: string): boolean =>
+  file.endsWith(".moeut") && (chosen.length === 0 || chosen.includes(file.slice(0, -".moeut".length)));
 
 function* lines(): Generator<string> {
   for (const file of readdirSync(SPECS).filter(isChosen).sort()) {
@@ -72,7 +74,10 @@ if (since === undefined) {
   for (const line of lines()) console.log(line);
 } else {
   const [before, now] = [linesAt(since), [...lines()]];
-  const different = [...before.filter((line) => !now.includes(line)).map((line) => `- ${line}`), ...now.filter((line) => !before.includes(line)).map((line) => `+ ${line}`)];
+  const different = [
+    ...before.filter((line) => !now.includes(line)).map((line) => `- ${line}`),
+    ...now.filter((line) => !before.includes(line)).map((line) => `+ ${line}`),
+  ];
   console.log(different.length === 0 ? `all ${now.length} emissions are the same bytes as at ${since}` : different.join("\n"));
   process.exitCode = different.length === 0 ? 0 : 1;
 }

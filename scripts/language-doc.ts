@@ -1,4 +1,6 @@
-/** Writes the field tables of docs/language.md from the table that the checker uses. Run after changing it: npx tsx scripts/language-doc.ts */
+/**
+ * Writes the field tables of docs/language.md from the table that the checker uses. Run after changing it: npx tsx scripts/language-doc.ts
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Block, Field, Kind } from "../compiler/2-check/field.ts";
@@ -20,7 +22,10 @@ function sections(): string {
   return [kindSection("model", MODEL), kindSection("layer", LAYER), kindSection("compare", COMPARE)].flat().join("\n\n");
 }
 
-/** The kind's own table, then those of the blocks in it. Kinds with the same fields share one; a block that stands in several places is shown once. */
+/**
+ * The kind's own table, then those of the blocks in it. Kinds with the same fields share one; a block that stands in several places is
+ * shown once.
+ */
 function kindSection(title: string, kind: Kind, shown = new Set<string>()): string[] {
   const rows = [...Object.entries(kind.fields).map(([name, field]) => fieldRow(name, field)), ...Object.entries(kind.blocks).map(([name, block]) => blockRow(name, block))];
   const table = ["| | value | default | |", "|---|---|---|---|", ...rows].join("\n");

@@ -25,7 +25,10 @@ function checkFile(file: string, overrides: readonly string[]) {
     const source = readSpecFile(file);
     const { models, diagnostics, sources } = checkText(source, overrides);
     const count = (severity: string): number => diagnostics.filter((d) => d.severity === severity).length;
-    return { file, errors: count("error"), warnings: count("warning"), models: models.map((m) => m.name), diagnostics, text: renderDiagnostics(diagnostics, sources, { color: useColor() }) };
+    return {
+      file, errors: count("error"), warnings: count("warning"), models: models.map((m) => m.name), diagnostics,
+      text: renderDiagnostics(diagnostics, sources, { color: useColor() }),
+    };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const message = messageOf(error);
@@ -36,6 +39,7 @@ function checkFile(file: string, overrides: readonly string[]) {
 function printResult({ file, errors, warnings, models, text }: Result): void {
   process.stderr.write(text === "" ? "" : `${text}\n`);
   const some = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
-  const verdict = errors > 0 ? some(errors, "error") : models.length === 0 ? "ok (no models)" : `ok (${some(models.length, "model")}: ${models.join(", ")})`;
+  const verdict = errors > 0 ? some(errors, "error")
+    : models.length === 0 ? "ok (no models)" : `ok (${some(models.length, "model")}: ${models.join(", ")})`;
   process.stdout.write(`${file}: ${verdict}${warnings > 0 ? `, ${some(warnings, "warning")}` : ""}\n`);
 }

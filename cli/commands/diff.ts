@@ -38,11 +38,13 @@ function split(where: string): { readonly file: string; readonly model: string |
 }
 
 function oneName(behindFile: string | undefined, option: string | undefined): string | undefined {
-  if (behindFile !== undefined && option !== undefined) throw new UserError(`name the model once: ${behindFile} behind the file, or ${option} as an option`);
+  if (behindFile !== undefined && option !== undefined)
+    throw new UserError(`name the model once: ${behindFile} behind the file, or ${option} as an option`);
   return behindFile ?? option;
 }
 
-const pick = (spec: Spec, model: string | undefined): ModelSpec => chooseModel(spec, { set: [], ...(model === undefined ? {} : { model }) });
+const pick = (spec: Spec, model: string | undefined): ModelSpec =>
+  chooseModel(spec, { set: [], ...(model === undefined ? {} : { model }) });
 
 const nameThem = ([a, b]: readonly [ModelSpec, ModelSpec]): readonly [string, string] =>
   a.name === b.name ? [`${a.name} (first)`, `${b.name} (second)`] : [a.name, b.name];

@@ -12,7 +12,8 @@ interface Options extends SpecOptions {
 }
 
 export function define(command: Command): void {
-  addSpecOptions(command.argument("<file>", "a spec")).option("-o, --out <file.svg>", "where to write (default: standard output)", outFile).action(run);
+  addSpecOptions(command.argument("<file>", "a spec")).option("-o, --out <file.svg>", "where to write (default: standard output)", outFile)
+    .action(run);
 }
 
 function run(file: string, options: Options): void {

@@ -48,7 +48,9 @@ async function run(configPath: string, weightsFile: string, { out }: Options): P
 }
 
 const infoOf = (model: ModelSpec, weightsFile: string): RunInfo =>
-  runInfo(model, 0, { source: [`weights of ${weightsFile}`], id: "", tokenizer: byteTokenizer.id, tokens: 0 }, { kind: "none", name: "imported" });
+  runInfo(model, 0, { source: [`weights of ${weightsFile}`], id: "", tokenizer: byteTokenizer.id, tokens: 0 }, {
+    kind: "none", name: "imported",
+  });
 
 type Places = Readonly<Record<string, { readonly tensor: string; readonly start: number }>>;
 

@@ -31,7 +31,8 @@ function run(file: string, options: Options): void {
 }
 
 function printResolved(models: readonly ModelSpec[], { json }: Options): void {
-  if (json === true) return printJson({ models: models.map((model) => ({ name: model.name, hash: specHash(model), spec: printSpec(model) })) });
+  if (json === true)
+    return printJson({ models: models.map((model) => ({ name: model.name, hash: specHash(model), spec: printSpec(model) })) });
   for (const model of models) process.stdout.write(`// hash ${specHash(model)}\n${printSpec(model)}\n`);
 }
 
@@ -53,7 +54,8 @@ function inspect(model: ModelSpec) {
   };
 }
 
-const launchOf = (plan: KernelPlan, { kernel, label, fused, origin }: Dispatch) => ({ kernel: plan.kernels[kernel]!.name, computes: label, fused, from: origin.path, span: origin.span });
+const launchOf = (plan: KernelPlan, { kernel, label, fused, origin }: Dispatch) =>
+  ({ kernel: plan.kernels[kernel]!.name, computes: label, fused, from: origin.path, span: origin.span });
 
 function render(f: ReturnType<typeof inspect>, kernels: boolean): string {
   const share = (n: number): string => `${((100 * n) / f.params).toFixed(1)}%`;

@@ -4,10 +4,14 @@ import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { datasetOf, type Dataset, type Tokenizer } from "../../runtime/data/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
-import { checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type RunTexts, type TrainResult } from "../../runtime/train/index.ts";
+import {
+  checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type RunTexts, type TrainResult,
+} from "../../runtime/train/index.ts";
 import { readData } from "../data.ts";
 import { endingAtOnce, interruptible, watchInterrupt } from "../interrupt.ts";
-import { addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, withSteps, type AdapterOption, type SpecOptions } from "../options.ts";
+import {
+  addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, withSteps, type AdapterOption, type SpecOptions,
+} from "../options.ts";
 import { openSession, type PlannedSession } from "../../api/session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, grouped, printJson, say } from "../terminal.ts";
@@ -64,7 +68,9 @@ async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo,
 
 /** In micro-batches. */
 const loadTrainData = (model: ModelSpec, source: readonly string[], tokenizer: Tokenizer, seed: number): Dataset =>
-  datasetOf(readData(source, { tokenizer, vocabSize: model.vocabSize }), { seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed });
+  datasetOf(readData(source, { tokenizer, vocabSize: model.vocabSize }), {
+    seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed,
+  });
 
 async function openTraining(model: ModelSpec, choice: AdapterOption): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);
@@ -82,7 +88,10 @@ async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, op
   const tokensPerStep = batch * model.seqLen;
   const progress = createProgress({ output: process.stderr, label: "", steps, tokensPerStep });
   const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", () => leftIn(options.out));
-  const trainOptions = { folder: options.out, info, executor, params, data, done, evalEvery, checkpointEvery, evalTokens: options.evalTokens ?? 4 * tokensPerStep };
+  const trainOptions = {
+    folder: options.out, info, executor, params, data, done, evalEvery, checkpointEvery,
+    evalTokens: options.evalTokens ?? 4 * tokensPerStep,
+  };
   const result = await train(trainOptions, { onStep: progress.update, shouldStop: interrupt.requested }).finally(() => {
     progress.finish();
     interrupt.dispose();
@@ -98,7 +107,9 @@ function leftIn(out: string): string {
 function printResult({ step, finished, last }: TrainResult, steps: number, { out, json }: Options): void {
   const checkpoint = currentCheckpoint(out);
   const saved = checkpoint === null ? "" : `, saved in ${out}`;
-  if (json === true) printJson({ run: out, step, steps, finished, loss: last?.ce_loss ?? null, validation_loss: last?.validation_loss ?? null, checkpoint });
+  if (json === true) printJson({
+    run: out, step, steps, finished, loss: last?.ce_loss ?? null, validation_loss: last?.validation_loss ?? null, checkpoint,
+  });
   else if (!finished) process.stdout.write(`stopped after step ${step} of ${steps}${saved}; the same command with --resume continues\n`);
   else process.stdout.write(`${last === null ? "nothing left to train" : `trained ${step} steps`}: ${out}${last?.validation_loss === undefined ? "" : `, validation loss ${last.validation_loss.toFixed(4)}`}\n`);
 }

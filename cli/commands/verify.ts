@@ -65,7 +65,9 @@ async function replayFolder(handle: AdapterHandle, folder: string): Promise<Resu
 
 /** JSON knows no Infinity, and null would count as 0. */
 const plain = (result: Result): object =>
-  ({ ...result, quantities: result.quantities.map((q) => ({ ...q, worst: Number.isFinite(q.worst) ? q.worst : "Infinity", ok: isNear(q) })) });
+  ({
+    ...result, quantities: result.quantities.map((q) => ({ ...q, worst: Number.isFinite(q.worst) ? q.worst : "Infinity", ok: isNear(q) })),
+  });
 
 const isNear = ({ worst, bound }: Quantity): boolean => worst <= bound;
 

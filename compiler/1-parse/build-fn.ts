@@ -7,7 +7,10 @@ import { at, type Building, first, freeWord, given, list, number, over, present,
 export function fn(cx: Building, node: cst.FnCstNode): ast.FnAst | null {
   const [name, ...params] = list(node.children.AnyWord).map((token) => freeWord(cx, token));
   if (name === undefined || name === null) return null;
-  return { kind: "fn", word: at(cx, first(node.children.Fn)!), name, params: present(params), body: given(cx, first(node.children.sum), sum), span: over(cx, node) };
+  return {
+    kind: "fn", word: at(cx, first(node.children.Fn)!), name, params: present(params), body: given(cx, first(node.children.sum), sum),
+    span: over(cx, node),
+  };
 }
 
 const sum = (cx: Building, node: cst.SumCstNode): ast.ExprAst | null =>
@@ -17,7 +20,9 @@ const product = (cx: Building, node: cst.ProductCstNode): ast.ExprAst | null =>
   chain(cx, node, list(node.children.factor).map((part) => factor(cx, part)), node.children.MultiplySign);
 
 /** Operands with the signs between them. */
-function chain(cx: Building, node: cst.SumCstNode | cst.ProductCstNode, operands: readonly (ast.ExprAst | null)[], signs: readonly IToken[] | undefined): ast.ExprAst | null {
+function chain(
+  cx: Building, node: cst.SumCstNode | cst.ProductCstNode, operands: readonly (ast.ExprAst | null)[], signs: readonly IToken[] | undefined,
+): ast.ExprAst | null {
   const [head, ...others] = present(operands);
   if (head === undefined || others.length + 1 < operands.length || others.length !== list(signs).length) return null;
   const rest = others.map((operand, i) => ({ sign: signs![i]!.image as ast.OperatorSign, operand }));

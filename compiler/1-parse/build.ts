@@ -70,7 +70,8 @@ function clause(cx: Building, node: cst.ClauseCstNode): ast.ClauseAst | null {
   return name === null || list === null ? null : { word: name, values: list, span: over(cx, node) };
 }
 
-export const values = (cx: Building, node: cst.ValueListCstNode): ast.ValueAst[] => present(list(node.children.value).map((n) => value(cx, n)));
+export const values = (cx: Building, node: cst.ValueListCstNode): ast.ValueAst[] =>
+  present(list(node.children.value).map((n) => value(cx, n)));
 
 function value(cx: Building, node: cst.ValueCstNode): ast.ValueAst | null {
   const { NumberLiteral, StringLiteral } = node.children;
@@ -121,7 +122,9 @@ function repeat(cx: Building, node: cst.RepeatCstNode): ast.RepeatAst | null {
   const times = number(cx, first(node.children.NumberLiteral));
   if (starred && times === null) return null;
   const inner = given(cx, first(group?.children.sequence), sequence);
-  if (group !== undefined) return inner === null ? null : { item: { kind: "group", function: name, sequence: inner }, times, span: over(cx, node) };
+  if (group !== undefined) return inner === null ? null : {
+    item: { kind: "group", function: name, sequence: inner }, times, span: over(cx, node),
+  };
   return name === null ? null : { item: { kind: "layer", name }, times, span: over(cx, node) };
 }
 
@@ -130,7 +133,9 @@ function expect(cx: Building, node: cst.ExpectCstNode): ast.ExpectAst | null {
   const [expected, margin] = list(node.children.NumberLiteral);
   const value = number(cx, expected);
   if (measure === null || value === null) return null;
-  return { kind: "expect", word: at(cx, first(node.children.Expect)!), measure, value, tolerance: number(cx, margin), span: over(cx, node) };
+  return {
+    kind: "expect", word: at(cx, first(node.children.Expect)!), measure, value, tolerance: number(cx, margin), span: over(cx, node),
+  };
 }
 
 function match(cx: Building, node: cst.MatchCstNode): ast.MatchAst | null {
@@ -144,5 +149,7 @@ function match(cx: Building, node: cst.MatchCstNode): ast.MatchAst | null {
 function vary(cx: Building, node: cst.VaryCstNode): ast.VaryAst | null {
   const path = word(cx, first(node.children.Stack)) ?? given(cx, first(node.children.target), target);
   const list = given(cx, first(node.children.valueList), values);
-  return path === null || list === null ? null : { kind: "vary", word: at(cx, first(node.children.Vary)!), path, values: list, span: over(cx, node) };
+  return path === null || list === null ? null : {
+    kind: "vary", word: at(cx, first(node.children.Vary)!), path, values: list, span: over(cx, node),
+  };
 }

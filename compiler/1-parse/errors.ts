@@ -112,7 +112,8 @@ function hintFor(error: IRecognitionException, tokens: readonly IToken[]): strin
   const type = found.tokenType.name;
   const rule = error.context.ruleStack.at(-1) ?? "";
   const before = tokens[tokens.indexOf(found) - 1];
-  if (["repeat", "sequence", "path", "entry"].includes(rule) && isKeyword(found.tokenType)) return `\`${found.image}\` is a word of the language and names nothing`;
+  if (["repeat", "sequence", "path", "entry"].includes(rule) && isKeyword(found.tokenType))
+    return `\`${found.image}\` is a word of the language and names nothing`;
   if (type === "NumberLiteral" && (rule === "repeat" || rule === "sequence")) return "the number of repetitions stands behind: `a * 4`";
   if (error.message === "`)`") return "close the parenthesis with `)`";
   if (type === "NumberLiteral" || type === "StringLiteral" || type === "Comma") {

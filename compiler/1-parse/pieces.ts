@@ -13,7 +13,8 @@ export interface Building {
   readonly damage: Span[];
 }
 
-export const at = (cx: Building, token: IToken): Span => ({ file: cx.source.file, start: token.startOffset, end: token.startOffset + token.image.length });
+export const at = (cx: Building, token: IToken): Span =>
+  ({ file: cx.source.file, start: token.startOffset, end: token.startOffset + token.image.length });
 
 export function over(cx: Building, node: CstNode): Span {
   const start = node.location?.startOffset ?? 0;
@@ -38,7 +39,8 @@ export const number = (cx: Building, token: IToken | undefined): ast.NumberAst |
 
 export const first = <T>(items: readonly T[] | undefined): T | undefined => items?.[0];
 export const list = <T>(items: readonly T[] | undefined): readonly T[] => items ?? [];
-export const present = <T>(items: readonly (T | null | undefined)[]): T[] => items.filter((item): item is T => item !== null && item !== undefined);
+export const present = <T>(items: readonly (T | null | undefined)[]): T[] =>
+  items.filter((item): item is T => item !== null && item !== undefined);
 
 export const given = <T, R>(cx: Building, value: T | undefined, then: (cx: Building, value: T) => R): R | null =>
   value === undefined ? null : then(cx, value);

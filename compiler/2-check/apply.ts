@@ -55,7 +55,9 @@ const isLost = (statement: StatementAst, { damage }: ApplyContext): boolean =>
 function reportUnknown(entry: EntryAst, scope: Scope, context: ApplyContext): void {
   if (isLost(entry, context)) return;
   const name = entry.name.text;
-  const choices = [...Object.keys(scope.kind.fields).filter((f) => scope.kind.fields[f]!.clauseOf === null), ...Object.keys(scope.kind.blocks)];
+  const choices = [
+    ...Object.keys(scope.kind.fields).filter((f) => scope.kind.fields[f]!.clauseOf === null), ...Object.keys(scope.kind.blocks),
+  ];
   const near = meaning(name, choices);
   const meant = near ?? called(name);
   const homes = near === null ? homesOf(meant) : [];
@@ -86,7 +88,9 @@ function applyClause(settings: Settings, clause: ClauseAst, of: string, scope: S
   return store(settings, word, field, fieldSetting(word, field, clause.values, clause.word.span, clause.span, context), scope, context);
 }
 
-function fieldSetting(name: string, field: Field<unknown>, values: readonly ValueAst[], nameSpan: Span, whole: Span, context: ApplyContext): Setting {
+function fieldSetting(
+  name: string, field: Field<unknown>, values: readonly ValueAst[], nameSpan: Span, whole: Span, context: ApplyContext,
+): Setting {
   const { report, damage } = context;
   if (values.length === 0) {
     if (!damage.some((d) => touches(d, whole))) report.report("missing-value", nameSpan, { name, expected: expected(field.type) });
@@ -97,10 +101,14 @@ function fieldSetting(name: string, field: Field<unknown>, values: readonly Valu
   return { value: solve ? null : readValue(name, field, values, context), solve, nameSpan, span };
 }
 
-function store(settings: Settings, name: string, { rival }: Field<unknown>, setting: Setting, scope: Scope, context: ApplyContext): Settings {
+function store(
+  settings: Settings, name: string, { rival }: Field<unknown>, setting: Setting, scope: Scope, context: ApplyContext,
+): Settings {
   if (writtenTwice(`${scope.path}.${name}`, name, setting.nameSpan, context)) return settings;
   const other = rival === null ? undefined : context.written.get(`${scope.path}.${rival}`);
-  if (other !== undefined) context.report.report("rival-fields", setting.nameSpan, { name, rival: rival! }, [{ span: other, note: "the other one" }]);
+  if (other !== undefined) context.report.report(
+    "rival-fields", setting.nameSpan, { name, rival: rival! }, [{ span: other, note: "the other one" }],
+  );
   const kept = Object.entries(settings.fields).filter(([field]) => field !== rival);
   return { ...settings, fields: { ...Object.fromEntries(kept), [name]: setting } };
 }

@@ -9,7 +9,9 @@ import { type Functions, scopeAt } from "./functions.ts";
 import { ownEntry } from "./own.ts";
 
 /** The built-in choice or the function of a name; null if there is none that fits (reported). */
-export function chooseFunction(field: string, choices: readonly string[], word: string, span: Span, functions: Functions, report: Reporter): string | FnSpec | null {
+export function chooseFunction(
+  field: string, choices: readonly string[], word: string, span: Span, functions: Functions, report: Reporter,
+): string | FnSpec | null {
   if (choices.includes(word)) return word;
   const scope = scopeAt(functions, span);
   const fn = ownEntry(scope, word);

@@ -8,7 +8,9 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 /** Null (reported) where the word names nothing that can be counted. */
 export function measureOf(name: NameAst, report: Reporter): Measure | null {
   const found = MEASURES.find((m) => m === name.text);
-  if (found === undefined) report.report("unknown-measure", name.span, { name: name.text, nearest: nearest(name.text, MEASURES), choices: MEASURES });
+  if (found === undefined) report.report("unknown-measure", name.span, {
+    name: name.text, nearest: nearest(name.text, MEASURES), choices: MEASURES,
+  });
   return found ?? null;
 }
 

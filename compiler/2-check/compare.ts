@@ -34,7 +34,9 @@ export function checkCompares(asts: readonly CompareAst[], file: LoadedFile, res
     const compare = checkCompare(ast, file, resolver, { ...context, report: about(ast.name.text, context.report) });
     count += compare?.variants.length ?? 0;
     if (count > MAX_VARIANTS_OF_FILE) {
-      context.report.report("too-many-variants", ast.name.span, { of: "the grids of this file up to here have", count, limit: MAX_VARIANTS_OF_FILE });
+      context.report.report("too-many-variants", ast.name.span, {
+        of: "the grids of this file up to here have", count, limit: MAX_VARIANTS_OF_FILE,
+      });
     }
     return compare ?? [];
   });
@@ -54,7 +56,8 @@ function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, con
   }
   const match = matchOf(parts.match, context);
   const points = grid(ast, parts.vary, context);
-  const found = fields === null || (damaged && fields.base === null) ? null : findBase(ast, fields.base, ownEntry(settings.fields, "base")?.span ?? ast.name.span, file, context);
+  const found = fields === null || (damaged && fields.base === null) ? null
+    : findBase(ast, fields.base, ownEntry(settings.fields, "base")?.span ?? ast.name.span, file, context);
   if (fields === null || found === null) return null;
   const base = resolver.model(found);
   if (base === null || points === null || parts.vary.length === 0 || match === "broken") return null;
@@ -86,13 +89,17 @@ function findBase(ast: CompareAst, name: string | null, span: Span, file: Loaded
 function split(ast: CompareAst, { report }: Context): Parts {
   const { statements } = ast.body;
   const matches = statements.filter((s) => s.kind === "match");
-  if (matches.length > 1) report.report("duplicate-field", matches[1]!.word, { name: "match" }, [{ span: matches[0]!.word, note: "first set here" }]);
+  if (matches.length > 1) report.report(
+    "duplicate-field", matches[1]!.word, { name: "match" }, [{ span: matches[0]!.word, note: "first set here" }],
+  );
   for (const s of statements) {
     if (s.kind === "layer" || s.kind === "stack" || s.kind === "expect" || s.kind === "fn") {
       report.report("misplaced-statement", s.word, { statement: s.kind, where: "a compare", home: STATEMENTS[s.kind] });
     }
   }
-  return { entries: statements.filter((s) => s.kind === "entry"), vary: statements.filter((s) => s.kind === "vary"), match: matches[0] ?? null };
+  return {
+    entries: statements.filter((s) => s.kind === "entry"), vary: statements.filter((s) => s.kind === "vary"), match: matches[0] ?? null,
+  };
 }
 
 type Match = { readonly what: NonNullable<ReturnType<typeof measureOf>>; readonly by: NonNullable<MatchAst["by"]> };
@@ -101,7 +108,9 @@ function matchOf(ast: MatchAst | null, { report }: Context): Match | null | "bro
   if (ast === null) return null;
   const what = measureOf(ast.measure, report);
   if (ast.by === null) report.report("match-target", ast.span, { problem: "`match` does not say which field may change" });
-  if (ast.model !== null) report.report("match-target", ast.model.span, { problem: "in a compare the variants are matched to `base`, not to another model" });
+  if (ast.model !== null) report.report(
+    "match-target", ast.model.span, { problem: "in a compare the variants are matched to `base`, not to another model" },
+  );
   return what === null || ast.by === null || ast.model !== null ? "broken" : { what, by: ast.by };
 }
 
@@ -116,7 +125,9 @@ function grid(ast: CompareAst, vary: readonly VaryAst[], { report }: Context): r
     report.report("too-many-variants", ast.name.span, { of: "this grid has", count, limit: MAX_VARIANTS });
     return null;
   }
-  return vary.reduce<Coordinate[][]>((points, v) => points.flatMap((point) => v.values.map((value) => [...point, { vary: v, value }])), [[]]);
+  return vary.reduce<Coordinate[][]>(
+    (points, v) => points.flatMap((point) => v.values.map((value) => [...point, { vary: v, value }])), [[]],
+  );
 }
 
 /** Without quotes. */
@@ -124,7 +135,8 @@ const written = (value: ValueAst): string => (value.kind === "string" ? value.va
 
 /** "size_128_4"; a number behind what would be the same name twice. */
 function namesOf(compare: string, points: readonly (readonly Coordinate[])[]): readonly string[] {
-  const words = (value: ValueAst): string => (value.kind === "string" ? value.value.replace(/\W+/g, "_").replace(/^_|_$/g, "") : value.text.replace(/\W+/g, "_"));
+  const words = (value: ValueAst): string =>
+    (value.kind === "string" ? value.value.replace(/\W+/g, "_").replace(/^_|_$/g, "") : value.text.replace(/\W+/g, "_"));
   const names = points.map((point) => [compare, ...point.map((p) => words(p.value))].join("_"));
   return names.map((name, i) => {
     const before = names.slice(0, i).filter((other) => other === name).length;
@@ -138,7 +150,9 @@ interface Around {
   readonly context: Context;
 }
 
-function variant(name: string, base: ModelTree, point: readonly Coordinate[], match: Match | null, target: ModelSpec, around: Around): ModelSpec | null {
+function variant(
+  name: string, base: ModelTree, point: readonly Coordinate[], match: Match | null, target: ModelSpec, around: Around,
+): ModelSpec | null {
   const { context } = around;
   let tree: ModelTree = { ...base, name, expects: [], matchOptional: true };
   for (const { vary, value } of point) {

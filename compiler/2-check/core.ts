@@ -16,7 +16,10 @@ export function buildCore(settings: Settings, range: CoreRange | null, context: 
   if (range === null) return null;
   if (state.kind !== "input" && fields.inject === "none") {
     const written = ownEntry(settings.fields, "inject");
-    context.report.report("core-without-input", child(settings, "state").kind?.span ?? range.span, { state: state.kind }, written === undefined ? [] : [{ span: written.span, note: "nothing is injected here" }]);
+    context.report.report(
+      "core-without-input", child(settings, "state").kind?.span ?? range.span, { state: state.kind },
+      written === undefined ? [] : [{ span: written.span, note: "nothing is injected here" }],
+    );
     return "broken";
   }
   return { ...range, inject: fields.inject, state, passEmbedding };

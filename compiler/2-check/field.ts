@@ -85,7 +85,9 @@ export const int = <D extends number | null>(row: Row<D> & { readonly min?: numb
 type Words<W extends string> = { readonly min: number; readonly max: number; readonly open?: boolean; readonly below?: boolean; readonly words?: readonly W[] };
 
 export const number = <D extends number | string | null, W extends string = never>(row: Row<D> & Words<W>): Field<number | W | D> =>
-  field<number | W | D>({ type: "number", min: row.min, max: row.max, open: row.open ?? false, below: row.below ?? false, words: row.words ?? [] }, row);
+  field<number | W | D>(
+    { type: "number", min: row.min, max: row.max, open: row.open ?? false, below: row.below ?? false, words: row.words ?? [] }, row,
+  );
 
 export const flag = <W extends string = never>(row: Row<boolean> & { readonly words?: readonly W[] }): Field<boolean | W> =>
   field<boolean | W>({ type: "flag", words: row.words ?? [] }, row);
@@ -96,7 +98,9 @@ export const choice = <C extends string, D extends C | null>(choices: readonly C
 export const pointwise = <C extends string, D extends C>(choices: readonly C[], row: Row<D>): Field<C | FnSpec> =>
   field<C | FnSpec>({ type: "function", choices }, row);
 
-export const set = <C extends string, D extends readonly NoInfer<C>[] | null>(choices: readonly C[], row: Row<D>): Field<readonly C[] | D> =>
+export const set = <C extends string, D extends readonly NoInfer<C>[] | null>(
+  choices: readonly C[], row: Row<D>,
+): Field<readonly C[] | D> =>
   field<readonly C[] | D>({ type: "set", choices }, row);
 
 export const groups = <A extends string, B extends string>(

@@ -37,7 +37,9 @@ const MAX_NESTING = 64;
 export function loadFile(ast: SpecAst, loader: Loader, open: readonly string[] = []): LoadedFile {
   const imports = [...new Set(ast.imports.flatMap((statement) => loadImport(statement, ast.file, loader, [...open, ast.file]) ?? []))];
   const models = firstOfEachName("duplicate-model", ast.models, imports.flatMap((file) => file.models), loader.report);
-  const fns = firstOfEachName("duplicate-fn", ast.statements.filter((s) => s.kind === "fn"), imports.flatMap((file) => file.fns), loader.report);
+  const fns = firstOfEachName(
+    "duplicate-fn", ast.statements.filter((s) => s.kind === "fn"), imports.flatMap((file) => file.fns), loader.report,
+  );
   const file: LoadedFile = { ast, imports, models, fns, train: topLevel(ast, loader.report) };
   reportVersion(ast, loader.report);
   return file;
@@ -83,7 +85,9 @@ function reportVersion(ast: SpecAst, report: Reporter): void {
 }
 
 /** A name means one model, and one function: in the file and in what it imports. */
-function firstOfEachName<Item extends { readonly name: NameAst }>(code: "duplicate-model" | "duplicate-fn", own: readonly Item[], imported: readonly Item[], report: Reporter): readonly Item[] {
+function firstOfEachName<Item extends { readonly name: NameAst }>(
+  code: "duplicate-model" | "duplicate-fn", own: readonly Item[], imported: readonly Item[], report: Reporter,
+): readonly Item[] {
   const first = new Map<string, Item>();
   for (const item of [...imported, ...own]) {
     const before = first.get(item.name.text);
@@ -134,4 +138,5 @@ export function findModel(name: string, file: LoadedFile): FoundModel | null {
 /** Functions that a name may mean in a file. */
 export const fnsInScope = (file: LoadedFile): readonly FnAst[] => [file, ...file.imports].flatMap((f) => f.fns);
 
-export const namesInScope = (file: LoadedFile): readonly string[] => [file, ...file.imports].flatMap((f) => f.models.map((m) => m.name.text));
+export const namesInScope = (file: LoadedFile): readonly string[] =>
+  [file, ...file.imports].flatMap((f) => f.models.map((m) => m.name.text));

@@ -29,7 +29,10 @@ export interface Functions {
 
 export const scopeAt = ({ scopes, main }: Functions, span: Span): Scope => ownEntry(scopes, span.file) ?? main;
 
-/** A pointwise function has a dozen operations; this is far more, and little enough for a derivative that grows with the square. Calls nest no deeper. */
+/**
+ * A pointwise function has a dozen operations; this is far more, and little enough for a derivative that grows with the square. Calls nest
+ * no deeper.
+ */
 const MOST_OPERATIONS = 200;
 
 interface State {
@@ -112,7 +115,10 @@ function tooLarge(span: Span, { report, fn }: Inside): null {
   return null;
 }
 
-/** What the parts without parameters come to: shader compilers refuse one that is no number in single precision even where it is not selected. */
+/**
+ * What the parts without parameters come to: shader compilers refuse one that is no number in single precision even where it is not
+ * selected.
+ */
 const constantsIn = (e: Expr): readonly number[] => [...(readsInput(e) ? [] : [evaluate(e, [])]), ...parts(e).flatMap(constantsIn)];
 
 const readsInput = (e: Expr): boolean => e.op === "in" || parts(e).some(readsInput);

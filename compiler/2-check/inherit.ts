@@ -61,7 +61,8 @@ function modelTree({ model, file }: FoundModel, parent: ModelTree | null, shared
   const written = new Map<string, Span>();
   const apply: ApplyContext = { ...context, written: new Map(), solvable: false };
   // The recipe of a file holds for all its models, over what they inherit from other files.
-  const root = parent?.file === file.ast.file ? base.root : file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_SCOPE, apply), base.root);
+  const root = parent?.file === file.ast.file ? base.root
+    : file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_SCOPE, apply), base.root);
   const started: ModelTree = {
     ...base, root, name: model.name.text, span: model.span, nameSpan: model.name.span, file: file.ast.file, expects: [], matchOptional: true,
     layers: base.layers.map((layer) => ({ ...layer, declared: false })),
@@ -100,7 +101,9 @@ function applyToModel(tree: ModelTree, statement: StatementAst, context: ApplyCo
     case "expect": return { ...tree, expects: [...tree.expects, statement] };
     case "fn":
     case "vary":
-      report.report("misplaced-statement", statement.word, { statement: statement.kind, where: "a model", home: STATEMENTS[statement.kind] });
+      report.report("misplaced-statement", statement.word, {
+        statement: statement.kind, where: "a model", home: STATEMENTS[statement.kind],
+      });
       return tree;
   }
 }

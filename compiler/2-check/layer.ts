@@ -1,10 +1,14 @@
 /** Settings of one layer → LayerSpec. Everything that can be seen by looking at one layer is proved here. */
 import { plural } from "../diagnostics/entry.ts";
 import type { Span } from "../ir/source.ts";
-import type { AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormPreset, NormSpec, RelativeSpec, RopeSpec, RouterSpec } from "../ir/model-spec.ts";
+import type {
+  AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormPreset, NormSpec, RelativeSpec, RopeSpec, RouterSpec,
+} from "../ir/model-spec.ts";
 import { PRESETS } from "../ir/norm-placement.ts";
 import { unreachable } from "../ir/tensor-type.ts";
-import { BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD } from "./language.ts";
+import {
+  BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD,
+} from "./language.ts";
 import { ownEntry } from "./own.ts";
 import { type BuildContext, child, kindName, placeOf, read, type Settings } from "./settings.ts";
 
@@ -27,7 +31,9 @@ export function buildLayer(name: string, settings: Settings, context: LayerConte
 /** A dense block has no router: at peri it would read the bare residual stream. */
 const USUAL_PLACEMENT: Readonly<Record<FeedForwardSpec["kind"], NormPreset>> = { dense: "pre", moe: "peri" };
 
-function buildLayerNorm(settings: Settings, context: BuildContext): { readonly norm: NormSpec; readonly placement: LayerSpec["placement"] | null } | null {
+function buildLayerNorm(
+  settings: Settings, context: BuildContext,
+): { readonly norm: NormSpec; readonly placement: LayerSpec["placement"] | null } | null {
   const fields = read(settings, LAYER_NORM, context);
   if (fields === null) return null;
   const kind = kindName(settings, LAYER.blocks["norm"]!) as NormSpec["kind"];
@@ -132,7 +138,9 @@ function buildRope(settings: Settings, dHead: number | null, context: LayerConte
   const wanted = Math.floor(fields.fraction * dHead);
   const used = wanted - (wanted % 2);
   if (used !== wanted) {
-    context.report.report("odd-rotary-width", placeOf(settings, "fraction", context.layerSpan), { fraction: fields.fraction, dHead, wanted, used });
+    context.report.report("odd-rotary-width", placeOf(settings, "fraction", context.layerSpan), {
+      fraction: fields.fraction, dHead, wanted, used,
+    });
   }
   return used === 0 ? null : { nRotate: used, base: fields.base };
 }
@@ -157,7 +165,9 @@ function buildFeedForward(settings: Settings, context: LayerContext): FeedForwar
 function buildDense(settings: Settings, span: Span, context: LayerContext): FeedForwardSpec | null {
   const fields = read(settings, DENSE, context);
   const dFf = fields?.d_ff ?? (context.dModel === null ? null : 4 * context.dModel);
-  return fields === null || dFf === null ? null : { kind: "dense", span, dFf, activation: fields.activation, bias: fields.bias, glu: fields.glu };
+  return fields === null || dFf === null ? null : {
+    kind: "dense", span, dFf, activation: fields.activation, bias: fields.bias, glu: fields.glu,
+  };
 }
 
 function buildMoe(settings: Settings, span: Span, context: LayerContext): FeedForwardSpec | null {
@@ -200,7 +210,9 @@ function reportTopK(settings: Settings, topK: number, nExperts: number, { report
 }
 
 function reportSampled(settings: Settings, sampled: number, topK: number, { report, layerSpan }: LayerContext): null {
-  const label = { span: ownEntry(settings.fields, "top_k")?.span ?? settings.span ?? layerSpan, note: `each token uses ${plural(topK, "expert")}` };
+  const label = {
+    span: ownEntry(settings.fields, "top_k")?.span ?? settings.span ?? layerSpan, note: `each token uses ${plural(topK, "expert")}`,
+  };
   report.report("sampled-exceeds-top-k", placeOf(child(settings, "router"), "sampled", layerSpan), { sampled, topK }, [label]);
   return null;
 }
@@ -210,7 +222,10 @@ function buildRouter(settings: Settings, around: Settings, context: LayerContext
   if (fields === null) return null;
   const { input, score, weight, bias: hasBias, z_loss: zLoss, eps: sumEps, expert_dropout: expertDropout, input_dropout: inputDropout, sampled } = fields;
   const hidden = fields.hidden === 0 ? null : fields.hidden;
-  return { span: settings.span ?? around.span ?? context.layerSpan, input, score, weight, sumEps, hidden, hasBias, zLoss, expertDropout, inputDropout, sampled };
+  return {
+    span: settings.span ?? around.span ?? context.layerSpan, input, score, weight, sumEps, hidden, hasBias, zLoss, expertDropout,
+    inputDropout, sampled,
+  };
 }
 
 /** What `balance` says: a term of the loss, biases that move towards an even load, both or neither. */

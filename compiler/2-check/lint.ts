@@ -80,17 +80,27 @@ function lintLayer(layer: LayerSpec, settings: Settings, report: Reporter): void
   lintExperts(layer.feedForward, child(settings, "feed_forward"), report);
   if (!layer.attention.causal) report.report("sees-target", layer.attention.span, {});
   const placement = placementText(layer.placement);
-  if (!attentionHasNorm(layer)) report.report("idle-norm", layer.attention.span, { placement, block: `attention ${layer.attention.kind}`, readers: "q, k, v" });
-  if (!feedForwardHasNorm(layer)) report.report("idle-norm", layer.feedForward.span, { placement, block: `feed_forward ${layer.feedForward.kind}`, readers: "feed_forward" });
+  if (!attentionHasNorm(layer)) report.report("idle-norm", layer.attention.span, {
+    placement, block: `attention ${layer.attention.kind}`, readers: "q, k, v",
+  });
+  if (!feedForwardHasNorm(layer)) report.report("idle-norm", layer.feedForward.span, {
+    placement, block: `feed_forward ${layer.feedForward.kind}`, readers: "feed_forward",
+  });
 }
 
 function lintExperts(spec: AttentionSpec | FeedForwardSpec, block: Settings, report: Reporter): void {
   if (!("router" in spec)) return;
   const balance = child(block, "balance").span;
-  if (spec.nExperts === 1 && balance !== null && (spec.balance !== null || spec.router.loadBiasRate !== null)) report.report("idle-balance", balance, { nExperts: 1 });
+  if (spec.nExperts === 1 && balance !== null && (spec.balance !== null || spec.router.loadBiasRate !== null)) report.report(
+    "idle-balance", balance, { nExperts: 1 },
+  );
   if (spec.balance?.over === "token") report.report("lone-token-balance", spec.balance.span, { weight: spec.balance.weight });
-  if (spec.nExperts > 1 && spec.topK === spec.nExperts) report.report("every-expert-chosen", placeOf(block, "top_k", spec.span), { topK: spec.topK });
-  if (spec.topK === 1 && spec.router.weight === "renormalized") report.report("constant-gate", placeOf(child(block, "router"), "weight", spec.span), {});
+  if (spec.nExperts > 1 && spec.topK === spec.nExperts) report.report(
+    "every-expert-chosen", placeOf(block, "top_k", spec.span), { topK: spec.topK },
+  );
+  if (spec.topK === 1 && spec.router.weight === "renormalized") report.report(
+    "constant-gate", placeOf(child(block, "router"), "weight", spec.span), {},
+  );
   lintScore(spec.router, child(block, "router"), report);
 }
 
@@ -99,7 +109,9 @@ function lintScore({ score, weight, sumEps, sampled, span }: RouterSpec, setting
   if (typeof score === "string") return;
   const least = Math.min(...valuesTried(score.expr));
   const facts = { name: score.name, least: String(Number(least.toPrecision(3))) };
-  if (weight === "renormalized" && (least < 0 || (least === 0 && sumEps === 0))) report.report("signed-score", placeOf(settings, "weight", span), { ...facts, use: "weight" });
+  if (weight === "renormalized" && (least < 0 || (least === 0 && sumEps === 0))) report.report(
+    "signed-score", placeOf(settings, "weight", span), { ...facts, use: "weight" },
+  );
   if (sampled > 0 && least < 0) report.report("signed-score", placeOf(settings, "sampled", span), { ...facts, use: "sampled" });
 }
 
@@ -108,7 +120,9 @@ const isPost = ({ placement }: LayerSpec): boolean => placement.stands === "afte
 function lintPlacement(model: ModelSpec, tree: ModelTree, report: Reporter): void {
   const [first, ...others] = model.layers;
   const other = others.find((l) => isPost(l) !== isPost(first!));
-  if (other !== undefined) report.report("mixed-placement", other.span, { first: placementText(first!.placement), second: placementText(other.placement) });
+  if (other !== undefined) report.report("mixed-placement", other.span, {
+    first: placementText(first!.placement), second: placementText(other.placement),
+  });
   const head = child(tree.root, "head");
   const norm = child(head, "norm");
   const place = norm.kind?.span ?? norm.span ?? head.span ?? tree.nameSpan;

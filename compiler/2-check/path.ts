@@ -38,12 +38,17 @@ export function setPath(tree: ModelTree, setting: PathSetting, context: Context)
   }
   const dead = follow(tree.root, MODEL, parts, "a model");
   if (dead !== null) return dead;
-  return { ...tree, root: applyEntry(tree.root, entryOf(parts, setting), MODEL_SCOPE, { ...context, written: new Map(), solvable: head !== "train" }) };
+  return {
+    ...tree,
+    root: applyEntry(tree.root, entryOf(parts, setting), MODEL_SCOPE, { ...context, written: new Map(), solvable: head !== "train" }),
+  };
 }
 
 /** Only `--set` and `vary` can write a sequence. */
 const setStack = (tree: ModelTree, { sequence, span }: PathSetting): ModelTree | DeadEnd =>
-  sequence === null ? { part: "stack", where: "what can be varied or solved for", choices: [] } : { ...tree, stack: { kind: "stack", word: span, sequence, span } };
+  sequence === null ? { part: "stack", where: "what can be varied or solved for", choices: [] } : {
+    ...tree, stack: { kind: "stack", word: span, sequence, span },
+  };
 
 function setInLayers(
   tree: ModelTree, parts: readonly string[], setting: PathSetting, context: Context, chosen: (layer: LayerTree) => boolean, name: string,
@@ -81,7 +86,10 @@ function entryOf(parts: readonly string[], { span, values }: PathSetting): Entry
   const [part, ...rest] = parts as [string, ...string[]];
   const name = { text: part, span };
   if (rest.length === 0) return { kind: "entry", name, values, clauses: [], block: null, span };
-  return { kind: "entry", name, values: [], clauses: [], block: { statements: [entryOf(rest, { path: "", span, values, sequence: null })], span }, span };
+  return {
+    kind: "entry", name, values: [], clauses: [], block: { statements: [entryOf(rest, { path: "", span, values, sequence: null })], span },
+    span,
+  };
 }
 
 export const isDeadEnd = (result: ModelTree | DeadEnd): result is DeadEnd => "choices" in result;

@@ -70,7 +70,9 @@ function unresolved(state: State, found: FoundModel): readonly FoundModel[] {
     if (seen.has(next.model)) {
       const { model } = next;
       const circle = line.slice(line.findIndex((each) => each.model === model)).map((each) => each.model);
-      state.context.report.report("match-cycle", treeOf(state, line.at(-1)!).match!.model!.span, { names: circle.map(({ name }) => name.text) });
+      state.context.report.report(
+        "match-cycle", treeOf(state, line.at(-1)!).match!.model!.span, { names: circle.map(({ name }) => name.text) },
+      );
       state.models.set(circle.at(-1)!, null);
       break;
     }

@@ -72,7 +72,8 @@ export function read<F extends Fields>(settings: Settings, kind: Kind<F>, contex
 }
 
 /** Where a field was written, or where its block was, or the fallback. */
-export const placeOf = (settings: Settings, name: string, fallback: Span): Span => ownEntry(settings.fields, name)?.span ?? settings.span ?? fallback;
+export const placeOf = (settings: Settings, name: string, fallback: Span): Span =>
+  ownEntry(settings.fields, name)?.span ?? settings.span ?? fallback;
 
 /** True if two spans share a character or touch. */
 export const touches = (a: Span, b: Span): boolean => a.file === b.file && a.start <= b.end && b.start <= a.end;

@@ -139,6 +139,8 @@ function reportInfeasible(tree: ModelTree, unknown: Unknown, report: Reporter): 
   for (const diagnostic of always) report.add(diagnostic);
   if (always.length > 0) return null;
   const problem = runs[0]!.find((d) => d.severity === "error");
-  if (!tree.broken && problem !== undefined) report.report("match-infeasible", unknown.span, { field: unknown.path, value: unknown.min, problem: problem.message });
+  if (!tree.broken && problem !== undefined) report.report("match-infeasible", unknown.span, {
+    field: unknown.path, value: unknown.min, problem: problem.message,
+  });
   return null;
 }

@@ -15,7 +15,9 @@ export function buildTrain(settings: Settings, fallback: Span, context: BuildCon
     return null;
   }
   if (schedule.warmup > steps) {
-    context.report.report("warmup-exceeds-steps", placeOf(child(settings, "schedule"), "warmup", fallback), { warmup: schedule.warmup, steps });
+    context.report.report("warmup-exceeds-steps", placeOf(child(settings, "schedule"), "warmup", fallback), {
+      warmup: schedule.warmup, steps,
+    });
   }
   return {
     optimizer: {

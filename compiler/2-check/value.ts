@@ -39,11 +39,15 @@ export function range(type: FieldType): string {
 const plain = (value: number): string => (Math.abs(value) >= 1e4 ? grouped(value) : String(value));
 
 /** Null if wrong, and then reported. `values` is not empty. */
-export function readValue(name: string, field: Field<unknown>, values: readonly ValueAst[], { report, functions }: Pick<Context, "report" | "functions">): FieldValue | null {
+export function readValue(
+  name: string, field: Field<unknown>, values: readonly ValueAst[], { report, functions }: Pick<Context, "report" | "functions">,
+): FieldValue | null {
   const { type } = field;
   const all = spanOf(values);
   const wrong = (value: ValueAst | null): null => {
-    report.report("wrong-value", value?.span ?? all, { name, expected: expected(type), found: value === null ? plural(values.length, "value") : describe(value) });
+    report.report("wrong-value", value?.span ?? all, {
+      name, expected: expected(type), found: value === null ? plural(values.length, "value") : describe(value),
+    });
     return null;
   };
   if (type.type === "set" || type.type === "groups") return readWords(name, type, values, report, wrong);
@@ -53,9 +57,11 @@ export function readValue(name: string, field: Field<unknown>, values: readonly 
   switch (type.type) {
     case "int": return value.kind !== "number" || !Number.isInteger(value.value) ? wrong(value) : inRange(name, type, value, report);
     case "number": return readNumberOrWord(name, type, value, report, wrong);
-    case "flag": return value.kind !== "word" || !["true", "false", ...type.words].includes(value.text) ? wrong(value) : type.words.includes(value.text) ? value.text : value.text === "true";
+    case "flag": return value.kind !== "word" || !["true", "false", ...type.words].includes(value.text) ? wrong(value)
+      : type.words.includes(value.text) ? value.text : value.text === "true";
     case "choice": return value.kind === "word" ? chosen(name, type.choices, value.text, value.span, report) : wrong(value);
-    case "function": return value.kind === "word" ? chooseFunction(name, type.choices, value.text, value.span, functions, report) : wrong(value);
+    case "function": return value.kind === "word" ? chooseFunction(name, type.choices, value.text, value.span, functions, report)
+      : wrong(value);
     case "name": return value.kind === "word" ? value.text : wrong(value);
   }
 }
@@ -63,7 +69,9 @@ export function readValue(name: string, field: Field<unknown>, values: readonly 
 type Wrong = (value: ValueAst | null) => null;
 type Of<T extends FieldType["type"]> = Extract<FieldType, { readonly type: T }>;
 
-function inRange(name: string, type: Of<"int"> | Of<"number"> | Of<"numbers">, value: Extract<ValueAst, { kind: "number" }>, report: Reporter): number | null {
+function inRange(
+  name: string, type: Of<"int"> | Of<"number"> | Of<"numbers">, value: Extract<ValueAst, { kind: "number" }>, report: Reporter,
+): number | null {
   const low = type.type === "number" && type.open ? value.value > type.min : value.value >= type.min;
   const high = type.type === "numbers" || (type.type === "number" && type.below) ? value.value < type.max : value.value <= type.max;
   if (!low || !high) {
@@ -87,12 +95,16 @@ function readNumberOrWord(name: string, type: Of<"number">, value: ValueAst, rep
   return type.words.includes(value.text) ? value.text : wrong(value);
 }
 
-function readNumbers(name: string, type: Of<"numbers">, values: readonly ValueAst[], report: Reporter, wrong: Wrong): readonly number[] | null {
+function readNumbers(
+  name: string, type: Of<"numbers">, values: readonly ValueAst[], report: Reporter, wrong: Wrong,
+): readonly number[] | null {
   const out = values.map((value) => (value.kind === "number" ? inRange(name, type, value, report) : wrong(value)));
   return out.every((value) => value !== null) ? out : null;
 }
 
-function readWords(name: string, type: Of<"set"> | Of<"groups">, values: readonly ValueAst[], report: Reporter, wrong: Wrong): readonly string[] | null {
+function readWords(
+  name: string, type: Of<"set"> | Of<"groups">, values: readonly ValueAst[], report: Reporter, wrong: Wrong,
+): readonly string[] | null {
   const choices = type.type === "set" ? type.choices : type.groups.flat();
   const words: string[] = [];
   for (const value of values) {
@@ -122,4 +134,5 @@ function describe(value: ValueAst): string {
   return value.kind === "number" ? value.text : value.kind === "string" ? `the string ${value.text}` : `\`${value.text}\``;
 }
 
-export const spanOf = (values: readonly { readonly span: Span }[]): Span => ({ ...values[0]!.span, end: values[values.length - 1]!.span.end });
+export const spanOf = (values: readonly { readonly span: Span }[]): Span =>
+  ({ ...values[0]!.span, end: values[values.length - 1]!.span.end });

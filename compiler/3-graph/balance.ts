@@ -34,7 +34,10 @@ export function chosenOnes(s: BuildState, key: string, distribution: ValueId, se
   return scatterLast(s.b, `${key}.chosen_ones`, ones, selection, typeOf(s.b, distribution));
 }
 
-/** How often each expert was chosen beyond the mean of all: what moves the biases of `balance bias`, [E] or [H, E]. Skipped tokens (running 0) do not count. */
+/**
+ * How often each expert was chosen beyond the mean of all: what moves the biases of `balance bias`, [E] or [H, E]. Skipped tokens (running
+ * 0) do not count.
+ */
 export function recordLoad(s: BuildState, key: string, logits: ValueId, selection: ValueId, running: ValueId | null): void {
   const [batch, positions, ...rest] = shapeOf(s.b, logits) as [number, number, ...number[]];
   const chosen = chosenOnes(s, key, logits, selection);

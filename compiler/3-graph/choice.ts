@@ -1,4 +1,7 @@
-/** Which experts a router chooses. In training some may be out of the question and some drawn at random; gates and loss terms see the scores as they are. */
+/**
+ * Which experts a router chooses. In training some may be out of the question and some drawn at random; gates and loss terms see the scores
+ * as they are.
+ */
 import { shapeOf } from "../graph/builder.ts";
 import { map, topK } from "../graph/dsl.ts";
 import { add, constant, div, input, log, select, sub } from "../ir/expr.ts";

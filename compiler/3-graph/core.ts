@@ -42,7 +42,9 @@ function startOf(s: BuildState, state: CoreState, e: ValueId): ValueId {
   switch (state.kind) {
     case "input": return e;
     case "zero": return map(s.b, "core.state", constant(0), [], typeOf(s.b, e));
-    case "normal": return map(s.b, "core.state", mul(constant(state.std), input(0)), [randomNumbers(s, "core.state", 0, "normal", shapeOf(s.b, e))]);
+    case "normal": return map(
+      s.b, "core.state", mul(constant(state.std), input(0)), [randomNumbers(s, "core.state", 0, "normal", shapeOf(s.b, e))],
+    );
     default: return unreachable(state);
   }
 }
@@ -76,7 +78,9 @@ function passVectors(s: BuildState, spec: PassEmbeddingSpec, pass: number): read
   switch (spec.kind) {
     case "learned": return [vector(s, `core.pass_embedding.${pass}`, 3)];
     case "sinusoidal": {
-      const ofPass = view(s.b, "core.pass_embedding", sinusoid(s.b, "core.pass_embedding", { first: pass, base: spec.base }, 1, dModel), [1, 1, dModel]);
+      const ofPass = view(s.b, "core.pass_embedding", sinusoid(s.b, "core.pass_embedding", { first: pass, base: spec.base }, 1, dModel), [
+        1, 1, dModel,
+      ]);
       return spec.positions ? [ofPass, positionRows(s, spec.base)] : [ofPass];
     }
     default: return unreachable(spec);

@@ -8,10 +8,16 @@ import type { RouterSite } from "./router-site.ts";
 import { randomNumbers } from "./state.ts";
 import type { BuildState } from "./state.ts";
 
-/** `dropped` with probability p, else `kept`; input 1 is uniform. Uniform numbers are multiples of 2⁻²⁴: so is the limit, and float32 decides like float64. */
+/**
+ * `dropped` with probability p, else `kept`; input 1 is uniform. Uniform numbers are multiples of 2⁻²⁴: so is the limit, and float32
+ * decides like float64.
+ */
 const either = (p: number, dropped: Expr, kept: Expr): Expr => select("lt", input(1), constant(Math.ceil(p * 2 ** 24) / 2 ** 24), dropped, kept);
 
-/** What a router reads, [B, T, D]: each channel is 0 with probability p, the others are divided by 1 − p (Hinton et al. 2012, arXiv:1207.0580). */
+/**
+ * What a router reads, [B, T, D]: each channel is 0 with probability p, the others are divided by 1 − p (Hinton et al. 2012,
+ * arXiv:1207.0580).
+ */
 export function dropInput(s: BuildState, { name, site }: RouterSite, x: ValueId, p: number): ValueId {
   if (p === 0 || s.entry.kind !== "train") return x;
   const drawn = randomNumbers(s, `${name}.input_dropout`, site, "uniform", shapeOf(s.b, x));

@@ -27,7 +27,10 @@ export function feedForward(s: BuildState, name: string, ff: FeedForwardSpec, in
   }
 }
 
-/** down · hidden + bias, hidden being activation(up · x + bias), or activation(gate · x + bias) ⊙ (up · x + bias). A shared bias of the output is added elsewhere. */
+/**
+ * down · hidden + bias, hidden being activation(up · x + bias), or activation(gate · x + bias) ⊙ (up · x + bias). A shared bias of the
+ * output is added elsewhere.
+ */
 function denseBlock(s: BuildState, name: string, { activation, glu, bias }: Pick<Dense | Moe, "activation" | "glu" | "bias">, x: ValueId): ValueId {
   const parts = (glu ? ["up", "gate"] : ["up"]).map((part): Part => ({
     value: linear(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`)), // [B, T, F]

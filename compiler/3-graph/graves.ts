@@ -33,7 +33,10 @@ interface Tokens {
 
 /** @returns the outputs, [B, T, D] */
 export function gravesPasses(s: BuildState, spec: Graves, { sites, start, enter, layers }: Passes): ValueId {
-  let tokens: Tokens = { running: perToken(s, "act.running", 1), total: perToken(s, "act.total", 0), passes: perToken(s, "passes", 0), rest: perToken(s, "act.rest", 0) };
+  let tokens: Tokens = {
+    running: perToken(s, "act.running", 1), total: perToken(s, "act.total", 0), passes: perToken(s, "passes", 0),
+    rest: perToken(s, "act.rest", 0),
+  };
   let [state, out] = [start, null as ValueId | null];
   sites.forEach((pass, index) => {
     const read = enter(index, state);
@@ -55,11 +58,18 @@ const mix = (s: BuildState, weight: ValueId, state: ValueId, out: ValueId | null
   : map(s.b, "act.out", add(mul(input(0), input(1)), mul(sub(constant(1), input(0)), input(2))), [weight, state, out]);
 
 /** One decision of every token. */
-function halt(s: BuildState, { threshold }: Graves, layer: string, x: ValueId, { running, total, passes, rest }: Tokens): Tokens & { readonly weight: ValueId } {
+function halt(
+  s: BuildState, { threshold }: Graves, layer: string, x: ValueId, { running, total, passes, rest }: Tokens,
+): Tokens & { readonly weight: ValueId } {
   const name = `${layer}.halting`;
   const logit = linear(s.b, `${name}.logit`, x, param(s, `${name}.stop`));
-  const p = map(s.b, "act.p", sigmoid(add(input(0), input(1))), [logit, vector(s, `${name}.stop.bias`, 3)], plain([s.batch, s.positions, 1]));
-  const goesOn = map(s.b, "act.running", mul(input(0), select("le", add(input(1), input(2)), constant(threshold), constant(1), constant(0))), [running, total, p]);
+  const p = map(
+    s.b, "act.p", sigmoid(add(input(0), input(1))), [logit, vector(s, `${name}.stop.bias`, 3)], plain([s.batch, s.positions, 1]),
+  );
+  const goesOn = map(
+    s.b, "act.running", mul(input(0), select("le", add(input(1), input(2)), constant(threshold), constant(1), constant(0))),
+    [running, total, p],
+  );
   const left = sub(constant(1), input(1));
   const weight = map(s.b, "act.weight", mul(input(0), select("eq", input(3), constant(0), left, input(2))), [running, total, p, goesOn]);
   return {

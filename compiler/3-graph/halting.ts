@@ -27,7 +27,10 @@ interface Tokens {
 export function haltingPasses(s: BuildState, spec: HaltingSpec, { sites, start, enter, layers }: Passes): ValueId {
   let h = layers(0, enter(0, start));
   let out = h;
-  let tokens: Tokens = { never: perToken(s, "act.never_halt", 1), depth: perToken(s, "act.expected_depth", 0), mixed: map(s.b, "act.mixed", mul(constant(0), input(0)), [h]) };
+  let tokens: Tokens = {
+    never: perToken(s, "act.never_halt", 1), depth: perToken(s, "act.expected_depth", 0),
+    mixed: map(s.b, "act.mixed", mul(constant(0), input(0)), [h]),
+  };
   keep(s, sites[0]!, h, out, tokens);
   let [penalty, taken] = [null as ValueId | null, perToken(s, "passes", 1)];
   for (let pass = 1; pass < sites.length; pass++) {
@@ -50,7 +53,9 @@ export function haltingPasses(s: BuildState, spec: HaltingSpec, { sites, start, 
 function keep(s: BuildState, sites: readonly number[], h: ValueId, out: ValueId, { never, depth }: Tokens): void {
   if (s.entry.kind === "step") return;
   const site = sites.at(-1)!;
-  Object.assign(s.outputs, { [`layers.${site}`]: out, [`act.block_out.${site}`]: h, [`act.never_halt.${site}`]: never, [`act.expected_depth.${site}`]: depth });
+  Object.assign(s.outputs, {
+    [`layers.${site}`]: out, [`act.block_out.${site}`]: h, [`act.never_halt.${site}`]: never, [`act.expected_depth.${site}`]: depth,
+  });
 }
 
 /** One decision of every token: softmax over "go on" and "stop" of a small network of h. */

@@ -1,4 +1,6 @@
-/** What heads of every kind of attention share: how queries and keys are made ready for their products, and where keys and values are kept. */
+/**
+ * What heads of every kind of attention share: how queries and keys are made ready for their products, and where keys and values are kept.
+ */
 import { emitOne, typeOf } from "../graph/builder.ts";
 import { map, rope } from "../graph/dsl.ts";
 import { constant, input, mul } from "../ir/expr.ts";
@@ -18,7 +20,10 @@ export interface AttentionSite {
   readonly site: number;
 }
 
-/** Queries and keys are normalized if there is a norm for them; each takes the fourth root of 1/Dh, so that their products are scaled by 1/√Dh; then they are rotated. */
+/**
+ * Queries and keys are normalized if there is a norm for them; each takes the fourth root of 1/Dh, so that their products are scaled by
+ * 1/√Dh; then they are rotated.
+ */
 export function prepared({ s, name, spec }: AttentionSite, p: "q" | "k", x: ValueId): ValueId {
   const normed = spec.qkNorm === null ? x : normalize(s, `${name}.${p}_norm`, spec.qkNorm, x);
   const scaled = map(s.b, `${name}.${p}.scaled`, mul(input(0), constant(spec.dHead ** -0.25)), [normed]);

@@ -27,10 +27,14 @@ export function applyLayer(s: BuildState, layer: LayerSpec, site: number, x: Val
 }
 
 /** x + block, with the norms where the layer has them. */
-function residual(s: BuildState, layer: LayerSpec, part: "attention" | "feed_forward", x: ValueId, halted: Halted | null, block: (inputs: BlockInputs) => ValueId): ValueId {
+function residual(
+  s: BuildState, layer: LayerSpec, part: "attention" | "feed_forward", x: ValueId, halted: Halted | null,
+  block: (inputs: BlockInputs) => ValueId,
+): ValueId {
   const { stands, readers } = layer.placement;
   const name = `${layer.name}.norm_${part}`;
-  const normed = (y: ValueId, which = name): ValueId => within(s, `${layer.name}.norm`, layer.span, () => normalize(s, which, layer.norm, y));
+  const normed = (y: ValueId, which = name): ValueId =>
+    within(s, `${layer.name}.norm`, layer.span, () => normalize(s, which, layer.norm, y));
   const isRead = stands !== "after" && hasNorm(layer, part);
   const streams = (y: ValueId): Streams => ({ bare: y, normed: isRead ? normed(y) : y });
   const own = streams(x);
@@ -46,7 +50,9 @@ function residual(s: BuildState, layer: LayerSpec, part: "attention" | "feed_for
 }
 
 /** x + scale · y; nothing is added to tokens that are skipped. */
-const plus = (s: BuildState, { name, span, residualScale }: LayerSpec, x: ValueId, y: ValueId, skip: Skip | null): ValueId => within(s, name, span, () => {
+const plus = (s: BuildState, { name, span, residualScale }: LayerSpec, x: ValueId, y: ValueId, skip: Skip | null): ValueId =>
+  within(s, name, span, () => {
   const scaled = residualScale === 1 ? input(1) : mul(constant(residualScale), input(1));
-  return skip === null ? map(s.b, `${name}.residual`, add(input(0), scaled), [x, y]) : map(s.b, `${name}.residual`, add(input(0), mul(input(2), scaled)), [x, y, skip.running]);
+  return skip === null ? map(s.b, `${name}.residual`, add(input(0), scaled), [x, y])
+    : map(s.b, `${name}.residual`, add(input(0), mul(input(2), scaled)), [x, y, skip.running]);
 });

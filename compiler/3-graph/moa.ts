@@ -29,7 +29,10 @@ export function mixtureOfHeads(s: BuildState, name: string, spec: Moa, inputs: B
   const k = cached(at, "k", prepared(at, "k", linear(s.b, `${name}.k`, readBy(inputs, "k"), param(s, `${name}.k`))));
   const v = cached(at, "v", linear(s.b, `${name}.v`, readBy(inputs, "v"), param(s, `${name}.v`)));
   const each = (x: ValueId): ValueId => forEachSlot(s, x, topK);
-  const [z] = attend(s.b, `${name}.z`, q, each(k), each(v), source(s, "position"), { causal: spec.causal, window: spec.window }, relativeBias(s, name, spec, q));
+  const [z] = attend(
+    s.b, `${name}.z`, q, each(k), each(v), source(s, "position"), { causal: spec.causal, window: spec.window },
+    relativeBias(s, name, spec, q),
+  );
   const heads = view(s.b, `${name}.z`, z!, [batch, positions, topK, nHeads * dHead]);
   const gates = view(s.b, `${name}.gates`, routing.gates, [batch, positions, topK, 1]);
   const gated = map(s.b, `${name}.gated`, mul(input(0), input(1)), [heads, gates]);

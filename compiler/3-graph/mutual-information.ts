@@ -22,7 +22,8 @@ export function recordInformation(s: BuildState, key: string, weight: number, ap
 /** −weight · (Σ ω p log p + Σ P log P), the mean over heads where each has its own choice, [1] */
 export function informationLoss(s: BuildState, { key, weight, applications: all }: InformationTerm): ValueId {
   const heads = shapeOf(s.b, all[0]!.distribution).slice(2, -1); // [] or [H]
-  const perToken = (weight: ValueId): ValueId => (heads.length === 0 ? weight : view(s.b, `${key}.weight`, weight, [s.batch, s.positions, 1, 1]));
+  const perToken = (weight: ValueId): ValueId =>
+    (heads.length === 0 ? weight : view(s.b, `${key}.weight`, weight, [s.batch, s.positions, 1, 1]));
   const applications = all.map((a) => ({ ...a, weight: a.weight === null ? null : perToken(a.weight) }));
   const weightedSum = (name: string, of: (a: Application) => ValueId): ValueId =>
     chain(s, name, applications.map((a) => sumRows(s, name, weighted(s, key, of(a), a.weight))));
@@ -40,7 +41,9 @@ export function informationLoss(s: BuildState, { key, weight, applications: all 
 /** Σ p log p of each token, [B, T, (H,) 1] */
 function logP(s: BuildState, key: string, { logits, distribution }: Application): ValueId {
   const lse = logSumExp(s.b, `${key}.lse`, logits);
-  return sum(s.b, `${key}.row_certainty`, map(s.b, `${key}.p_log_p`, mul(input(0), sub(input(1), input(2))), [distribution, logits, lse]), -1);
+  return sum(
+    s.b, `${key}.row_certainty`, map(s.b, `${key}.p_log_p`, mul(input(0), sub(input(1), input(2))), [distribution, logits, lse]), -1,
+  );
 }
 
 const weighted = (s: BuildState, key: string, x: ValueId, weight: ValueId | null): ValueId =>

@@ -15,7 +15,9 @@ export function relativeBias(s: BuildState, name: string, spec: AttentionSpec, q
   const [batch, positions, rows] = shapeOf(s.b, q) as [number, number, number, number];
   const { reach } = spec.relative;
   // Head h reads table h: a product per head is one of experts where each head has a single one.
-  const scores = expertMatmul(s.b, `${name}.relative`, q, param(s, `${name}.relative`), firstOf(s, [batch, positions, rows, 1], spec.nHeads), spec.nHeads);
+  const scores = expertMatmul(
+    s.b, `${name}.relative`, q, param(s, `${name}.relative`), firstOf(s, [batch, positions, rows, 1], spec.nHeads), spec.nHeads,
+  );
   return { reach, bias: view(s.b, `${name}.relative`, scores, [batch, positions, rows, 2 * reach + 1]) };
 }
 

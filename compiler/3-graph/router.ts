@@ -62,7 +62,8 @@ export function route(s: BuildState, at: RouterSite, x: ValueId, { topK, router,
   const byBias = router.loadBiasRate !== null;
   const distribution = router.score === "softmax" || (isTrain && balance !== null) ? softmax(s.b, `${name}.distribution`, logits) : null;
   const score = scoreOf(router, logits, distribution);
-  const ranked = byBias ? biased(s, name, score) : typeof router.score === "string" ? logits : map(s.b, `${name}.ranked`, score.expr, [score.of]);
+  const ranked = byBias ? biased(s, name, score)
+    : typeof router.score === "string" ? logits : map(s.b, `${name}.ranked`, score.expr, [score.of]);
   const selection = choose(s, at, ranked, score, topK, router);
   if (isTrain && balance !== null) record(s, at, balance, { logits, distribution: distribution!, selection });
   if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
@@ -102,7 +103,10 @@ function biased(s: BuildState, name: string, score: Score): ValueId {
 }
 
 const chosenScores = (s: BuildState, name: string, { of, expr }: Score, selection: ValueId): ValueId =>
-  expr.op === "in" ? gatherLast(s.b, `${name}.gates`, of, selection) : map(s.b, `${name}.gates`, expr, [gatherLast(s.b, `${name}.chosen`, of, selection)]);
+  expr.op === "in" ? gatherLast(s.b, `${name}.gates`, of, selection)
+    : map(s.b, `${name}.gates`, expr, [gatherLast(s.b, `${name}.chosen`, of, selection)]);
 
 const renormalize = (s: BuildState, name: string, gates: ValueId, eps: number): ValueId =>
-  map(s.b, `${name}.gates_normalized`, div(input(0), eps === 0 ? input(1) : add(input(1), constant(eps))), [gates, sum(s.b, `${name}.gate_sum`, gates, -1)]);
+  map(s.b, `${name}.gates_normalized`, div(input(0), eps === 0 ? input(1) : add(input(1), constant(eps))), [
+    gates, sum(s.b, `${name}.gate_sum`, gates, -1),
+  ]);

@@ -54,7 +54,8 @@ export interface BuildState {
 }
 
 /** One number for every token, [B, T, 1]. */
-export const perToken = (s: BuildState, name: string, value: number): ValueId => map(s.b, name, constant(value), [], plain([s.batch, s.positions, 1]));
+export const perToken = (s: BuildState, name: string, value: number): ValueId =>
+  map(s.b, name, constant(value), [], plain([s.batch, s.positions, 1]));
 
 /** Names the origin of the nodes that `build` makes. */
 export function within<T>(s: BuildState, path: string, span: Span, build: () => T): T {
@@ -95,7 +96,9 @@ export function positionRows(s: BuildState, base: number): ValueId {
   const { dModel } = s.model;
   const rows = s.entry.kind === "step" ? s.entry.capacity : s.positions;
   const table = (s.sources[`sinusoid ${base}`] ??= sinusoid(s.b, "positions", { first: 0, base }, rows, dModel));
-  return s.entry.kind === "step" ? gatherRows(s.b, "positions", table, source(s, "positions")) : view(s.b, "positions", table, [1, rows, dModel]);
+  return s.entry.kind === "step" ? gatherRows(s.b, "positions", table, source(s, "positions")) : view(s.b, "positions", table, [
+    1, rows, dModel,
+  ]);
 }
 
 /**

@@ -34,12 +34,15 @@ function countedPasses(s: BuildState, halting: HaltingSpec, passes: Passes): Val
   }
 }
 
-const everyPass = ({ sites, start, enter, layers }: Passes): ValueId => sites.reduce((state, _, pass) => layers(pass, enter(pass, state)), start);
+const everyPass = ({ sites, start, enter, layers }: Passes): ValueId =>
+  sites.reduce((state, _, pass) => layers(pass, enter(pass, state)), start);
 
 /** Applications one after the other. Only in the first do keys and values come from elsewhere. */
 function applySites(s: BuildState, sites: readonly number[], x: ValueId, halted: Halted | null = null): ValueId {
   return sites.reduce((stream, site, i) => {
-    const out = applyLayer(s, s.model.layers[s.model.schedule[site]!.layer]!, site, stream, halted === null || i === 0 ? halted : { ...halted, source: null });
+    const out = applyLayer(
+      s, s.model.layers[s.model.schedule[site]!.layer]!, site, stream, halted === null || i === 0 ? halted : { ...halted, source: null },
+    );
     if (s.entry.kind !== "step") s.outputs[`layers.${site}`] = out;
     return out;
   }, x);

@@ -16,7 +16,8 @@ type NodeOf<K extends Kind> = Node & { readonly op: Extract<Op, { kind: K }> };
 export type InputGradients = readonly (ValueId | null)[];
 type Rule<K extends Kind> = (b: GraphBuilder, node: NodeOf<K>, grads: readonly (ValueId | null)[], wanted: readonly boolean[]) => InputGradients;
 
-const notDifferentiable = (b: GraphBuilder, node: Node): never => bug(`no gradient of ${node.op.kind} (${b.values[node.outputs[0]!]!.name})`);
+const notDifferentiable = (b: GraphBuilder, node: Node): never =>
+  bug(`no gradient of ${node.op.kind} (${b.values[node.outputs[0]!]!.name})`);
 const noInputs = (): InputGradients => [];
 
 const RULES: { readonly [K in Kind]: Rule<K> } = {
@@ -59,7 +60,9 @@ const RULES: { readonly [K in Kind]: Rule<K> } = {
 export const gradName = (b: GraphBuilder, id: ValueId): string => `grad/${b.values[id]!.name}`;
 
 /** @param grads gradients of the outputs, each null if nothing depends on it */
-export const inputGradients = (b: GraphBuilder, node: Node, grads: readonly (ValueId | null)[], wanted: readonly boolean[]): InputGradients =>
+export const inputGradients = (
+  b: GraphBuilder, node: Node, grads: readonly (ValueId | null)[], wanted: readonly boolean[],
+): InputGradients =>
   (RULES[node.op.kind] as Rule<Kind>)(b, node as never, grads, wanted);
 
 /** A map's gradient is a map of its inputs and the gradient of its output, summed where the input was broadcast. */
@@ -94,7 +97,9 @@ function constantOf(b: GraphBuilder, id: ValueId): number | null {
   return op.kind === "map" && op.expr.op === "const" ? op.expr.value : null;
 }
 
-function matmulRule(b: GraphBuilder, node: NodeOf<"matmul">, [grad]: readonly (ValueId | null)[], wanted: readonly boolean[]): InputGradients {
+function matmulRule(
+  b: GraphBuilder, node: NodeOf<"matmul">, [grad]: readonly (ValueId | null)[], wanted: readonly boolean[],
+): InputGradients {
   const [a, c] = node.inputs as [ValueId, ValueId];
   const { layout, aSplit, bSplit } = node.op;
   const g = widen(b, gradName(b, node.outputs[0]!), grad!, typeOf(b, node.outputs[0]!));
@@ -111,7 +116,9 @@ function matmulRule(b: GraphBuilder, node: NodeOf<"matmul">, [grad]: readonly (V
 }
 
 /** Slots of one row of `a` are neighbours: their gradients add up. */
-function expertMatmulRule(b: GraphBuilder, node: NodeOf<"expertMatmul">, [grad]: readonly (ValueId | null)[], wanted: readonly boolean[]): InputGradients {
+function expertMatmulRule(
+  b: GraphBuilder, node: NodeOf<"expertMatmul">, [grad]: readonly (ValueId | null)[], wanted: readonly boolean[],
+): InputGradients {
   const [a, w, selection] = node.inputs as [ValueId, ValueId, ValueId];
   const { heads, transposed } = node.op;
   const g = slotRows(b, gradName(b, node.outputs[0]!), grad!, node.outputs[0]!);
@@ -150,6 +157,8 @@ function attentionRule(b: GraphBuilder, node: NodeOf<"attention">, [gradZ, gradL
   const [z, lse] = node.outputs as [ValueId, ValueId];
   const g = widen(b, gradName(b, z), gradZ!, typeOf(b, z));
   const delta = sum(b, `${gradName(b, z)}.delta`, map(b, `${gradName(b, z)}.delta`, mul(input(0), input(1)), [z, g]), -1);
-  const [gradQ, gradK, gradV, ...gradBias] = emit(b, gradName(b, q), { ...node.op, kind: "attentionGrad" }, [q, k, v, position, lse, delta, g, ...bias]);
+  const [gradQ, gradK, gradV, ...gradBias] = emit(b, gradName(b, q), { ...node.op, kind: "attentionGrad" }, [
+    q, k, v, position, lse, delta, g, ...bias,
+  ]);
   return [gradQ!, gradK!, gradV!, null, ...gradBias];
 }

@@ -53,7 +53,10 @@ export function attentionLaunch(c: PlanContext, { inputs, outputs }: Node, op: A
   };
 }
 
-/** Inputs q, k, v, position, lse, delta, grad_z, and bias with relative positions; queries of a training step stand at 0, so position is not read. */
+/**
+ * Inputs q, k, v, position, lse, delta, grad_z, and bias with relative positions; queries of a training step stand at 0, so position is not
+ * read.
+ */
 export function attentionGradLaunches(c: PlanContext, { inputs, outputs }: Node, op: AttentionOp): readonly Unlabelled[] {
   const [q, k, v, , lse, delta, gradZ] = inputs as [ValueId, ValueId, ValueId, ValueId, ValueId, ValueId, ValueId];
   const [gradQ, gradK, gradV, gradBias] = outputs as [ValueId, ValueId, ValueId, ValueId | undefined];

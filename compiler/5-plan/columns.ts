@@ -26,7 +26,10 @@ export function columnShapeOf(facts: Facts, reduce: ValueId): ColumnShape {
   const axis = op.kind === "reduce" ? op.axis : 0;
   const { physical, shape } = facts.type(inputs[0]!);
   const mid = shape[axis]!;
-  return { outer: elements(physical.slice(0, axis)), mid, innerRows: elements(physical.slice(axis + 1, -1)), cols: colsOf(facts.type(inputs[0]!)), chunks: Math.ceil(mid / CHUNK) };
+  return {
+    outer: elements(physical.slice(0, axis)), mid, innerRows: elements(physical.slice(axis + 1, -1)), cols: colsOf(facts.type(inputs[0]!)),
+    chunks: Math.ceil(mid / CHUNK),
+  };
 }
 
 export interface ColumnLaunch {
@@ -58,5 +61,8 @@ export function partialSumsLaunch({ facts, isStored }: PlanContext, reduces: rea
   const sums = reduces.map((v, i) => ({ accumulator: `total${i}`, operand: b.operand(v, lanes, true) }));
   const bound = b.result();
   const { operands, sizes } = bound;
-  return { work: { kind: "columnSums", program: { operands, sizes, lanes, inside, sums } }, bound, tiles: Math.ceil((shape.outer * shape.chunks * shape.innerRows * cols) / WIDTH) };
+  return {
+    work: { kind: "columnSums", program: { operands, sizes, lanes, inside, sums } }, bound,
+    tiles: Math.ceil((shape.outer * shape.chunks * shape.innerRows * cols) / WIDTH),
+  };
 }

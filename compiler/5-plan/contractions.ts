@@ -11,7 +11,9 @@ const columnTiles = ({ profile }: PlanContext, n: number): number => Math.ceil(n
 
 type OpOf<K extends Op["kind"]> = Extract<Op, { kind: K }>;
 
-export function matmulLaunch(c: PlanContext, node: Node, { layout, aSplit, bSplit }: OpOf<"matmul">, stores: readonly ValueId[]): Unlabelled {
+export function matmulLaunch(
+  c: PlanContext, node: Node, { layout, aSplit, bSplit }: OpOf<"matmul">, stores: readonly ValueId[],
+): Unlabelled {
   const [a, b] = node.inputs.map((v) => c.facts.type(v).physical) as [readonly number[], readonly number[]];
   const [aRows, aCols] = [elements(a.slice(0, aSplit)), elements(a.slice(aSplit))];
   const n = elements(layout === "nt" ? b.slice(0, bSplit) : b.slice(bSplit));
@@ -23,7 +25,9 @@ export function matmulLaunch(c: PlanContext, node: Node, { layout, aSplit, bSpli
   };
 }
 
-export function expertMatmulLaunches(c: PlanContext, node: Node, { heads, transposed }: OpOf<"expertMatmul">, stores: readonly ValueId[]): readonly Unlabelled[] {
+export function expertMatmulLaunches(
+  c: PlanContext, node: Node, { heads, transposed }: OpOf<"expertMatmul">, stores: readonly ValueId[],
+): readonly Unlabelled[] {
   const [a, w, selection] = node.inputs as [ValueId, ValueId, ValueId];
   const { facts, profile } = c;
   const [groups, inner, outer] = facts.type(w).physical as [number, number, number];

@@ -69,7 +69,9 @@ function prune(graph: OpGraph, keep: readonly ValueId[]): OpGraph {
   return { ...graph, nodes: nodes.reverse() };
 }
 
-function contextOf(facts: Facts, fusion: Fusion, graph: OpGraph, kept: readonly { name: string; value: ValueId }[], refs: RefTable, profile: Profile): PlanContext {
+function contextOf(
+  facts: Facts, fusion: Fusion, graph: OpGraph, kept: readonly { name: string; value: ValueId }[], refs: RefTable, profile: Profile,
+): PlanContext {
   const sums = accumulatedInPlace(facts, graph);
   const hostNames = new Map(kept.map((k) => [facts.base(k.value), `out/${graph.name}/${k.name}`]));
   const ref = (value: ValueId): Ref => storage(facts, graph, refs, sums, hostNames, facts.base(value));
@@ -86,7 +88,9 @@ function contextOf(facts: Facts, fusion: Fusion, graph: OpGraph, kept: readonly 
   };
 }
 
-function storage(facts: Facts, graph: OpGraph, refs: RefTable, sums: ReadonlyMap<ValueId, string>, hostNames: ReadonlyMap<ValueId, string>, base: ValueId): Ref {
+function storage(
+  facts: Facts, graph: OpGraph, refs: RefTable, sums: ReadonlyMap<ValueId, string>, hostNames: ReadonlyMap<ValueId, string>, base: ValueId,
+): Ref {
   const { op } = facts.producer(base);
   const type = facts.type(base);
   const bytes = bytesOf(type);
@@ -94,17 +98,22 @@ function storage(facts: Facts, graph: OpGraph, refs: RefTable, sums: ReadonlyMap
     case "param": return `param/${graph.params[op.param]!.name}`;
     case "input": return declare(refs, `input/${op.name}/${type.shape.join("x")}`, bytes, "inputs", true);
     case "cache": return declare(refs, `cache/${op.name}`, bytes, "caches", true);
-    case "ropeTable": return declare(refs, `table/${op.fn}/${op.nRotate}/${op.base}`, bytes, "tables", true, { fn: op.fn, nRotate: op.nRotate, base: op.base });
+    case "ropeTable": return declare(refs, `table/${op.fn}/${op.nRotate}/${op.base}`, bytes, "tables", true, {
+      fn: op.fn, nRotate: op.nRotate, base: op.base,
+    });
     case "sinusoid": {
       const [rows, width] = [type.shape[0]!, type.shape[1]!];
-      return declare(refs, `table/sinusoid/${op.first}/${rows}/${op.base}`, bytes, "tables", true, { fn: "sinusoid", first: op.first, base: op.base, width, stride: type.physical[1]! });
+      return declare(refs, `table/sinusoid/${op.first}/${rows}/${op.base}`, bytes, "tables", true, {
+        fn: "sinusoid", first: op.first, base: op.base, width, stride: type.physical[1]!,
+      });
     }
     default: break;
   }
   const sum = sums.get(base);
   if (sum !== undefined) return `grad/${sum}`;
   const host = hostNames.get(base);
-  return host !== undefined ? declare(refs, host, bytes, "outputs", true) : declare(refs, `value/${graph.name}/${base}`, bytes, "activations", false, null, graph.values[base]!.name);
+  return host !== undefined ? declare(refs, host, bytes, "outputs", true)
+    : declare(refs, `value/${graph.name}/${base}`, bytes, "activations", false, null, graph.values[base]!.name);
 }
 
 /** Gradient contributions whose own kernel can add them to the parameter's gradient. */

@@ -1,4 +1,7 @@
-/** What is finished while the result of a contraction is in a register: the result itself if somebody reads it, and the values fused behind it. */
+/**
+ * What is finished while the result of a contraction is in a register: the result itself if somebody reads it, and the values fused behind
+ * it.
+ */
 import type { Node, ValueId } from "../ir/graph.ts";
 import type { EpilogueProgram, Line, Term } from "../ir/launch.ts";
 import { bug } from "../ir/tensor-type.ts";

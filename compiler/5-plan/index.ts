@@ -57,9 +57,12 @@ function declareParams(refs: RefTable, graph: OpGraph, trains: boolean, update: 
 
 type Planned = EntryLaunches & { readonly graph: OpGraph };
 
-function hostTensors(planned: readonly Planned[], refs: RefTable, bufferOf: ReadonlyMap<string, number>, update: boolean): Record<string, TensorPlan> {
+function hostTensors(
+  planned: readonly Planned[], refs: RefTable, bufferOf: ReadonlyMap<string, number>, update: boolean,
+): Record<string, TensorPlan> {
   const tensors: Record<string, TensorPlan> = {};
-  const words = (name: string, n: number): void => void (tensors[name] = { buffer: bufferOf.get(name)!, dtype: "f32", shape: [n], physical: [n] });
+  const words = (name: string, n: number): void =>
+    void (tensors[name] = { buffer: bufferOf.get(name)!, dtype: "f32", shape: [n], physical: [n] });
   const { graph: first } = planned[0]!;
   for (const p of first.params) {
     for (const kind of ["param", "grad", "adam_m", "adam_v"]) {

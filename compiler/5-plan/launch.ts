@@ -30,7 +30,9 @@ export const flat = (jobs: number): readonly number[] => [Math.ceil(jobs / WIDTH
 /** All tensors of a plan, by name. */
 export type RefTable = Map<Ref, RefInfo>;
 
-export function declare(refs: RefTable, ref: Ref, bytes: number, kind: BufferKind, lasting: boolean, table: BufferPlan["table"] = null, label: string = ref): Ref {
+export function declare(
+  refs: RefTable, ref: Ref, bytes: number, kind: BufferKind, lasting: boolean, table: BufferPlan["table"] = null, label: string = ref,
+): Ref {
   const known = refs.get(ref);
   if (known === undefined) refs.set(ref, { bytes, kind, lasting, table, label });
   else if (known.bytes < bytes) refs.set(ref, { ...known, bytes });

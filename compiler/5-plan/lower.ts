@@ -58,8 +58,11 @@ function lowerAnchor(c: PlanContext, node: Node, stores: readonly ValueId[]): re
   const [out] = outputs as [ValueId];
   const [x, y] = [c.facts.type(first), c.facts.type(out)];
   /** A launch with one job per invocation that binds all inputs and outputs. */
-  const moves = (kind: "random" | "rope" | "cache" | "gatherLast" | "scatterLast", sizes: readonly number[], jobs: number): readonly Unlabelled[] => {
-    const work = kind === "random" ? { kind, distribution: op.kind === "random" ? op.distribution : bug("no distribution") } as const : { kind };
+  const moves = (
+    kind: "random" | "rope" | "cache" | "gatherLast" | "scatterLast", sizes: readonly number[], jobs: number,
+  ): readonly Unlabelled[] => {
+    const work = kind === "random" ? { kind, distribution: op.kind === "random" ? op.distribution : bug("no distribution") } as const
+      : { kind };
     return [{ work, refs: [...inputs, out].map(c.ref), sizes, grid: flat(jobs) }];
   };
   switch (op.kind) {
@@ -71,7 +74,9 @@ function lowerAnchor(c: PlanContext, node: Node, stores: readonly ValueId[]): re
     case "random": {
       const columns = y.shape.at(-1)!;
       const blocks = Math.ceil(columns / 4);
-      return moves("random", [rowsOf(y), elements(y.shape.slice(2, -1)), y.shape[1]!, columns, colsOf(y), blocks, op.stream], rowsOf(y) * blocks);
+      return moves(
+        "random", [rowsOf(y), elements(y.shape.slice(2, -1)), y.shape[1]!, columns, colsOf(y), blocks, op.stream], rowsOf(y) * blocks,
+      );
     }
     case "rope": return moves("rope", [rowsOf(x), x.shape[2]!, x.shape[1]!, colsOf(x), op.nRotate / 2, op.inverse ? 0 : 1], sizeOf(x));
     case "cache": return moves("cache", [sizeOf(x) / 4, sizeOf(x) / x.shape[1]! / 4, y.shape[1]!], sizeOf(x) / 4);
@@ -90,7 +95,10 @@ function lowerAnchor(c: PlanContext, node: Node, stores: readonly ValueId[]): re
       const n4 = colsOf(y) / 4;
       const groups = y.shape[0]!;
       const { launches, order, ranges } = c.tables.sorted(second, 1, groups, 1);
-      return [...launches, { work: { kind: "scatterRows" }, refs: [c.ref(first), order, ranges, c.ref(out)], sizes: [groups, n4], grid: flat(groups * n4) }];
+      return [
+        ...launches,
+        { work: { kind: "scatterRows" }, refs: [c.ref(first), order, ranges, c.ref(out)], sizes: [groups, n4], grid: flat(groups * n4) },
+      ];
     }
     case "input": case "param": case "ropeTable": case "sinusoid": case "map": case "reduce": case "view": return bug(`${op.kind} has no launch of its own`);
     default: return unreachable(op);

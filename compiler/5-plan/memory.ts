@@ -80,7 +80,9 @@ function takeSlot(slots: Slot[], free: FreeSlots, { bytes, label }: RefInfo, fir
 }
 
 export function memoryByKind(buffers: readonly BufferPlan[]): { readonly total: number; readonly byKind: Readonly<Record<BufferKind, number>> } {
-  const byKind: Record<BufferKind, number> = { parameters: 0, gradients: 0, optimizer: 0, activations: 0, outputs: 0, caches: 0, tables: 0, inputs: 0 };
+  const byKind: Record<BufferKind, number> = {
+    parameters: 0, gradients: 0, optimizer: 0, activations: 0, outputs: 0, caches: 0, tables: 0, inputs: 0,
+  };
   for (const buffer of buffers) byKind[buffer.kind] += buffer.bytes;
   return { total: Object.values(byKind).reduce((a, b) => a + b, 0), byKind };
 }

@@ -32,7 +32,10 @@ function keepsZero(expr: Expr, inputIsColumn: readonly boolean[]): boolean {
   }
 }
 
-/** Whether the result is finite there too: x · log x is not. Row scalars are taken to be finite, and not 0 where something is divided by them. */
+/**
+ * Whether the result is finite there too: x · log x is not. Row scalars are taken to be finite, and not 0 where something is divided by
+ * them.
+ */
 function finiteAtZero(expr: Expr, inputIsColumn: readonly boolean[]): boolean {
   const known = (e: Expr): boolean => !readsColumn(e) && inputsOf(e).every((index) => inputIsColumn[index]);
   const value = (e: Expr): number => evaluate(e, inputIsColumn.map(() => 0));

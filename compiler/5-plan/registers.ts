@@ -76,14 +76,18 @@ export const elementAt = ({ row, columns }: Cursor): Address => ({ kind: "elemen
 function load(r: Registers, value: ValueId, scalar: boolean, cursor: Cursor): Term {
   const type = r.facts.type(value);
   const element = type.dtype === "u32" ? "u32" : scalar ? "f32" : cursor.lanes;
-  const at: Address = scalar ? { kind: "row", row: cursor.row, stride: colsOf(type) } : elementAt(cursor); // what came out of a contraction is stored padded
+  const at: Address = scalar ? { kind: "row", row: cursor.row, stride: colsOf(type) }
+    : elementAt(cursor); // what came out of a contraction is stored padded
   return { op: "load", operand: r.bindings.operand(r.facts.base(value), element, false), element, at };
 }
 
 function compute(r: Registers, value: ValueId, scalar: boolean, cursor: Cursor): Term {
   const node = r.facts.producer(value);
   switch (node.op.kind) {
-    case "map": return { op: "map", expr: node.op.expr, inputs: operands(r, node, value, scalar, cursor), lanes: scalar ? "f32" : cursor.lanes, column: !scalar };
+    case "map": return {
+      op: "map", expr: node.op.expr, inputs: operands(r, node, value, scalar, cursor), lanes: scalar ? "f32" : cursor.lanes,
+      column: !scalar,
+    };
     case "reduce": return sumOfSlots(r, node, scalar, cursor);
     default: return bug(`${node.op.kind} ${value} is needed in registers but is neither stored nor fusable`);
   }
@@ -127,12 +131,15 @@ function sumOfSlots(r: Registers, node: Node, scalar: boolean, cursor: Cursor): 
   const [sum, slot, row] = [r.fresh("sum"), r.fresh("j"), r.fresh("r")];
   const lines: Line[] = [];
   const term = inRegister(nested(r), input, { ...cursor, row, rowLines: lines, columnLines: lines });
-  (scalar ? cursor.rowLines : cursor.columnLines).push({ do: "sumSlots", sum, slot, row, of: cursor.row, slots, lanes: scalar ? "f32" : cursor.lanes, lines, term });
+  (scalar ? cursor.rowLines : cursor.columnLines).push({
+    do: "sumSlots", sum, slot, row, of: cursor.row, slots, lanes: scalar ? "f32" : cursor.lanes, lines, term,
+  });
   return register(sum);
 }
 
 /** `term` where the column is inside the shape, `outside` in the padding. @param columns size that holds the unpadded column count */
-export const masked = (term: Term, outside: number, { lanes }: Cursor, columns: string): Term => ({ op: "masked", of: term, outside, lanes, columns });
+export const masked = (term: Term, outside: number, { lanes }: Cursor, columns: string): Term =>
+  ({ op: "masked", of: term, outside, lanes, columns });
 
 /** Whether columns of this value can move as vec4s. */
 export const isVec4 = (facts: Facts, value: ValueId): boolean => colsOf(facts.type(value)) % 4 === 0;

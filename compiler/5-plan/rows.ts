@@ -34,7 +34,8 @@ export function rowsLaunch({ facts, isStored, isRead, profile }: PlanContext, st
 }
 
 const operandsOf = ({ operands, sizes }: Bound): Pick<Bound, "operands" | "sizes"> => ({ operands, sizes });
-const columnsNote = (facts: Facts, v: ValueId): string => (facts.type(v).shape.length <= 1 ? "columns" : isRowScalar(facts.type(v)) ? "…, 1" : "…, columns");
+const columnsNote = (facts: Facts, v: ValueId): string =>
+  (facts.type(v).shape.length <= 1 ? "columns" : isRowScalar(facts.type(v)) ? "…, 1" : "…, columns");
 
 interface Matrix {
   readonly lanes: Lanes;
@@ -49,7 +50,8 @@ function matrixOf(facts: Facts, step: RowsStep): Matrix {
   return { lanes: isVec4(facts, wide) ? "vec4f" : "f32", columns, padded: columns !== step.cols };
 }
 
-const cursorIn = ({ lanes }: Matrix, rowLines: Line[], columnLines: Line[]): Cursor => ({ row: "row", columns: "cols", lanes, rowLines, columnLines });
+const cursorIn = ({ lanes }: Matrix, rowLines: Line[], columnLines: Line[]): Cursor =>
+  ({ row: "row", columns: "cols", lanes, rowLines, columnLines });
 
 function elementwise(r: Registers, writes: readonly ValueId[], matrix: Matrix): readonly Line[] {
   const lines: Line[] = [];
@@ -63,7 +65,10 @@ function storeElement(r: Registers, value: ValueId, cursor: Cursor, matrix: Matr
   const scalar = isRowScalar(r.facts.type(value));
   const term = !scalar && matrix.padded && !padsWithZero(r.facts, r.isStored, value) ? masked(raw, 0, cursor, "columns") : raw;
   const operand = r.bindings.operand(value, scalar ? "f32" : cursor.lanes, true);
-  return { do: "store", operand, at: scalar ? { kind: "row", row: cursor.row, stride: 1 } : elementAt(cursor), value: term, add: false, alone: false };
+  return {
+    do: "store", operand, at: scalar ? { kind: "row", row: cursor.row, stride: 1 } : elementAt(cursor), value: term, add: false,
+    alone: false,
+  };
 }
 
 function storeOfRow(r: Registers, value: ValueId, cursor: Cursor): Line {
@@ -74,7 +79,9 @@ function storeOfRow(r: Registers, value: ValueId, cursor: Cursor): Line {
 }
 
 /** Loops over the columns of a row, as many as reductions depend on each other. */
-function byRow(r: Registers, step: RowsStep, writes: readonly ValueId[], matrix: Matrix, own: Set<ValueId>): { loops: readonly RowLoop[]; after: readonly Line[]; stores: readonly Line[] } {
+function byRow(
+  r: Registers, step: RowsStep, writes: readonly ValueId[], matrix: Matrix, own: Set<ValueId>,
+): { loops: readonly RowLoop[]; after: readonly Line[]; stores: readonly Line[] } {
   const levels = levelsOf(r.facts, step, r.isStored);
   const loops: RowLoop[] = [];
   for (let level = 0; level <= levels.last; level++) {
@@ -88,7 +95,8 @@ function byRow(r: Registers, step: RowsStep, writes: readonly ValueId[], matrix:
   return { loops, after, stores };
 }
 
-const isWide = (facts: Facts, step: RowsStep, value: ValueId): boolean => !step.reduces.includes(value) && (step.cols === 1 || !isRowScalar(facts.type(value)));
+const isWide = (facts: Facts, step: RowsStep, value: ValueId): boolean =>
+  !step.reduces.includes(value) && (step.cols === 1 || !isRowScalar(facts.type(value)));
 
 interface Levels {
   /** The loop in which a reduction is summed. */
@@ -134,7 +142,9 @@ function loop(r: Registers, reduces: readonly ValueId[], stores: readonly ValueI
   return { before, reductions, inside };
 }
 
-function accumulate(scope: Registers, value: ValueId, cursor: Cursor, matrix: Matrix): { readonly how: Reduction; readonly accumulator: string } {
+function accumulate(
+  scope: Registers, value: ValueId, cursor: Cursor, matrix: Matrix,
+): { readonly how: Reduction; readonly accumulator: string } {
   const { facts } = scope;
   const { op, inputs: [input] } = facts.producer(value);
   const how = op.kind === "reduce" ? op.how : "sum";
@@ -143,6 +153,8 @@ function accumulate(scope: Registers, value: ValueId, cursor: Cursor, matrix: Ma
   const raw = inRegister(scope, input!, cursor);
   const wide = narrow && matrix.lanes === "vec4f" ? { op: "spread", of: raw } as const : raw;
   const needsMask = matrix.padded && (how === "max" || narrow || !padsWithZero(facts, scope.isStored, input!));
-  cursor.columnLines.push({ do: "accumulate", how, into: accumulator, value: needsMask ? masked(wide, how === "max" ? LOWEST : 0, cursor, "columns") : wide });
+  cursor.columnLines.push({
+    do: "accumulate", how, into: accumulator, value: needsMask ? masked(wide, how === "max" ? LOWEST : 0, cursor, "columns") : wide,
+  });
   return { how, accumulator };
 }

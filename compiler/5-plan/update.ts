@@ -1,4 +1,7 @@
-/** The "update" entry: norm, clipping, AdamW, and the steps of parameters that have a rate of their own. It does not depend on the architecture, only on the list of parameters. */
+/**
+ * The "update" entry: norm, clipping, AdamW, and the steps of parameters that have a rate of their own. It does not depend on the
+ * architecture, only on the list of parameters.
+ */
 import type { OpGraph } from "../ir/graph.ts";
 import type { Work } from "../ir/launch.ts";
 import { sizeOf } from "./facts.ts";

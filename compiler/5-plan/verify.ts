@@ -5,9 +5,13 @@ import type { Dispatch, KernelPlan } from "../ir/plan.ts";
 export function verifyPlan(plan: KernelPlan): readonly string[] {
   const entries = Object.entries(plan.entries).flatMap(([name, { dispatches }]) => {
     const where = (d: Dispatch, i: number): string => `launch ${i} of ${name} (${plan.kernels[d.kernel]?.name}: ${d.label})`;
-    return [...dispatches.flatMap((d, i) => launchProblems(plan, d).map((problem) => `${where(d, i)} ${problem}`)), ...unwrittenReads(plan, dispatches, where)];
+    return [
+      ...dispatches.flatMap((d, i) => launchProblems(plan, d).map((problem) => `${where(d, i)} ${problem}`)),
+      ...unwrittenReads(plan, dispatches, where),
+    ];
   });
-  const tensors = Object.entries(plan.tensors).filter(([, t]) => plan.buffers[t.buffer] === undefined).map(([name]) => `tensor ${name} has no buffer`);
+  const tensors = Object.entries(plan.tensors).filter(([, t]) => plan.buffers[t.buffer] === undefined)
+    .map(([name]) => `tensor ${name} has no buffer`);
   return [...entries, ...tensors];
 }
 
@@ -27,7 +31,9 @@ function launchProblems({ kernels, buffers }: KernelPlan, { kernel, buffers: bou
 const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0;
 
 /** Activations live within one run of an entry: somebody must have written what a launch reads. */
-function unwrittenReads({ kernels, buffers }: KernelPlan, dispatches: readonly Dispatch[], where: (d: Dispatch, i: number) => string): readonly string[] {
+function unwrittenReads(
+  { kernels, buffers }: KernelPlan, dispatches: readonly Dispatch[], where: (d: Dispatch, i: number) => string,
+): readonly string[] {
   const written = new Set<number>();
   return dispatches.flatMap((d, at) => {
     const { access } = kernels[d.kernel]!;

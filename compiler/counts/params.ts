@@ -16,7 +16,10 @@ export interface TensorCount {
 export interface ParamCounts {
   /** Every parameter once, however often its layer is applied. */
   readonly total: number;
-  /** Parameters that take part for one token: the chosen experts of every layer, once per layer and not per application; one row of the embedding. */
+  /**
+   * Parameters that take part for one token: the chosen experts of every layer, once per layer and not per application; one row of the
+   * embedding.
+   */
   readonly active: number;
   readonly tensors: readonly TensorCount[];
 }
@@ -90,7 +93,10 @@ function coreTensors({ core, dModel: D }: ModelSpec): TensorCount[] {
 /** Whether tokens may halt before anything has been done to them. */
 const DECIDES_FIRST: Readonly<Record<HaltingSpec["kind"], boolean>> = { act: false, graves: true };
 
-/** Layers that decide in front of a pass over the core, or of an application where there is none: all of them under `graves`, all but the first under `act`. */
+/**
+ * Layers that decide in front of a pass over the core, or of an application where there is none: all of them under `graves`, all but the
+ * first under `act`.
+ */
 function decidingLayers({ halting, core, schedule }: ModelSpec): ReadonlySet<number> {
   if (halting === null) return new Set();
   const [first, length, end] = core === null ? [0, 1, schedule.length] : [core.first, core.length, core.first + core.length * core.passes];

@@ -8,7 +8,9 @@ import { SYNTAX_MESSAGES } from "./catalogue/syntax.ts";
 import { VALUE_MESSAGES } from "./catalogue/values.ts";
 
 /** Messages about the text of a spec: each has test/specs/bad/CODE.moeut. */
-export const SPEC_MESSAGES = { ...SYNTAX_MESSAGES, ...NAME_MESSAGES, ...VALUE_MESSAGES, ...FUNCTION_MESSAGES, ...COUNT_MESSAGES, ...LINT_MESSAGES };
+export const SPEC_MESSAGES = {
+  ...SYNTAX_MESSAGES, ...NAME_MESSAGES, ...VALUE_MESSAGES, ...FUNCTION_MESSAGES, ...COUNT_MESSAGES, ...LINT_MESSAGES,
+};
 
 export const CATALOGUE = { ...SPEC_MESSAGES };
 

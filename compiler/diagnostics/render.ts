@@ -20,7 +20,8 @@ const COLORS: Readonly<Record<Severity | "dim" | "bold", string>> = {
 const paint = (text: string, style: keyof typeof COLORS, on: boolean): string => (on ? `\x1b[${COLORS[style]}m${text}\x1b[0m` : text);
 
 /** Characters that a terminal would act on instead of showing. One for one, so that columns stay. */
-const shown = (text: string): string => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
+const shown = (text: string): string =>
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
 
 /** 1-based line and column, and the text of the line. */
 function locate(text: string, offset: number): { readonly line: number; readonly column: number; readonly content: string } {

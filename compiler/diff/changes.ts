@@ -51,7 +51,10 @@ function settingChanges(path: string, before: Setting | undefined, after: Settin
   return [...clauses, ...changesBetween(before.below ?? {}, after.below ?? {}, `${path}.`)];
 }
 
-/** `norm … at pre` is "norm.at", `n_experts … on v` is "on" beside n_experts: as `--set` names them. One clause may stand in place of another. */
+/**
+ * `norm … at pre` is "norm.at", `n_experts … on v` is "on" beside n_experts: as `--set` names them. One clause may stand in place of
+ * another.
+ */
 function clauseChanges(path: string, before: Setting, after: Setting): readonly FieldChange[] {
   const gone = Object.entries(before.clauses).filter(([word]) => !(word in after.clauses)).map(([word, text]) => `${word} ${text}`).join(" ");
   const words = Object.keys(after.clauses).filter((word) => before.clauses[word] !== after.clauses[word] && (word in before.clauses || gone !== ""));

@@ -23,7 +23,10 @@ export function diffModels(a: ModelSpec, b: ModelSpec): ModelDiff {
   const same = hashes[0] === hashes[1];
   const [before, after] = [countsOf(a), countsOf(b)];
   const changes = same ? [] : withEffects(stepsBetween(start, goal), start, before);
-  return { same, hashes, before, after, changes, functions: start.functions.filter((fn) => isNamed(fn, changes)), training: changesBetween(start.train, goal.train) };
+  return {
+    same, hashes, before, after, changes, functions: start.functions.filter((fn) => isNamed(fn, changes)),
+    training: changesBetween(start.train, goal.train),
+  };
 }
 
 /** "fn NAME(x) = …" */
@@ -57,7 +60,8 @@ function align(a: ModelSettings, b: ModelSettings): Aligned {
   const alike = new Set(Object.values(theirs).map((settings) => JSON.stringify(settings))).size === 1;
   const usual = alike ? Object.values(theirs)[0] : undefined;
   const functions = [...new Set([...a.functions, ...b.functions])];
-  const layersOf = (of: (name: string) => Settings): Readonly<Record<string, Settings>> => Object.fromEntries(names.map((name) => [name, of(name)]));
+  const layersOf = (of: (name: string) => Settings): Readonly<Record<string, Settings>> =>
+    Object.fromEntries(names.map((name) => [name, of(name)]));
   return {
     start: { ...a, functions, layers: layersOf((name) => a.layers[name] ?? Object.values(a.layers)[0]!) },
     goal: { ...b, functions, stack, layers: layersOf((name) => theirs[name] ?? usual ?? a.layers[name]!) },
@@ -77,7 +81,9 @@ function stepsBetween(start: ModelSettings, goal: ModelSettings): readonly Step[
     apply: (s) => ({ ...s, layers: Object.fromEntries(Object.entries(s.layers).map(([name, settings]) =>
       [name, change.layers.includes(name) ? applyChange(settings, goal.layers[name]!, change.path.split(".")) : settings])) }),
   }));
-  const restack: Step = { change: { path: "stack", from: start.stack, to: goal.stack, details: [], layers: null }, apply: (s) => ({ ...s, stack: goal.stack }) };
+  const restack: Step = {
+    change: { path: "stack", from: start.stack, to: goal.stack, details: [], layers: null }, apply: (s) => ({ ...s, stack: goal.stack }),
+  };
   return [...inModel, ...inLayers, ...(start.stack === goal.stack ? [] : [restack])];
 }
 

@@ -31,7 +31,10 @@ export function settingsOf(model: ModelSpec): ModelSettings {
   const { statements } = parse({ file: model.name, text }, createReporter()).models[0]!.body;
   const { train, ...rest } = entriesOf(statements);
   const layers = statements.flatMap((s) => (s.kind === "layer" ? (s.names ?? []).map((name) => [name.text, entriesOf(s.body.statements)] as const) : []));
-  return { functions: functionsOf(model).map(printFn), model: rest, layers: Object.fromEntries(layers), stack: model.stack, train: train?.below ?? {} };
+  return {
+    functions: functionsOf(model).map(printFn), model: rest, layers: Object.fromEntries(layers), stack: model.stack,
+    train: train?.below ?? {},
+  };
 }
 
 const entriesOf = (statements: readonly StatementAst[]): Settings =>

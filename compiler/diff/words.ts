@@ -5,8 +5,14 @@ import type { Change, Counts, FieldChange, ModelDiff } from "./changes.ts";
 export function describeDiff(diff: ModelDiff, [a, b]: readonly [string, string]): string {
   const head = diff.same
     ? [`${a} and ${b} are the same architecture (hash ${diff.hashes[0]})`]
-    : [`${a} → ${b}`, ...diff.changes.map((change) => `  ${sentence(change)}`), ...diff.functions.map((fn) => `  with ${fn}`), `  in all: ${effectText(minus(diff.after, diff.before)) || "the same counts"}`, `  parameters ${count(diff.before.params)} → ${count(diff.after.params)}`];
-  const training = diff.training.length === 0 ? [] : ["trained differently (no part of the identity):", ...diff.training.map((change) => `  train.${fieldText(change)}`)];
+    : [
+      `${a} → ${b}`, ...diff.changes.map((change) => `  ${sentence(change)}`), ...diff.functions.map((fn) => `  with ${fn}`),
+      `  in all: ${effectText(minus(diff.after, diff.before)) || "the same counts"}`,
+      `  parameters ${count(diff.before.params)} → ${count(diff.after.params)}`,
+    ];
+  const training = diff.training.length === 0 ? [] : [
+    "trained differently (no part of the identity):", ...diff.training.map((change) => `  train.${fieldText(change)}`),
+  ];
   return [...head, ...training, ""].join("\n");
 }
 
@@ -28,7 +34,8 @@ function effectText({ params, active, macs }: Counts): string {
 
 const minus = (x: Counts, y: Counts): Counts => ({ params: x.params - y.params, active: x.active - y.active, macs: x.macs - y.macs });
 
-const listed = (names: readonly string[]): string => (names.length === 1 ? names[0]! : `${names.slice(0, -1).join(", ")} and ${names.at(-1)!}`);
+const listed = (names: readonly string[]): string =>
+  (names.length === 1 ? names[0]! : `${names.slice(0, -1).join(", ")} and ${names.at(-1)!}`);
 
 /** 101.6M, 12.3K, 412 */
 export function count(n: number): string {

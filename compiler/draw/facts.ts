@@ -82,11 +82,13 @@ const readerOf = (router: RouterSpec, experts: NormReader): NormReader | "norm" 
 
 function reads({ stands, readers }: NormPlacement, parts: Readers): Part["reads"] {
   const isNormed = (reader: NormReader | "norm"): boolean => stands !== "after" && (reader === "norm" || readers.includes(reader));
-  const names = (normed: boolean): string => Object.entries(parts).filter(([, reader]) => isNormed(reader) === normed).map(([name]) => name).join(", ");
+  const names = (normed: boolean): string =>
+    Object.entries(parts).filter(([, reader]) => isNormed(reader) === normed).map(([name]) => name).join(", ");
   return { norm: names(true), residual: names(false) };
 }
 
-const routing = (router: RouterSpec): string => [`router ${nameOf(router.score)}`, ...(router.weight === "score" ? [] : ["renormalized"])].join(" · ");
+const routing = (router: RouterSpec): string =>
+  [`router ${nameOf(router.score)}`, ...(router.weight === "score" ? [] : ["renormalized"])].join(" · ");
 
 function balancing({ balance, router }: { readonly balance: BalanceSpec | null; readonly router: RouterSpec }): readonly string[] {
   const ways = [...(balance === null ? [] : [balance.kind]), ...(router.loadBiasRate === null ? [] : ["bias"])];

@@ -39,7 +39,10 @@ export function runsOf(model: ModelSpec): readonly Run[] {
   const { core } = model;
   if (core === null) return fold(cells);
   const [from, to] = [core.first, core.first + core.length * core.passes];
-  return [...fold(cells.slice(0, from)), { cells: cells.slice(from, from + core.length), times: core.passes, core: entrance(core) }, ...fold(cells.slice(to))];
+  return [
+    ...fold(cells.slice(0, from)), { cells: cells.slice(from, from + core.length), times: core.passes, core: entrance(core) },
+    ...fold(cells.slice(to)),
+  ];
 }
 
 const entrance = ({ inject, state, passEmbedding }: CoreSpec): Entrance => ({

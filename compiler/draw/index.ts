@@ -17,7 +17,9 @@ export function drawModel(model: ModelSpec): string {
   const cards = below(kindsOf(model).map(({ layer, names }) => drawLayer(layer, names, layerNames(model))));
   const width = 2 * MARGIN + stack.width + GAP + CARD;
   const inner = width - 2 * MARGIN;
-  const middle: Piece = { svg: at(0, 0, stack.svg) + at(stack.width + GAP, 0, cards.svg), width: inner, height: Math.max(stack.height, cards.height) };
+  const middle: Piece = {
+    svg: at(0, 0, stack.svg) + at(stack.width + GAP, 0, cards.svg), width: inner, height: Math.max(stack.height, cards.height),
+  };
   const all = below([drawTitle(model, inner), drawRibbon(model, inner), middle, drawShares(model, inner)]);
   return page({ svg: at(MARGIN, MARGIN, all.svg), width, height: all.height + 2 * MARGIN }, `${model.name}: ${model.stack}`);
 }
@@ -34,7 +36,9 @@ function below(pieces: readonly Piece[]): Piece {
 
 function drawTitle(model: ModelSpec, width: number): Piece {
   const facts = [`stack ${model.stack}`, `d_model ${model.dModel}`, `seq_len ${model.seqLen}`, `vocabulary ${numberText(model.vocabSize)}`, ...(model.halting === null ? [] : [`halting ${model.halting.kind}`]), `hash ${specHash(model)}`].join(" · ");
-  return { svg: text(0, 18, model.name, { size: 20, within: width }) + text(0, 40, facts, { kind: "dim", within: width }), width, height: 46 };
+  return {
+    svg: text(0, 18, model.name, { size: 20, within: width }) + text(0, 40, facts, { kind: "dim", within: width }), width, height: 46,
+  };
 }
 
 interface KindOfLayer {
@@ -44,7 +48,8 @@ interface KindOfLayer {
 
 /** Layers that are set up alike share a card. */
 function kindsOf(model: ModelSpec): readonly KindOfLayer[] {
-  const look = (layer: LayerSpec): string => JSON.stringify({ ...layer, name: "" }, (key, value: unknown) => (key === "span" ? undefined : value));
+  const look = (layer: LayerSpec): string =>
+    JSON.stringify({ ...layer, name: "" }, (key, value: unknown) => (key === "span" ? undefined : value));
   const first = model.layers.filter((layer, i) => model.layers.findIndex((other) => look(other) === look(layer)) === i);
   return first.map((layer) => ({ layer, names: [...new Set(model.layers.filter((other) => look(other) === look(layer)).map(({ name }) => baseName(name)))] }));
 }

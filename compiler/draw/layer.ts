@@ -45,7 +45,8 @@ function title(layer: LayerSpec, names: readonly string[], all: readonly string[
 
 const FACT = 17;
 
-const factLines = (part: Part): readonly string[] => wrapped(part.facts.map((fact, i) => (i === part.facts.length - 1 ? fact : `${fact},`)), 12, INNER);
+const factLines = (part: Part): readonly string[] =>
+  wrapped(part.facts.map((fact, i) => (i === part.facts.length - 1 ? fact : `${fact},`)), 12, INNER);
 
 const heightOf = (part: Part): number => 34 + factLines(part).length * FACT + part.combs.length * 30 + (part.router === null ? 0 : 30) + 26;
 

@@ -29,7 +29,8 @@ export function drawShares(model: ModelSpec, width: number): Piece {
 /** Per token, with the head, over the pairs of positions that see each other. */
 function macShares(model: ModelSpec): readonly Share[] {
   const { seqLen: T, dModel: D } = model;
-  const sum = (of: (layer: ModelSpec["layers"][number]) => number): number => model.schedule.reduce((total, site) => total + of(model.layers[site.layer]!), 0);
+  const sum = (of: (layer: ModelSpec["layers"][number]) => number): number =>
+    model.schedule.reduce((total, site) => total + of(model.layers[site.layer]!), 0);
   const attention = sum((layer) => attentionMacs(layer.attention, D, T, "full")) / T;
   const feedForward = sum((layer) => feedForwardMacs(layer.feedForward, D));
   const head = D * model.vocabSize;
@@ -49,7 +50,10 @@ function bar(title: string, shares: readonly Share[], width: number): Piece {
     return svg;
   });
   const legend = drawLegend(shares, total, width);
-  return { svg: text(0, 12, title, { within: width }) + segments.join("") + at(0, 20 + BAR + 6, legend.svg), width, height: 26 + BAR + legend.height };
+  return {
+    svg: text(0, 12, title, { within: width }) + segments.join("") + at(0, 20 + BAR + 6, legend.svg), width,
+    height: 26 + BAR + legend.height,
+  };
 }
 
 function drawLegend(shares: readonly Share[], total: number, width: number): Piece {

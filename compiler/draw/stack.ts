@@ -10,7 +10,10 @@ export const layerNames = (model: ModelSpec): readonly string[] => [...new Set(m
 /** Filled: weights that the cells of this colour share. Outlined: weights of its own. */
 function cellBox(x: number, y: number, width: number, height: number, cell: Cell, names: readonly string[]): string {
   const color = hue(names.indexOf(cell.layer));
-  return el("rect", { x, y, width, height, rx: 4, fill: color, stroke: color, "fill-opacity": cell.own ? 0 : 0.35, "stroke-width": 1.5, ...(cell.own ? { "stroke-dasharray": "4 2" } : {}) });
+  return el("rect", {
+    x, y, width, height, rx: 4, fill: color, stroke: color, "fill-opacity": cell.own ? 0 : 0.35, "stroke-width": 1.5,
+    ...(cell.own ? { "stroke-dasharray": "4 2" } : {}),
+  });
 }
 
 const RIBBON = { cell: 22, gap: 3, most: 160 };
@@ -72,7 +75,8 @@ export function drawStack(model: ModelSpec): Piece {
   return { svg: at(left, 0, ends, ...drawn), width: left + WIDE + 70, height: y + 22 };
 }
 
-const block = (label: string, kind: string): Row => ({ svg: box(0, 0, WIDE, TALL, kind) + text(WIDE / 2, 17, label, { anchor: "middle", within: WIDE - 10 }), height: TALL });
+const block = (label: string, kind: string): Row =>
+  ({ svg: box(0, 0, WIDE, TALL, kind) + text(WIDE / 2, 17, label, { anchor: "middle", within: WIDE - 10 }), height: TALL });
 
 const normRow = (norm: NormSpec | null): readonly Row[] => (norm === null ? [] : [block(norm.kind, "plain")]);
 
@@ -97,7 +101,10 @@ function coreRow(run: Run, { state, fromInput, inject, pass }: Entrance, names: 
   const height = boxes.length * STEP + inner.height;
   const top = state === null ? 0 : STEP;
   const ways = at(0, top, wayBack(height - top, run.times)) + (inject === null ? "" : rail(top + TALL / 2));
-  return { svg: drawn.join("") + at(0, boxes.length * STEP, inner.svg) + ways, height, lead: fromInput ? LEAD : line([WIDE / 2, -14], [WIDE / 2, -7]) };
+  return {
+    svg: drawn.join("") + at(0, boxes.length * STEP, inner.svg) + ways, height,
+    lead: fromInput ? LEAD : line([WIDE / 2, -14], [WIDE / 2, -7]),
+  };
 }
 
 /** From above a core past its first state to the middle of what injects. */

@@ -1,4 +1,7 @@
-/** What an expression comes to, for the compiler's own questions. The float64 reference has an evaluator of its own: an oracle shares no code with what it checks. */
+/**
+ * What an expression comes to, for the compiler's own questions. The float64 reference has an evaluator of its own: an oracle shares no
+ * code with what it checks.
+ */
 import type { Expr } from "../ir/expr.ts";
 import { fold1, fold2 } from "./simplify.ts";
 

@@ -80,7 +80,9 @@ function simplifyMul(a: Expr, b: Expr): Expr {
   if (b.op === "select" && hasZero(b)) return select(b.cond, b.x, b.y, simplifyBinary("mul", a, b.a), simplifyBinary("mul", a, b.b));
   if (a.op === "select" && hasZero(a)) return simplifyMul(b, a);
   // c₁ · (c₂ · x) = (c₁c₂) · x
-  if (a.op === "const" && b.op === "mul" && b.a.op === "const" && isStored(a.value * b.a.value)) return simplifyMul(constant(a.value * b.a.value), b.b);
+  if (a.op === "const" && b.op === "mul" && b.a.op === "const" && isStored(a.value * b.a.value)) return simplifyMul(
+    constant(a.value * b.a.value), b.b,
+  );
   if (b.op === "div" && isConst(b.a, 1)) return div(a, b.b);
   return b.op === "const" && a.op !== "const" ? simplifyMul(b, a) : mul(a, b);
 }

@@ -87,7 +87,9 @@ const breaksBetween = (text: string, before: IToken, token: IToken): number =>
   text.slice(before.startOffset + before.image.length, token.startOffset).split(/\r\n?|\n/).length - 1;
 
 /** What stands between two tokens: spaces, or line breaks. */
-function gapBetween(before: IToken, token: IToken, breaks: number, starts: Starts, isLong: (brace: IToken) => boolean, opener: IToken | undefined): string {
+function gapBetween(
+  before: IToken, token: IToken, breaks: number, starts: Starts, isLong: (brace: IToken) => boolean, opener: IToken | undefined,
+): string {
   if (isComment(token) && breaks === 0) return "  ";
   if (is(before, "{")) {
     if (is(token, "}")) return isComment(before) ? "\n" : "";

@@ -39,7 +39,10 @@ function routedIdentity({ bias, ...value }: Routed): object {
   return { ...value, hasBias: bias ?? false, ...(value.balance === null && loadBiasRate !== null ? { router, balance } : {}) };
 }
 
-/** 16 hexadecimal digits (FNV-1a, 64 bits) of the resolved architecture; equal for models that compute the same function of their weights (a `fn` by its expression). */
+/**
+ * 16 hexadecimal digits (FNV-1a, 64 bits) of the resolved architecture; equal for models that compute the same function of their weights (a
+ * `fn` by its expression).
+ */
 export function specHash(model: ModelSpec): string {
   return fnv1a(canonicalJson({ ...model, core: isPlainRepetition(model) ? null : model.core }));
 }

@@ -35,10 +35,14 @@ export function linear(b: GraphBuilder, name: string, x: ValueId, weight: ValueI
   return matmul(b, name, "nt", x, typeOf(b, x).shape.length - nIn, weight, typeOf(b, weight).shape.length - nIn);
 }
 
-export const expertMatmul = (b: GraphBuilder, name: string, a: ValueId, w: ValueId, selection: ValueId, heads: number, transposed = false): ValueId =>
+export const expertMatmul = (
+  b: GraphBuilder, name: string, a: ValueId, w: ValueId, selection: ValueId, heads: number, transposed = false,
+): ValueId =>
   emitOne(b, name, { kind: "expertMatmul", heads, transposed }, [a, w, selection]);
 
-export const expertOuter = (b: GraphBuilder, name: string, x: ValueId, y: ValueId, selection: ValueId, heads: number, type: TensorType): ValueId =>
+export const expertOuter = (
+  b: GraphBuilder, name: string, x: ValueId, y: ValueId, selection: ValueId, heads: number, type: TensorType,
+): ValueId =>
   emitOne(b, name, { kind: "expertOuter", heads }, [x, y, selection], type);
 
 export const topK = (b: GraphBuilder, name: string, x: ValueId, k: number): ValueId => emitOne(b, name, { kind: "topK", k }, [x]);
@@ -54,10 +58,14 @@ export const gatherRows = (b: GraphBuilder, name: string, table: ValueId, rows: 
   emitOne(b, name, { kind: "gatherRows" }, [table, rows]);
 
 /** Sines and cosines of rows first …, [rows, width]. */
-export const sinusoid = (b: GraphBuilder, name: string, of: { readonly first: number; readonly base: number }, rows: number, width: number): ValueId =>
+export const sinusoid = (
+  b: GraphBuilder, name: string, of: { readonly first: number; readonly base: number }, rows: number, width: number,
+): ValueId =>
   emitOne(b, name, { kind: "sinusoid", ...of }, [], paddedAxes([rows, width], [1]));
 /** @param stream another one for other numbers @param type [B, T, …], the last axis padded or not */
-export const random = (b: GraphBuilder, name: string, distribution: Distribution, stream: number, noise: ValueId, position: ValueId, type: TensorType): ValueId =>
+export const random = (
+  b: GraphBuilder, name: string, distribution: Distribution, stream: number, noise: ValueId, position: ValueId, type: TensorType,
+): ValueId =>
   emitOne(b, name, { kind: "random", distribution, stream }, [noise, position], type);
 
 export interface Rotary {

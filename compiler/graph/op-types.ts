@@ -168,10 +168,14 @@ function checkAttention([q, k, v, position]: readonly TensorType[]): string | nu
 
 function checkBias(relative: number | undefined, q: TensorType, [bias]: readonly TensorType[]): string | null {
   if (relative === undefined) return expect(bias === undefined, "has a bias without relative positions");
-  return expect(bias !== undefined && `${bias.shape}` === `${[...q.shape.slice(0, 3), 2 * relative + 1]}`, "bias must be [B, T, H, 2P + 1]");
+  return expect(
+    bias !== undefined && `${bias.shape}` === `${[...q.shape.slice(0, 3), 2 * relative + 1]}`, "bias must be [B, T, H, 2P + 1]",
+  );
 }
 
 function checkSameRows(x: TensorType, selection: TensorType): string | null {
-  return expect(selection.dtype === "u32" && `${x.shape.slice(0, -1)}` === `${selection.shape.slice(0, -1)}`, "rows differ from the selection's");
+  return expect(
+    selection.dtype === "u32" && `${x.shape.slice(0, -1)}` === `${selection.shape.slice(0, -1)}`, "rows differ from the selection's",
+  );
 }
 

@@ -28,9 +28,11 @@ function validateNodes(graph: OpGraph): readonly string[] {
 }
 
 function validateNames(graph: OpGraph): readonly string[] {
-  const problems = Object.entries(graph.outputs).filter(([, id]) => graph.values[id] === undefined).map(([name]) => `output ${name} is no value`);
+  const problems = Object.entries(graph.outputs).filter(([, id]) => graph.values[id] === undefined)
+    .map(([name]) => `output ${name} is no value`);
   const names = new Set<string>();
-  const repeated = graph.params.filter(({ name }) => names.size === names.add(name).size).map(({ name }) => `two parameters are called ${name}`);
+  const repeated = graph.params.filter(({ name }) => names.size === names.add(name).size)
+    .map(({ name }) => `two parameters are called ${name}`);
   const nodes = graph.nodes.filter((node) => node.op.kind === "param");
   const once = nodes.length === graph.params.length ? [] : [`${graph.params.length} parameters, but ${nodes.length} param nodes`];
   return [...problems, ...repeated, ...once];

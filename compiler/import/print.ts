@@ -45,7 +45,10 @@ function attentionLines({ nHeads, dHead, rope, kind }: ImportedAttention): reado
     const experts = `n_experts ${kind.nExperts}  expert_size ${nHeads * dHead}  d_head ${dHead}  top_k ${kind.topK}`;
     return ["attention moa {", `  ${experts}`, `  rope none  positions relative { max ${kind.reach} }`, ...indent(routingLines(kind)), "}"];
   }
-  return ["attention switchhead {", `  ${heads}  ${rotary}`, `  n_experts ${kind.nExperts} on ${kind.on.join(", ")}  top_k ${kind.topK}`, ...indent(routingLines(kind)), "}"];
+  return [
+    "attention switchhead {", `  ${heads}  ${rotary}`, `  n_experts ${kind.nExperts} on ${kind.on.join(", ")}  top_k ${kind.topK}`,
+    ...indent(routingLines(kind)), "}",
+  ];
 }
 
 function feedForwardLines(ff: ImportedFeedForward): readonly string[] {

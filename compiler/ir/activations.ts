@@ -1,4 +1,7 @@
-/** Activations that need no definition, one row each: of feed-forward blocks, and functions in expressions. Gradients, reference and shader follow from the expression. */
+/**
+ * Activations that need no definition, one row each: of feed-forward blocks, and functions in expressions. Gradients, reference and shader
+ * follow from the expression.
+ */
 import { add, constant, erf, exp, log, max, mul, neg, sigmoid, tanh } from "./expr.ts";
 import type { Expr } from "./expr.ts";
 import type { BuiltInActivation } from "./model-spec.ts";

@@ -100,7 +100,9 @@ export type Op =
    * position + t; `inverse` rotates backwards (the gradient).
    */
   | { readonly kind: "rope"; readonly nRotate: number; readonly inverse: boolean }
-  /** Inputs x [1, T, H, Dh], position u32 [1]. Writes x at rows position … of a persistent cache; output: the cache [1, capacity, H, Dh]. */
+  /**
+   * Inputs x [1, T, H, Dh], position u32 [1]. Writes x at rows position … of a persistent cache; output: the cache [1, capacity, H, Dh].
+   */
   | { readonly kind: "cache"; readonly name: string }
   // ---- routing
   /** Input x [..., E]: the k greatest of each row, best first, ties to the lower index. Output u32 [..., k]. */
@@ -138,7 +140,9 @@ export interface Param {
   /** Where the numbers live in a checkpoint: a contiguous, row-major part of an official tensor. */
   readonly official: { readonly tensor: string; readonly shape: readonly number[]; readonly start: number };
   readonly init: InitRule;
-  /** Not learned by descent: after each step w −= signRate · sign(gradient), outside the gradient norm. Its gradient is what the graph says. */
+  /**
+   * Not learned by descent: after each step w −= signRate · sign(gradient), outside the gradient norm. Its gradient is what the graph says.
+   */
   readonly signRate?: number;
 }
 
@@ -150,6 +154,8 @@ export interface OpGraph {
   /** Values that somebody may want to read, by name: "loss", "ce_loss", "reg_loss", "logits", "token_loss" [B, T, 1],
    *  "embed_out", "layers.0" …, "sel.ffn.0", "sel.att_v.0", "sel.att_o.0" … (numbered by application). */
   readonly outputs: Readonly<Record<string, ValueId>>;
-  /** Filled by 4-grad, save that of parameters with a signRate: the gradient of a parameter is the sum of its contributions (one per use). */
+  /**
+   * Filled by 4-grad, save that of parameters with a signRate: the gradient of a parameter is the sum of its contributions (one per use).
+   */
   readonly gradients: readonly { readonly param: number; readonly contributions: readonly ValueId[] }[];
 }

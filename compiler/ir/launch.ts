@@ -21,7 +21,10 @@ export interface Operand {
 /** A register that counts rows; null is row 0. */
 export type Row = string | null;
 
-/** Which element of an operand: the number of a row, `stride` words from one to the next; or the current column of a row of `columns` (a size). */
+/**
+ * Which element of an operand: the number of a row, `stride` words from one to the next; or the current column of a row of `columns` (a
+ * size).
+ */
 export type Address =
   | { readonly kind: "row"; readonly row: Row; readonly stride: number }
   | { readonly kind: "element"; readonly row: Row; readonly columns: string };

@@ -121,7 +121,9 @@ export type NormReader = (typeof NORM_READERS)[number];
 export interface NormPlacement {
   /** In front of each block; around it, in front and behind; or after the sum of block and residual. */
   readonly stands: "before" | "around" | "after";
-  /** In the order of NORM_READERS; what is not among them reads the residual stream. All if norms stand around blocks, none if after them. */
+  /**
+   * In the order of NORM_READERS; what is not among them reads the residual stream. All if norms stand around blocks, none if after them.
+   */
   readonly readers: readonly NormReader[];
 }
 
@@ -182,7 +184,9 @@ export type AttentionSpec =
       readonly balance: BalanceSpec | null;
     })
   | (AttentionCommon & {
-      /** Mixture of attention heads (Zhang et al. 2022): each expert has nHeads heads of queries and an output; keys and values are shared. */
+      /**
+       * Mixture of attention heads (Zhang et al. 2022): each expert has nHeads heads of queries and an output; keys and values are shared.
+       */
       readonly kind: "moa";
       readonly nExperts: number; // E
       readonly topK: number; // K

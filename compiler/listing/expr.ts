@@ -3,7 +3,9 @@ import type { BinaryOp, Expr } from "../ir/expr.ts";
 import { numberText } from "../ir/number-text.ts";
 
 /** How tightly an operation holds its operands, and its sign. */
-const SIGNS: Readonly<Partial<Record<BinaryOp, readonly [level: number, sign: string]>>> = { add: [1, "+"], sub: [1, "-"], mul: [2, "*"], div: [2, "/"] };
+const SIGNS: Readonly<Partial<Record<BinaryOp, readonly [level: number, sign: string]>>> = {
+  add: [1, "+"], sub: [1, "-"], mul: [2, "*"], div: [2, "/"],
+};
 const COMPARISONS = { eq: "==", lt: "<", le: "<=" } as const;
 
 /**

@@ -41,7 +41,9 @@ interface Listed {
 
 function programOf(work: Work): Listed {
   switch (work.kind) {
-    case "matmul": case "expertMatmul": case "gatherRows": return { operands: work.epilogue.operands, lines: linesText(work.epilogue.lines) };
+    case "matmul": case "expertMatmul": case "gatherRows": return {
+      operands: work.epilogue.operands, lines: linesText(work.epilogue.lines),
+    };
     case "pointwise": return { operands: work.program.operands, lines: linesText(work.program.lines) };
     case "rows": {
       const { operands, loops, after, stores } = work.program;

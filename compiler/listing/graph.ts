@@ -63,7 +63,9 @@ function typeText({ dtype, shape, physical }: TensorType, perToken: boolean): st
   return `${dtype === "f32" ? "" : `${dtype} `}[${extents.join(", ")}]`;
 }
 
-/** "attention.q of a, use 2": the layer comes last, and what every pass computes anew is numbered. Views have the number of what they show. */
+/**
+ * "attention.q of a, use 2": the layer comes last, and what every pass computes anew is numbered. Views have the number of what they show.
+ */
 function createNames({ values, nodes, params }: OpGraph): (node: Node) => string {
   const layers = new Set(params.flatMap(({ name }) => /^(.+)\.(?:attention|feed_forward)\./.exec(name)?.[1] ?? []));
   const isComputed = ({ op }: Node): boolean => op.kind !== "view" && op.kind !== "param";

@@ -55,7 +55,8 @@ function modelRule(role: Role, dModel: number): InitRule {
     case "core.inject.state":
     case "core.inject.input": return normal(Math.sqrt(1 / (2 * dModel))); // each is half of a map of 2D channels
     case "core.inject.bias": return ZEROS;
-    default: return role.startsWith("core.pass_embedding.") ? normal(1 / Math.sqrt(dModel)) : role.endsWith("weight") ? ONES : ZEROS; // norms
+    default: return role.startsWith("core.pass_embedding.") ? normal(1 / Math.sqrt(dModel))
+      : role.endsWith("weight") ? ONES : ZEROS; // norms
   }
 }
 

@@ -3,7 +3,9 @@
  * name; official names and initialization are found from the role.
  */
 import type { TensorType } from "../ir/graph.ts";
-import type { AttentionSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec } from "../ir/model-spec.ts";
+import type {
+  AttentionSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, Projection, RouterSpec,
+} from "../ir/model-spec.ts";
 import { paddedAxes } from "../ir/tensor-type.ts";
 import { haltingLayers } from "../stack/passes.ts";
 
@@ -85,15 +87,21 @@ function headTensors(model: ModelSpec): readonly Tensor[] {
 }
 
 /** What a norm with `affine` learns, one number a channel each. */
-export const NORM_PARTS: Readonly<Record<NormSpec["kind"], readonly ("weight" | "bias")[]>> = { layernorm: ["weight", "bias"], rmsnorm: ["weight"] };
+export const NORM_PARTS: Readonly<Record<NormSpec["kind"], readonly ("weight" | "bias")[]>> = {
+  layernorm: ["weight", "bias"], rmsnorm: ["weight"],
+};
 
-function normTensors(name: "embedding.norm" | "head.norm" | "attention.q_norm" | "attention.k_norm" | BlockNorm, norm: NormSpec | null, dModel: number): readonly Tensor[] {
+function normTensors(
+  name: "embedding.norm" | "head.norm" | "attention.q_norm" | "attention.k_norm" | BlockNorm, norm: NormSpec | null, dModel: number,
+): readonly Tensor[] {
   if (norm === null || !norm.affine) return [];
   return NORM_PARTS[norm.kind].map((part): Tensor => [`${name}.${part}`, [dModel], [0]]);
 }
 
 /** A norm in front of a block that nothing reads does not exist. Routers may read it, and the gates of heads do. */
-export function hasNorm({ placement: { stands, readers }, attention, feedForward }: LayerSpec, part: "attention" | "feed_forward"): boolean {
+export function hasNorm(
+  { placement: { stands, readers }, attention, feedForward }: LayerSpec, part: "attention" | "feed_forward",
+): boolean {
   const block = part === "attention" ? attention : feedForward;
   const isRouted = "router" in block && block.router.input === "norm";
   const isGated = block.kind === "mha" && block.gate === "sigmoid";
@@ -130,9 +138,14 @@ function haltingTensors(kind: HaltingSpec["kind"], dModel: number): readonly Ten
 }
 
 /** @param heads axes in front of the experts */
-function routerTensors(role: `attention.${"router_v" | "router_o" | "router"}` | "feed_forward.router", heads: readonly number[], { nExperts, router: { hidden, hasBias, loadBiasRate } }: Routed, dModel: number): readonly Tensor[] {
+function routerTensors(
+  role: `attention.${"router_v" | "router_o" | "router"}` | "feed_forward.router", heads: readonly number[],
+  { nExperts, router: { hidden, hasBias, loadBiasRate } }: Routed, dModel: number,
+): readonly Tensor[] {
   const bias: readonly Tensor[] = hasBias ? [[`${role}.bias`, [...heads, nExperts], [heads.length]]] : [];
-  const layer: readonly Tensor[] = hidden === null ? [] : [[`${role}.hidden`, [hidden, dModel], [0, 1]], [`${role}.hidden.bias`, [hidden], [0]]];
+  const layer: readonly Tensor[] = hidden === null ? [] : [
+    [`${role}.hidden`, [hidden, dModel], [0, 1]], [`${role}.hidden.bias`, [hidden], [0]],
+  ];
   const loadBias: readonly Tensor[] = loadBiasRate !== null ? [[`${role}.load_bias`, [...heads, nExperts], [heads.length]]] : [];
   return [...layer, [role, [...heads, nExperts, hidden ?? dModel], [heads.length, heads.length + 1]], ...bias, ...loadBias];
 }
@@ -196,7 +209,8 @@ function feedForwardTensors(ff: FeedForwardSpec, dModel: number): readonly Tenso
   const { nExperts, expertSize, glu } = ff;
   const wide = (role: Role): Tensor => [role, [nExperts, dModel, expertSize], [1, 2]];
   const bias = (role: Role, width: number): readonly Tensor[] => (ff.bias === false ? [] : [[role, [nExperts, width], [1]]]);
-  const outputBias: readonly Tensor[] = ff.bias === "shared_output" ? [["feed_forward.down.bias", [dModel], [0]]] : bias("feed_forward.down.bias", dModel);
+  const outputBias: readonly Tensor[] = ff.bias === "shared_output" ? [["feed_forward.down.bias", [dModel], [0]]]
+    : bias("feed_forward.down.bias", dModel);
   return [
     ...routerTensors("feed_forward.router", [], ff, dModel),
     wide("feed_forward.up"), ...bias("feed_forward.up.bias", expertSize),
@@ -206,7 +220,9 @@ function feedForwardTensors(ff: FeedForwardSpec, dModel: number): readonly Tenso
   ];
 }
 
-function denseTensors(prefix: "feed_forward." | "feed_forward.shared.", width: number, glu: boolean, bias: boolean | "shared_output", dModel: number): readonly Tensor[] {
+function denseTensors(
+  prefix: "feed_forward." | "feed_forward.shared.", width: number, glu: boolean, bias: boolean | "shared_output", dModel: number,
+): readonly Tensor[] {
   const into = (glu ? ["up", "gate"] : ["up"]) as readonly ("up" | "gate")[];
   return [
     ...into.map((part): Tensor => [`${prefix}${part}`, [width, dModel], [0, 1]]),

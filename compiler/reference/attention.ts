@@ -24,7 +24,8 @@ const sizesOf = (q: Tensor, k: Tensor): Sizes => {
 
 /** Start of the channels of one batch entry, position and head. */
 const at = (s: Sizes, length: number, b: number, t: number, h: number): number => ((b * length + t) * s.heads + h) * s.dHead;
-const keyAt = (s: Sizes, b: number, j: number, h: number): number => ((b * s.keys + j) * s.keyHeads + Math.floor((h * s.keyHeads) / s.heads)) * s.dHead;
+const keyAt = (s: Sizes, b: number, j: number, h: number): number =>
+  ((b * s.keys + j) * s.keyHeads + Math.floor((h * s.keyHeads) / s.heads)) * s.dHead;
 
 const sees = ({ causal, window }: AttentionMask, query: number, key: number): boolean =>
   (!causal || key <= query) && (window === null || Math.abs(query - key) < window);
@@ -41,20 +42,26 @@ interface Relative {
   readonly bias: Tensor; // [B, T, H, 2 · reach + 1]
 }
 
-const relativeOf = (reach: number | undefined, bias: Tensor | undefined): Relative | null => (reach === undefined ? null : { reach, bias: bias! });
+const relativeOf = (reach: number | undefined, bias: Tensor | undefined): Relative | null =>
+  (reach === undefined ? null : { reach, bias: bias! });
 
 /** Place in `bias` of a query (its start among rows of heads) and a key. */
 const biasAt = ({ reach }: Relative, row: number, query: number, key: number): number =>
   row * (2 * reach + 1) + Math.min(Math.max(key - query, 1 - reach), reach - 1) + reach;
 
 /** Calls `visit` for each query with its softmax over all keys: 0 for those it does not see. */
-function eachQuery(mask: AttentionMask, relative: Relative | null, s: Sizes, q: Tensor, k: Tensor, position: number, visit: (b: number, t: number, h: number, p: readonly number[], lse: number) => void): void {
+function eachQuery(
+  mask: AttentionMask, relative: Relative | null, s: Sizes, q: Tensor, k: Tensor, position: number,
+  visit: (b: number, t: number, h: number, p: readonly number[], lse: number) => void,
+): void {
   for (let b = 0; b < s.batch; b++) {
     for (let t = 0; t < s.queries; t++) {
       for (let h = 0; h < s.heads; h++) {
         const row = at(s, s.queries, b, t, h);
-        const extra = (j: number): number => (relative === null ? 0 : relative.bias.data[biasAt(relative, row / s.dHead, position + t, j)]!);
-        const score = (j: number): number => (sees(mask, position + t, j) ? dot(q.data, row, k.data, keyAt(s, b, j, h), s.dHead) + extra(j) : -Infinity);
+        const extra = (j: number): number =>
+          (relative === null ? 0 : relative.bias.data[biasAt(relative, row / s.dHead, position + t, j)]!);
+        const score = (j: number): number =>
+          (sees(mask, position + t, j) ? dot(q.data, row, k.data, keyAt(s, b, j, h), s.dHead) + extra(j) : -Infinity);
         const scores = Array.from({ length: s.keys }, (_, j) => score(j));
         const greatest = Math.max(...scores);
         const lse = greatest + Math.log(scores.reduce((total, x) => total + Math.exp(x - greatest), 0));
@@ -65,7 +72,9 @@ function eachQuery(mask: AttentionMask, relative: Relative | null, s: Sizes, q: 
 }
 
 /** @returns [z, lse] */
-export function attention({ mask, relative }: Attention, [q, k, v, position, bias]: readonly Tensor[], types: readonly TensorType[]): readonly Tensor[] {
+export function attention(
+  { mask, relative }: Attention, [q, k, v, position, bias]: readonly Tensor[], types: readonly TensorType[],
+): readonly Tensor[] {
   const s = sizesOf(q!, k!);
   const [z, lse] = types.map(zeros) as [Tensor, Tensor];
   eachQuery(mask, relativeOf(relative, bias), s, q!, k!, position!.data[0]!, (b, t, h, p, logTotal) => {
@@ -80,7 +89,9 @@ export function attention({ mask, relative }: Attention, [q, k, v, position, bia
 }
 
 /** @returns [grad_q, grad_k, grad_v] and, with relative positions, grad_bias; from ∂score_j = p_j (v_j · grad_z − delta) */
-export function attentionGrad(op: Attention, [q, k, v, position, , delta, gradZ, bias]: readonly Tensor[], types: readonly TensorType[]): readonly Tensor[] {
+export function attentionGrad(
+  op: Attention, [q, k, v, position, , delta, gradZ, bias]: readonly Tensor[], types: readonly TensorType[],
+): readonly Tensor[] {
   const s = sizesOf(q!, k!);
   const [gradQ, gradK, gradV, ...gradBias] = types.map(zeros) as [Tensor, Tensor, Tensor, ...Tensor[]];
   const relative = relativeOf(op.relative, bias);

@@ -25,7 +25,9 @@ export function matmul(op: OpOf<"matmul">, a: Tensor, b: Tensor, type: TensorTyp
 }
 
 /** Matrix of each slot, and the row of x that it reads. */
-function slots(selection: Tensor, heads: number, nMatrices: number): { readonly count: number; matrix(slot: number): number; rowOf(x: Tensor, slot: number): number } {
+function slots(
+  selection: Tensor, heads: number, nMatrices: number,
+): { readonly count: number; matrix(slot: number): number; rowOf(x: Tensor, slot: number): number } {
   const topK = width(selection);
   const count = selection.data.length;
   return {

@@ -6,7 +6,9 @@ import { rows, width, zeros } from "./tensors.ts";
 import type { Tensor } from "./tensors.ts";
 
 /** Uniform numbers are those of the kernel, bit for bit; normal ones differ by its rounding. */
-export function random({ distribution, stream }: Extract<Op, { kind: "random" }>, noise: Tensor, position: Tensor, type: TensorType): Tensor {
+export function random(
+  { distribution, stream }: Extract<Op, { kind: "random" }>, noise: Tensor, position: Tensor, type: TensorType,
+): Tensor {
   const out = zeros(type);
   const columns = width(out);
   const blocks = Math.ceil(columns / 4);
@@ -17,7 +19,10 @@ export function random({ distribution, stream }: Extract<Op, { kind: "random" }>
     const token = Math.floor(row / rowsPerToken);
     const sequence = varies * (first + Math.floor(token / positions));
     for (let block = 0; block < blocks; block++) {
-      philox(Uint32Array.of((row % rowsPerToken) * blocks + block, position.data[0]! + (token % positions), sequence, stream), [key0, key1], words);
+      philox(
+        Uint32Array.of((row % rowsPerToken) * blocks + block, position.data[0]! + (token % positions), sequence, stream), [key0, key1],
+        words,
+      );
       out.data.set(DISTRIBUTIONS[distribution](words).slice(0, columns - 4 * block), row * columns + 4 * block);
     }
   }

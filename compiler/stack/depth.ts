@@ -9,7 +9,10 @@ interface Recurrence {
   readonly times: number;
 }
 
-/** How often the core, or the group where none is marked, is applied, or null where the model has none: nothing is repeated, or not as a group. */
+/**
+ * How often the core, or the group where none is marked, is applied, or null where the model has none: nothing is repeated, or not as a
+ * group.
+ */
 export const passesOf = (model: ModelSpec): number | null => recurrence(model)?.times ?? null;
 
 /** @returns the model with its core or group applied `passes` times, or what stands in the way */
@@ -34,7 +37,10 @@ export function withPasses(model: ModelSpec, passes: number): ModelSpec | { read
   return { ...model, schedule, core: core === null ? null : { ...core, passes } };
 }
 
-/** The core; without one, from the first to the last use of any layer that is used again. Only if that is one run of a group without repetitions inside. */
+/**
+ * The core; without one, from the first to the last use of any layer that is used again. Only if that is one run of a group without
+ * repetitions inside.
+ */
 function recurrence({ schedule, core: marked }: ModelSpec): Recurrence | null {
   const order = schedule.map((site) => site.layer);
   if (marked !== null) {

@@ -11,7 +11,8 @@ export function passSites({ core, schedule }: Pick<ModelSpec, "core" | "schedule
 }
 
 /** The layer that a pass begins with: its halting network decides. */
-export const firstLayer = (model: Pick<ModelSpec, "layers" | "schedule">, pass: readonly number[]): LayerSpec => model.layers[model.schedule[pass[0]!]!.layer]!;
+export const firstLayer = (model: Pick<ModelSpec, "layers" | "schedule">, pass: readonly number[]): LayerSpec =>
+  model.layers[model.schedule[pass[0]!]!.layer]!;
 
 /** The first pass in front of which tokens may halt. */
 export const FIRST_DECISION: Readonly<Record<HaltingSpec["kind"], number>> = { act: 1, graves: 0 };

@@ -20,7 +20,9 @@ export function differenceOf(one: readonly MeasuredRun[], other: readonly Measur
   const perSeed = pairs.map(({ seed, sequences }) => ({ seed, difference: mean(sequences) }));
   const differences = perSeed.map(({ difference }) => difference);
   const perSequence = pairs[0]!.sequences.map((_, i) => mean(pairs.map(({ sequences }) => sequences[i]!)));
-  return { mean: mean(differences), seed_interval: studentInterval(differences), text_interval: studentInterval(perSequence), per_seed: perSeed };
+  return {
+    mean: mean(differences), seed_interval: studentInterval(differences), text_interval: studentInterval(perSequence), per_seed: perSeed,
+  };
 }
 
 /** The run reached its end. */

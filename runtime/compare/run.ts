@@ -120,7 +120,9 @@ async function oneRun(options: CompareOptions, one: OneRun, sessions: Sessions, 
   if (diverged !== null) sessions.discard(variant); // its gradients are not finite
   const outcome = diverged === null ? await measure(options, variant, session, data, hooks) : { diverged, sequences: [] };
   const { memoryBytes, adapter } = session;
-  const final: FinalRecord = { format: 1, ...outcome, bytesPerToken: data.bytesPerToken, memoryBytes, adapter, sample: readFinal(folder)?.sample ?? null };
+  const final: FinalRecord = {
+    format: 1, ...outcome, bytesPerToken: data.bytesPerToken, memoryBytes, adapter, sample: readFinal(folder)?.sample ?? null,
+  };
   writeFinal(folder, final);
   return final;
 }
@@ -132,7 +134,9 @@ interface TrainEnd {
   readonly diverged: string | null;
 }
 
-async function trainToEnd(options: CompareOptions, { variant, seed }: OneRun, session: Session, data: Dataset, hooks: CompareHooks): Promise<TrainEnd> {
+async function trainToEnd(
+  options: CompareOptions, { variant, seed }: OneRun, session: Session, data: Dataset, hooks: CompareHooks,
+): Promise<TrainEnd> {
   const { executor, params, adapter } = session;
   const folder = folderOf(options, variant, seed);
   const info = variant.info(seed, adapter);
@@ -153,7 +157,9 @@ async function trainToEnd(options: CompareOptions, { variant, seed }: OneRun, se
 
 type Outcome = Pick<FinalRecord, "diverged" | "sequences">;
 
-async function measure({ finalTokens }: CompareOptions, variant: Variant, { executor }: Session, data: Dataset, hooks: CompareHooks): Promise<Outcome> {
+async function measure(
+  { finalTokens }: CompareOptions, variant: Variant, { executor }: Session, data: Dataset, hooks: CompareHooks,
+): Promise<Outcome> {
   hooks.onPhase?.(`measuring ${variant.name} on held-out data …`);
   const { sequences } = await evaluate(executor, data.validationBatches(finalTokens), data.bytesPerToken);
   if (sequences.every(Number.isFinite)) return { diverged: null, sequences };

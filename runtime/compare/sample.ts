@@ -27,7 +27,9 @@ export async function takeSamples(options: CompareOptions, hooks: CompareHooks =
 }
 
 /** @returns null if stopped early */
-async function write({ tokenizer, sampleTokens }: CompareOptions, variant: Variant, folder: string, prompt: string, hooks: CompareHooks): Promise<string | null> {
+async function write(
+  { tokenizer, sampleTokens }: CompareOptions, variant: Variant, folder: string, prompt: string, hooks: CompareHooks,
+): Promise<string | null> {
   const session = await variant.open("generate");
   try {
     loadWeights(openCheckpoint(folder, readRun(folder))!.weights, session.executor, session.params);

@@ -67,7 +67,9 @@ const areKnown = (known: StepTimes | null, trained: readonly Variant[]): boolean
   known !== null && trained.every(({ name, specHash }) => known.variants[name]?.specHash === specHash);
 
 /** Trains on from the last checkpoint, and throws that away. @returns seconds of a step */
-async function turn({ variant: { recipe }, run: { seed, folder }, data }: Timed, { executor, params }: Session, isFirst: boolean): Promise<number> {
+async function turn(
+  { variant: { recipe }, run: { seed, folder }, data }: Timed, { executor, params }: Session, isFirst: boolean,
+): Promise<number> {
   const stepTime = async (step: number): Promise<number> => {
     const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
     const started = performance.now();

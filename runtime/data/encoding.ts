@@ -42,7 +42,8 @@ export function toText(path: string, packed: Uint8Array): Decoded {
 
 function requireNoFormat(path: string, bytes: Uint8Array, isSound: boolean): void {
   if (isSound && !bytes.includes(0) && !WRITTEN_IN_LETTERS.test(latin1(bytes, 0, 8))) return; // a text about PAR1 may begin with it
-  const format = beginsWith(bytes, "{\\rtf1") ? "a document in rich text format" : FORMATS.find(([begin, , at]) => beginsWith(bytes, begin, at))?.[1];
+  const format = beginsWith(bytes, "{\\rtf1") ? "a document in rich text format"
+    : FORMATS.find(([begin, , at]) => beginsWith(bytes, begin, at))?.[1];
   if (format === undefined) return;
   const tool = UNPACK[format];
   const hint = tool === undefined ? "give its text, as it is, as JSONL or packed with gzip" : `unpack it first, for instance with ${tool}`;

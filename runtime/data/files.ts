@@ -30,7 +30,8 @@ export function readFiles(paths: readonly string[]): { readonly text: Uint8Array
     length += files.at(-1)!.text.length;
     if (length > MOST_BYTES) throw tooLarge(`the text of ${listed(paths)}`);
   }
-  if (length === 0) throw new UserError(paths.length === 1 ? `${paths[0]} is empty` : `all ${paths.length} files are empty: ${listed(paths)}`);
+  if (length === 0)
+    throw new UserError(paths.length === 1 ? `${paths[0]} is empty` : `all ${paths.length} files are empty: ${listed(paths)}`);
   return { text: Buffer.concat(files.map(({ text }) => text)), notes: notesOn(files) };
 }
 

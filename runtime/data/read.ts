@@ -56,7 +56,8 @@ export function readBytes(path: string, read: Read = readSync): Uint8Array {
 function requireFileOrPipe(path: string): void {
   const stats = look(path);
   if (stats?.isSocket() === true) throw new UserError(`${path} is a socket, not a file of text`);
-  if (stats?.isCharacterDevice() === true || stats?.isBlockDevice() === true) throw new UserError(`${path} is a device, not a file of text`);
+  if (stats?.isCharacterDevice() === true || stats?.isBlockDevice() === true)
+    throw new UserError(`${path} is a device, not a file of text`);
 }
 
 function readAll(name: string, file: number, read: Read): Uint8Array {

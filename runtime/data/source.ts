@@ -26,7 +26,10 @@ export function readSource(source: string | readonly string[]): SourceData {
   return files(parts);
 }
 
-/** Reading it a second time gives the same text unless somebody changed it: not so for pipes and standard input. UserError if it is not there. */
+/**
+ * Reading it a second time gives the same text unless somebody changed it: not so for pipes and standard input. UserError if it is not
+ * there.
+ */
 export function canReadAgain(source: readonly string[]): boolean {
   return source.every((part) => BUILT_IN.includes(part) || expandFiles(part).every(isRegular));
 }

@@ -16,7 +16,9 @@ export interface Split {
   readonly validation: Blocks;
 }
 
-/** @param fraction of the blocks that is held out where the source does not say itself. Parts of a text that is too short have no blocks. */
+/**
+ * @param fraction of the blocks that is held out where the source does not say itself. Parts of a text that is too short have no blocks.
+ */
 export function splitText(text: Text, seqLen: number, fraction = 0.05): Split {
   const { tokens, heldOut } = text;
   const [train, validation] = heldOut === null ? spread(tokens, seqLen, fraction) : [blocksOf(tokens, seqLen), blocksOf(heldOut, seqLen)];
@@ -33,7 +35,8 @@ function spread(tokens: TokenArray, seqLen: number, fraction: number): readonly 
   const { starts } = blocksOf(tokens, seqLen);
   const isWhole = fraction === 0 || fraction === 1 || starts.length === 0;
   const nHeldOut = isWhole ? starts.length * fraction : Math.min(starts.length - 1, Math.max(1, Math.round(starts.length * fraction)));
-  const isHeldOut = (block: number): boolean => Math.floor(((block + 1) * nHeldOut) / starts.length) > Math.floor((block * nHeldOut) / starts.length);
+  const isHeldOut = (block: number): boolean =>
+    Math.floor(((block + 1) * nHeldOut) / starts.length) > Math.floor((block * nHeldOut) / starts.length);
   const pick = (heldOut: boolean): Blocks => ({ tokens, starts: starts.filter((_, block) => isHeldOut(block) === heldOut) });
   return [pick(false), pick(true)];
 }

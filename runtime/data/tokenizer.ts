@@ -23,4 +23,5 @@ export const byteTokenizer: Tokenizer = {
 export const encodeText = (tokenizer: Tokenizer, text: string): TokenArray => tokenizer.encode(Buffer.from(text, "utf8"));
 
 /** Bytes that are not UTF-8 become U+FFFD. For streams, feed `decode` to a TextDecoder with { stream: true } instead. */
-export const decodeText = (tokenizer: Tokenizer, tokens: ArrayLike<number>): string => Buffer.from(tokenizer.decode(tokens)).toString("utf8");
+export const decodeText = (tokenizer: Tokenizer, tokens: ArrayLike<number>): string =>
+  Buffer.from(tokenizer.decode(tokens)).toString("utf8");

@@ -1,7 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync, statSync, type Stats } from "node:fs";
 import { cannotRead, EnvironmentError, UserError } from "../errors.ts";
 import { halfToFloat, bfloatToFloat } from "./float16.ts";
-import { DTYPE_BYTES, HeaderProblem, parseHeader, printHeader, type SafetensorsHeader, type TensorDType, type TensorInfo } from "../standalone/safetensors-header.ts";
+import {
+  DTYPE_BYTES, HeaderProblem, parseHeader, printHeader, type SafetensorsHeader, type TensorDType, type TensorInfo,
+} from "../standalone/safetensors-header.ts";
 import { sha256 } from "./sha256.ts";
 import { writeAtomicChunks } from "./write-atomic.ts";
 
@@ -76,7 +78,8 @@ export function writeSafetensors(path: string, tensors: readonly TensorToWrite[]
   let at = 0;
   for (const { name, dtype, shape, data } of sorted) {
     const elements = shape.reduce((product, extent) => product * extent, 1);
-    if (elements !== data.length || infos.has(name) || name === "__metadata__") throw new Error(`cannot write tensor "${name}" [${shape.join(", ")}] of ${data.length} elements`);
+    if (elements !== data.length || infos.has(name) || name === "__metadata__")
+      throw new Error(`cannot write tensor "${name}" [${shape.join(", ")}] of ${data.length} elements`);
     infos.set(name, { dtype, shape, start: at, end: (at += data.byteLength) });
   }
   const chunks = [printHeader({ metadata, tensors: infos }), ...sorted.map(({ data }) => bytesOf(data))];
@@ -111,7 +114,8 @@ function withFile<T>(path: string, use: (file: number) => T): T {
 /** To open a named pipe is to wait for a writer, and of no pipe or device a part can be read. */
 function requireFile(path: string, stats: Stats): void {
   if (stats.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
-  if (!stats.isFile()) throw new UserError(`${path} is a pipe or a device; its parts are read as they are needed, so save it as a file first`);
+  if (!stats.isFile())
+    throw new UserError(`${path} is a pipe or a device; its parts are read as they are needed, so save it as a file first`);
 }
 
 /** Tells one state of a file from another. */
@@ -134,7 +138,9 @@ function headerLength(path: string, file: number, size: number): number {
   if (size < 8) throw unsound(path, `it has ${size} bytes, too few for a header`);
   const length = Buffer.from(readAt(path, file, 0, 8)).readBigUInt64LE(0);
   if (length > BigInt(MAX_HEADER_BYTES)) throw unsound(path, `it claims a header of ${length} bytes`);
-  if (length > BigInt(size - 8)) throw unsound(path, `it claims a header of ${length} bytes, but has only ${size - 8} after the length: it is truncated`);
+  if (length > BigInt(size - 8)) throw unsound(
+    path, `it claims a header of ${length} bytes, but has only ${size - 8} after the length: it is truncated`,
+  );
   return Number(length);
 }
 

@@ -13,7 +13,9 @@ export interface TextOptions extends SamplerOptions {
 }
 
 /** Yields pieces of text, the prompt not included. UserError for a prompt that is empty and for logits that are not finite. */
-export async function* generateText(executor: Executor, tokenizer: Tokenizer, prompt: string, options: TextOptions): AsyncGenerator<string> {
+export async function* generateText(
+  executor: Executor, tokenizer: Tokenizer, prompt: string, options: TextOptions,
+): AsyncGenerator<string> {
   const tokens = Array.from(encodeText(tokenizer, prompt));
   if (tokens.length === 0) throw new UserError("the prompt is empty; a model needs at least one token to continue");
   const vocabSize = executor.shape("decode/logits").at(-1)!;
@@ -35,7 +37,8 @@ const ofTokenizer = (sample: Sampler, { vocabSize }: Tokenizer): Sampler => (log
   try {
     return sample(Array.prototype.slice.call(logits, 0, vocabSize), index);
   } catch (error) {
-    if (error instanceof RangeError) throw new UserError(`the model gives no usable numbers (${error.message}); it was damaged or has diverged`);
+    if (error instanceof RangeError)
+      throw new UserError(`the model gives no usable numbers (${error.message}); it was damaged or has diverged`);
     throw error;
   }
 };

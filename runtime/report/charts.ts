@@ -12,17 +12,22 @@ interface Point {
 
 /** Mean, least and greatest over the seeds at each step where all seeds have a value. */
 function spread(variant: VariantResult, which: "train_loss" | "validation_loss", scale: number): readonly Point[] {
-  const curves = variant.runs.filter((run) => run.failed === null).map((run) => new Map(run.curve.map((point) => [point.step, point[which]])));
+  const curves = variant.runs.filter((run) => run.failed === null)
+    .map((run) => new Map(run.curve.map((point) => [point.step, point[which]])));
   return [...(curves[0]?.keys() ?? [])].flatMap((step) => {
     const values = curves.map((curve) => curve.get(step)).filter((x) => x !== undefined && x !== null);
-    return values.length < curves.length ? [] : [{ x: step * scale, mean: mean(values), low: Math.min(...values), high: Math.max(...values) }];
+    return values.length < curves.length ? []
+      : [{ x: step * scale, mean: mean(values), low: Math.min(...values), high: Math.max(...values) }];
   });
 }
 
 /** A line of means in a band from the least to the greatest. */
 function lineAndBand(name: string, color: string, points: readonly Point[]): readonly object[] {
   const quiet = { type: "line", symbol: "none", silent: true, lineStyle: { opacity: 0 }, stack: `band ${name}` };
-  const line = { type: "line", name, color, data: points.map((p) => [p.x, p.mean]), symbol: points.length > 40 ? "none" : "circle", symbolSize: 5, lineStyle: { width: 2, color }, itemStyle: { color }, z: 3 };
+  const line = {
+    type: "line", name, color, data: points.map((p) => [p.x, p.mean]), symbol: points.length > 40 ? "none" : "circle", symbolSize: 5,
+    lineStyle: { width: 2, color }, itemStyle: { color }, z: 3,
+  };
   if (points.every((p) => p.low === p.high)) return [line];
   return [
     { ...quiet, data: points.map((p) => [p.x, p.low]) },
@@ -32,7 +37,10 @@ function lineAndBand(name: string, color: string, points: readonly Point[]): rea
 }
 
 /** Loss against `scale` times the step. The axis leaves out the first steep fall, where all variants look alike. */
-function lossChart(id: string, results: CompareResults, which: "train_loss" | "validation_loss", axisName: string, scaleOf: (variant: VariantResult) => number): string {
+function lossChart(
+  id: string, results: CompareResults, which: "train_loss" | "validation_loss", axisName: string,
+  scaleOf: (variant: VariantResult) => number,
+): string {
   const curves = results.variants.map((variant) => spread(variant, which, scaleOf(variant)));
   const series = curves.flatMap((points, i) => lineAndBand(results.variants[i]!.name, seriesColor(i), points));
   return render(id, 360, {

@@ -22,7 +22,8 @@ function verdict(name: string, baseline: string, d: Difference | null): string {
   if (d === null) return `${name}: no pair of runs with ${baseline} was completed`;
   const { mean, seed_interval: seeds, text_interval: text, per_seed: runs } = d;
   const size = loss(Math.abs(mean));
-  const by = Number(size) === 0 ? `ends at the same loss as ${baseline}` : `ends ${mean < 0 ? "lower" : "higher"} than ${baseline} by ${size} nats`;
+  const by = Number(size) === 0 ? `ends at the same loss as ${baseline}`
+    : `ends ${mean < 0 ? "lower" : "higher"} than ${baseline} by ${size} nats`;
   if (seeds === null) {
     const overText = text === null ? "" : ` (95 % over the text of this seed: ${interval(text)})`;
     return `${name} ${by} with the one seed there is${overText}; what another seed would change is not known`;

@@ -32,7 +32,10 @@ function header({ title, data, budget, seeds, validation_sequences: sequences, v
 }
 
 function resultTable(results: CompareResults): string {
-  const head = ["variant", "final loss<small>nats per token</small>", "perplexity", "bits per byte", `against ${escape(results.baseline)}<small>95 % intervals</small>`, "parameters<small>active per token</small>"];
+  const head = [
+    "variant", "final loss<small>nats per token</small>", "perplexity", "bits per byte",
+    `against ${escape(results.baseline)}<small>95 % intervals</small>`, "parameters<small>active per token</small>",
+  ];
   const rows = results.variants.map((v) => [
     nameCell(results, v), lossCell(v), v.perplexity === null ? "–" : v.perplexity.toFixed(3), v.bits_per_byte === null ? "–" : loss(v.bits_per_byte), differenceCell(v),
     `${count(v.parameters.unique)}<small>${count(v.parameters.active)}</small>`,
@@ -58,7 +61,8 @@ function differenceCell({ difference: d }: VariantResult): string {
 
 function lossFigures(results: CompareResults): readonly string[] {
   const band = results.seeds.length > 1 ? " Lines are means, bands reach from the least to the greatest of the seeds." : "";
-  const has = (which: "validation_loss"): boolean => results.variants.some((v) => v.runs.some((run) => run.curve.filter((p) => p[which] !== null).length > 1));
+  const has = (which: "validation_loss"): boolean =>
+    results.variants.some((v) => v.runs.some((run) => run.curve.filter((p) => p[which] !== null).length > 1));
   return [
     ...(has("validation_loss") ? [figure(validationChart(results), `Held-out loss during training.${band}`)] : []),
     figure(trainingChart(results), `Training loss (cross-entropy alone, averaged over neighbouring steps).${band}`),
@@ -81,11 +85,16 @@ function seedTable(results: CompareResults): string {
     return found === undefined ? "–" : signed(found.difference);
   };
   const over = ({ seed_interval: found }: Difference): string => (found === null ? "needs two seeds" : interval(found));
-  return htmlTable([head, ...compared.map((v) => [nameCell(results, v), ...results.seeds.map((seed) => cell(v.difference!, seed)), over(v.difference!)])]);
+  return htmlTable([
+    head, ...compared.map((v) => [nameCell(results, v), ...results.seeds.map((seed) => cell(v.difference!, seed)), over(v.difference!)]),
+  ]);
 }
 
 function costTable(results: CompareResults): string {
-  const head = ["variant", "parameters", "active per token", "MACs per token<small>everything</small>", "MACs per token<small>as in the MoEUT paper</small>", "step", "memory"];
+  const head = [
+    "variant", "parameters", "active per token", "MACs per token<small>everything</small>",
+    "MACs per token<small>as in the MoEUT paper</small>", "step", "memory",
+  ];
   return htmlTable([head, ...results.variants.map((v) => [
     nameCell(results, v), tokens(v.parameters.unique), tokens(v.parameters.active), tokens(Math.round(v.macs_per_token.full)), tokens(Math.round(v.macs_per_token.moeut)),
     v.step_seconds === null ? "–" : stepCell(v.step_seconds, v.name === results.baseline), v.memory_bytes === null ? "–" : memory(v.memory_bytes),

@@ -1,4 +1,6 @@
-/** What all plots of a report share: SVG text whose colours are CSS variables of the page, so that one file serves light, dark and print. */
+/**
+ * What all plots of a report share: SVG text whose colours are CSS variables of the page, so that one file serves light, dark and print.
+ */
 import { LineChart, CustomChart, ScatterChart } from "echarts/charts";
 import { GridComponent, LegendComponent, MarkLineComponent } from "echarts/components";
 import * as echarts from "echarts/core";

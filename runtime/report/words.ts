@@ -31,7 +31,8 @@ export function time(seconds: number): string {
 export const tokens = (n: number): string => n.toString().replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** "1.63 (1.51 to 1.70)" */
-export const ratioText = (ratio: number, { low, high }: Interval): string => `${ratio.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+export const ratioText = (ratio: number, { low, high }: Interval): string =>
+  `${ratio.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 
 /** Other seeds would hardly change the sign. One seed says nothing of that. */
 export const isClear = ({ seed_interval: seeds }: Difference): boolean => seeds !== null && (seeds.low > 0 || seeds.high < 0);

@@ -91,7 +91,9 @@ export class NotFinite extends UserError {}
  * Does nothing if the current checkpoint is of this step. Whatever goes wrong, the current checkpoint stays: EnvironmentError for a full
  * disk, NotFinite for weights or moments that no run could go on with.
  */
-export async function saveCheckpoint(folder: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], state: CheckpointState): Promise<void> {
+export async function saveCheckpoint(
+  folder: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], state: CheckpointState,
+): Promise<void> {
   const name = nameOf(state.step);
   const checkpoint = join(folder, "checkpoints", name);
   if (currentCheckpoint(folder) === checkpoint) return;
@@ -112,7 +114,9 @@ export async function saveCheckpoint(folder: string, executor: Pick<Executor, "r
 type Prefixed = readonly (readonly [ParamState, prefix: string])[];
 
 /** @returns the SHA-256 of the file */
-async function saveTensors(path: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], states: Prefixed): Promise<string> {
+async function saveTensors(
+  path: string, executor: Pick<Executor, "read">, params: readonly ParamPlan[], states: Prefixed,
+): Promise<string> {
   const groups: TensorToWrite[] = [];
   for (const [state, prefix] of states) {
     const tensors = await readOfficial(executor, params, state);

@@ -89,7 +89,8 @@ async function validate(options: TrainOptions, step: number): Promise<number> {
 }
 
 /** A GPU's numbers are tested here again, because shader compilers may assume that NaN does not occur. */
-const isFinite = ({ ceLoss, regLoss, gradNorm, firstBad }: StepMetrics): boolean => firstBad === null && [ceLoss, regLoss, gradNorm].every(Number.isFinite);
+const isFinite = ({ ceLoss, regLoss, gradNorm, firstBad }: StepMetrics): boolean =>
+  firstBad === null && [ceLoss, regLoss, gradNorm].every(Number.isFinite);
 
 /** @param step counted from 1 */
 function diverged({ folder, info }: TrainOptions, step: number, what: string): Diverged {
@@ -101,7 +102,8 @@ function diverged({ folder, info }: TrainOptions, step: number, what: string): D
 /** @param step counted from 0 */
 async function firstBad(options: TrainOptions, step: number, metrics: StepMetrics, batches: readonly MicroBatch[]): Promise<string> {
   const { executor, params, info } = options;
-  const what = metrics.firstBad !== null ? `the gradient of ${params[metrics.firstBad]?.name ?? `parameter ${metrics.firstBad}`}` : "the loss";
+  const what = metrics.firstBad !== null ? `the gradient of ${params[metrics.firstBad]?.name ?? `parameter ${metrics.firstBad}`}`
+    : "the loss";
   const origin = await firstBadTensor(executor, batches, info.seed, step);
   return `${what} is not finite${origin === null ? "" : `; the first tensor that went bad is "${origin}"`}`;
 }

@@ -65,7 +65,10 @@ function plainLines(options: ProgressOptions): Progress {
   };
 }
 
-/** Smoothed seconds per step: follows a change within some ten steps. Null after the first, in which drivers compile: it says nothing about the others. */
+/**
+ * Smoothed seconds per step: follows a change within some ten steps. Null after the first, in which drivers compile: it says nothing about
+ * the others.
+ */
 function createSpeed(): { add(seconds: number): number | null } {
   let mean: number | null = null;
   let isFirst = true;

@@ -40,7 +40,8 @@ export const largest = (values: Float32Array): number => values.reduce((most, x)
 
 /** Rows of k numbers that differ as sets. */
 export function differentSets(got: ArrayLike<number>, want: ArrayLike<number>, k: number): number {
-  const sorted = (values: ArrayLike<number>, row: number): string => Array.from({ length: k }, (_, i) => values[row * k + i]!).sort((a, b) => a - b).join();
+  const sorted = (values: ArrayLike<number>, row: number): string =>
+    Array.from({ length: k }, (_, i) => values[row * k + i]!).sort((a, b) => a - b).join();
   return Array.from({ length: want.length / k }, (_, row) => sorted(got, row) !== sorted(want, row)).filter(Boolean).length;
 }
 

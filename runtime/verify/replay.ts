@@ -46,7 +46,9 @@ export async function replay(options: Replay): Promise<readonly Quantity[]> {
 
 function loadWeights({ golden, executor, params }: Replay): void {
   writeOfficial(executor, params, "param", (name) => golden.weights.readFloats(name));
-  for (const { name, shape } of params) for (const state of ["grad", "adam_m", "adam_v"]) executor.write(`${state}/${name}`, new Float32Array(shape.reduce((a, b) => a * b, 1)));
+  for (const { name, shape } of params) for (const state of ["grad", "adam_m", "adam_v"]) executor.write(
+    `${state}/${name}`, new Float32Array(shape.reduce((a, b) => a * b, 1)),
+  );
   executor.write("metrics", new Float32Array(executor.shape("metrics")[0]!));
 }
 
@@ -103,7 +105,9 @@ async function gradients({ io }: Golden, executor: Executor, params: readonly Pa
 }
 
 /** @param read the recorded choices of one router, [L, B, T, …, k] */
-async function selectionDeviations({ selections, applications, io }: Golden, executor: Executor, read: (name: string) => Int32Array, note: string): Promise<readonly Deviation[]> {
+async function selectionDeviations(
+  { selections, applications, io }: Golden, executor: Executor, read: (name: string) => Int32Array, note: string,
+): Promise<readonly Deviation[]> {
   const result: Deviation[] = [];
   for (const name of selections) {
     const k = io.tensors.get(name)!.shape.at(-1)!;
@@ -125,7 +129,9 @@ async function decoding({ golden, executor, seqLen }: Replay): Promise<readonly 
     const want = (position: number): Float32Array => rowOf(rowOf(logits, batch, row), context, position);
     const note = (position: number): string => `sequence ${row}, position ${position}`;
     for (let t = 0; t < context; t++) single.push([note(t), ofLargest(await decode(executor, text[t]!, t), want(t))]);
-    for (const length of [1, Math.ceil(context / 2), context]) chunked.push([note(length - 1), ofLargest(await prefill(executor, text.slice(0, length), seqLen), want(length - 1))]);
+    for (const length of [1, Math.ceil(context / 2), context]) chunked.push([
+      note(length - 1), ofLargest(await prefill(executor, text.slice(0, length), seqLen), want(length - 1)),
+    ]);
     const half = Math.floor(context / 2);
     await prefill(executor, text.slice(0, half), seqLen);
     chunked.push([note(half), ofLargest(await decode(executor, text[half]!, half), want(half))]);
@@ -138,7 +144,9 @@ async function training({ golden, executor, params, recipe }: Replay): Promise<r
   const recorded = (name: string): Float32Array => train.readFloats(name);
   const [total, ce, reg, norm, selected] = [[], [], [], [], []] as [Deviation[], Deviation[], Deviation[], Deviation[], Deviation[]];
   for (let step = 0; step < trainSteps; step++) {
-    const batch = { tokens: rowOf(train.readIndices("tokens"), trainSteps, step), targets: rowOf(train.readIndices("targets"), trainSteps, step) };
+    const batch = {
+      tokens: rowOf(train.readIndices("tokens"), trainSteps, step), targets: rowOf(train.readIndices("targets"), trainSteps, step),
+    };
     const metrics = await trainStep(executor, recipe, step, [batch], 0);
     const note = `step ${step + 1}`;
     const ceLoss = recorded("ce_loss")[step]!;
