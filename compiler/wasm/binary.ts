@@ -29,5 +29,16 @@ export const text = (value: string): readonly number[] => {
 /** A list of things with their number in front. */
 export const vector = (items: readonly (readonly number[])[]): readonly number[] => [...unsigned(items.length), ...items.flat()];
 
+/** Parts behind each other. */
+export function joined(parts: readonly ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
 /** Bytes with their number in front. */
 export const sized = (bytes: readonly number[]): readonly number[] => unsigned(bytes.length).concat(bytes);

@@ -1,6 +1,6 @@
 /** Intermediate form → the bytes of a function. */
 import { bug } from "../ir/tensor-type.ts";
-import { f32Bytes, signed, sized, u32Bytes, unsigned, vector } from "./binary.ts";
+import { f32Bytes, joined, signed, u32Bytes, unsigned, vector } from "./binary.ts";
 import { CODE, conversion, EMPTY, I32, opcodeOf, V128, valueType } from "./instructions.ts";
 import type { KernelCode, Label, Local, Statement, Value } from "./ir.ts";
 import { isVector, scalarOf, widthOf, type Type } from "./types.ts";
@@ -10,8 +10,8 @@ type Load = Extract<Value, { readonly op: "load" }>;
 type Lane = Extract<Value, { readonly op: "lane" }>;
 type Operated = Extract<Value, { readonly values: readonly Value[] }>;
 
-/** A function's locals and code. */
-export function functionBytes(kernel: KernelCode): readonly number[] {
+/** A function's locals and code, with their length in front. */
+export function functionBytes(kernel: KernelCode): Uint8Array {
   const bytes: number[] = [];
   const types: number[] = kernel.parameters.map((p) => valueType(p.type));
   const indices = new Map<Local, number>(kernel.parameters.map((p, i) => [p, i]));
@@ -318,6 +318,6 @@ export function functionBytes(kernel: KernelCode): readonly number[] {
   kernel.body.forEach(statement);
   put(CODE.end);
   const locals = vector(types.slice(kernel.parameters.length).map((type) => [1, type]));
-  return sized(locals.concat(bytes));
+  return joined([unsigned(locals.length + bytes.length), locals, bytes]);
 }
 

@@ -8,7 +8,7 @@
  */
 import type { Kernel } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
-import { signed, sized, text, unsigned, vector } from "./binary.ts";
+import { joined, signed, sized, text, unsigned, vector } from "./binary.ts";
 import { functionBytes } from "./codegen.ts";
 import { CODE, I32 } from "./instructions.ts";
 import type { KernelCode } from "./ir.ts";
@@ -28,19 +28,20 @@ export function assemble(kernels: readonly Kernel[]): Uint8Array<ArrayBuffer> {
   const counts = [...new Set(functions.map(({ code }) => code.parameters.length))];
   const types = counts.map((n) => [0x60, ...vector(Array.from({ length: n }, () => [I32])), 0]);
   const scratchBytes = Math.max(0, ...functions.map(({ code }) => code.scratchBytes));
-  return Uint8Array.from([
-    ...HEADER,
-    ...section(1, vector(types)),
-    ...section(2, vector([[...text("moeut"), ...text("memory"), MEMORY!, SHARED_WITH_MAXIMUM, ...unsigned(1), ...unsigned(MAX_PAGES)]])),
-    ...section(3, vector(functions.map(({ code }) => unsigned(counts.indexOf(code.parameters.length))))),
-    ...section(6, vector([[I32, 0, CODE.i32Const, ...signed(scratchBytes), CODE.end]])),
-    ...section(7, vector([...kernels.map((_, i) => [...text(`k${i}`), FUNCTION, ...unsigned(i)]), [...text("scratch_bytes"), GLOBAL, 0]])),
-    ...section(10, vector(functions.map(({ bytes }) => bytes))),
-    ...section(0, [...text("name"), ...names(kernels)]),
+  const code = joined([unsigned(functions.length), ...functions.map(({ bytes }) => bytes)]);
+  return joined([
+    HEADER,
+    section(1, vector(types)),
+    section(2, vector([[...text("moeut"), ...text("memory"), MEMORY!, SHARED_WITH_MAXIMUM, ...unsigned(1), ...unsigned(MAX_PAGES)]])),
+    section(3, vector(functions.map(({ code }) => unsigned(counts.indexOf(code.parameters.length))))),
+    section(6, vector([[I32, 0, CODE.i32Const, ...signed(scratchBytes), CODE.end]])),
+    section(7, vector([...kernels.map((_, i) => [...text(`k${i}`), FUNCTION, ...unsigned(i)]), [...text("scratch_bytes"), GLOBAL, 0]])),
+    section(10, code),
+    section(0, [...text("name"), ...names(kernels)]),
   ]);
 }
 
-function compiled({ name, wgsl }: Kernel): { readonly code: KernelCode; readonly bytes: readonly number[] } {
+function compiled({ name, wgsl }: Kernel): { readonly code: KernelCode; readonly bytes: Uint8Array } {
   try {
     const code = lower(parseWgsl(wgsl));
     return { code, bytes: functionBytes(code) };
@@ -49,7 +50,7 @@ function compiled({ name, wgsl }: Kernel): { readonly code: KernelCode; readonly
   }
 }
 
-const section = (id: number, content: readonly number[]): readonly number[] => [id, ...unsigned(content.length)].concat(content);
+const section = (id: number, content: ArrayLike<number>): Uint8Array => joined([[id, ...unsigned(content.length)], content]);
 
 /** Functions by the names of their kernels, for stack traces and profilers. */
 const names = (kernels: readonly Kernel[]): readonly number[] =>
