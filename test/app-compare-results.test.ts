@@ -35,7 +35,8 @@ describe("statistics against values worked out by hand", () => {
     expect(studentInterval([0, 2])).toEqual({ low: 1 - 12.706, high: 1 + 12.706 });
     expect(studentInterval([1, 2, 3])!.high).toBeCloseTo(2 + 4.303 / Math.sqrt(3), 12);
     expect(studentInterval([1])).toBeNull();
-    expect(studentInterval(Array.from({ length: 61 }, (_, i) => i))!.high - 30).toBeCloseTo((2.0003 * Math.sqrt((60 * 61 * 62) / 12 / 60)) / Math.sqrt(61), 2);
+    expect(studentInterval(Array.from({ length: 61 }, (_, i) => i))!.high - 30)
+      .toBeCloseTo((2.0003 * Math.sqrt((60 * 61 * 62) / 12 / 60)) / Math.sqrt(61), 2);
   });
 });
 
@@ -92,9 +93,14 @@ describe("step times", () => {
     const out = newFolder();
     await trained(out, THREE.slice(0, 2), [0]);
     const rounds = [1, 2, 4, 8, 16];
-    writeStepTimes(out, { format: 1, adapter: { kind: "none", name: "none" }, variants: { fast: { specHash: "fast", rounds }, slow: { specHash: "slow", rounds: rounds.map((x) => 1.5 * x) } } });
+    writeStepTimes(out, {
+      format: 1, adapter: { kind: "none", name: "none" },
+      variants: { fast: { specHash: "fast", rounds }, slow: { specHash: "slow", rounds: rounds.map((x) => 1.5 * x) } },
+    });
     const { variants } = summarize({ ...aboutOf(THREE), out, variants: THREE.slice(0, 2), seeds: [0], failures: [] });
-    expect(variants[1]!.step_seconds).toEqual({ median: 6, spread: { low: 3, high: 12 }, ratio: 1.5, ratio_spread: { low: 1.5, high: 1.5 }, measured: "in turn" });
+    expect(variants[1]!.step_seconds).toEqual({
+      median: 6, spread: { low: 3, high: 12 }, ratio: 1.5, ratio_spread: { low: 1.5, high: 1.5 }, measured: "in turn",
+    });
     expect(variants[0]!.step_seconds!.ratio).toBe(1);
   });
 
@@ -136,7 +142,10 @@ describe("step times", () => {
 });
 
 const difference = (seeds: readonly number[], text: readonly number[] = [0.1, 0.2]): Difference =>
-  ({ mean: mean(seeds), seed_interval: studentInterval(seeds), text_interval: studentInterval(text), per_seed: seeds.map((d, seed) => ({ seed, difference: d })) });
+  ({
+    mean: mean(seeds), seed_interval: studentInterval(seeds), text_interval: studentInterval(text),
+    per_seed: seeds.map((d, seed) => ({ seed, difference: d })),
+  });
 
 describe("conclusion", () => {
   const results = trained(newFolder(), THREE, [0, 1]);
@@ -184,10 +193,12 @@ describe("report", () => {
 
   test("needs no other file and no network", async () => {
     const text = await html;
-    const references = [...text.matchAll(/\b(?:src|href|url|@import)\b\s*[=(]?\s*["']?([^"')\s>]+)/g)].map((m) => m[1]!).filter((target) => !target.startsWith("#"));
+    const references = [...text.matchAll(/\b(?:src|href|url|@import)\b\s*[=(]?\s*["']?([^"')\s>]+)/g)].map((m) => m[1]!)
+      .filter((target) => !target.startsWith("#"));
     expect(references).toEqual([]);
     expect(text).not.toMatch(/<script|<link|<iframe|<object/);
-    expect([...text.matchAll(/https?:\/\/[^"'\s<)]+/g)].map((m) => m[0]).filter((url) => !url.startsWith("http://www.w3.org/"))).toEqual([]);
+    expect([...text.matchAll(/https?:\/\/[^"'\s<)]+/g)].map((m) => m[0]).filter((url) => !url.startsWith("http://www.w3.org/")))
+      .toEqual([]);
   });
   test("shows every variant, every pair, the plots and the differences between specs", async () => {
     const text = await html;
@@ -215,7 +226,10 @@ describe("report", () => {
   });
   test("samples, and step times with their spread", async () => {
     const out = newFolder();
-    writeStepTimes(out, { format: 1, adapter: { kind: "none", name: "none" }, variants: { fast: { specHash: "fast", rounds: [1, 2, 3] }, slow: { specHash: "slow", rounds: [2, 4, 7] } } });
+    writeStepTimes(out, {
+      format: 1, adapter: { kind: "none", name: "none" },
+      variants: { fast: { specHash: "fast", rounds: [1, 2, 3] }, slow: { specHash: "slow", rounds: [2, 4, 7] } },
+    });
     const text = renderReport((await compare(out, THREE.slice(0, 2), [0]))!);
     expect(text).toContain("4.00 s<small>3.00 s to 5.50 s</small><small>× 2.00 (2.00 to 2.17)</small>");
     expect(text).toContain('<span class="prompt">');

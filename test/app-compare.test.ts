@@ -19,7 +19,10 @@ let folders = 0;
 /** Step times are known there, which would take seconds to measure. */
 function newFolder(names: readonly string[] = ["fast", "slow", "slower", "split", "wild", "huge"]): string {
   const out = join(scratch, `compare-${folders++}`);
-  writeStepTimes(out, { format: 1, adapter: { kind: "none", name: "none" }, variants: Object.fromEntries(names.map((name) => [name, { specHash: name, rounds: [1, 2] }])) });
+  writeStepTimes(out, {
+    format: 1, adapter: { kind: "none", name: "none" },
+    variants: Object.fromEntries(names.map((name) => [name, { specHash: name, rounds: [1, 2] }])),
+  });
   return out;
 }
 
@@ -212,8 +215,11 @@ describe("a comparison grows", () => {
 });
 
 describe("the folder of a comparison", () => {
-  const info: CompareInfo = { format: 1, variants: [{ name: "fast", specHash: "fast", recipe: RECIPE }], seeds: [0], data: DATA, evalTokens: 1, finalTokens: 2 };
-  const runsOf = (variants: readonly Variant[], seeds: readonly number[] = [0]) => seeds.flatMap((seed) => variants.map(({ info, spec }) => ({ info: info(seed, { kind: "", name: "" }), spec })));
+  const info: CompareInfo = {
+    format: 1, variants: [{ name: "fast", specHash: "fast", recipe: RECIPE }], seeds: [0], data: DATA, evalTokens: 1, finalTokens: 2,
+  };
+  const runsOf = (variants: readonly Variant[], seeds: readonly number[] = [0]) =>
+    seeds.flatMap((seed) => variants.map(({ info, spec }) => ({ info: info(seed, { kind: "", name: "" }), spec })));
 
   const finished = (async () => {
     const out = join(scratch, "finished");

@@ -10,8 +10,11 @@ const moeut = (...args: readonly string[]) => moeutHere(args);
 test("two models of one file, by either way of naming them", async () => {
   const named = await moeut("diff", "specs/demo.moeut:moeut", "specs/demo.moeut:dense", "--json");
   const diff = JSON.parse(named.stdout);
-  expect([named.status, diff.same, diff.after.params - diff.before.params, diff.a.model, diff.b.model]).toEqual([0, false, -12, "moeut", "dense"]);
-  expect((await moeut("diff", "specs/demo.moeut", "specs/demo.moeut", "--model-a", "moeut", "--model-b", "dense")).stdout).toContain("feed_forward moe → dense");
+  expect([named.status, diff.same, diff.after.params - diff.before.params, diff.a.model, diff.b.model]).toEqual([
+    0, false, -12, "moeut", "dense",
+  ]);
+  expect((await moeut("diff", "specs/demo.moeut", "specs/demo.moeut", "--model-a", "moeut", "--model-b", "dense")).stdout)
+    .toContain("feed_forward moe → dense");
   expect((await moeut("diff", "specs/tiny.moeut", "specs/tiny.moeut")).stdout).toMatch(/are the same architecture \(hash [0-9a-f]{16}\)/);
 });
 

@@ -65,7 +65,9 @@ function counting(vocabSize: number, seqLen: number, chunk: number): BigramExecu
   return executor;
 }
 
-async function tokensAfter(executor: BigramExecutor, prompt: readonly number[], maxTokens: number, seqLen: number): Promise<{ readonly tokens: readonly number[]; readonly slides: number }> {
+async function tokensAfter(
+  executor: BigramExecutor, prompt: readonly number[], maxTokens: number, seqLen: number,
+): Promise<{ readonly tokens: readonly number[]; readonly slides: number }> {
   const tokens: number[] = [];
   let slides = 0;
   const sample = createSampler({ ...OPTIONS, temperature: 0 });
@@ -96,7 +98,9 @@ describe("generation", () => {
 
   test("characters of several tokens come out whole", async () => {
     const bytes = Buffer.from("aé→😀z");
-    const tokenizer: Tokenizer = { ...byteTokenizer, vocabSize: 16, encode: () => Uint8Array.of(0), decode: (tokens) => Uint8Array.of(bytes[tokens[0]! - 1]!) };
+    const tokenizer: Tokenizer = {
+      ...byteTokenizer, vocabSize: 16, encode: () => Uint8Array.of(0), decode: (tokens) => Uint8Array.of(bytes[tokens[0]! - 1]!),
+    };
     const pieces: string[] = [];
     for await (const piece of generateText(counting(16, 16, 4), tokenizer, "x", { ...OPTIONS, temperature: 0, maxTokens: bytes.length, seqLen: 16 })) pieces.push(piece);
     expect(pieces).toEqual(["a", "é", "→", "😀", "z"]);
@@ -119,8 +123,11 @@ describe("generation", () => {
 
 test("evaluation: means over the rows that count, bits per byte from bytes per token", async () => {
   const executor = counting(4, 2, 2);
-  const row = (tokens: readonly number[], targets: readonly number[]) => ({ tokens: Uint32Array.from(tokens), targets: Uint32Array.from(targets) });
-  const batches = [{ ...row([0, 1], [1, 2]), scoredFrom: [0] }, { ...row([0, 0], [3, 1]), scoredFrom: [0] }, { ...row([0, 0], [0, 0]), scoredFrom: [] }];
+  const row = (tokens: readonly number[], targets: readonly number[]) =>
+    ({ tokens: Uint32Array.from(tokens), targets: Uint32Array.from(targets) });
+  const batches = [
+    { ...row([0, 1], [1, 2]), scoredFrom: [0] }, { ...row([0, 0], [3, 1]), scoredFrom: [0] }, { ...row([0, 0], [0, 0]), scoredFrom: [] },
+  ];
   const result = await evaluate(executor, batches, 2);
   expect(result.tokens).toBe(4);
   expect(result.sequences).toHaveLength(2);

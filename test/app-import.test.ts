@@ -36,8 +36,12 @@ describe.each([["a1", "the clean code"], ["b5", "the training code, keys and val
 
 const [clean, dense] = [goldenFolder("a1"), goldenFolder("b5")];
 test.skipIf(clean === null || dense === null)("weights of another model are refused by tensor, and nothing is made", async () => {
-  expect(await importTo(dense!, "other", join(clean!, "weights.safetensors"))).toMatchObject({ status: 1, stderr: expect.stringMatching(/weights\.safetensors: .*embedding/) as string });
-  expect(await moeutHere(["eval", join(work, "other"), "--data", "typescript"])).toMatchObject({ status: 1, stderr: expect.stringContaining("is not a run folder") as string });
+  expect(await importTo(dense!, "other", join(clean!, "weights.safetensors"))).toMatchObject({
+    status: 1, stderr: expect.stringMatching(/weights\.safetensors: .*embedding/) as string,
+  });
+  expect(await moeutHere(["eval", join(work, "other"), "--data", "typescript"])).toMatchObject({
+    status: 1, stderr: expect.stringContaining("is not a run folder") as string,
+  });
 });
 
 describe("files as they come", () => {
@@ -47,14 +51,17 @@ describe("files as they come", () => {
   const weights = readSafetensors(join(made, "weights.safetensors"));
   const tensors = [...weights.tensors].map(([name, { shape }]) => ({ name, dtype: "F32" as const, shape, data: weights.readFloats(name) }));
   let count = 0;
-  const importOf = (text: string | Buffer, all: readonly TensorToWrite[] = tensors, bytes?: Uint8Array): Promise<{ readonly status: number | null; readonly stderr: string; readonly out: string }> => {
+  const importOf = (
+    text: string | Buffer, all: readonly TensorToWrite[] = tensors, bytes?: Uint8Array,
+  ): Promise<{ readonly status: number | null; readonly stderr: string; readonly out: string }> => {
     const [file, numbers, out] = ["json", "safetensors", "run"].map((kind) => join(work, `${count++}.${kind}`)) as [string, string, string];
     writeFileSync(file, text);
     if (bytes === undefined) writeSafetensors(numbers, all);
     else writeFileSync(numbers, bytes);
     return moeutHere(["import", file, numbers, "--out", out]).then((result) => ({ ...result, out }));
   };
-  const numbersOf = (out: string): readonly Float32Array[] => tensors.map(({ name }) => readSafetensors(weightsPath(currentCheckpoint(out)!)).readFloats(name));
+  const numbersOf = (out: string): readonly Float32Array[] =>
+    tensors.map(({ name }) => readSafetensors(weightsPath(currentCheckpoint(out)!)).readFloats(name));
 
   test("a byte order mark is no damage", async () => expect(await importOf(`\ufeff${config}`)).toMatchObject({ status: 0 }));
 
@@ -76,7 +83,9 @@ describe("files as they come", () => {
 
   test.each([NaN, Infinity, -Infinity])("a weight that is %s", async (value) => {
     const bad = tensors.map((tensor) => (tensor.name === "lm_head.bias" ? { ...tensor, data: tensor.data.slice().fill(value, 3, 4) } : tensor));
-    expect(await importOf(config, bad)).toMatchObject({ status: 1, stderr: expect.stringContaining(`tensor "lm_head.bias" is not finite: element 3 is ${value}`) as string });
+    expect(await importOf(config, bad)).toMatchObject({
+      status: 1, stderr: expect.stringContaining(`tensor "lm_head.bias" is not finite: element 3 is ${value}`) as string,
+    });
   });
 
   test("all tensors that do not fit, at once", async () => {

@@ -41,7 +41,9 @@ describe.each(COMMANDS)("%s", (_, args) => {
   test("a file in place of the folder: status 1, before anything else is looked at", async () => {
     const out = fresh();
     writeFileSync(out, "mine");
-    expect(await moeutHere([...args, "--out", out])).toMatchObject({ status: 1, stderr: `error: ${out} is a file; --out takes a folder\n` });
+    expect(await moeutHere([...args, "--out", out])).toMatchObject({
+      status: 1, stderr: `error: ${out} is a file; --out takes a folder\n`,
+    });
     expect(readFileSync(out, "utf8")).toBe("mine");
   });
 });

@@ -8,7 +8,9 @@ import { printSpec, specHash } from "../compiler/format/index.ts";
 import { readTrainedRun } from "../cli/trained-run.ts";
 import { chooseModel, loadSpec } from "../cli/spec.ts";
 import { EnvironmentError, UserError } from "../runtime/errors.ts";
-import { createRun, currentCheckpoint, Diverged, logPath, openCheckpoint, readLog, readRun, saveCheckpoint, train, type TrainOptions } from "../runtime/train/index.ts";
+import {
+  createRun, currentCheckpoint, Diverged, logPath, openCheckpoint, readLog, readRun, saveCheckpoint, train, type TrainOptions,
+} from "../runtime/train/index.ts";
 import { bigramParams, createBigram } from "./support/bigram-executor.ts";
 import { bigramRun, T, V } from "./support/bigram-run.ts";
 
@@ -32,7 +34,8 @@ const resume = (folder: string): { readonly run: TrainOptions; readonly notes: r
 const stepsOf = (folder: string): readonly number[] => readLog(logPath(folder)).map((record) => record.step);
 const upTo = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i + 1);
 // biome-ignore lint/suspicious/noExplicitAny: tests break what is in it
-const editJson = (path: string, edit: (value: any) => unknown): void => writeFileSync(path, JSON.stringify(edit(JSON.parse(readFileSync(path, "utf8")))));
+const editJson = (path: string, edit: (value: any) => unknown): void =>
+  writeFileSync(path, JSON.stringify(edit(JSON.parse(readFileSync(path, "utf8")))));
 const edit = (path: string, change: (text: string) => string): void => writeFileSync(path, change(readFileSync(path, "utf8")));
 
 describe("log.jsonl", () => {
@@ -104,7 +107,8 @@ describe("log.jsonl", () => {
 });
 
 describe("the parts of a run belong together", () => {
-  const at = (folder: string, name: string): string => (["run.json", "checkpoint.json", "spec.moeut"].includes(name) ? join(folder, name) : join(currentCheckpoint(folder)!, name));
+  const at = (folder: string, name: string): string =>
+    (["run.json", "checkpoint.json", "spec.moeut"].includes(name) ? join(folder, name) : join(currentCheckpoint(folder)!, name));
 
   test("any change to a file of a checkpoint, or to the spec, is noticed", async () => {
     const whole = await trained(8);
@@ -221,7 +225,8 @@ describe("runs of early versions, without hashes", () => {
     editJson(join(early, "checkpoint.json"), ({ state: _, ...rest }) => rest);
     editJson(join(currentCheckpoint(early)!, "state.json"), ({ files: _, ...rest }) => rest);
     await trained(20, early);
-    expect(readFileSync(join(currentCheckpoint(early)!, "state.json"), "utf8")).toBe(readFileSync(join(currentCheckpoint(straight)!, "state.json"), "utf8"));
+    expect(readFileSync(join(currentCheckpoint(early)!, "state.json"), "utf8"))
+      .toBe(readFileSync(join(currentCheckpoint(straight)!, "state.json"), "utf8"));
   });
 
   test("weights that are not finite are refused there too", async () => {
@@ -300,7 +305,10 @@ describe("no room on the disk", () => {
     try {
       const { saveCheckpoint: save } = await import("../runtime/train/checkpoint.ts");
       const error = await save(folder, run.executor, run.params, { format: 1, step: 9, sequences: 36, seed: 1, specHash: "0".repeat(64), dataId: "pattern" }).catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ name: "EnvironmentError", exitStatus: 2, message: expect.stringMatching(/the disk is full \(ENOSPC\); what was there before is kept/) as string });
+      expect(error).toMatchObject({
+        name: "EnvironmentError", exitStatus: 2,
+        message: expect.stringMatching(/the disk is full \(ENOSPC\); what was there before is kept/) as string,
+      });
     } finally {
       vi.doUnmock("node:fs");
       vi.resetModules();

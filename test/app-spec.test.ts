@@ -52,13 +52,17 @@ describe("what cannot be a spec is named, once", () => {
   });
 
   test.each(["name,key\nalice,hunter2", "-----BEGIN KEY-----\nhunter2 = 3\n", "hunter2 hunter3", "{ \"key\": \"hunter2\" }", "# hunter2\nsome text: hunter2"])("lines of an imported text that is no spec are not shown: %s", (text) => {
-    const result = checkSource({ file: "main", text: 'moeut 1\nimport "other"\nmodel m { layer a {} d_model 0 }' }, { readFile: (path) => ({ file: path, text }) });
+    const result = checkSource(
+      { file: "main", text: 'moeut 1\nimport "other"\nmodel m { layer a {} d_model 0 }' }, { readFile: (path) => ({ file: path, text }) },
+    );
     expect(result.diagnostics.map((d) => d.code)).toEqual(["import-not-spec", "out-of-range"]);
     expect(JSON.stringify(result)).not.toContain("hunter");
   });
 
   test("those of one that says it is a spec are", () => {
-    const result = checkSource({ file: "main", text: 'moeut 1\nimport "other"' }, { readFile: (path) => ({ file: path, text: "moeut 1\nmodel m { layer a { }" }) });
+    const result = checkSource(
+      { file: "main", text: 'moeut 1\nimport "other"' }, { readFile: (path) => ({ file: path, text: "moeut 1\nmodel m { layer a { }" }) },
+    );
     expect(result.diagnostics.map((d) => [d.code, d.span?.file])).toEqual([["unclosed-block", "other"]]);
   });
 });
@@ -121,7 +125,8 @@ compare grid { base b  vary train.optimizer.lr in 1e-3, 10 }
 
   test("check says which models each is about", async () => {
     const { diagnostics } = json(await moeutHere(["check", "--json", spec])).files[0];
-    expect(diagnostics.filter((d: { code: string }) => d.code === "every-expert-chosen").map((d: { models: string[] }) => d.models)).toEqual([["a", "d"]]);
+    expect(diagnostics.filter((d: { code: string }) => d.code === "every-expert-chosen").map((d: { models: string[] }) => d.models))
+      .toEqual([["a", "d"]]);
   });
 });
 
@@ -135,9 +140,11 @@ model e from nowhere {}
 compare grid { base d  vary d_model in 8, 0 }
 compare sound { base d  vary d_model in 16, 32 }
 `);
-  const inspect = (...model: readonly string[]) => moeutHere(["inspect", spec, "--resolved", ...model.flatMap((name) => ["--model", name])]);
+  const inspect = (...model: readonly string[]) =>
+    moeutHere(["inspect", spec, "--resolved", ...model.flatMap((name) => ["--model", name])]);
 
-  test.each(["d", "sound_16"])("of %s nothing is wrong", async (name) => expect(await inspect(name)).toMatchObject({ status: 0, stderr: "" }));
+  test.each(["d", "sound_16"])("of %s nothing is wrong", async (name) => expect(await inspect(name))
+    .toMatchObject({ status: 0, stderr: "" }));
 
   test.each([
     { name: "c", codes: ["expect-failed"] },

@@ -26,7 +26,8 @@ const checkpointBytes = (folder: string): readonly string[] =>
 const lossesOf = (folder: string): unknown => readLog(logPath(folder)).map(({ seconds: _, ...rest }) => rest);
 
 describe("schedule", () => {
-  const recipe = (kind: Recipe["schedule"]["kind"], warmup = 0): Recipe => ({ ...RECIPE, steps: 100, optimizer: { ...RECIPE.optimizer, lr: 2 }, schedule: { kind, warmup, floor: 0.1 } });
+  const recipe = (kind: Recipe["schedule"]["kind"], warmup = 0): Recipe =>
+    ({ ...RECIPE, steps: 100, optimizer: { ...RECIPE.optimizer, lr: 2 }, schedule: { kind, warmup, floor: 0.1 } });
   test.each([
     { why: "constant", kind: "constant", warmup: 0, step: 57, want: 2 },
     { why: "linear start", kind: "linear", warmup: 0, step: 0, want: 2 },
@@ -156,7 +157,9 @@ describe("crash safety", () => {
     for (const steps of [0, 3, 6]) {
       await kill(folder, steps);
       const checkpoint = currentCheckpoint(folder);
-      if (checkpoint !== null) expect(readdirSync(checkpoint).filter((name) => !name.startsWith(".")).sort()).toEqual(["optimizer.safetensors", "state.json", "weights.safetensors"]);
+      if (checkpoint !== null) expect(readdirSync(checkpoint).filter((name) => !name.startsWith(".")).sort()).toEqual([
+        "optimizer.safetensors", "state.json", "weights.safetensors",
+      ]);
     }
     await train(bigramRun({ folder, resume: true, checkpointEvery: 1 }));
     expect(checkpointBytes(folder)).toEqual(checkpointBytes(straight.folder));

@@ -69,7 +69,9 @@ describe.each(kinds.filter((kind) => kind === "lavapipe" || kind === "swiftshade
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: [{ binding: 0, resource: { buffer } }] }));
+    pass.setBindGroup(
+      0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: [{ binding: 0, resource: { buffer } }] }),
+    );
     pass.dispatchWorkgroups(64);
     pass.end();
     device.queue.submit([encoder.finish()]);

@@ -15,7 +15,9 @@ test.each(["balance by bias", "balance by bias and loss"])("%s: biases step by t
   const graph = graphOf(spec, "train", { batch: BATCH, seqLen: T });
   const params = rounded(randomParams(graph, 5, 0.3));
   const excess = gradientsOf(graph, evaluateGraph(graph, { params, inputs: { tokens, targets, loss_scale: [0.5] } }));
-  const rates = { "a.attention.router_v.load_bias": 0.001, "a.attention.router_o.load_bias": 0.001, "a.feed_forward.router.load_bias": 0.01 };
+  const rates = {
+    "a.attention.router_v.load_bias": 0.001, "a.attention.router_o.load_bias": 0.001, "a.feed_forward.router.load_bias": 0.01,
+  };
   await withModel(await deviceOf(MAIN), spec, { batch: BATCH, seqLen: T, entries: ["train", "update"] }, async (executor) => {
     writeParams(executor, params);
     for (let part = 0; part < 2; part++) {

@@ -20,7 +20,9 @@ const PROMPT = "the stack ";
 afterAll(() => rmSync(work, { recursive: true }));
 
 function node(args: readonly string[], cwd = work): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: "utf8", env: { ...process.env, MOEUT_ADAPTER: MAIN } });
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd, encoding: "utf8", env: { ...process.env, MOEUT_ADAPTER: MAIN },
+  });
   if (status !== 0) throw new Error(`node ${args.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
   return stdout;
 }
@@ -61,7 +63,9 @@ process.exit(0);
 beforeAll(() => {
   moeut("compile", ...SPEC, "--target", "this", "--out", folder);
   symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
-  writeFileSync(join(work, "text.txt"), "a layer is a pool of weights, a site is where it is used, and the stack is the order.\n".repeat(80));
+  writeFileSync(
+    join(work, "text.txt"), "a layer is a pool of weights, a site is where it is used, and the stack is the order.\n".repeat(80),
+  );
 });
 
 describe("an emitted folder", () => {
@@ -86,24 +90,30 @@ describe("an emitted folder", () => {
 
   test("trains and generates alone, to the same bits as the command line", async () => {
     const data = await loadData(join(work, "text.txt"), { tokenizer: byteTokenizer, seqLen: 64, batch: 8, seed: 7 });
-    const batches = Array.from({ length: STEPS }, (_, step) => data.batchAt(step)).map((b) => ({ tokens: [...b.tokens], targets: [...b.targets] }));
+    const batches = Array.from({ length: STEPS }, (_, step) => data.batchAt(step))
+      .map((b) => ({ tokens: [...b.tokens], targets: [...b.targets] }));
     writeFileSync(join(work, "batches.json"), JSON.stringify({ batches, prompt: [...Buffer.from(PROMPT)] }));
     writeFileSync(join(work, "runner.mts"), RUNNER);
     node(["--import", "tsx", "runner.mts"]);
     const got = JSON.parse(readFileSync(join(work, "result.json"), "utf8")) as { tokens: number[]; again: number[]; alone: number[]; together: number[][]; weights: [string, string][]; refusals: string[] };
 
     // Warm-up and decay start alike, however long the run: three steps of warm-up do not know its end.
-    moeut("train", join(folder, "spec.moeut"), "--data", join(work, "text.txt"), "--out", join(work, "run"), "--steps", String(STEPS), "--seed", "7");
+    moeut(
+      "train", join(folder, "spec.moeut"), "--data", join(work, "text.txt"), "--out", join(work, "run"), "--steps", String(STEPS), "--seed",
+      "7",
+    );
     const checkpoint = readdirSync(join(work, "run", "checkpoints"))[0]!;
     const want = readSafetensors(join(work, "run", "checkpoints", checkpoint, "weights.safetensors"));
     expect(got.weights.length).toBe(want.tensors.size);
-    for (const [name, base64] of got.weights) expect(Buffer.from(want.readBytes(name)).equals(Buffer.from(base64, "base64")), name).toBe(true);
+    for (const [name, base64] of got.weights) expect(Buffer.from(want.readBytes(name)).equals(Buffer.from(base64, "base64")), name)
+      .toBe(true);
     const { text } = JSON.parse(moeut("generate", join(work, "run"), "--prompt", PROMPT, "--max-tokens", "20", "--seed", "5", "--json")) as { text: string };
     expect(new TextDecoder().decode(Uint8Array.from(got.tokens))).toBe(text);
 
     const saved = readSafetensors(join(work, "weights.safetensors"));
     expect([...saved.tensors.keys()].sort()).toEqual([...want.tensors.keys()].sort());
-    for (const name of saved.tensors.keys()) expect(Buffer.from(saved.readBytes(name)).equals(Buffer.from(want.readBytes(name))), name).toBe(true);
+    for (const name of saved.tensors.keys()) expect(Buffer.from(saved.readBytes(name)).equals(Buffer.from(want.readBytes(name))), name)
+      .toBe(true);
     expect(got.again).toEqual(got.tokens);
     expect(got.together).toEqual([got.tokens, got.alone]);
     for (const [i, message] of [/prompt is empty/, /256 at position 1 is no token: .* 0 to 255/, /safetensors file/, /7 numbers do not fill/].entries()) expect(got.refusals[i]).toMatch(message);

@@ -30,7 +30,10 @@ const STEPS = ALL ? 100 : 40;
 const INTERRUPTED = ALL ? 60 : 30;
 const SEED = 3;
 const SMALL = 1e6; // parameters
-const SHRUNK = [`seq_len=${ALL ? 32 : 16}`, "train.batch=4", "train.accumulate=2", `train.steps=${STEPS}`, "train.optimizer.lr=3e-3", "train.schedule.warmup=5"];
+const SHRUNK = [
+  `seq_len=${ALL ? 32 : 16}`, "train.batch=4", "train.accumulate=2", `train.steps=${STEPS}`, "train.optimizer.lr=3e-3",
+  "train.schedule.warmup=5",
+];
 
 function modelsOf(file: string): readonly ModelSpec[] {
   const check = (overrides: readonly string[]) =>
@@ -42,7 +45,8 @@ function modelsOf(file: string): readonly ModelSpec[] {
 }
 
 const FEW = ["deepseek_v3", "from_noise", "universal_transformer", "tiny_sut"];
-const FAMILIES = specsIn(SPECS).flatMap((file) => modelsOf(file).filter((model) => ALL || FEW.includes(model.name)).map((model) => [`${file} ${model.name}`, model] as const));
+const FAMILIES = specsIn(SPECS).flatMap((file) => modelsOf(file).filter((model) => ALL || FEW.includes(model.name))
+  .map((model) => [`${file} ${model.name}`, model] as const));
 
 interface Place {
   readonly executor: Executor;
@@ -70,7 +74,9 @@ async function weights({ executor, plan }: Place): Promise<unknown> {
 /** The run from its checkpoint on, over weights and moments of another one. */
 async function resumed(at: Place, folder: string): Promise<void> {
   initializeParameters(at.executor, at.plan.params, SEED + 1); // whatever was there before
-  loadCheckpoint(openCheckpoint(folder, { seed: SEED, specHash: "", data: { id: "" }, recipe: { batch: 0 } })!, at.executor, at.plan.params);
+  loadCheckpoint(
+    openCheckpoint(folder, { seed: SEED, specHash: "", data: { id: "" }, recipe: { batch: 0 } })!, at.executor, at.plan.params,
+  );
   await steps(at, INTERRUPTED, STEPS);
 }
 
@@ -88,7 +94,9 @@ async function expectSameWithoutCache({ executor, model }: Place): Promise<void>
   const tokens = Uint32Array.from({ length: rows * seqLen }, (_, i) => text[i % seqLen]!);
   executor.write("evaluate/tokens", tokens);
   executor.write("evaluate/targets", tokens);
-  for (const input of ["position", "noise"]) if (executor.has(`evaluate/${input}`)) executor.write(`evaluate/${input}`, new Uint32Array(input === "noise" ? 4 : 1));
+  for (const input of ["position", "noise"]) if (executor.has(`evaluate/${input}`)) executor.write(
+    `evaluate/${input}`, new Uint32Array(input === "noise" ? 4 : 1),
+  );
   const { "evaluate/logits": full } = await executor.run(["evaluate"], ["evaluate/logits"]);
   cached.forEach((logits, i) => expect(deviation(logits, full!.subarray((first + i) * vocabSize, (first + i + 1) * vocabSize)), `position ${first + i}`).toBeLessThan(1e-4));
 }

@@ -13,7 +13,10 @@ import { ODD_MODELS, T, V } from "./support/odd-models.ts";
 const BATCH = 3;
 const RECIPE = recipeOf(ODD_MODELS["MoEUT"]!.train);
 
-/** With every entry once more, as "folded NAME", launched as where a dimension may have `limit` workgroups: rows of tiles that mostly end beyond the last. */
+/**
+ * With every entry once more, as "folded NAME", launched as where a dimension may have `limit` workgroups: rows of tiles that mostly end
+ * beyond the last.
+ */
 function withFolded(plan: KernelPlan, limit: number): KernelPlan {
   const fold = ([x, y, z]: readonly [number, number, number]): readonly [number, number, number] => [limit, Math.ceil((x * y * z) / limit), 1];
   const folded = Object.entries(plan.entries).map(([name, { dispatches }]) => [`folded ${name}`, { dispatches: dispatches.map((d) => ({ ...d, workgroups: fold(d.workgroups) })) }]);

@@ -31,7 +31,9 @@ describe.each(CASES)("%s reproduces golden %s", (kind, prefix) => {
 
   test("losses, logits, layers, selections, gradients and ten steps", async () => {
     const handle = await deviceOf(kind);
-    const plan = compileModel(model, { batch, seqLen: context, entries: ["train", "update"], keep: { train: keep }, profile: ownProfile(handle) });
+    const plan = compileModel(model, {
+      batch, seqLen: context, entries: ["train", "update"], keep: { train: keep }, profile: ownProfile(handle),
+    });
     await withExecutor(handle, plan, async (executor) => {
       const start = readOfficial(golden.weights, graph);
       writeParams(executor, start);
@@ -43,7 +45,8 @@ describe.each(CASES)("%s reproduces golden %s", (kind, prefix) => {
 });
 
 /** "name.0", "name.1", … as far as the graph has them. */
-const numbered = (graph: OpGraph, name: string): readonly string[] => Object.keys(graph.outputs).filter((key) => key.startsWith(`${name}.`));
+const numbered = (graph: OpGraph, name: string): readonly string[] =>
+  Object.keys(graph.outputs).filter((key) => key.startsWith(`${name}.`));
 
 async function checkForward(executor: Executor, plan: KernelPlan, golden: Golden, keep: readonly string[]): Promise<void> {
   executor.write("train/tokens", golden.io.readIndices("tokens"));
@@ -60,12 +63,15 @@ async function checkForward(executor: Executor, plan: KernelPlan, golden: Golden
     const size = layers.length / all.length;
     expect(deviation(at(name), layers.subarray(i * size, (i + 1) * size)), name).toBeLessThan(BOUND.layers);
   });
-  for (const name of ["sel.ffn", "sel.att", "sel.att_v", "sel.att_o"]) if (golden.io.tensors.has(name)) expectSets(read, golden.io.readIntegers(name), name, golden.io.tensors.get(name)!.shape.at(-1)!);
+  for (const name of ["sel.ffn", "sel.att", "sel.att_v", "sel.att_o"]) if (golden.io.tensors.has(name)) expectSets(
+    read, golden.io.readIntegers(name), name, golden.io.tensors.get(name)!.shape.at(-1)!,
+  );
   const want = officialGradients(golden, plan);
   for (const name of names) expect(deviation(read[`grad/${name}`]!, want[name]!), `gradient of ${name}`).toBeLessThan(BOUND.gradient);
 }
 
-const officialGradients = (golden: Golden, plan: KernelPlan): Record<string, Float64Array> => Object.fromEntries(plan.params.map(({ name, official, shape }) => {
+const officialGradients = (golden: Golden, plan: KernelPlan): Record<string, Float64Array> =>
+  Object.fromEntries(plan.params.map(({ name, official, shape }) => {
   const size = shape.reduce((a, b) => a * b, 1);
   return [name, Float64Array.from(golden.io.readFloats(`grad.${official.tensor}`).subarray(official.start, official.start + size))];
 }));
@@ -80,14 +86,18 @@ function expectSets(read: Readonly<Record<string, ArrayLike<number>>>, want: Int
 const rowSets = (all: readonly number[], k: number): readonly string[] =>
   Array.from({ length: all.length / k }, (_, row) => all.slice(row * k, (row + 1) * k).sort((a, b) => a - b).join());
 
-async function checkSteps(executor: Executor, golden: Golden, graph: OpGraph, start: Readonly<Record<string, Float64Array>>, selections: readonly string[]): Promise<void> {
+async function checkSteps(
+  executor: Executor, golden: Golden, graph: OpGraph, start: Readonly<Record<string, Float64Array>>, selections: readonly string[],
+): Promise<void> {
   const { batch, context, training } = golden.config;
   const recipe = {
     optimizer: { lr: training.lr, beta1: training.betas[0], beta2: training.betas[1], eps: training.eps, weightDecay: training.weight_decay },
     schedule: { kind: "constant", warmup: 0, floor: 1 }, gradClip: training.grad_clip, batch, accumulate: 1, steps: 10,
   } as const;
   const [tokens, targets] = [golden.train.readIndices("tokens"), golden.train.readIndices("targets")];
-  const want = { ce: golden.train.readFloats("ce_loss"), reg: golden.train.readFloats("reg_loss"), norm: golden.train.readFloats("grad_norm") };
+  const want = {
+    ce: golden.train.readFloats("ce_loss"), reg: golden.train.readFloats("reg_loss"), norm: golden.train.readFloats("grad_norm"),
+  };
   for (let step = 0; step < 10; step++) {
     const part = (all: Uint32Array): Uint32Array => all.slice(step * batch * context, (step + 1) * batch * context);
     const { ceLoss, regLoss, gradNorm, firstBad } = await trainStep(executor, recipe, step, [{ tokens: part(tokens), targets: part(targets) }], 0);
@@ -98,7 +108,9 @@ async function checkSteps(executor: Executor, golden: Golden, graph: OpGraph, st
     for (const name of selections) {
       const read = await executor.run([], numbered(graph, name).map((part) => `train/${part}`));
       const all = golden.train.readIntegers(name);
-      expectSets(read, all.subarray((step * all.length) / 10, ((step + 1) * all.length) / 10), name, golden.train.tensors.get(name)!.shape.at(-1)!);
+      expectSets(
+        read, all.subarray((step * all.length) / 10, ((step + 1) * all.length) / 10), name, golden.train.tensors.get(name)!.shape.at(-1)!,
+      );
     }
   }
   const final = readOfficial(golden.train, graph, "final.");

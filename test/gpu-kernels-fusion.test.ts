@@ -33,7 +33,8 @@ async function check(kind: AdapterKind, profile: keyof typeof PROFILES, graph: O
   const handle = await deviceOf(kind);
   const got = await runGraph(handle, PROFILES[profile](handle), graph, { params, outputs, unfused });
   for (const name of outputs) expect(deviation(got.outputs[name]!, values[graph.outputs[name]!]!), name).toBeLessThan(BOUND);
-  for (const [name, grad] of Object.entries(gradientsOf(graph, values))) expect(deviation(got.grads[name]!, grad), `gradient of ${name}`).toBeLessThan(BOUND);
+  for (const [name, grad] of Object.entries(gradientsOf(graph, values))) expect(deviation(got.grads[name]!, grad), `gradient of ${name}`)
+    .toBeLessThan(BOUND);
 }
 
 /** Behind a contraction, among row reductions, under a sum over each other axis, under a sum over slots. */
@@ -79,7 +80,8 @@ const DIMS: readonly { readonly why: string; readonly dims: Dims; readonly keptA
 
 describe.each(DIMS)("every broadcast operand in every place: $why", ({ dims, keptAxes }) => {
   // Every shape in which some axis broadcasts that could do otherwise, once.
-  const all = Array.from({ length: 16 }, (_, bits) => bits).filter((bits) => keptAxes.includes([0, 1, 2, 3].filter((axis) => (bits >> axis) & 1).length));
+  const all = Array.from({ length: 16 }, (_, bits) => bits)
+    .filter((bits) => keptAxes.includes([0, 1, 2, 3].filter((axis) => (bits >> axis) & 1).length));
   const shapes = [...new Map(all.map((bits) => [`${broadcast(dims, bits)}`, bits] as const)).entries()];
   test.each(shapes)("[%s]", (_, bits) => check(MAIN, "own", placesGraph(dims, bits)));
 });

@@ -40,7 +40,9 @@ interface Run {
   readonly profile: Profile;
 }
 
-async function runBoth({ kind, profile }: Run, graph: OpGraph, inputs: Values = {}, given: Values = {}): Promise<{ readonly got: Values; readonly want: Values; readonly params: Record<string, Float64Array> }> {
+async function runBoth(
+  { kind, profile }: Run, graph: OpGraph, inputs: Values = {}, given: Values = {},
+): Promise<{ readonly got: Values; readonly want: Values; readonly params: Record<string, Float64Array> }> {
   const params = { ...rounded(randomParams(graph, 3)), ...rounded(given) };
   const handle = await deviceOf(kind);
   const outputs = Object.keys(graph.outputs).filter((name) => name !== "loss");
@@ -59,7 +61,9 @@ function referenceValues(graph: OpGraph, params: Values, inputs: Values): Values
  * all numbers are positive.
  * @param roundings per output or parameter; those not listed are not checked
  */
-async function checkSums(run: Run, graph: OpGraph, roundings: Readonly<Record<string, number>>, inputs: Values = {}, given: Values = {}): Promise<void> {
+async function checkSums(
+  run: Run, graph: OpGraph, roundings: Readonly<Record<string, number>>, inputs: Values = {}, given: Values = {},
+): Promise<void> {
   const { got, want, params } = await runBoth(run, graph, inputs, given);
   const positive = Object.fromEntries(Object.entries(params).map(([name, data]) => [name, name in given ? data : data.map(Math.abs)]));
   const sizes = referenceValues(graph, positive, inputs);
@@ -122,7 +126,9 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
       const [rows, heads, experts, K, N] = [11, 3, 4, 13, 6];
       const scores = numbers(rows * heads * experts, (i) => (i * 7919) % 97);
       const graph = probeGraph((b) => {
-        const [a, w, s] = [b.param(channels([rows, 1, K])), b.param(paddedAxes([heads * experts, K, N], [1, 2])), b.param(channels([rows, heads, experts]))];
+        const [a, w, s] = [
+          b.param(channels([rows, 1, K])), b.param(paddedAxes([heads * experts, K, N], [1, 2])), b.param(channels([rows, heads, experts])),
+        ];
         return { c: expertMatmul(b, "c", a, w, topK(b, "selection", s, 2), heads) };
       });
       await checkSums(run, graph, { c: K + 3, p0: N + 2 * heads + 3, p1: 2 * rows + 3 }, {}, { p2: scores });
@@ -240,7 +246,8 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
     ];
     test.each(ROPES)("$why", async ({ T, H, Dh, nRotate, position }) => {
       const graph = probeGraph((b) => {
-        const table = (fn: "cos" | "sin"): ValueId => emitOne(b, fn, { kind: "ropeTable", fn, nRotate, base: 10000 }, [], plain([T + position, nRotate / 2]));
+        const table = (fn: "cos" | "sin"): ValueId =>
+          emitOne(b, fn, { kind: "ropeTable", fn, nRotate, base: 10000 }, [], plain([T + position, nRotate / 2]));
         return { y: rope(b, "y", b.param(channels([2, T, H, Dh])), { cos: table("cos"), sin: table("sin"), nRotate }, b.input("position", [1])) };
       });
       const { got, want, params } = await runBoth(run, graph, { position: [position] });

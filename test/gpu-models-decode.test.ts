@@ -25,7 +25,8 @@ describe.each(CASES)("$name on $kind", ({ kind, name }) => {
   const expectAt = (logits: ArrayLike<number>, position: number): void =>
     expect(deviation(logits, want.subarray(position * V, (position + 1) * V)), `position ${position}`).toBeLessThan(BOUND);
 
-  const options = (chunk: number): CompileOptions => ({ batch: 1, seqLen: T, chunk, entries: ["evaluate", "prefill", "decode"], keep: { evaluate: ["logits"] } });
+  const options = (chunk: number): CompileOptions =>
+    ({ batch: 1, seqLen: T, chunk, entries: ["evaluate", "prefill", "decode"], keep: { evaluate: ["logits"] } });
   const run = async (chunk: number, use: (executor: Executor) => Promise<void>): Promise<void> =>
     withModel(await deviceOf(kind), spec, options(chunk), async (executor) => {
       writeParams(executor, params);

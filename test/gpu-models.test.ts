@@ -1,4 +1,7 @@
-/** Whole models at sizes that are multiples of nothing: every value a user sees and every parameter's gradient against the float64 reference. */
+/**
+ * Whole models at sizes that are multiples of nothing: every value a user sees and every parameter's gradient against the float64
+ * reference.
+ */
 import { afterAll, describe, expect, test } from "vitest";
 import { graphOf } from "../compiler/compile.ts";
 import type { OpGraph } from "../compiler/ir/graph.ts";

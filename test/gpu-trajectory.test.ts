@@ -65,7 +65,8 @@ const ENTRIES = { batch: RECIPE.batch, seqLen: T, entries: ["train", "update"] }
 
 function expectClose(got: Trajectory, want: Trajectory): void {
   got.steps.forEach(({ ceLoss, regLoss, gradNorm }, i) => {
-    const close = (a: number, b: number, bound: number, what: string): void => expect(deviation([a], [b]), `${what} of step ${i}`).toBeLessThan(bound);
+    const close = (a: number, b: number, bound: number, what: string): void =>
+      expect(deviation([a], [b]), `${what} of step ${i}`).toBeLessThan(bound);
     close(ceLoss, want.steps[i]!.ceLoss, 1e-4, "cross-entropy");
     close(regLoss, want.steps[i]!.regLoss, 1e-4, "reg loss");
     close(gradNorm, want.steps[i]!.gradNorm, 1e-2, "gradient norm");
@@ -134,7 +135,8 @@ test(`fused and unfused plans take the same path on ${MAIN}`, async () => {
 });
 
 test.each(OTHERS)(`%s takes the same path as ${MAIN}`, async (kind) => {
-  const run = async (on: typeof kind): Promise<Trajectory> => withModel(await deviceOf(on), spec(), ENTRIES, (executor, plan) => follow(executor, plan, STEPS));
+  const run = async (on: typeof kind): Promise<Trajectory> =>
+    withModel(await deviceOf(on), spec(), ENTRIES, (executor, plan) => follow(executor, plan, STEPS));
   expectClose(await run(kind), await run(MAIN));
 });
 
@@ -142,7 +144,10 @@ test(`micro-batches add up to the large batch on ${MAIN}`, async () => {
   const handle = await deviceOf(MAIN);
   const whole = await withModel(handle, spec(), ENTRIES, (executor, plan) => follow(executor, plan, 5));
   for (const parts of [2, 4]) {
-    expectClose(await withModel(handle, spec(), { ...ENTRIES, batch: RECIPE.batch / parts }, (executor, plan) => follow(executor, plan, 5, parts)), whole);
+    expectClose(
+      await withModel(handle, spec(), { ...ENTRIES, batch: RECIPE.batch / parts }, (executor, plan) => follow(executor, plan, 5, parts)),
+      whole,
+    );
   }
 });
 
@@ -150,7 +155,10 @@ test(`micro-batches make the random choices of the large batch on ${MAIN}`, asyn
   const handle = await deviceOf(MAIN);
   const whole = await withModel(handle, RANDOM, ENTRIES, (executor, plan) => follow(executor, plan, 5));
   for (const parts of [2, 4]) {
-    expectClose(await withModel(handle, RANDOM, { ...ENTRIES, batch: RECIPE.batch / parts }, (executor, plan) => follow(executor, plan, 5, parts)), whole);
+    expectClose(
+      await withModel(handle, RANDOM, { ...ENTRIES, batch: RECIPE.batch / parts }, (executor, plan) => follow(executor, plan, 5, parts)),
+      whole,
+    );
   }
 });
 
@@ -171,7 +179,9 @@ test("the same step twice draws the same, the next step draws anew; evaluation d
 });
 
 describe("AdamW keeps the digits of means near 1 and near 0", () => {
-  const tiny = model({ layers: [layer("a", mha("none"), dense("relu"), "peri")], schedule: scheduleOf([0]), vocabSize: 8, seqLen: 4, dModel: 4 });
+  const tiny = model({
+    layers: [layer("a", mha("none"), dense("relu"), "peri")], schedule: scheduleOf([0]), vocabSize: 8, seqLen: 4, dModel: 4,
+  });
   test.each([[0.9, 0.999], [0, 0.9999999], [0.999999, 0], [0.99999, 0.99999]])("betas %s, %s", async (beta1, beta2) => {
     const recipe = { ...RECIPE, gradClip: null, schedule: { kind: "constant", warmup: 0, floor: 1 }, optimizer: { ...RECIPE.optimizer, beta1, beta2 } } as const;
     await withModel(await deviceOf(MAIN), tiny, { batch: 1, seqLen: 4, entries: ["train", "update"] }, async (executor, { params }) => {

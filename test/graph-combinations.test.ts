@@ -1,4 +1,7 @@
-/** Features that do not depend on each other, together: every pair of them is checked, planned, and its gradients are compared with finite differences in float64. */
+/**
+ * Features that do not depend on each other, together: every pair of them is checked, planned, and its gradients are compared with finite
+ * differences in float64.
+ */
 import { expect, test } from "vitest";
 import { buildGraph } from "../compiler/3-graph/index.ts";
 import { compileModel, isCausal } from "../compiler/compile.ts";

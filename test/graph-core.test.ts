@@ -27,7 +27,10 @@ function run(spec: ModelSpec): Run {
   const params = randomParams(graph, 5, 0.3);
   const values = evaluateGraph(graph, { params, inputs: { tokens, targets: tokens, loss_scale: [1] } });
   const sums = graph.nodes.filter((node) => /^\w+\.norm_attention\.sum$/.test(graph.values[node.outputs[0]!]!.name));
-  return { graph, params, output: (name) => values[graph.outputs[name]!]!, named: (name) => values[graph.values.findIndex((v) => v.name === name)]!, read: sums.map((node) => values[node.inputs[0]!]!) };
+  return {
+    graph, params, output: (name) => values[graph.outputs[name]!]!,
+    named: (name) => values[graph.values.findIndex((v) => v.name === name)]!, read: sums.map((node) => values[node.inputs[0]!]!),
+  };
 }
 
 function close(got: ArrayLike<number>, want: (i: number) => number): void {
@@ -46,7 +49,8 @@ const gate = (r: Run, state: Float64Array, e: Float64Array, i: number): number =
   sigmoid(mapped(r.params["core.inject.state"]!, state, i) + mapped(r.params["core.inject.input"]!, e, i) + r.params["core.inject.bias"]![i % D]!);
 
 /** Equations 4 and 5 of Dehghani et al. 2019, with another base. */
-const wave = (at: number, base: number, channel: number): number => (channel % 2 === 0 ? Math.sin : Math.cos)(at * base ** (-(channel - (channel % 2)) / D));
+const wave = (at: number, base: number, channel: number): number =>
+  (channel % 2 === 0 ? Math.sin : Math.cos)(at * base ** (-(channel - (channel % 2)) / D));
 
 const CASES: readonly (readonly [string, Partial<CoreSpec>, Want])[] = [
   ["none", {}, (_r, _pass, s, _e, i) => s[i]!],
@@ -86,7 +90,9 @@ describe.each([["one layer", [1]], ["two layers", [1, 2]]])("a core of %s", (_, 
 type Graves = Extract<HaltingSpec, { kind: "graves" }>;
 
 /** The published code of the Universal Transformer (Dehghani et al. 2019, appendix C), token by token. */
-function byHand(r: Run, { threshold }: Graves, n: number): { readonly out: Float64Array; readonly cost: number; readonly depths: readonly number[] } {
+function byHand(
+  r: Run, { threshold }: Graves, n: number,
+): { readonly out: Float64Array; readonly cost: number; readonly depths: readonly number[] } {
   const out = new Float64Array(B * T * D);
   const depths: number[] = [];
   let cost = 0;

@@ -12,7 +12,8 @@ import { randomParams } from "./support/tiny-graph.ts";
 const stacked = (order: readonly number[]): ModelSpec => model({
   layers: [...new Set(order)].map((index) => layer("pabc"[index]!, mha(), dense(), "pre")), schedule: scheduleOf(order), vocabSize: V, seqLen: T, dModel: 37,
 });
-const orderOf = (spec: ModelSpec | { readonly problem: string }): readonly number[] | string => ("problem" in spec ? spec.problem : spec.schedule.map((site) => site.layer));
+const orderOf = (spec: ModelSpec | { readonly problem: string }): readonly number[] | string =>
+  ("problem" in spec ? spec.problem : spec.schedule.map((site) => site.layer));
 
 describe("passes", () => {
   test.each([
@@ -47,7 +48,8 @@ test("three passes go on from what two passes leave", () => {
     return { graph, values: evaluateGraph(graph, { params: randomParams(graph, 5, 0.3), inputs: { tokens, targets: tokens } }) };
   };
   const [two, three] = [at(2), at(3)];
-  for (const site of [0, 1]) expect(three.values[three.graph.outputs[`layers.${site}`]!]).toEqual(two.values[two.graph.outputs[`layers.${site}`]!]);
+  for (const site of [0, 1]) expect(three.values[three.graph.outputs[`layers.${site}`]!])
+    .toEqual(two.values[two.graph.outputs[`layers.${site}`]!]);
   expect(three.values[three.graph.outputs["logits"]!]).not.toEqual(two.values[two.graph.outputs["logits"]!]);
 });
 

@@ -25,13 +25,15 @@ function run(spec: ModelSpec, batch = 2, noise: readonly number[] = NOISE): Run 
   const made = (id: number): string => graph.nodes.find((node) => node.outputs.includes(id))!.op.kind;
   return {
     graph, params, output: (name) => values[graph.outputs[name]!]!,
-    all: (name, kind) => graph.values.filter((v) => v.name === name && (kind === undefined || made(v.id) === kind)).map((v) => values[v.id]!),
+    all: (name, kind) => graph.values.filter((v) => v.name === name && (kind === undefined || made(v.id) === kind))
+      .map((v) => values[v.id]!),
   };
 }
 
 const range = (n: number): readonly number[] => [...Array(n).keys()];
 const rowOf = (x: ArrayLike<number>, width: number, row: number): readonly number[] => range(width).map((i) => x[row * width + i]!);
-const best = (scores: readonly number[], k: number): readonly number[] => [...range(scores.length)].sort((a, b) => scores[b]! - scores[a]! || a - b).slice(0, k);
+const best = (scores: readonly number[], k: number): readonly number[] =>
+  [...range(scores.length)].sort((a, b) => scores[b]! - scores[a]! || a - b).slice(0, k);
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 describe("dropout of experts", () => {
@@ -44,7 +46,8 @@ describe("dropout of experts", () => {
       const [scores, u] = [rowOf(logits, E, row), rowOf(r.all(`${name}.expert_dropout.random`)[pass]!, E, row)];
       const chosen = best(scores.map((x, e) => (u[e]! < p ? -1e30 : x)), K);
       expect(rowOf(r.all(`${name}.selection`)[pass]!, K, row)).toEqual(chosen);
-      rowOf(r.all(`${name}.gates`, "map")[pass]!, K, row).forEach((gate, j) => expect(gate).toBeCloseTo(sigmoid(scores[chosen[j]!]!), 12)); // not that of a masked score
+      rowOf(r.all(`${name}.gates`, "map")[pass]!, K, row)
+        .forEach((gate, j) => expect(gate).toBeCloseTo(sigmoid(scores[chosen[j]!]!), 12)); // not that of a masked score
       excluded += u.filter((x) => x < p).length;
       short += Number(u.filter((x) => x >= p).length < K);
       z += Math.log(scores.reduce((sum, x) => sum + Math.exp(x), 0)) ** 2;
@@ -112,13 +115,16 @@ describe("drawn experts", () => {
       const drawn = best(times.map((t) => -t), N);
       const chosen = rowOf(r.all(`${name}.selection`)[pass]!, K, row);
       expect([...chosen].sort()).toEqual([...first, ...drawn].sort());
-      rowOf(r.all(`${name}.gates`, "gatherLast")[pass]!, K, row).forEach((gate, j) => expect(gate).toBeCloseTo(Math.exp(scores[chosen[j]!]!) / total, 12));
+      rowOf(r.all(`${name}.gates`, "gatherLast")[pass]!, K, row)
+        .forEach((gate, j) => expect(gate).toBeCloseTo(Math.exp(scores[chosen[j]!]!) / total, 12));
     }));
   });
 
   test("are drawn in proportion to their scores, within five standard errors", () => {
     const r = run(twice(mha(), { ...moe({ score: "softmax", sampled: 1 }, null), topK: 1 }, "pre"), 48);
-    const [distribution, chosen] = [r.all("a.feed_forward.router.distribution", "map").at(-1)!, r.all("a.feed_forward.router.selection")[1]!];
+    const [distribution, chosen] = [
+      r.all("a.feed_forward.router.distribution", "map").at(-1)!, r.all("a.feed_forward.router.selection")[1]!,
+    ];
     range(E).forEach((e) => {
       const p = range(48 * T).map((row) => distribution[row * E + e]!);
       const [mean, variance] = [p.reduce((a, b) => a + b, 0), p.reduce((sum, x) => sum + x * (1 - x), 0)];
@@ -128,7 +134,8 @@ describe("drawn experts", () => {
 });
 
 test("nothing is random but in training, and no two draws share a stream", () => {
-  const streams = (spec: ModelSpec, entry: Entry): readonly number[] => buildGraph(spec, entry).nodes.flatMap(({ op }) => (op.kind === "random" ? [op.stream] : []));
+  const streams = (spec: ModelSpec, entry: Entry): readonly number[] =>
+    buildGraph(spec, entry).nodes.flatMap(({ op }) => (op.kind === "random" ? [op.stream] : []));
   const every = { expertDropout: 0.1, inputDropout: 0.1, sampled: 1 };
   const specs = [twice(switchhead(["v", "o"], every), moe(every), "peri"), twice(moa(every), moe(every), "post")];
   expect(specs.map((spec) => new Set(streams(spec, { kind: "train", batch: 2, seqLen: T })).size)).toEqual([2 * 9, 2 * 6]);

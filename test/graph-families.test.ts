@@ -48,7 +48,8 @@ describe("feed-forward blocks", () => {
   /** down · (silu(gate · x + b) ⊙ (up · x + b)) + b, the last b only where there is one */
   function gated(params: Run["params"], name: string, width: number, x: (i: number) => number): readonly number[] {
     const p = (part: string): Float64Array => params[`${name}.${part}`]!;
-    const into = (part: string): readonly number[] => range(width).map((f) => p(`${part}.bias`)[f]! + dot(D, (i) => p(part)[f * D + i]! * x(i)));
+    const into = (part: string): readonly number[] =>
+      range(width).map((f) => p(`${part}.bias`)[f]! + dot(D, (i) => p(part)[f * D + i]! * x(i)));
     const [up, gate] = [into("up"), into("gate")];
     return range(D).map((d) => (params[`${name}.down.bias`]?.[d] ?? 0) + dot(width, (f) => p("down")[d * width + f]! * silu(gate[f]!) * up[f]!));
   }
@@ -71,7 +72,8 @@ describe("feed-forward blocks", () => {
       const chosen = [...range(E)].sort((a, b) => logits[b]! - logits[a]!).slice(0, ff.topK);
       const shared = gated(r.params, "a.feed_forward.shared", 2 * F, at);
       const experts = chosen.map((e) => {
-        const into = (part: string): readonly number[] => range(F).map((f) => p(`${part}.bias`)[e * F + f]! + dot(D, (i) => p(part)[(e * D + i) * F + f]! * at(i)));
+        const into = (part: string): readonly number[] =>
+          range(F).map((f) => p(`${part}.bias`)[e * F + f]! + dot(D, (i) => p(part)[(e * D + i) * F + f]! * at(i)));
         const [up, gate] = [into("up"), into("gate")];
         const g = 1 / (1 + Math.exp(-logits[e]!));
         return range(D).map((d) => g * ((bias === true ? p("down.bias")[e * D + d]! : 0) + dot(F, (f) => p("down")[(e * F + f) * D + d]! * silu(gate[f]!) * up[f]!)));
@@ -121,8 +123,10 @@ test("values alone read the norm, and the router its own: queries, keys and expe
     const deviation = Math.sqrt(dot(D, (i) => (y[i]! - mean) ** 2) / D + 1e-5);
     return y.map((v, i) => ((v - mean) / deviation) * p(`${norm}.weight`)[i]! + p(`${norm}.bias`)[i]!);
   };
-  const project = (part: string, x: readonly number[], h: number): readonly number[] => range(C).map((c) => dot(D, (i) => p(`attention.${part}`)[(h * C + c) * D + i]! * x[i]!));
-  const heads = (part: string, x: (row: number) => readonly number[]) => range(B * T).map((row) => range(H).map((h) => project(part, x(row), h)));
+  const project = (part: string, x: readonly number[], h: number): readonly number[] =>
+    range(C).map((c) => dot(D, (i) => p(`attention.${part}`)[(h * C + c) * D + i]! * x[i]!));
+  const heads = (part: string, x: (row: number) => readonly number[]) =>
+    range(B * T).map((row) => range(H).map((h) => project(part, x(row), h)));
   const streamAt = (row: number): readonly number[] => bare(stream!, row);
   const [q, k, v] = [heads("q", streamAt), heads("k", streamAt), heads("v", (row) => normed("norm_attention", stream!, row))];
   close(outputOf(r, "a.attention.o"), range(B * T).flatMap((row) => {
@@ -152,7 +156,8 @@ describe("loss terms", () => {
     const total = row.reduce((sum, x) => sum + Math.exp(x), 0);
     return row.map((x) => Math.exp(x) / total);
   };
-  const rowsOf = (logits: ArrayLike<number>, E: number): readonly (readonly number[])[] => range(logits.length / E).map((i) => range(E).map((e) => logits[i * E + e]!));
+  const rowsOf = (logits: ArrayLike<number>, E: number): readonly (readonly number[])[] =>
+    range(logits.length / E).map((i) => range(E).map((e) => logits[i * E + e]!));
 
   test.each([
     ["batch, site", load(0.3)], ["batch, passes", load(0.3, { passes: true })],
@@ -177,7 +182,8 @@ describe("loss terms", () => {
   test("router z-loss", () => {
     const ff = { ...moe({}, null), router: router({ zLoss: 0.4 }) };
     const r = run(twice(mha(), ff, "pre"));
-    const squares = logitsOf(r).flatMap((logits) => rowsOf(logits, ff.nExperts).map((row) => Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) ** 2));
+    const squares = logitsOf(r).flatMap((logits) => rowsOf(logits, ff.nExperts)
+      .map((row) => Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) ** 2));
     expect(regularizer(r)).toBeCloseTo((0.4 * squares.reduce((a, b) => a + b, 0)) / squares.length, 12);
   });
 });
@@ -195,7 +201,8 @@ describe.each([["alone", null], ["and by a loss", load(0.3, { over: "sequence" }
     [...range(E)].sort((a, b) => score(logits, row, b) + bias[b]! - score(logits, row, a) - bias[a]!).slice(0, K)));
 
   test("the choice sees the biases, the weights do not", () => {
-    const gates = graph.nodes.filter((n) => graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates" && n.op.kind === "map").map((n) => values[n.outputs[0]!]!);
+    const gates = graph.nodes.filter((n) => graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates" && n.op.kind === "map")
+      .map((n) => values[n.outputs[0]!]!);
     named("a.feed_forward.router.logits").forEach((logits, pass) => {
       close(named("a.feed_forward.router.selection")[pass]!, chosen[pass]!.flat());
       close(gates[pass]!, chosen[pass]!.flatMap((experts, row) => experts.map((e) => score(logits, row, e))));
@@ -223,7 +230,8 @@ describe.each([["alone", null], ["and by a loss", load(0.3, { over: "sequence" }
 test("a score by a function: the greatest scores are chosen and are the weights, whatever the logits", () => {
   const bowl = (x: number): number => 0.1 + (x * x) / (1 + x * x);
   const r = run(twice(mha(), moe({ score: fnSpec("fn f(x) = 0.1 + x * x / (1 + x * x)") }, null), "pre"));
-  const gates = r.graph.nodes.filter((n) => n.op.kind === "map" && r.graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates").map((n) => r.values[n.outputs[0]!]!);
+  const gates = r.graph.nodes.filter((n) => n.op.kind === "map" && r.graph.values[n.outputs[0]!]!.name === "a.feed_forward.router.gates")
+    .map((n) => r.values[n.outputs[0]!]!);
   r.all("a.feed_forward.router.logits").forEach((logits, pass) => range(B * T).forEach((row) => {
     const score = (e: number): number => bowl(logits[row * 7 + e]!);
     const chosen = [...range(7)].sort((a, b) => score(b) - score(a)).slice(0, 3);

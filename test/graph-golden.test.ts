@@ -29,23 +29,27 @@ describe.each(CASES)("golden %s", (prefix) => {
   test("graph is well formed", () => expect(validateGraph(graph)).toEqual([]));
 
   test("losses, logits, embedding and layers", () => {
-    for (const name of ["ce_loss", "reg_loss", "logits", "embed_out"]) expect(deviation(output(name), golden.io.readFloats(name)), name).toBeLessThan(ROUNDED);
+    for (const name of ["ce_loss", "reg_loss", "logits", "embed_out"]) expect(deviation(output(name), golden.io.readFloats(name)), name)
+      .toBeLessThan(ROUNDED);
     expect(deviation(perApplication(graph, output, "layers"), golden.io.readFloats("layers"))).toBeLessThan(ROUNDED);
   });
 
   test.each(["sel.ffn", "sel.att", "sel.att_v", "sel.att_o"])("%s", (name) => {
-    if (golden.io.tensors.has(name)) expect(Array.from(perApplication(graph, output, name))).toEqual(Array.from(golden.io.readIntegers(name)));
+    if (golden.io.tensors.has(name)) expect(Array.from(perApplication(graph, output, name)))
+      .toEqual(Array.from(golden.io.readIntegers(name)));
     else expect(graph.outputs[`${name}.0`]).toBeUndefined();
   });
 
   test.each(["act.never_halt", "act.expected_depth", "act.block_out"])("%s", (name) => {
-    if (golden.io.tensors.has(name)) expect(deviation(perApplication(graph, output, name), golden.io.readFloats(name))).toBeLessThan(ROUNDED);
+    if (golden.io.tensors.has(name)) expect(deviation(perApplication(graph, output, name), golden.io.readFloats(name)))
+      .toBeLessThan(ROUNDED);
     else expect(graph.outputs[`${name}.0`]).toBeUndefined();
   });
 
   test("every gradient", () => {
     const want = readOfficial(golden.io, graph, "grad.");
-    for (const [name, gradient] of Object.entries(gradientsOf(graph, values))) expect(deviation(gradient, want[name]!), name).toBeLessThan(ROUNDED);
+    for (const [name, gradient] of Object.entries(gradientsOf(graph, values))) expect(deviation(gradient, want[name]!), name)
+      .toBeLessThan(ROUNDED);
   });
 
   test("ten AdamW steps", () => trainTenSteps(golden, graph, params));
@@ -69,7 +73,10 @@ function trainTenSteps(golden: Golden, graph: OpGraph, start: Readonly<Record<st
     });
     const gradients = gradientsOf(graph, values);
     const norm = Math.sqrt(Object.values(gradients).reduce((total, g) => g.reduce((t, x) => t + x * x, total), 0));
-    const scalars = { loss: values[graph.outputs["loss"]!]![0]!, ce_loss: values[graph.outputs["ce_loss"]!]![0]!, reg_loss: values[graph.outputs["reg_loss"]!]![0]!, grad_norm: norm };
+    const scalars = {
+      loss: values[graph.outputs["loss"]!]![0]!, ce_loss: values[graph.outputs["ce_loss"]!]![0]!,
+      reg_loss: values[graph.outputs["reg_loss"]!]![0]!, grad_norm: norm,
+    };
     for (const [name, value] of Object.entries(scalars)) expect(deviation([value], [golden.train.readFloats(name)[step]!]), `${name} of step ${step}`).toBeLessThan(ROUNDED);
     const clip = norm > training.grad_clip ? training.grad_clip / (norm + 1e-6) : 1;
     for (const [name, p] of Object.entries(params)) adamw(p, gradients[name]!, clip, step + 1, training);

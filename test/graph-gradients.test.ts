@@ -9,7 +9,9 @@ import { attention, expertMatmul, gatherLast, gatherRows, map, matmul, rope, row
 import { simplify } from "../compiler/expr/simplify.ts";
 import { validateGraph } from "../compiler/graph/validate.ts";
 import { addGradients } from "../compiler/4-grad/index.ts";
-import { add, col, constant, div, erf, exp, input, log, max, min, mul, neg, rsqrt, select, sigmoid, sqrt, sub, tanh } from "../compiler/ir/expr.ts";
+import {
+  add, col, constant, div, erf, exp, input, log, max, min, mul, neg, rsqrt, select, sigmoid, sqrt, sub, tanh,
+} from "../compiler/ir/expr.ts";
 import type { Expr } from "../compiler/ir/expr.ts";
 import type { TensorType, ValueId } from "../compiler/ir/graph.ts";
 import { channels, paddedAxes, plain } from "../compiler/ir/tensor-type.ts";
@@ -61,7 +63,8 @@ test("simplifying keeps the value", () => {
   }), { numRuns: 500 });
 });
 
-const u32 = (b: GraphBuilder, name: "tokens" | "targets" | "position", shape: readonly number[]): ValueId => emitOne(b, name, { kind: "input", name }, [], plain(shape, "u32"));
+const u32 = (b: GraphBuilder, name: "tokens" | "targets" | "position", shape: readonly number[]): ValueId =>
+  emitOne(b, name, { kind: "input", name }, [], plain(shape, "u32"));
 
 interface Case {
   readonly types: readonly TensorType[];
@@ -72,7 +75,8 @@ interface Case {
 const mapCase = (types: readonly TensorType[], expr: Expr, inputs = types.map((_, i) => i)): Case =>
   ({ types, build: (b, p) => map(b, "map", expr, inputs.map((i) => p[i]!)) });
 const two = mul(x, tanh(y));
-const choices = (n: number, experts: number, k: number): readonly number[] => Array.from({ length: n * k }, (_, i) => (Math.floor(i / k) * 3 + (i % k) * 2) % experts);
+const choices = (n: number, experts: number, k: number): readonly number[] =>
+  Array.from({ length: n * k }, (_, i) => (Math.floor(i / k) * 3 + (i % k) * 2) % experts);
 
 /** Sizes are multiples of nothing; each case names what it would catch. */
 const CASES: Readonly<Record<string, Case>> = {

@@ -59,7 +59,8 @@ describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8", "c1"]
   const shapeOf = (value: number): readonly number[] => graph.values[value]!.type.shape;
   const partsOf = (tensor: string) => graph.params.filter((p) => p.official.tensor === tensor);
 
-  test("covers every parameter", () => expect([...new Set(graph.params.map((p) => p.official.tensor))].sort()).toEqual(Object.keys(golden.config.official_init).sort()));
+  test("covers every parameter", () => expect([...new Set(graph.params.map((p) => p.official.tensor))].sort())
+    .toEqual(Object.keys(golden.config.official_init).sort()));
 
   test.each(Object.entries(golden.config.official_init))("%s", (tensor, want) => {
     const parts = partsOf(tensor).flatMap((p) => Array.from({ length: RUNS }, (_, seed) => initialize(shapeOf(p.value), p.init, seed, p.name)));
@@ -73,7 +74,8 @@ describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8", "c1"]
     // Tails tell normal from truncated and uniform: the greatest of n normal numbers varies by some ten percent.
     const greatest = all.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
     expect(Math.abs(greatest - want.max_abs)).toBeLessThan(0.35 * want.max_abs + 1e-6);
-    if (want.row_norm_cv !== undefined) expect(Math.abs(rowVariation(parts, partsOf(tensor)[0]!.official.shape[1]!) - want.row_norm_cv)).toBeLessThan(0.035);
+    if (want.row_norm_cv !== undefined) expect(Math.abs(rowVariation(parts, partsOf(tensor)[0]!.official.shape[1]!) - want.row_norm_cv))
+      .toBeLessThan(0.035);
   });
 });
 

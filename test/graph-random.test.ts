@@ -17,7 +17,9 @@ interface Draw {
   readonly type?: typeof channels;
 }
 
-function draw(shape: readonly number[], { distribution = "uniform", stream = 5, noise = [1, 2, 0, 1], position = 0, type = channels }: Draw = {}): readonly number[] {
+function draw(
+  shape: readonly number[], { distribution = "uniform", stream = 5, noise = [1, 2, 0, 1], position = 0, type = channels }: Draw = {},
+): readonly number[] {
   const b = createBuilder();
   const input = (name: InputName, extent: number) => emitOne(b, name, { kind: "input", name }, [], plain([extent], "u32"));
   const drawn = random(b, "drawn", distribution, stream, input("noise", 4), input("position", 1), type(shape));
@@ -63,7 +65,8 @@ test("other keys, streams, sequences and positions give other numbers; so do see
   expect([...stepNoise(3, 4, 0)].slice(0, 2)).toEqual([...stepNoise(3, 4, 8)].slice(0, 2));
 });
 
-const moment = (x: readonly number[], power: number, center: number): number => x.reduce((sum, value) => sum + (value - center) ** power, 0) / x.length;
+const moment = (x: readonly number[], power: number, center: number): number =>
+  x.reduce((sum, value) => sum + (value - center) ** power, 0) / x.length;
 
 test("moments, within five standard errors", () => {
   const n = 40 * 50 * 11;

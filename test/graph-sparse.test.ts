@@ -11,9 +11,12 @@ const tokens = Array.from({ length: B * T }, (_, i) => (i * 31 + 7) % V);
 const [ATTENTION, FEED_FORWARD] = [0.3, 0.2];
 
 test("mutual information without halting: every row counts 1 over rows times experts", () => {
-  const graph = buildGraph(twice(moa({}, information(ATTENTION)), moe({ score: "softmax" }, information(FEED_FORWARD)), "post"), { kind: "train", batch: B, seqLen: T });
+  const graph = buildGraph(twice(moa({}, information(ATTENTION)), moe({ score: "softmax" }, information(FEED_FORWARD)), "post"), {
+    kind: "train", batch: B, seqLen: T,
+  });
   const values = evaluateGraph(graph, { params: randomParams(graph, 5, 0.3), inputs: { tokens, targets: tokens } });
-  const term = (block: string, nExperts: number): number => informationByHand(graph.values.filter((v) => v.name === `a.${block}.router.logits`).map((v) => values[v.id]!), nExperts);
+  const term = (block: string, nExperts: number): number =>
+    informationByHand(graph.values.filter((v) => v.name === `a.${block}.router.logits`).map((v) => values[v.id]!), nExperts);
   expect(values[graph.outputs["reg_loss"]!]![0]).toBeCloseTo(ATTENTION * term("attention", 4) + FEED_FORWARD * term("feed_forward", 7), 12);
 });
 

@@ -133,10 +133,14 @@ describe("files", () => {
 
 describe("dataset", () => {
   const letters = "abcdefghijklmnopqrstuvwxyz".repeat(10);
-  const load = (changes: Partial<DataOptions> = {}, text = letters): Promise<Dataset> => loadData(file("letters.txt", text), { ...OPTIONS, ...changes });
-  const rows = (tokens: Uint32Array): readonly string[] => Array.from({ length: tokens.length / 4 }, (_, row) => tokens.slice(4 * row, 4 * row + 4).join());
-  const held = (data: Dataset): readonly string[] => [...data.validationBatches()].flatMap((batch) => rows(batch.tokens).slice(0, batch.scoredFrom.length));
-  const epoch = (data: Dataset, first = 0): readonly string[] => Array.from({ length: Math.floor(data.trainBlocks / 2) }, (_, step) => rows(data.batchAt(first + step).tokens)).flat();
+  const load = (changes: Partial<DataOptions> = {}, text = letters): Promise<Dataset> =>
+    loadData(file("letters.txt", text), { ...OPTIONS, ...changes });
+  const rows = (tokens: Uint32Array): readonly string[] =>
+    Array.from({ length: tokens.length / 4 }, (_, row) => tokens.slice(4 * row, 4 * row + 4).join());
+  const held = (data: Dataset): readonly string[] =>
+    [...data.validationBatches()].flatMap((batch) => rows(batch.tokens).slice(0, batch.scoredFrom.length));
+  const epoch = (data: Dataset, first = 0): readonly string[] =>
+    Array.from({ length: Math.floor(data.trainBlocks / 2) }, (_, step) => rows(data.batchAt(first + step).tokens)).flat();
 
   test("targets are the tokens one position later", async () => {
     const text = Array.from({ length: 200 }, (_, i) => String.fromCharCode(33 + (i % 90))).join("");
@@ -146,9 +150,12 @@ describe("dataset", () => {
 
   test("training and validation share no token and leave none out but the last few", async () => {
     const text = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join("").replace("\0", "\x01"); // prettier-ignore
-    const tokenizer: Tokenizer = { ...byteTokenizer, id: "latin1", encode: (bytes) => Buffer.from(Buffer.from(bytes).toString("utf8"), "latin1") };
+    const tokenizer: Tokenizer = {
+      ...byteTokenizer, id: "latin1", encode: (bytes) => Buffer.from(Buffer.from(bytes).toString("utf8"), "latin1"),
+    };
     const data = await load({ tokenizer, batch: 1 }, text);
-    const trained = Array.from({ length: data.trainBlocks }, (_, step) => data.batchAt(step)).flatMap(({ tokens, targets }) => [...tokens, ...targets]);
+    const trained = Array.from({ length: data.trainBlocks }, (_, step) => data.batchAt(step))
+      .flatMap(({ tokens, targets }) => [...tokens, ...targets]);
     const validated = [...data.validationBatches()].flatMap(({ tokens, targets }) => [...tokens, ...targets]);
     expect(trained.filter((token) => token > 1 && validated.includes(token))).toEqual([]);
     expect(new Set([...trained, ...validated]).size).toBe(254);
@@ -221,7 +228,9 @@ describe("built-in sources", () => {
     const { text } = readSource("typescript");
     expect(text.length).toBeGreaterThan(2_500_000);
     expect(Buffer.from(text).includes("interface Promise<T>")).toBe(true);
-    const [one, two] = [await loadData("typescript", { ...OPTIONS, seqLen: 128 }), await loadData("typescript", { ...OPTIONS, seqLen: 128, seed: 9 })];
+    const [one, two] = [
+      await loadData("typescript", { ...OPTIONS, seqLen: 128 }), await loadData("typescript", { ...OPTIONS, seqLen: 128, seed: 9 }),
+    ];
     expect(one.dataId).toBe(two.dataId);
   });
 

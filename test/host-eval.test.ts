@@ -7,7 +7,9 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { readEvalText } from "../cli/eval-text.ts";
 import type { TrainedRun } from "../cli/trained-run.ts";
-import { blockWindows, byteTokenizer, datasetOf, loadText, measuredText, scoredTokens, sharedTokens, slidingWindows, windowBatches, type Text } from "../runtime/data/index.ts";
+import {
+  blockWindows, byteTokenizer, datasetOf, loadText, measuredText, scoredTokens, sharedTokens, slidingWindows, windowBatches, type Text,
+} from "../runtime/data/index.ts";
 import { readSource } from "../runtime/data/source.ts";
 import { UserError } from "../runtime/errors.ts";
 import { evaluate, nonFinite } from "../runtime/evaluate/index.ts";
@@ -23,7 +25,8 @@ const file = (name: string, content: string | Uint8Array): string => (writeFileS
 
 const random = createRandom(1, "eval test");
 /** Letters without repetitions worth the name. */
-const letters = (length: number, from = 0): string => Array.from({ length }, (_, i) => String.fromCharCode(97 + Math.floor(random.uniform(from + i) * 26))).join("");
+const letters = (length: number, from = 0): string =>
+  Array.from({ length }, (_, i) => String.fromCharCode(97 + Math.floor(random.uniform(from + i) * 26))).join("");
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
 const textOf = (...source: readonly string[]): Text => loadText(source, { tokenizer: byteTokenizer });
 
@@ -39,7 +42,8 @@ describe("held-out text stays held out", () => {
     const data = await loadData(path, { tokenizer: byteTokenizer, seqLen: SEQ_LEN, batch: 1, seed: 0 });
     const pieces = spans.map(({ start, end }) => Buffer.from(tokens.subarray(start, end)).toString());
     expect(heldOut).toBe(true);
-    expect([...data.validationBatches()].map((batch) => Buffer.from(batch.tokens).toString())).toEqual(pieces.map((piece) => piece.slice(0, SEQ_LEN)));
+    expect([...data.validationBatches()].map((batch) => Buffer.from(batch.tokens).toString()))
+      .toEqual(pieces.map((piece) => piece.slice(0, SEQ_LEN)));
     const trainedOn = Array.from({ length: data.trainBlocks }, (_, i) => Buffer.from(data.batchAt(i).tokens).toString());
     expect(trainedOn.filter((block) => pieces.some((piece) => piece.startsWith(block)))).toEqual([]);
     for (const [seqLen, stride] of [[4, null], [4, 1], [8, null], [8, 3], [64, null], [64, 5]] as const) {
@@ -79,8 +83,10 @@ describe("held-out text stays held out", () => {
 
   test("identities are those of runs that exist", async () => {
     const fixed = file("fixed.txt", "abcdefghijklmnopqrstuvwxyz\n".repeat(40));
-    expect((await loadData(fixed, { tokenizer: byteTokenizer, seqLen: 16, batch: 2, seed: 1 })).dataId).toBe("ac8ccb43a975390bb8380caf59f88924");
-    expect((await loadData("scan:length", { tokenizer: byteTokenizer, seqLen: 64, batch: 2, seed: 1 })).dataId).toBe("0a9d9975d0b565154c814f697d65a35c");
+    expect((await loadData(fixed, { tokenizer: byteTokenizer, seqLen: 16, batch: 2, seed: 1 })).dataId)
+      .toBe("ac8ccb43a975390bb8380caf59f88924");
+    expect((await loadData("scan:length", { tokenizer: byteTokenizer, seqLen: 64, batch: 2, seed: 1 })).dataId)
+      .toBe("0a9d9975d0b565154c814f697d65a35c");
   });
 });
 
@@ -107,7 +113,10 @@ describe("what is said about a text", () => {
 
   test("a text that changed since training", () => {
     const changed = file("changed.txt", letters(300, 60_000));
-    expect(said(changed, { source: [changed] })).toMatchObject({ heldOut: false, seen: null, words: expect.stringMatching(/^NOT HELD OUT: .*changed\.txt changed since training \(2,001 tokens then, 301 now\)/) });
+    expect(said(changed, { source: [changed] })).toMatchObject({
+      heldOut: false, seen: null,
+      words: expect.stringMatching(/^NOT HELD OUT: .*changed\.txt changed since training \(2,001 tokens then, 301 now\)/),
+    });
   });
 
   test.each([
@@ -115,14 +124,18 @@ describe("what is said about a text", () => {
     { why: "it is gone", data: { source: [join(root, "gone.txt")] }, words: /gone\.txt\) cannot be read again/ },
     { why: "weights were imported", data: { source: ["weights of w.safetensors"], id: "" }, words: /what the weights were trained on is not known/ },
   ])("nothing is claimed where $why", ({ data, words }) => {
-    expect(said(file("any.txt", letters(100, 70_000)), data)).toMatchObject({ heldOut: false, seen: null, words: expect.stringMatching(words) });
+    expect(said(file("any.txt", letters(100, 70_000)), data)).toMatchObject({
+      heldOut: false, seen: null, words: expect.stringMatching(words),
+    });
   });
 });
 
 describe("windows", () => {
   const tokens = new Uint8Array(10_000);
   /** How often each token is predicted, and the fewest tokens of its span before it that a prediction saw. */
-  const coverage = ({ starts, scoredFrom }: ReturnType<typeof blockWindows>, seqLen: number, end: number): { readonly times: readonly number[]; readonly context: readonly number[] } => {
+  const coverage = (
+    { starts, scoredFrom }: ReturnType<typeof blockWindows>, seqLen: number, end: number,
+  ): { readonly times: readonly number[]; readonly context: readonly number[] } => {
     const [times, context] = [new Array<number>(end).fill(0), new Array<number>(end).fill(Infinity)];
     starts.forEach((start, i) => {
       for (let position = scoredFrom[i]!; position < seqLen; position++) {
@@ -199,7 +212,9 @@ describe("evaluation", () => {
     const [V, T, batch] = [16, 6, 4];
     const tokens = Uint8Array.from({ length: 101 }, (_, i) => Math.floor(random.uniform(i) * V));
     const executor = createBigram({ vocabSize: V, batch, seqLen: T });
-    for (const part of ["low", "high"]) executor.write(`param/table.${part}`, Float32Array.from({ length: (V / 2) * V }, (_, i) => random.uniform(1000 + i)));
+    for (const part of ["low", "high"]) executor.write(
+      `param/table.${part}`, Float32Array.from({ length: (V / 2) * V }, (_, i) => random.uniform(1000 + i)),
+    );
     const lossOf = async (stride: number) => {
       const result = await evaluate(executor, windowBatches(slidingWindows(tokens, [{ start: 0, end: 101 }], T, stride), T, batch), 1);
       expect(result.tokens).toBe(100);

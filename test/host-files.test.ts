@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync,
+} from "node:fs";
 import { constants } from "node:buffer";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,7 +26,8 @@ function raw(header: string | Buffer, data: Uint8Array = new Uint8Array(0), leng
   return path;
 }
 
-const entry = (dtype: string, shape: readonly number[], start: number, end: number): object => ({ dtype, shape, data_offsets: [start, end] });
+const entry = (dtype: string, shape: readonly number[], start: number, end: number): object =>
+  ({ dtype, shape, data_offsets: [start, end] });
 
 describe("safetensors round trip", () => {
   const tensors: readonly TensorToWrite[] = [
@@ -250,7 +253,9 @@ describe("writeAtomic", () => {
       const { exitStatusOf } = await import(${JSON.stringify(new URL("../runtime/errors.ts", import.meta.url).href)});
       try { writeAtomic(${JSON.stringify(path)}, new Uint8Array(1 << 20)); } catch (error) { console.log(error.message); process.exitCode = exitStatusOf(error); }`;
     // A limit on the size of files is the full disk that needs no privileges.
-    const result = spawnSync("bash", ["-c", `ulimit -f 64; exec "$0" --import tsx --input-type=module -e "$1"`, process.execPath, script], { encoding: "utf8" });
+    const result = spawnSync(
+      "bash", ["-c", `ulimit -f 64; exec "$0" --import tsx --input-type=module -e "$1"`, process.execPath, script], { encoding: "utf8" },
+    );
     expect(result.stdout).toContain(`cannot write ${path}: the disk is full`);
     expect(result.status).toBe(2);
     expect(readFileSync(path, "utf8")).toBe("old");

@@ -19,9 +19,13 @@ const LOCK = ".moeut-lock";
 
 const FOLDER_MODULE = JSON.stringify(await bundled("runtime/files/folder.ts"));
 const start = (script: string): ChildProcess =>
-  spawn(process.execPath, ["--input-type=module", "-e", `import { withOwnFolder } from ${FOLDER_MODULE}; ${script}`], { stdio: ["pipe", "pipe", "inherit"] });
+  spawn(
+    process.execPath, ["--input-type=module", "-e", `import { withOwnFolder } from ${FOLDER_MODULE}; ${script}`],
+    { stdio: ["pipe", "pipe", "inherit"] },
+  );
 const ended = (child: ChildProcess): Promise<void> => new Promise((done) => child.on("exit", () => done()));
-const line = (child: ChildProcess): Promise<string> => new Promise((done) => child.stdout!.once("data", (text: Buffer) => done(text.toString().trim())));
+const line = (child: ChildProcess): Promise<string> =>
+  new Promise((done) => child.stdout!.once("data", (text: Buffer) => done(text.toString().trim())));
 
 /** A process of its own that holds the folder until it is killed. */
 async function holder(folder: string): Promise<{ readonly pid: number; readonly kill: (signal: NodeJS.Signals) => Promise<void> }> {
@@ -177,7 +181,8 @@ describe.skipIf(process.platform === "win32")("writeAtomic and what is not a pla
     symlinkSync(target, link);
     writeAtomic(link, "new");
     expect(readFileSync(target, "utf8")).toBe("new");
-    expect(readdirSync(directory, { withFileTypes: true }).find((entry) => join(directory, entry.name) === link)?.isSymbolicLink()).toBe(true);
+    expect(readdirSync(directory, { withFileTypes: true }).find((entry) => join(directory, entry.name) === link)?.isSymbolicLink())
+      .toBe(true);
   });
   test("a device is written to, not replaced", () => {
     writeAtomic("/dev/null", "text");

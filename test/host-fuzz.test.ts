@@ -37,7 +37,8 @@ interface Target {
 }
 
 const filesIn = (folder: string): Files => Object.fromEntries(
-  readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => statSync(join(folder, name)).isFile()).map((name) => [name, readFileSync(join(folder, name))]));
+  readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => statSync(join(folder, name))
+    .isFile()).map((name) => [name, readFileSync(join(folder, name))]));
 
 /** Tensors of every kind. All bytes of the file belong to one, and to one only. */
 function tensorFile(): Target {
@@ -99,7 +100,8 @@ function resume(folder: string, { info, params, executor }: TrainOptions): unkno
 async function trainedRun(): Promise<Target> {
   const [golden, folder] = [join(work, "golden"), join(work, "imported")];
   makeGolden(golden);
-  expect(await moeutHere(["import", join(golden, "config.json"), join(golden, "weights.safetensors"), "--out", folder])).toMatchObject({ status: 0 });
+  expect(await moeutHere(["import", join(golden, "config.json"), join(golden, "weights.safetensors"), "--out", folder]))
+    .toMatchObject({ status: 0 });
   return { files: filesIn(folder), read: readRunForUse };
 }
 
@@ -113,7 +115,9 @@ const configuration = (config: object): Target => ({
   read: (folder) => {
     const imported = importOfficial(readJson(join(folder, "config.json")));
     if ("error" in imported) throw new UserError(`${folder}: ${imported.error}`);
-    const { diagnostics } = checkSource({ file: "config.json", text: imported.spec }, { readFile: () => ({ problem: "there are no other files" }) });
+    const { diagnostics } = checkSource(
+      { file: "config.json", text: imported.spec }, { readFile: () => ({ problem: "there are no other files" }) },
+    );
     const [error] = diagnostics.filter((d) => d.severity === "error");
     if (error !== undefined) throw new Error(`accepted, but ${error.message}`);
   },
@@ -127,7 +131,8 @@ function goldenTarget(): Target {
 
 /** A text in each form in which data comes. */
 const SENTENCES = Array.from({ length: 40 }, (_, i) => `The ${"x".repeat(i % 7)} of line ${i}, ünd so.`);
-const data = (name: string, bytes: Buffer): Target => ({ files: { [name]: bytes }, read: (folder) => void expect(readSource(join(folder, name)).text.length).toBeGreaterThan(0) });
+const data = (name: string, bytes: Buffer): Target =>
+  ({ files: { [name]: bytes }, read: (folder) => void expect(readSource(join(folder, name)).text.length).toBeGreaterThan(0) });
 const jsonLines = SENTENCES.map((text) => JSON.stringify({ text })).join("\n");
 
 const TRAINING_CODE = {

@@ -29,7 +29,9 @@ function run(
   const imports = `import { endingAtOnce, interruptible, watchInterrupt } from ${JSON.stringify(INTERRUPT)};
     import { withOwnFolder } from ${JSON.stringify(FOLDER)};
     const forever = () => new Promise(() => setInterval(() => {}, 1000));`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", `${imports}${script}`], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", `${imports}${script}`], {
+    cwd: ROOT, stdio: ["ignore", "pipe", "pipe"],
+  });
   let [stdout, stderr] = ["", ""];
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;

@@ -13,7 +13,9 @@ let count = 0;
 /** A checkout with nothing but scripts and a lock file of one needed and one optional package. */
 function checkout(files: Readonly<Record<string, string>> = {}): string {
   const root = join(folder, `${count++}`);
-  const packages = { "": {}, "node_modules/needed": { version: "1.0.0" }, "node_modules/for-other-systems": { version: "2.0.0", optional: true } };
+  const packages = {
+    "": {}, "node_modules/needed": { version: "1.0.0" }, "node_modules/for-other-systems": { version: "2.0.0", optional: true },
+  };
   const all = { "package-lock.json": JSON.stringify({ packages }), ...files };
   for (const [name, text] of Object.entries(all)) {
     mkdirSync(join(root, name, ".."), { recursive: true });
@@ -33,7 +35,8 @@ describe("setup", () => {
   const npm = join(folder, "npm-cli.js");
   writeFileSync(npm, `const fs = require("fs"); fs.mkdirSync("node_modules", { recursive: true }); fs.appendFileSync("npm-calls", process.argv.slice(2).join(" ") + "\\n"); process.exit(Number(process.env.NPM_STATUS ?? 0));`);
   const setup = (root: string, environment: NodeJS.ProcessEnv = {}) => run(root, "setup.mjs", { npm_execpath: npm, ...environment });
-  const calls = (root: string): readonly string[] => (existsSync(join(root, "npm-calls")) ? readFileSync(join(root, "npm-calls"), "utf8").trim().split("\n") : []);
+  const calls = (root: string): readonly string[] =>
+    (existsSync(join(root, "npm-calls")) ? readFileSync(join(root, "npm-calls"), "utf8").trim().split("\n") : []);
 
   test("installs once, says so, and is silent afterwards", () => {
     const root = checkout();
@@ -71,13 +74,18 @@ describe("setup", () => {
   test("refuses an old Node in words", () => {
     const old = `data:text/javascript,Object.defineProperty(process, "versions", { value: { node: "18.20.4" } })`;
     const { status, stderr } = run(checkout(), "setup.mjs", {}, ["--import", old]);
-    expect({ status, stderr }).toEqual({ status: 2, stderr: "moeut set-up: moeut needs Node 20.19 or newer; this is Node 18.20.4. Get a newer one from https://nodejs.org\n" });
+    expect({ status, stderr }).toEqual({
+      status: 2, stderr: "moeut set-up: moeut needs Node 20.19 or newer; this is Node 18.20.4. Get a newer one from https://nodejs.org\n",
+    });
   });
 });
 
 describe("the closing line of the tests", () => {
   const report = (passed: number, failed: number, skipped: number, unloaded = 0): string =>
-    JSON.stringify({ numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numTodoTests: 0, testResults: Array.from({ length: unloaded }, () => ({ status: "failed", assertionResults: [] })) });
+    JSON.stringify({
+      numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numTodoTests: 0,
+      testResults: Array.from({ length: unloaded }, () => ({ status: "failed", assertionResults: [] })),
+    });
 
   /** Exit statuses of what is run, and what comes of them. */
   interface Ending {

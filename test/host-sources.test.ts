@@ -1,6 +1,9 @@
 /** Which files are text, in which encoding and kind; pipes and devices; globs. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { appendFileSync, closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync, closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, symlinkSync, truncateSync, utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,7 +41,8 @@ const refusal = (...source: readonly string[]): string => {
   throw new Error("it was read");
 };
 
-const utf16 = (text: string, bigEndian = false): Buffer => (bigEndian ? Buffer.from(text, "utf16le").swap16() : Buffer.from(text, "utf16le"));
+const utf16 = (text: string, bigEndian = false): Buffer =>
+  (bigEndian ? Buffer.from(text, "utf16le").swap16() : Buffer.from(text, "utf16le"));
 const utf32 = (text: string, bigEndian = false): Buffer => Buffer.concat([...text].map((c) => {
   const unit = Buffer.alloc(4);
   if (bigEndian) unit.writeUInt32BE(c.codePointAt(0)!);
@@ -87,7 +91,8 @@ describe("encodings and kinds that are recognised", () => {
 });
 
 describe("what is no text is refused by its name", () => {
-  const binary = (begin: string | Uint8Array): Buffer => Buffer.concat([typeof begin === "string" ? Buffer.from(begin, "latin1") : begin, Buffer.from([0, 1, 0xff, 0xfe, 7])]);
+  const binary = (begin: string | Uint8Array): Buffer =>
+    Buffer.concat([typeof begin === "string" ? Buffer.from(begin, "latin1") : begin, Buffer.from([0, 1, 0xff, 0xfe, 7])]);
   const tar = Buffer.concat([Buffer.alloc(257, "a"), Buffer.from("ustar\x0000")]);
   test.each([
     { name: "a.zip", content: binary("PK\x03\x04"), message: /is not text but a zip archive/ },
@@ -126,7 +131,10 @@ describe("what is no text is refused by its name", () => {
 
   test("any bytes are read or refused, and never crash", () => {
     const names = ["x", "x.txt", "x.jsonl", "x.json", "x.gz", "x.json.gz"];
-    const begins = ["", "\xff\xfe", "\xfe\xff", "\xff\xfe\0\0", "\xef\xbb\xbf", "\x1f\x8b", "\x1f\x8b\x08\0", '{"text":', "[", '["', "PK\x03\x04", "\xfd7zXZ\0"];
+    const begins = [
+      "", "\xff\xfe", "\xfe\xff", "\xff\xfe\0\0", "\xef\xbb\xbf", "\x1f\x8b", "\x1f\x8b\x08\0", '{"text":', "[", '["', "PK\x03\x04",
+      "\xfd7zXZ\0",
+    ];
     fc.assert(fc.property(fc.constantFrom(...names), fc.constantFrom(...begins), fc.uint8Array({ maxLength: 60 }), (name, begin, bytes) => {
       const path = file(`any/${name}`, Buffer.concat([Buffer.from(begin, "latin1"), bytes]));
       try {
@@ -148,7 +156,8 @@ describe("empty files", () => {
     const { text, notes } = read(join(root, "some", "*"));
     expect(text).toBe("a\n");
     expect(notes).toEqual([expect.stringMatching(/blank\.jsonl, .*empty\.txt, .*mark\.txt are empty and skipped/)]);
-    expect(read(join(root, "some/a.txt"), join(root, "some/empty.txt")).notes).toEqual([expect.stringMatching(/empty\.txt is empty and skipped/)]);
+    expect(read(join(root, "some/a.txt"), join(root, "some/empty.txt")).notes)
+      .toEqual([expect.stringMatching(/empty\.txt is empty and skipped/)]);
   });
 
   test("alone are refused", () => {
@@ -165,7 +174,9 @@ test("a file that is named twice is said to be", () => {
 
 describe("globs", () => {
   const at = (pattern: string): readonly string[] => glob(join(root, "globs", pattern)).map((path) => path.slice(root.length + 7));
-  for (const name of ["a.txt", "b.txt", "[x].txt", "[d]/in.txt", "deep/1/2/3/4/5/6/7/8/9/x.txt", "{q.txt", "-.txt", "😀.txt"]) file(`globs/${name}`, "x");
+  for (const name of ["a.txt", "b.txt", "[x].txt", "[d]/in.txt", "deep/1/2/3/4/5/6/7/8/9/x.txt", "{q.txt", "-.txt", "😀.txt"]) file(
+    `globs/${name}`, "x",
+  );
 
   test.each([
     ["[z-a]*", /the range z-a in the glob \[z-a\] runs backwards; write a-z/],
@@ -224,7 +235,10 @@ describe("globs", () => {
   });
 
   test("any pattern matches or is refused", async () => {
-    const pieces = ["*", "**", "?", "[", "]", "{", "}", ",", "!", "^", "-", "\\", "(", ")", "|", "+", "$", ".", "a", "z", "/", "..", ":", "😀", "\ud800", "\u0301"];
+    const pieces = [
+      "*", "**", "?", "[", "]", "{", "}", ",", "!", "^", "-", "\\", "(", ")", "|", "+", "$", ".", "a", "z", "/", "..", ":", "😀", "\ud800",
+      "\u0301",
+    ];
     const outcomes = await fuzz<readonly string[]>({
       inputOf: (d) => Array.from({ length: d.below(25) }, () => d.pick(pieces)),
       examine: (pattern) => outcomeOf(`${join(root, "globs")}/${pattern.join("").replaceAll("../", "")}*`),
@@ -247,7 +261,9 @@ function outcomeOf(pattern: string): string {
 describe.skipIf(isWindows)("pipes, devices, sockets, sizes", () => {
   const script = join(import.meta.dirname, "support", "read-source.ts");
   const reading = (shell: string): { readonly text?: string; readonly error?: string; readonly notes?: readonly string[] } => {
-    const { stdout, stderr } = spawnSync("bash", ["-c", shell.replaceAll("READ", `${process.execPath} --import tsx ${script}`)], { encoding: "utf8", input: "from the test\n" });
+    const { stdout, stderr } = spawnSync("bash", ["-c", shell.replaceAll("READ", `${process.execPath} --import tsx ${script}`)], {
+      encoding: "utf8", input: "from the test\n",
+    });
     return JSON.parse(stdout === "" ? stderr : stdout);
   };
 
@@ -298,7 +314,8 @@ describe.skipIf(isWindows)("pipes, devices, sockets, sizes", () => {
     { why: "another of the same length", write: (path: string) => (writeFileSync(path, "z".repeat(1000)), utimesSync(path, 1, 1)) },
   ])("a file that becomes $why while it is read", ({ write }) => {
     const path = file("changing.txt", "a".repeat(1000));
-    expect(() => readBytes(path, (...args) => (write(path), readSync(...args)))).toThrow(/changing\.txt changed while it was read; try again when nothing writes to it/);
+    expect(() => readBytes(path, (...args) => (write(path), readSync(...args))))
+      .toThrow(/changing\.txt changed while it was read; try again when nothing writes to it/);
   });
 
   test("a file without a size that has text all the same", () => {

@@ -1,6 +1,8 @@
 /** How the command line starts: in a checkout always the sources as they are, and no more of them than a command needs. */
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,14 +17,17 @@ let count = 0;
 function checkout(main: string): string {
   const root = join(scratch, `${count++}`);
   for (const folder of ["api", "cli", "compiler", "grammar", "runtime", "scripts"]) mkdirSync(join(root, folder), { recursive: true });
-  for (const file of [join("bin", "moeut.mjs"), join("scripts", "bundle.mjs"), "package.json", "package-lock.json"]) cpSync(join(ROOT, file), join(root, file));
+  for (const file of [join("bin", "moeut.mjs"), join("scripts", "bundle.mjs"), "package.json", "package-lock.json"]) cpSync(
+    join(ROOT, file), join(root, file),
+  );
   symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"), "junction");
   writeFileSync(join(root, "cli", "main.ts"), main);
   writeFileSync(join(root, "api", "index.ts"), "");
   return root;
 }
 
-const start = (root: string) => spawnSync(process.execPath, [join(root, "bin", "moeut.mjs")], { encoding: "utf8", env: { ...process.env, NODE_OPTIONS: "" } });
+const start = (root: string) =>
+  spawnSync(process.execPath, [join(root, "bin", "moeut.mjs")], { encoding: "utf8", env: { ...process.env, NODE_OPTIONS: "" } });
 const bundles = (root: string): readonly string[] => readdirSync(join(root, ".moeut", "bundles"));
 
 describe("a checkout", () => {
@@ -49,7 +54,8 @@ describe("a checkout", () => {
 
   test("may be started several times at once", async () => {
     const root = checkout(`console.log("here");`);
-    const run = (): Promise<number | null> => new Promise((done) => spawn(process.execPath, [join(root, "bin", "moeut.mjs")]).on("exit", done));
+    const run = (): Promise<number | null> =>
+      new Promise((done) => spawn(process.execPath, [join(root, "bin", "moeut.mjs")]).on("exit", done));
     expect(await Promise.all([run(), run(), run()])).toEqual([0, 0, 0]);
     expect(bundles(root)).toHaveLength(1);
   });
@@ -69,7 +75,9 @@ describe("a checkout", () => {
   test("says so when its dependencies are not installed", () => {
     const root = checkout("");
     rmSync(join(root, "node_modules"));
-    expect(start(root)).toMatchObject({ status: 2, stderr: "moeut: the dependencies of this checkout are not installed; run `node scripts/setup.mjs`\n" });
+    expect(start(root)).toMatchObject({
+      status: 2, stderr: "moeut: the dependencies of this checkout are not installed; run `node scripts/setup.mjs`\n",
+    });
   });
 });
 
@@ -78,7 +86,10 @@ function loaded(...args: readonly string[]): readonly string[] {
   const list = join(scratch, `loaded-${count++}`);
   const hooks = `import fs from "node:fs"; export async function load(url, context, next) { if (url.startsWith("file:")) fs.appendFileSync(${JSON.stringify(list)}, url + "\\n"); return next(url, context); }`;
   const register = `import { register } from "node:module"; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hooks)}`)});`;
-  const { status, stderr } = spawnSync(process.execPath, ["--import", `data:text/javascript,${encodeURIComponent(register)}`, join(ROOT, "bin", "moeut.mjs"), ...args], { cwd: ROOT, encoding: "utf8" });
+  const { status, stderr } = spawnSync(
+    process.execPath, ["--import", `data:text/javascript,${encodeURIComponent(register)}`, join(ROOT, "bin", "moeut.mjs"), ...args],
+    { cwd: ROOT, encoding: "utf8" },
+  );
   expect(status, stderr).toBe(0);
   return readFileSync(list, "utf8").trim().split("\n").map((url) => fileURLToPath(url));
 }

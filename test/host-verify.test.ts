@@ -34,12 +34,14 @@ function changed(file: FileName, change: Change, config: object = {}): string {
 }
 
 const drop = (name: string): Change => (all) => all.filter((tensor) => tensor.name !== name);
-const replaceWith = (name: string, next: Partial<TensorToWrite>): Change => (all) => all.map((tensor) => (tensor.name === name ? { ...tensor, ...next } as TensorToWrite : tensor));
+const replaceWith = (name: string, next: Partial<TensorToWrite>): Change =>
+  (all) => all.map((tensor) => (tensor.name === name ? { ...tensor, ...next } as TensorToWrite : tensor));
 const put = (name: string, index: number, value: number): Change => (all) =>
   all.map((tensor) => (tensor.name === name ? { ...tensor, data: tensor.data.slice().fill(value, index, index + 1) } as TensorToWrite : tensor));
 const nothing = { shape: [0], data: new Float32Array(0) };
 const add = (tensor: TensorToWrite): Change => (all) => [...all, tensor];
-const halves: Change = (all) => all.map((tensor) => (tensor.name === "logits" ? { ...tensor, dtype: "F64", data: Float64Array.from(tensor.data) } : tensor));
+const halves: Change = (all) =>
+  all.map((tensor) => (tensor.name === "logits" ? { ...tensor, dtype: "F64", data: Float64Array.from(tensor.data) } : tensor));
 
 test("the sound folder, and every official one", () => {
   expect(goldenModel(sound).golden).toMatchObject({ applications: 2, trainSteps: 2, selections: ["sel.att_v", "sel.att_o", "sel.ffn"] });
@@ -83,7 +85,8 @@ test.each<[string, FileName, Change, RegExp]>([
 });
 
 test("everything that is wrong with a file is said at once", () => {
-  expect(() => goldenModel(changed("io", (all) => drop("layers")(drop("sel.ffn")(all))))).toThrow(/no tensor "sel\.ffn"\n.*no tensor "layers"/);
+  expect(() => goldenModel(changed("io", (all) => drop("layers")(drop("sel.ffn")(all)))))
+    .toThrow(/no tensor "sel\.ffn"\n.*no tensor "layers"/);
 });
 
 test.each<[string, object, RegExp]>([

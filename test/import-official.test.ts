@@ -12,7 +12,9 @@ import { goldenFolder } from "./support/shared.ts";
 function compiled(config: unknown): { readonly model: ModelSpec; readonly spec: string; readonly scheme: string } {
   const result = importOfficial(config);
   if ("error" in result) throw new Error(result.error);
-  const { models, diagnostics } = checkSource({ file: "imported.moeut", text: result.spec }, { readFile: () => ({ problem: "there are no other files" }) });
+  const { models, diagnostics } = checkSource(
+    { file: "imported.moeut", text: result.spec }, { readFile: () => ({ problem: "there are no other files" }) },
+  );
   expect(diagnostics.filter((d) => d.severity === "error")).toEqual([]);
   expect(models.length).toBe(1);
   return { ...result, model: models[0]! };
@@ -30,7 +32,9 @@ describe.each(["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8", "c1"]
     expect(model.layers.length).toBe(derived["n_unique_layers"]);
     for (const { attention, feedForward, norm } of model.layers) {
       expect(attention.dHead).toBe(derived["d_head"] ?? derived["head_dim"]);
-      if (attention.kind === "moa") expect([attention.nHeads, model.halting?.threshold]).toEqual([derived["n_attention_heads"], derived["act_threshold"]]);
+      if (attention.kind === "moa") expect([attention.nHeads, model.halting?.threshold]).toEqual([
+        derived["n_attention_heads"], derived["act_threshold"],
+      ]);
       expect(attention.rope?.nRotate).toBe(derived["n_rotate"]);
       expect(norm.eps).toBe(derived["layernorm_eps"]);
       if (feedForward.kind === "dense") expect(feedForward.dFf).toBe(derived["dim_feedforward"]);
@@ -99,7 +103,9 @@ test("arguments alone are enough", () => {
 
 test("SwitchHead with experts everywhere and a softmax over the chosen", () => {
   const { model } = compiled(training({ "moe.att.enable": true, "moe.att.selection_mode": "softmax" }));
-  expect(model.layers[0]!.attention).toMatchObject({ kind: "switchhead", on: ["q", "k", "v", "o"], nExperts: 4, topK: 2, router: { score: "softmax", weight: "renormalized" } });
+  expect(model.layers[0]!.attention).toMatchObject({
+    kind: "switchhead", on: ["q", "k", "v", "o"], nExperts: 4, topK: 2, router: { score: "softmax", weight: "renormalized" },
+  });
 });
 
 test("a softmax over the chosen experts only", () => {
@@ -124,9 +130,13 @@ test("router biases", () => {
 
 test("dropout of routers: attention's experts as the feed-forward block's unless it has its own", () => {
   const clean = compiled({ ...CLEAN, args: { ...CLEAN.args, ff_expert_dropout: 0.05, att_expert_dropout: 0.1 } }).model.layers[0]!;
-  expect(clean).toMatchObject({ attention: { router: { expertDropout: 0.1, inputDropout: 0 } }, feedForward: { router: { expertDropout: 0.05, inputDropout: 0 } } });
+  expect(clean).toMatchObject({
+    attention: { router: { expertDropout: 0.1, inputDropout: 0 } }, feedForward: { router: { expertDropout: 0.05, inputDropout: 0 } },
+  });
   const shared = compiled(training({ "moe.att.enable": true, "moe.drop_expert": 0.05, "moe.selection_dropout": 0.2, "moe.att.selection_dropout": 0.3 })).model.layers[0]!;
-  expect(shared).toMatchObject({ attention: { router: { expertDropout: 0.05, inputDropout: 0.3 } }, feedForward: { router: { expertDropout: 0.05, inputDropout: 0.2 } } });
+  expect(shared).toMatchObject({
+    attention: { router: { expertDropout: 0.05, inputDropout: 0.3 } }, feedForward: { router: { expertDropout: 0.05, inputDropout: 0.2 } },
+  });
   const own = compiled(training({ "moe.att.enable": true, "moe.drop_expert": 0.05, "moe.att.drop_expert": 0 })).model.layers[0]!;
   expect(own).toMatchObject({ attention: { router: { expertDropout: 0 } }, feedForward: { router: { expertDropout: 0.05 } } });
 });
@@ -192,8 +202,14 @@ const SWEEP = {
 
 test("the options of a whole run: those about its training say nothing about the model, and 1 and 0 are true and false", () => {
   const { model } = compiled({ args: SWEEP });
-  expect(model).toMatchObject({ vocabSize: 50, seqLen: 16, train: { batch: 8 }, layers: [{ attention: { kind: "switchhead", on: ["v", "o"], balance: { weight: 0.001 } } }, {}] });
-  const flags = { "moe.att.enable": true, "moe.att.q_expert": false, "moe.att.k_expert": false, "moe.att.v_expert": true, "moe.att.o_expert": true, "moe.nonorm": true };
+  expect(model).toMatchObject({
+    vocabSize: 50, seqLen: 16, train: { batch: 8 },
+    layers: [{ attention: { kind: "switchhead", on: ["v", "o"], balance: { weight: 0.001 } } }, {}],
+  });
+  const flags = {
+    "moe.att.enable": true, "moe.att.q_expert": false, "moe.att.k_expert": false, "moe.att.v_expert": true, "moe.att.o_expert": true,
+    "moe.nonorm": true,
+  };
   expect(importOfficial({ args: { ...SWEEP, ...flags } })).toEqual(importOfficial({ args: SWEEP }));
 });
 
@@ -230,8 +246,14 @@ test("all that is in the way is said at once", () => {
 });
 
 describe("numbers that are none, or too great", () => {
-  const NUMBERS = ["d_model", "n_layers", "n_heads", "n_tokens", "ff_n_experts", "att_n_experts", "d_head", "group_size", "ff_k", "att_k", "ff_expert_size", "entropy_reg", "att_entropy_reg", "ff_expert_dropout"];
-  const TRAINING_NUMBERS = ["state_size", "transformer.encoder_n_layers", "transformer.n_heads", "transformer.universal.group_size", "moe.n_experts", "moe.expert_size", "pkm.n_heads", "moe.perplexity_reg", "moe.drop_expert", "rope.base"];
+  const NUMBERS = [
+    "d_model", "n_layers", "n_heads", "n_tokens", "ff_n_experts", "att_n_experts", "d_head", "group_size", "ff_k", "att_k",
+    "ff_expert_size", "entropy_reg", "att_entropy_reg", "ff_expert_dropout",
+  ];
+  const TRAINING_NUMBERS = [
+    "state_size", "transformer.encoder_n_layers", "transformer.n_heads", "transformer.universal.group_size", "moe.n_experts",
+    "moe.expert_size", "pkm.n_heads", "moe.perplexity_reg", "moe.drop_expert", "rope.base",
+  ];
   const hostile: readonly unknown[] = [-1, 1e12, NaN, Infinity, "8", "toString", true, {}, [4], [[[[4]]]], { valueOf: 4 }];
   test.each([...NUMBERS.map((name) => [name, CLEAN] as const), ...TRAINING_NUMBERS.map((name) => [name, training({})] as const)])("%s", (name, config) => {
     for (const value of hostile) {
@@ -240,13 +262,15 @@ describe("numbers that are none, or too great", () => {
     }
   });
   test.each(["vocab", "context", "batch"])("%s", (name) => {
-    for (const value of hostile) expect(importOfficial({ ...CLEAN, [name]: value })).toMatchObject({ error: expect.stringContaining(`${name} is `) as string });
+    for (const value of hostile) expect(importOfficial({ ...CLEAN, [name]: value }))
+      .toMatchObject({ error: expect.stringContaining(`${name} is `) as string });
   });
 });
 
 test.each(["toString", "constructor", "__proto__", "hasOwnProperty", ""])("an option named %s is as unknown as any other", (name) => {
   const args = JSON.parse(`{"d_model":32,${JSON.stringify(name)}:1}`) as object;
-  expect(importOfficial({ ...CLEAN, args: { ...CLEAN.args, ...Object.fromEntries(Object.entries(args)) } })).toEqual({ error: expect.stringMatching(/^option .* is not known/) as string });
+  expect(importOfficial({ ...CLEAN, args: { ...CLEAN.args, ...Object.fromEntries(Object.entries(args)) } }))
+    .toEqual({ error: expect.stringMatching(/^option .* is not known/) as string });
 });
 
 test.each([["model", "model_"], ["Stack", "stack_"], ["3 Layers!", "layers"], ["", "official"], [7, "official"], ["in", "in_"]])("the case %s is the model %s", (name, want) =>

@@ -11,7 +11,8 @@ const N = 1_000;
 const MOST_CPU = 10;
 
 const times = (f: (i: number) => string, between = "\n", n = N): string => Array.from({ length: n }, (_, i) => f(i)).join(between);
-const files = (f: (i: number) => readonly (readonly [string, string])[]): Readonly<Record<string, string>> => Object.fromEntries(Array.from({ length: N }, (_, i) => f(i)).flat());
+const files = (f: (i: number) => readonly (readonly [string, string])[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(Array.from({ length: N }, (_, i) => f(i)).flat());
 const M = "model m { layer a {} }\n";
 const MOE = "feed_forward moe { n_experts 4  expert_size 8  top_k 2 }";
 const SIXTEEN = times((i) => `${4 * (i + 1)}`, ", ", 16);
@@ -75,7 +76,9 @@ const BOMBS: Readonly<Record<string, Bomb>> = {
 
 function detonate({ text: body, imports = {}, overrides = [] }: Bomb): number {
   const text = `moeut 1\n${body}`;
-  const { models, diagnostics, sources } = checkSource({ file: "main", text }, { overrides, readFile: (path) => (path in imports ? { file: path, text: imports[path]! } : { problem: "no such file" }) });
+  const { models, diagnostics, sources } = checkSource({ file: "main", text }, {
+    overrides, readFile: (path) => (path in imports ? { file: path, text: imports[path]! } : { problem: "no such file" }),
+  });
   renderDiagnostics(diagnostics, sources);
   format({ file: "main", text });
   const last = models.at(-1);
@@ -100,8 +103,11 @@ describe("large texts", () => {
 });
 
 test("a comparison of models whose layers all differ", () => {
-  const model = (name: string, width: number): string => `model ${name} { ${times((i) => `layer l${i} { feed_forward dense { d_ff ${width * (i + 1)} } }`, "\n", 150)} }`;
-  const { models } = checkSource({ file: "main", text: `moeut 1\n${model("a", 1)}\n${model("b", 2)}` }, { readFile: () => ({ problem: "no such file" }) });
+  const model = (name: string, width: number): string =>
+    `model ${name} { ${times((i) => `layer l${i} { feed_forward dense { d_ff ${width * (i + 1)} } }`, "\n", 150)} }`;
+  const { models } = checkSource(
+    { file: "main", text: `moeut 1\n${model("a", 1)}\n${model("b", 2)}` }, { readFile: () => ({ problem: "no such file" }) },
+  );
   const before = process.cpuUsage();
   const { before: from, after, changes } = diffModels(models[0]!, models[1]!);
   const { user, system } = process.cpuUsage(before);

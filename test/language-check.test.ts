@@ -14,7 +14,8 @@ function models(text: string, overrides: readonly string[] = []): Readonly<Recor
 }
 
 const model = (text: string, overrides: readonly string[] = []): ModelSpec => Object.values(models(text, overrides))[0]!;
-const codes = (text: string, overrides: readonly string[] = []): readonly string[] => checkText(`moeut 1\n${text}`, overrides).diagnostics.map((d) => d.code);
+const codes = (text: string, overrides: readonly string[] = []): readonly string[] =>
+  checkText(`moeut 1\n${text}`, overrides).diagnostics.map((d) => d.code);
 
 const MOEUT = `model m {
   vocab_size 8000  seq_len 1024  d_model 412
@@ -117,7 +118,9 @@ describe("inheritance", () => {
     const text = 'moeut 1\nimport "base.moeut"\nmodel child from base { train { eval_every 9 } }\nmodel alone { layer a {} }\ntrain { steps 7 }';
     const result = checkSource({ file: "x.moeut", text }, { readFile: (path) => ({ file: path, text: files[path]! }) });
     expect(result.diagnostics).toEqual([]);
-    expect(result.models.map((m) => [m.name, m.train.steps, m.train.batch, m.train.evalEvery])).toEqual([["child", 7, 3, 9], ["alone", 7, 8, 100]]);
+    expect(result.models.map((m) => [m.name, m.train.steps, m.train.batch, m.train.evalEvery])).toEqual([
+      ["child", 7, 3, 9], ["alone", 7, 8, 100],
+    ]);
   });
 });
 
@@ -143,7 +146,9 @@ describe("--set", () => {
   });
 
   test("reaches the models that others inherit from or are matched to", () => {
-    const { d, m } = models(`${MOEUT}model d from m { layer * { norm layernorm at pre  feed_forward dense { d_ff solve } }  match params m }`, ["d_model=64"]);
+    const { d, m } = models(
+      `${MOEUT}model d from m { layer * { norm layernorm at pre  feed_forward dense { d_ff solve } }  match params m }`, ["d_model=64"],
+    );
     expect(d!.dModel).toBe(64);
     expect(Math.abs(countParams(d!).total / countParams(m!).total - 1)).toBeLessThan(0.001);
   });
@@ -206,7 +211,8 @@ describe("compare", () => {
   test("several fields make a grid, the first slowest, one layer or all of them", () => {
     const { variants, vary, seeds } = compare("vary layer.a.feed_forward.top_k in 2, 4  vary attention.rope.fraction in 0.25, 1  seeds 3");
     expect(variants.map((v) => v.settings)).toEqual([[2, 0.25], [2, 1], [4, 0.25], [4, 1]].map(([k, f]) => ({ "layer.a.feed_forward.top_k": `${k}`, "attention.rope.fraction": `${f}` })));
-    expect(variants.map((v) => v.model.layers.map((l) => [l.feedForward.kind === "moe" && l.feedForward.topK, l.attention.rope!.nRotate]))).toEqual([
+    expect(variants.map((v) => v.model.layers.map((l) => [l.feedForward.kind === "moe" && l.feedForward.topK, l.attention.rope!.nRotate])))
+      .toEqual([
       [[2, 20], [12, 20]], [[2, 82], [12, 82]], [[4, 20], [12, 20]], [[4, 82], [12, 82]]]);
     expect([vary.length, seeds]).toEqual([2, 3]);
   });
@@ -285,7 +291,8 @@ describe("format", () => {
   });
 
   test("takes a bare carriage return for a line end, as the parser does", () =>
-    expect(format({ file: "x", text: "moeut 1\r// why\rmodel m {\rlayer a {} // a\rd_model 8 }" })).toBe("moeut 1\n// why\nmodel m {\n  layer a {}  // a\n  d_model 8\n}\n"));
+    expect(format({ file: "x", text: "moeut 1\r// why\rmodel m {\rlayer a {} // a\rd_model 8 }" }))
+      .toBe("moeut 1\n// why\nmodel m {\n  layer a {}  // a\n  d_model 8\n}\n"));
 
   test("leaves text alone that it cannot read", () => expect(format({ file: "x", text: "model {{" })).toBe("model {{"));
   test("of nothing is nothing", () => expect(format({ file: "x", text: " \n" })).toBe(""));
@@ -308,8 +315,11 @@ describe("one mistake, one message", () => {
 
   test("one name means one model, imports included", () => {
     const text = 'moeut 1\nimport "base.moeut"\nimport "base.moeut"\nmodel m { layer a {} }';
-    const result = checkSource({ file: "x.moeut", text }, { readFile: (path) => ({ file: path, text: "moeut 1\nmodel m { layer a {} }" }) });
-    expect(result.diagnostics.map((d) => [d.code, d.span?.file, d.labels[0]?.span.file])).toEqual([["duplicate-model", "x.moeut", "base.moeut"]]);
+    const result = checkSource(
+      { file: "x.moeut", text }, { readFile: (path) => ({ file: path, text: "moeut 1\nmodel m { layer a {} }" }) },
+    );
+    expect(result.diagnostics.map((d) => [d.code, d.span?.file, d.labels[0]?.span.file]))
+      .toEqual([["duplicate-model", "x.moeut", "base.moeut"]]);
   });
 });
 

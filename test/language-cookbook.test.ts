@@ -14,7 +14,9 @@ const blocks = readdirSync(DOCS).filter((page) => page.endsWith(".md"))
   .flatMap((page) => [...text(page).matchAll(/```moeut\n(moeut 1\n.*?)```/gs)].map((match, i) => ({ page, i, spec: match[1]! })));
 
 function check(spec: string) {
-  return checkSource({ file: "page.moeut", text: spec }, { readFile: (path) => ({ file: path, text: readFileSync(new URL(path, ROOT), "utf8") }) });
+  return checkSource(
+    { file: "page.moeut", text: spec }, { readFile: (path) => ({ file: path, text: readFileSync(new URL(path, ROOT), "utf8") }) },
+  );
 }
 
 describe("specs in pages", () => {

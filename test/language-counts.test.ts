@@ -72,14 +72,16 @@ describe("SwitchHead", () => {
 });
 
 test("windows and encoders see other numbers of pairs", () => {
-  const macs = (attention: string): number => counts(`model m { vocab_size 5  seq_len 4  d_model 4  layer a { attention mha { n_heads 1  ${attention} } } }`).macs.forward.causal;
+  const macs = (attention: string): number =>
+    counts(`model m { vocab_size 5  seq_len 4  d_model 4  layer a { attention mha { n_heads 1  ${attention} } } }`).macs.forward.causal;
   const per = (pairs: number): number => (2 * 4 * pairs) / 4;
   expect(macs("window 2") - macs("")).toBe(per(1 + 2 + 2 + 2) - per(10));
   expect(macs("causal false") - macs("")).toBe(per(16) - per(10));
 });
 
 test("a tied table is active as a whole, and is one table however deep the model is", () => {
-  const text = (depth: number) => `model m { vocab_size 5  d_model 4  layer a { attention mha { n_heads 1 } }  head { tied true }  stack a * ${depth} }`;
+  const text = (depth: number) =>
+    `model m { vocab_size 5  d_model 4  layer a { attention mha { n_heads 1 } }  head { tied true }  stack a * ${depth} }`;
   const { total } = countParams(model(text(1)));
   expect(counts(text(1)).params).toEqual({ unique: total, active: total, effective: total });
   const layer = 4 * 16 + 2 * 2 * 4 + (2 * 4 * 16 + 16 + 4);
@@ -99,7 +101,8 @@ test("MoEUT 44M by hand", () => {
 });
 
 test("a core of two layers and four passes: its maps, its passes' vectors, and who decides", () => {
-  const text = (core: string) => `model m { vocab_size 5  d_model 4  ${core}  layer p, a, b { attention mha { n_heads 1 } }  stack p, core(a, b) * 4, p }`;
+  const text = (core: string) =>
+    `model m { vocab_size 5  d_model 4  ${core}  layer p, a, b { attention mha { n_heads 1 } }  stack p, core(a, b) * 4, p }`;
   const [bare, gated] = [counts(text("")), counts(text("core { inject gate  pass_embedding learned }"))];
   expect(gated.params.unique - bare.params.unique).toBe(2 * 4 * 4 + 4 + 4 * 4); // two maps, the gate's bias, four vectors
   expect(gated.macs.forward.moeut - bare.macs.forward.moeut).toBe((1 + 4) * 4 * 4); // what is injected once, the state in every pass

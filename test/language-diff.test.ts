@@ -21,7 +21,8 @@ function pair(text: string, change: string): ModelDiff {
   return diffModels(a!, b!);
 }
 
-const short = (diff: ModelDiff): readonly string[] => diff.changes.map((c) => `${c.path} ${c.from} -> ${c.to}${c.layers === null ? "" : ` in ${c.layers.join(" ")}`}`);
+const short = (diff: ModelDiff): readonly string[] =>
+  diff.changes.map((c) => `${c.path} ${c.from} -> ${c.to}${c.layers === null ? "" : ` in ${c.layers.join(" ")}`}`);
 
 const MOE = `model m {
   vocab_size 11  seq_len 8  d_model 6
@@ -58,7 +59,9 @@ describe("changes", () => {
 
   test("the recipe stands apart", () => {
     const diff = pair(MOE, "train { batch 3  optimizer adamw { lr 0.5 } }");
-    expect([diff.same, diff.changes, diff.training.map((c) => `${c.path} ${c.from} ${c.to}`)]).toEqual([true, [], ["optimizer.lr 2.5e-4 0.5", "batch 8 3"]]);
+    expect([diff.same, diff.changes, diff.training.map((c) => `${c.path} ${c.from} ${c.to}`)]).toEqual([
+      true, [], ["optimizer.lr 2.5e-4 0.5", "batch 8 3"],
+    ]);
   });
 });
 
@@ -77,7 +80,9 @@ describe("effects", () => {
 
   test("top_k waits for n_experts", () => {
     const diff = pair(MOE, "layer * { feed_forward { n_experts 2  top_k 1 } }");
-    expect(diff.changes.map((c) => [c.path, c.effect === null])).toEqual([["feed_forward.top_k", false], ["feed_forward.n_experts", false]]);
+    expect(diff.changes.map((c) => [c.path, c.effect === null])).toEqual([
+      ["feed_forward.top_k", false], ["feed_forward.n_experts", false],
+    ]);
   });
 
   test("add up to the difference of any two models", () => {

@@ -56,7 +56,9 @@ test("many layers, and names that are long", () => {
 test("what repeats is folded", () => {
   const folded = (word: string): string => fold([...word].map((c) => ({ layer: c.toLowerCase(), own: c !== c.toLowerCase() })))
     .map(({ cells, times }) => `${cells.map((c) => (c.own ? c.layer.toUpperCase() : c.layer)).join("")}${times === 1 ? "" : times}`).join(" ");
-  expect(["a", "abcabcabc", "aaaabbbb", "AAAA", "pababababc", "xyz", "aab"].map(folded)).toEqual(["a", "abc3", "a4 b4", "A4", "p ab4 c", "xyz", "a2 b"]);
+  expect(["a", "abcabcabc", "aaaabbbb", "AAAA", "pababababc", "xyz", "aab"].map(folded)).toEqual([
+    "a", "abc3", "a4 b4", "A4", "p ab4 c", "xyz", "a2 b",
+  ]);
 });
 
 test("a core is drawn once, with how its passes begin", () => {
@@ -64,7 +66,9 @@ test("a core is drawn once, with how its passes begin", () => {
   check(models[0]!);
   const labels = [...drawModel(models[0]!).matchAll(/<text [^>]*>([^<]*)</g)].map(([, words]) => words);
   const from = labels.indexOf("embedding");
-  expect(labels.slice(from, from + 10)).toEqual(["embedding", "p", "state zero", "inject gate", "+ sin(pass, position)", "a", "b", "× 5", "e", "p"]);
+  expect(labels.slice(from, from + 10)).toEqual([
+    "embedding", "p", "state zero", "inject gate", "+ sin(pass, position)", "a", "b", "× 5", "e", "p",
+  ]);
 });
 
 test.each([

@@ -47,7 +47,8 @@ describe("expressions", () => {
   });
 
   test.each(Object.entries(ACTIVATIONS))("%s is callable", (name, of) => {
-    for (const x of [-1.3, 0, 0.4, 2]) expect(valueOf(fnSpec(`fn f(x) = ${name}(x / 2)`), x)).toBe(compileExpr(of({ op: "in", index: 0 }))([x / 2], 0));
+    for (const x of [-1.3, 0, 0.4, 2]) expect(valueOf(fnSpec(`fn f(x) = ${name}(x / 2)`), x))
+      .toBe(compileExpr(of({ op: "in", index: 0 }))([x / 2], 0));
   });
 
   test("functions call each other in any order, parameters are replaced by what is given", () => {
@@ -94,7 +95,9 @@ describe("what a model keeps", () => {
     "far.moeut": "moeut 1\nfn act(x) = tanh(x)\nmodel far { layer b { feed_forward moe { activation act } } }",
     "near.moeut": 'moeut 1\nimport "far.moeut"\nfn cap(x) = 3 * act(x / 3)\nmodel near from far { layer a { feed_forward moe { activation cap } } }',
   };
-  const imported = (text: string) => checkSource({ file: "x.moeut", text: `moeut 1\nimport "near.moeut"\n${text}` }, { readFile: (path) => ({ file: path, text: FILES[path]! }) });
+  const imported = (text: string) => checkSource(
+    { file: "x.moeut", text: `moeut 1\nimport "near.moeut"\n${text}` }, { readFile: (path) => ({ file: path, text: FILES[path]! }) },
+  );
 
   test("a name means what it means in the file where it is written", () => {
     const result = imported("fn act(x) = x * cap(x)\nmodel m from near { layer a { feed_forward { router { score act } } } }");
@@ -129,7 +132,8 @@ describe("where functions stand", () => {
 
   test("a diff says what they compute, a picture what they are called", () => {
     const { m, n } = models(`fn bend(x) = x * x\n${dense("bend")}\nmodel n from m { layer a { feed_forward { activation gelu } } }`);
-    expect(describeDiff(diffModels(m!, n!), ["m", "n"])).toContain("  feed_forward.activation bend → gelu in a: no change in counts\n  with fn bend(x) = x * x\n");
+    expect(describeDiff(diffModels(m!, n!), ["m", "n"]))
+      .toContain("  feed_forward.activation bend → gelu in a: no change in counts\n  with fn bend(x) = x * x\n");
     expect(drawModel(m!)).toContain("bend, biases");
   });
 });

@@ -1,4 +1,7 @@
-/** Texts that are nearly specs: whatever a file says, there is an answer, soon; and what is accepted can be built. See support/fuzz.ts for longer runs. */
+/**
+ * Texts that are nearly specs: whatever a file says, there is an answer, soon; and what is accepted can be built. See support/fuzz.ts for
+ * longer runs.
+ */
 import { expect, test } from "vitest";
 import { compileModel, isCausal } from "../compiler/compile.ts";
 import { breakdown, countMacs, countParams } from "../compiler/counts/index.ts";

@@ -13,7 +13,9 @@ const WORDS = NOT_YET.flatMap(({ words }) => words);
 /** Kinds of blocks, and words that fields take. */
 function choicesIn({ fields, blocks }: Kind): readonly string[] {
   const words = Object.values(fields).flatMap(({ type }) => ("choices" in type ? type.choices : "words" in type ? type.words : []));
-  return [...words, ...Object.values(blocks).flatMap(({ kinds }) => Object.entries(kinds).flatMap(([word, kind]) => [word, ...choicesIn(kind)]))];
+  return [
+    ...words, ...Object.values(blocks).flatMap(({ kinds }) => Object.entries(kinds).flatMap(([word, kind]) => [word, ...choicesIn(kind)])),
+  ];
 }
 
 test.each(NOT_YET)("the page says what comes nearest to $idea", ({ idea, nearest }) => {

@@ -15,7 +15,8 @@ import { ODD_MODELS } from "./support/odd-models.ts";
 
 const model = ODD_MODELS["MoEUT"]!;
 const size = { batch: 2, seqLen: model.seqLen };
-const lineWith = (listing: string, text: string): string => listing.split("\n").find((line) => line.includes(text)) ?? `no line with "${text}"`;
+const lineWith = (listing: string, text: string): string =>
+  listing.split("\n").find((line) => line.includes(text)) ?? `no line with "${text}"`;
 const compact = (line: string): string => line.replace(/ {2,}/g, "  ");
 
 test("a graph is one line a node: what is computed from what, its shape, whose it is and in which use", () => {
@@ -23,8 +24,10 @@ test("a graph is one line a node: what is computed from what, its shape, whose i
   const lines = listGraph(graph).split("\n");
   expect(lines[0]).toBe(`graph train, B = 2, T = ${model.seqLen}`);
   expect(lines.filter((line) => /^v\d/.test(line))).toHaveLength(graph.nodes.length);
-  expect(compact(lineWith(lines.join("\n"), "attention.router_v.logits of a, use 2"))).toMatch(/^v\d+ = matmul nt v\d+ v\d+  : \[B, T, \d+, \d+(→\d+)?\]  attention\.router_v\.logits of a, use 2$/);
-  expect(compact(lineWith(lines.join("\n"), "param a.feed_forward.up"))).toMatch(/^v\d+ = param a\.feed_forward\.up  : \[\d+, \d+(→\d+)?, \d+(→\d+)?\]$/);
+  expect(compact(lineWith(lines.join("\n"), "attention.router_v.logits of a, use 2")))
+    .toMatch(/^v\d+ = matmul nt v\d+ v\d+  : \[B, T, \d+, \d+(→\d+)?\]  attention\.router_v\.logits of a, use 2$/);
+  expect(compact(lineWith(lines.join("\n"), "param a.feed_forward.up")))
+    .toMatch(/^v\d+ = param a\.feed_forward\.up  : \[\d+, \d+(→\d+)?, \d+(→\d+)?\]$/);
   expect(lines.join("\n")).toMatch(/= v\d+ - v\d+ \* 0\.\d+ /);
   expect(lineWith(lines.join("\n"), "gradient of a.attention.q =")).toMatch(/^gradient of a\.attention\.q = v\d+ \+ v\d+$/);
 });
@@ -42,7 +45,8 @@ test("a plan is its buffers, and one line a launch", () => {
   expect(lines.filter((line) => /^b\d/.test(line))).toHaveLength(plan.buffers.length);
   const launches = Object.values(plan.entries).reduce((n, { dispatches }) => n + dispatches.length, 0);
   expect(lines.filter((line) => /^\d/.test(line))).toHaveLength(launches);
-  expect(compact(lineWith(lines.join("\n"), "matmul a.attention.q"))).toMatch(/^\d+  matmul_nt(\.\d+)?  \d+( × \d+)*  b\d+ b\d+ → b\d+  matmul a\.attention\.q/);
+  expect(compact(lineWith(lines.join("\n"), "matmul a.attention.q")))
+    .toMatch(/^\d+  matmul_nt(\.\d+)?  \d+( × \d+)*  b\d+ b\d+ → b\d+  matmul a\.attention\.q/);
 });
 
 test("fusion says of each launch what it computes, and why each value is stored", () => {

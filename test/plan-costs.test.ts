@@ -1,4 +1,6 @@
-/** What a spec costs to check, count and plan grows with what it describes and not with its square. CPU time, since the machine may be busy. */
+/**
+ * What a spec costs to check, count and plan grows with what it describes and not with its square. CPU time, since the machine may be busy.
+ */
 import { expect, test } from "vitest";
 import { compileModel } from "../compiler/compile.ts";
 import { countMacs, countParams } from "../compiler/counts/index.ts";

@@ -78,7 +78,8 @@ const LONG: Readonly<Record<string, Written>> = {
 describe.each(Object.entries(LONG))("long: %s", (_, written) => {
   test.each(PROFILES)("$name", (profile) => {
     const plan = planOf(modelOf(spec(written)), profile);
-    expect(Object.values(plan.entries).some(({ dispatches }) => dispatches.some((d) => d.workgroups[1] > 1)), "something is folded").toBe(true);
+    expect(Object.values(plan.entries).some(({ dispatches }) => dispatches.some((d) => d.workgroups[1] > 1)), "something is folded")
+      .toBe(true);
     expect(badLaunches(plan)).toEqual([]);
     expect(planProblems(plan, GPU).map((p) => p.text)).toEqual([]);
   });

@@ -34,18 +34,28 @@ function problems(p: KernelPlan): readonly string[] {
     for (const d of dispatches) {
       const { access } = p.kernels[d.kernel]!;
       const where = `${name}: ${d.label}`;
-      check(d.buffers.length === access.length && access.length <= 8, `${where} binds ${d.buffers.length} buffers to ${access.length} bindings`);
+      check(
+        d.buffers.length === access.length && access.length <= 8, `${where} binds ${d.buffers.length} buffers to ${access.length} bindings`,
+      );
       check(d.workgroups.every((n) => Number.isInteger(n) && n >= 1 && n <= 65535), `${where} starts ${d.workgroups} workgroups`);
       check(d.sizes.length <= 32 && d.sizes.every((n) => Number.isInteger(n) && n >= 0 && n < 2 ** 32), `${where} has sizes ${d.sizes}`);
       const written = d.buffers.filter((_, i) => access[i] === "read_write");
-      check(written.every((buffer) => d.buffers.filter((b) => b === buffer).length === 1), `${where} binds a buffer that it writes a second time`);
+      check(
+        written.every((buffer) => d.buffers.filter((b) => b === buffer).length === 1),
+        `${where} binds a buffer that it writes a second time`,
+      );
     }
   }
   for (const b of p.buffers) check(b.bytes > 0 && b.bytes % 4 === 0, `${b.label} has ${b.bytes} bytes`);
-  for (const [name, t] of Object.entries(p.tensors)) check(4 * product(t.physical) <= (p.buffers[t.buffer]?.bytes ?? 0), `${name} does not fit its buffer`);
+  for (const [name, t] of Object.entries(p.tensors)) check(
+    4 * product(t.physical) <= (p.buffers[t.buffer]?.bytes ?? 0), `${name} does not fit its buffer`,
+  );
   check(p.memory.total === p.buffers.reduce((sum, b) => sum + b.bytes, 0), "the total is not the sum of the buffers");
   check(p.memory.total === Object.values(p.memory.byKind).reduce((a, b) => a + b, 0), "the total is not the sum of the kinds");
-  check(new Set(p.kernels.map((k) => k.wgsl)).size === p.kernels.length && new Set(p.kernels.map((k) => k.name)).size === p.kernels.length, "kernels are not distinct");
+  check(
+    new Set(p.kernels.map((k) => k.wgsl)).size === p.kernels.length && new Set(p.kernels.map((k) => k.name)).size === p.kernels.length,
+    "kernels are not distinct",
+  );
   return found;
 }
 
@@ -54,12 +64,16 @@ describe.each(Object.entries(ODD_MODELS))("%s", (_, spec) => {
   test("unfused as well", () => expect(problems(plan(spec, { unfused: true }))).toEqual([]));
 });
 
-const GROUPED = { layers: [layer("a", switchhead(["v", "o"]), moe(), "peri"), layer("b", mha(), dense(), "peri")], vocabSize: 53, seqLen: T, dModel: 37 };
+const GROUPED = {
+  layers: [layer("a", switchhead(["v", "o"]), moe(), "peri"), layer("b", mha(), dense(), "peri")], vocabSize: 53, seqLen: T, dModel: 37,
+};
 /** Texts without the numbers in expressions, some of which are 1 / batch or the like. */
-const texts = (p: KernelPlan): readonly string[] => [...new Set(p.kernels.map((k) => k.wgsl.replace(/(f32|vec4f)\(-?[\d.e-]+\)/g, "$1(number)")))].sort();
+const texts = (p: KernelPlan): readonly string[] =>
+  [...new Set(p.kernels.map((k) => k.wgsl.replace(/(f32|vec4f)\(-?[\d.e-]+\)/g, "$1(number)")))].sort();
 
 test("the passes of a group share their kernels: depth adds none", () => {
-  const deep = (passes: number): ModelSpec => model({ ...GROUPED, schedule: scheduleOf(Array.from({ length: 2 * passes }, (_, i) => i % 2)) });
+  const deep = (passes: number): ModelSpec =>
+    model({ ...GROUPED, schedule: scheduleOf(Array.from({ length: 2 * passes }, (_, i) => i % 2)) });
   const count = (passes: number): number => plan(deep(passes)).kernels.length;
   // What all passes give is added up by kernels of several operands; the last of them may have fewer.
   for (const passes of [8, 11, 24]) expect(count(passes)).toBeLessThanOrEqual(count(4) + 3);
@@ -68,7 +82,10 @@ test("the passes of a group share their kernels: depth adds none", () => {
 
 test("layers of equal sizes share their kernels: a group of two adds none", () => {
   const twins = (names: readonly string[]): ModelSpec =>
-    model({ ...GROUPED, layers: names.map((name) => layer(name, switchhead(["v", "o"]), moe(), "peri")), schedule: scheduleOf([...names.keys(), ...names.keys()]) });
+    model({
+      ...GROUPED, layers: names.map((name) => layer(name, switchhead(["v", "o"]), moe(), "peri")),
+      schedule: scheduleOf([...names.keys(), ...names.keys()]),
+    });
   expect(texts(plan(twins(["a", "b"]))).length).toBeLessThanOrEqual(texts(plan(twins(["a"]))).length + 2);
 });
 
@@ -90,7 +107,9 @@ describe("any valid spec", () => {
     fc.assert(fc.property(modelSpec, fc.constantFrom(...PROFILES), fc.boolean(), fc.integer({ min: 1, max: 3 }), (spec, profile, unfused, batch) => {
       const p = plan(spec, { profile, unfused, batch });
       expect(problems(p)).toEqual([]);
-      const allocated = p.params.reduce((sum, { name, shape }) => sum + (p.tensors[`param/${name}`]!.shape.join() === shape.join() ? product(shape) : NaN), 0);
+      const allocated = p.params.reduce(
+        (sum, { name, shape }) => sum + (p.tensors[`param/${name}`]!.shape.join() === shape.join() ? product(shape) : NaN), 0,
+      );
       expect(allocated).toBe(countParams(spec).total);
     }), { numRuns: 60, seed: 1 });
   });

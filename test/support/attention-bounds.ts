@@ -9,7 +9,9 @@ const U = 2 ** -24;
 
 export interface AttentionBounds { readonly z: Tensor; readonly gradQ: Tensor; readonly gradK: Tensor; readonly gradV: Tensor }
 
-export function attentionBounds({ B, T, H, Dh }: AttentionDims, x: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly gradZ: Tensor }): AttentionBounds {
+export function attentionBounds(
+  { B, T, H, Dh }: AttentionDims, x: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly gradZ: Tensor },
+): AttentionBounds {
   const zeros = (): Tensor => new Float64Array(B * T * H * Dh);
   const bounds = { z: zeros(), gradQ: zeros(), gradK: zeros(), gradV: zeros() };
   const at = (b: number, t: number, h: number): number => ((b * T + t) * H + h) * Dh;

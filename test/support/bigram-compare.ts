@@ -42,12 +42,17 @@ export function variant(name: string, settings: BigramVariant = {}): Variant {
         if (nanLoss) result["evaluate/token_loss"]?.fill(Number.NaN);
         return result;
       };
-      return { model: {} as never, executor: { ...executor, run }, params: bigramParams(V), memoryBytes: 4096, adapter: { kind: "none", name: "plain loops" }, close: () => {} };
+      return {
+        model: {} as never, executor: { ...executor, run }, params: bigramParams(V), memoryBytes: 4096,
+        adapter: { kind: "none", name: "plain loops" }, close: () => {},
+      };
     },
   };
 }
 
-export const optionsOf = (out: string, variants: readonly Variant[], seeds: readonly number[], change: Partial<CompareOptions> = {}): CompareOptions => ({
+export const optionsOf = (
+  out: string, variants: readonly Variant[], seeds: readonly number[], change: Partial<CompareOptions> = {},
+): CompareOptions => ({
   out, variants, seeds, tokenizer: { ...byteTokenizer, vocabSize: V }, data: async (seed, batch) => bigramData(seed, batch),
   evalEvery: 10, evalTokens: 60, finalTokens: 120, prompt: null, sampleTokens: 8, ...change,
 });
@@ -57,11 +62,14 @@ export const aboutOf = (variants: readonly Variant[], baseline = variants[0]!.na
   budget: { steps: RECIPE.steps, batch: RECIPE.batch, seq_len: T, tokens: RECIPE.steps * RECIPE.batch * T },
 });
 
-export const compare = (out: string, variants: readonly Variant[], seeds: readonly number[], hooks: CompareHooks = {}, change: Partial<CompareOptions> = {}): Promise<CompareResults | null> =>
+export const compare = (
+  out: string, variants: readonly Variant[], seeds: readonly number[], hooks: CompareHooks = {}, change: Partial<CompareOptions> = {},
+): Promise<CompareResults | null> =>
   compareVariants(optionsOf(out, variants, seeds, change), aboutOf(variants), hooks);
 
 /** Without wall times. */
-export const timeless = (results: CompareResults | null): unknown => results && { ...results, variants: results.variants.map((v) => ({ ...v, step_seconds: null })) };
+export const timeless = (results: CompareResults | null): unknown =>
+  results && { ...results, variants: results.variants.map((v) => ({ ...v, step_seconds: null })) };
 
 /** Hooks that count the steps that are trained. */
 export function countSteps(): CompareHooks & { readonly steps: () => number } {

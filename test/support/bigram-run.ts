@@ -25,7 +25,9 @@ function sequence(stream: string, seed: number, n: number): Uint32Array {
 }
 
 function batchOf(stream: string, seed: number, first: number, rows: number, batch: number): ValidationBatch {
-  const result = { tokens: new Uint32Array(batch * T), targets: new Uint32Array(batch * T), scoredFrom: Array.from({ length: rows }, () => 0) };
+  const result = {
+    tokens: new Uint32Array(batch * T), targets: new Uint32Array(batch * T), scoredFrom: Array.from({ length: rows }, () => 0),
+  };
   for (let row = 0; row < rows; row++) {
     const tokens = sequence(stream, seed, first + row);
     result.tokens.set(tokens.subarray(0, T), row * T);
@@ -61,7 +63,9 @@ export interface BigramRun {
 export function bigramRun(run: BigramRun): TrainOptions {
   const { folder, resume = false, accumulate = 1, breakAt = 0, checkpointEvery = 7, seed = 1, specHash = "0".repeat(64), dataId } = run;
   const { optimizer } = BIGRAM_RECIPE;
-  const recipe = { ...BIGRAM_RECIPE, accumulate, steps: run.steps ?? BIGRAM_RECIPE.steps, optimizer: { ...optimizer, lr: run.lr ?? optimizer.lr } };
+  const recipe = {
+    ...BIGRAM_RECIPE, accumulate, steps: run.steps ?? BIGRAM_RECIPE.steps, optimizer: { ...optimizer, lr: run.lr ?? optimizer.lr },
+  };
   const batch = recipe.batch / accumulate;
   const data = bigramData(seed, batch, dataId);
   const info: RunInfo = {

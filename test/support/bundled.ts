@@ -6,7 +6,10 @@ import { build } from "esbuild";
 import { afterAll } from "vitest";
 import { ROOT } from "./cli.ts";
 
-/** @param entry from the root of the checkout @returns the URL of a bundle inside the checkout, where its packages are found; removed after the tests of the file */
+/**
+ * @param entry from the root of the checkout @returns the URL of a bundle inside the checkout, where its packages are found; removed after
+ * the tests of the file
+ */
 export async function bundled(entry: string): Promise<string> {
   mkdirSync(join(ROOT, ".moeut"), { recursive: true });
   const directory = mkdtempSync(join(ROOT, ".moeut", "test-"));

@@ -15,9 +15,14 @@ export interface CliResult {
 }
 
 /** @param onOutput sees everything written so far after each write; for a signal at a certain point take `moeutStopped` */
-export function moeut(args: readonly string[], onOutput: (all: string, child: ChildProcess) => void = () => {}, node: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<CliResult> {
+export function moeut(
+  args: readonly string[], onOutput: (all: string, child: ChildProcess) => void = () => {}, node: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): Promise<CliResult> {
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [...node, join(ROOT, "bin", "moeut.mjs"), ...args], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+    const child = spawn(process.execPath, [...node, join(ROOT, "bin", "moeut.mjs"), ...args], {
+      cwd: ROOT, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env },
+    });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => onOutput((stdout += text) + stderr, child));
     child.stderr.setEncoding("utf8").on("data", (text: string) => onOutput(stdout + (stderr += text), child));
@@ -26,8 +31,12 @@ export function moeut(args: readonly string[], onOutput: (all: string, child: Ch
 }
 
 /** The same, and the process gets the signal when its error output says what matches: at that point on any machine, however busy. */
-export const moeutStopped = (args: readonly string[], at: RegExp, signal: NodeJS.Signals, onOutput?: (all: string, child: ChildProcess) => void): Promise<CliResult> =>
-  moeut(args, onOutput, ["--import", new URL("signal-self.mjs", import.meta.url).href], { MOEUT_TEST_SIGNAL: signal, MOEUT_TEST_SIGNAL_AT: at.source });
+export const moeutStopped = (
+  args: readonly string[], at: RegExp, signal: NodeJS.Signals, onOutput?: (all: string, child: ChildProcess) => void,
+): Promise<CliResult> =>
+  moeut(args, onOutput, ["--import", new URL("signal-self.mjs", import.meta.url).href], {
+    MOEUT_TEST_SIGNAL: signal, MOEUT_TEST_SIGNAL_AT: at.source,
+  });
 
 /** As `moeut`, within this process: quicker, for commands that need no adapter. */
 export async function moeutHere(args: readonly string[]): Promise<CliResult> {

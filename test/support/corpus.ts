@@ -29,4 +29,5 @@ export const checkText = (text: string, overrides: readonly string[] = []): Chec
 export const rendered = (result: CheckResult): string => renderDiagnostics(result.diagnostics, result.sources, { color: false });
 
 /** Without spans, which say where and not what. */
-export const withoutSpans = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (key, inner) => (key === "span" ? undefined : inner)));
+export const withoutSpans = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value, (key, inner) => (key === "span" ? undefined : inner)));

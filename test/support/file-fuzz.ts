@@ -90,7 +90,10 @@ const HOSTILE: readonly string[] = [
 const MAX_TEXT = 8_000;
 const KEYS: readonly string[] = ["__proto__", "constructor", "toString", "", "0", "\u0000", "a\nb"];
 
-/** One value is another, or one key is lost, doubled, renamed or added; text that is not JSON, or is deep or long from former damage, is damaged as bytes. */
+/**
+ * One value is another, or one key is lost, doubled, renamed or added; text that is not JSON, or is deep or long from former damage, is
+ * damaged as bytes.
+ */
 function damagedJson(bytes: Buffer, d: Dice): Buffer {
   if (bytes.length > MAX_TEXT) return damagedBytes(bytes, d);
   try {

@@ -52,7 +52,8 @@ export async function fuzz<Input>({ inputOf, examine, smaller, usual }: Fuzz<Inp
     const input = inputOf(dice(seed, i));
     const fails = (candidate: Input): string | null => failureOf(() => examine(candidate, dice(seed, i)), outcomes);
     const failure = fails(input);
-    if (failure !== null) throw new Error(`input ${i} of seed ${seed}: ${failure}\n${JSON.stringify(shrunk(input, failure, smaller, fails), null, 1)}`);
+    if (failure !== null)
+      throw new Error(`input ${i} of seed ${seed}: ${failure}\n${JSON.stringify(shrunk(input, failure, smaller, fails), null, 1)}`);
     outcomes["inputs"]!++;
     await new Promise(setImmediate); // the test runner wants to hear from us, and files that are no longer held to be closed
   }

@@ -34,7 +34,8 @@ export const readGolden = (folder: string): Golden => ({
 export function readOfficial(file: SafetensorsFile, graph: OpGraph, prefix = ""): Record<string, Float64Array> {
   return Object.fromEntries(graph.params.map(({ name, official, value }) => {
     const info = file.tensors.get(prefix + official.tensor);
-    if (info === undefined || `${info.shape}` !== `${official.shape}`) throw new Error(`${official.tensor} is [${info?.shape}], not [${official.shape}]`);
+    if (info === undefined || `${info.shape}` !== `${official.shape}`)
+      throw new Error(`${official.tensor} is [${info?.shape}], not [${official.shape}]`);
     const all = file.readFloats(prefix + official.tensor);
     return [name, Float64Array.from(all.subarray(official.start, official.start + elements(graph.values[value]!.type.shape)))];
   }));
@@ -53,7 +54,10 @@ export function deviation(got: ArrayLike<number>, want: ArrayLike<number>): numb
 }
 
 /** One AdamW step on one tensor, in place; `step` counts from 1. */
-export function adamw(p: { readonly w: Float64Array; readonly m: Float64Array; readonly v: Float64Array }, grad: Float64Array, clip: number, step: number, t: GoldenConfig["training"]): void {
+export function adamw(
+  p: { readonly w: Float64Array; readonly m: Float64Array; readonly v: Float64Array }, grad: Float64Array, clip: number, step: number,
+  t: GoldenConfig["training"],
+): void {
   const [beta1, beta2] = t.betas;
   p.w.forEach((w, i) => {
     const g = grad[i]! * clip;

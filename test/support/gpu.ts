@@ -94,7 +94,10 @@ export async function runGraph(handle: AdapterHandle, profile: Profile, graph: O
   });
 }
 
-/** Gradients and running losses back to zero, weights and moments left as they are: an update with rate 0 to which the new gradient adds nothing. */
+/**
+ * Gradients and running losses back to zero, weights and moments left as they are: an update with rate 0 to which the new gradient adds
+ * nothing.
+ */
 export async function clearGradients(executor: Executor): Promise<void> {
   executor.write("update", Float32Array.of(0, 0, 0, 1, 0, 0, 1, 1));
   await executor.run(["update"]);

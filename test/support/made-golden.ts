@@ -28,13 +28,18 @@ export function makeGolden(folder: string, config: unknown = MADE_CONFIG): void 
   const { batch, context, vocab, training } = config as GoldenConfig & { readonly training: typeof TRAINING };
   const graph = graphOf(goldenModel(config), "train", { batch, seqLen: context });
   const params = Object.fromEntries(graph.params.map(({ name, value }) => [name, normals(name, elements(graph.values[value]!.type.shape))]));
-  const [io, train] = [batchOf("io", vocab, batch, context), Array.from({ length: training.steps }, (_, step) => batchOf(`step ${step}`, vocab, batch, context))];
+  const [io, train] = [
+    batchOf("io", vocab, batch, context),
+    Array.from({ length: training.steps }, (_, step) => batchOf(`step ${step}`, vocab, batch, context)),
+  ];
   const pass = passOf(graph, params, io);
   writeSafetensors(join(folder, "weights.safetensors"), official(graph, params, ""));
   writeSafetensors(join(folder, "io.safetensors"), [
     ...texts([batch, context], [io]), ...pass.recorded, ...["logits", "embed_out", "ce_loss", "reg_loss"].map((name) => pass.tensor(name)), ...official(graph, pass.gradients, "grad."),
   ]);
-  writeSafetensors(join(folder, "train.safetensors"), [...texts([training.steps, batch, context], train), ...trained(graph, params, train, training)]);
+  writeSafetensors(join(folder, "train.safetensors"), [
+    ...texts([training.steps, batch, context], train), ...trained(graph, params, train, training),
+  ]);
   writeFileSync(join(folder, "config.json"), JSON.stringify(config));
 }
 
@@ -85,9 +90,14 @@ function passOf(graph: OpGraph, params: Numbers, { tokens, targets }: Text): Pas
     const outputs = Object.keys(graph.outputs).filter((output) => output.startsWith(`${name}.`));
     const [all, shape] = [outputs.flatMap((output) => [...of(output)]), shapeOf(outputs[0]!)];
     const own = /never_halt|expected_depth/.test(name) ? shape.slice(0, 2) : shape;
-    return name.startsWith("sel.") ? { name, dtype: "I32", shape: [outputs.length, ...own], data: Int32Array.from(all) } : { name, dtype: "F32", shape: [outputs.length, ...own], data: Float32Array.from(all) };
+    return name.startsWith("sel.") ? { name, dtype: "I32", shape: [outputs.length, ...own], data: Int32Array.from(all) } : {
+      name, dtype: "F32", shape: [outputs.length, ...own], data: Float32Array.from(all),
+    };
   });
-  return { gradients: gradientsOf(graph, values), recorded, tensor: (name) => ({ name, dtype: "F32", shape: shapeOf(name), data: Float32Array.from(of(name)) }), scalar: (name) => of(name)[0]! };
+  return {
+    gradients: gradientsOf(graph, values), recorded,
+    tensor: (name) => ({ name, dtype: "F32", shape: shapeOf(name), data: Float32Array.from(of(name)) }), scalar: (name) => of(name)[0]!,
+  };
 }
 
 function trained(graph: OpGraph, start: Numbers, batches: readonly Text[], training: typeof TRAINING): readonly TensorToWrite[] {

@@ -24,7 +24,8 @@ export function probeGraph(build: (b: ProbeBuilder) => Readonly<Record<string, V
     params.push({ name, value, official: { tensor: name, shape: type.shape, start: 0 }, init: { kind: "zeros" } });
     return value;
   };
-  const source = (name: InputName, shape: readonly number[]): ValueId => emitOne(base, name, { kind: "input", name }, [], plain(shape, name === "loss_scale" ? "f32" : "u32"));
+  const source = (name: InputName, shape: readonly number[]): ValueId =>
+    emitOne(base, name, { kind: "input", name }, [], plain(shape, name === "loss_scale" ? "f32" : "u32"));
   const b: ProbeBuilder = Object.assign(base, { param: (type: TensorType) => declare(`p${params.length}`, type), input: source });
   const results = build(b);
   const terms = Object.entries(results).filter(([, value]) => b.values[value]!.type.dtype === "f32").map(([name, value]) => {

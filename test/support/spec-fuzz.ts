@@ -20,8 +20,11 @@ const pages = readdirSync(DOCS).filter((page) => page.endsWith(".md")).map((page
 const FOLDERS = [new URL("good/", CORPUS), new URL("bad/", CORPUS), new URL("../../specs/", import.meta.url)];
 
 /** By name, since they import each other. */
-const SHIPPED: Readonly<Record<string, string>> = Object.fromEntries(FOLDERS.flatMap((folder) => specsIn(folder).map((name) => [name, readText(folder, name)])));
-const written: readonly string[] = [...Object.values(SHIPPED), ...pages.flatMap((page) => [...page.matchAll(/```moeut\n(.*?)```/gs)].map((match) => match[1]!))];
+const SHIPPED: Readonly<Record<string, string>> = Object.fromEntries(FOLDERS.flatMap((folder) => specsIn(folder)
+  .map((name) => [name, readText(folder, name)])));
+const written: readonly string[] = [
+  ...Object.values(SHIPPED), ...pages.flatMap((page) => [...page.matchAll(/```moeut\n(.*?)```/gs)].map((match) => match[1]!)),
+];
 
 /** A valid spec; the same for the same dice. */
 const validText = (dice: Dice): string => fc.sample(specText, { seed: dice.below(2 ** 31), numRuns: 1 })[0]!;
@@ -51,7 +54,8 @@ function valuesOf({ type }: Field<unknown>): readonly string[] {
 
 function known(kind: Kind, prefix: string): Known {
   const fields = Object.entries(kind.fields).map(([name, field]) => ({ path: prefix + name, values: valuesOf(field) }));
-  const blocks = Object.entries(kind.blocks).flatMap(([name, block]) => Object.entries(block.kinds).map(([word, inner]) => ({ word, ...known(inner, `${prefix}${name}${word === "" ? "" : ` ${word}`}.`) })));
+  const blocks = Object.entries(kind.blocks).flatMap(([name, block]) => Object.entries(block.kinds)
+    .map(([word, inner]) => ({ word, ...known(inner, `${prefix}${name}${word === "" ? "" : ` ${word}`}.`) })));
   const kinds = Object.entries(kind.blocks).map(([name, block]) => ({ path: prefix + name, values: Object.keys(block.kinds) }));
   return {
     words: [...Object.keys(kind.fields), ...Object.keys(kind.blocks), ...fields.flatMap((f) => f.values), ...blocks.flatMap((b) => [b.word, ...b.words])].filter((word) => /^\w+$/.test(word)),
@@ -62,9 +66,18 @@ function known(kind: Kind, prefix: string): Known {
 const MODEL_KNOWN = known(MODEL, "");
 const LAYER_KNOWN = known(LAYER, "");
 const WORDS = [...new Set([...MODEL_KNOWN.words, ...LAYER_KNOWN.words, ...known(COMPARE, "").words, ...Object.keys(STATEMENTS), ...FUNCTION_NAMES, "model", "from", "in", "by", "at", "on", "compare", "import", "moeut", "own", "core", "solve", "a", "b", "m", "x", "params", "active", "macs"])];
-const SIGNS = ["{", "}", "(", ")", ",", "*", "* 2", "* 3", "+-", ".", "=", "<", "/", "-", "\"", "//", "#", "/*", "\n", "own(", "core(", "layer * {", "from m", "fn f(x) = x", "match params m", "expect params 1K +- 1", "vary d_model in 4, 8"];
-const SEQUENCES = ["a", "a * 2", "(a, b) * 2", "own(a) * 2", "core(a) * 2", "a, core(b, a) * 3", "core(own(a)) * 2, b", "b, a", "own(a, (b * 2)) * 2", "a * 0", "c"];
-const STRANGE = ["\u0000", "\uFEFF", "\u00a0", "\u2212", "\u201c", "\u201d", "\u2028", "\ud800", "💥", "é", "\r\n", "\r", "\t", "\u202e", "\ufffd", "ﬁ", "𝟚", "١", "%", "`", "\\", "\u001b[31m"];
+const SIGNS = [
+  "{", "}", "(", ")", ",", "*", "* 2", "* 3", "+-", ".", "=", "<", "/", "-", "\"", "//", "#", "/*", "\n", "own(", "core(", "layer * {",
+  "from m", "fn f(x) = x", "match params m", "expect params 1K +- 1", "vary d_model in 4, 8",
+];
+const SEQUENCES = [
+  "a", "a * 2", "(a, b) * 2", "own(a) * 2", "core(a) * 2", "a, core(b, a) * 3", "core(own(a)) * 2, b", "b, a", "own(a, (b * 2)) * 2",
+  "a * 0", "c",
+];
+const STRANGE = [
+  "\u0000", "\uFEFF", "\u00a0", "\u2212", "\u201c", "\u201d", "\u2028", "\ud800", "💥", "é", "\r\n", "\r", "\t", "\u202e", "\ufffd", "ﬁ",
+  "𝟚", "١", "%", "`", "\\", "\u001b[31m",
+];
 
 /** `--set` with a path that mostly exists and a value that mostly fits. */
 function override(dice: Dice): string {
@@ -137,16 +150,21 @@ const MUTATIONS: readonly Mutation[] = [
 
 const baseText = (dice: Dice): string => (dice.once(4) ? dice.pick(written) : validText(dice));
 
-const noise = (dice: Dice): string => Buffer.from(Array.from({ length: dice.below(200) }, () => dice.below(dice.once(4) ? 128 : 256))).toString(dice.pick(["utf8", "latin1", "utf16le"]));
+const noise = (dice: Dice): string => Buffer.from(Array.from({ length: dice.below(200) }, () => dice.below(dice.once(4) ? 128 : 256)))
+  .toString(dice.pick(["utf8", "latin1", "utf16le"]));
 
 const mutated = (text: string, dice: Dice): string =>
-  Array.from({ length: dice.pick([0, 1, 1, 1, 2, 4]) }, () => dice.pick(dice.once(3) ? MUTATIONS : MILD)).reduce((sofar, mutate) => mutate(sofar, dice), text);
+  Array.from({ length: dice.pick([0, 1, 1, 1, 2, 4]) }, () => dice.pick(dice.once(3) ? MUTATIONS : MILD))
+    .reduce((sofar, mutate) => mutate(sofar, dice), text);
 
 /** A text as a file that another imports. */
 function imported(text: string, dice: Dice): Pick<SpecInput, "text" | "imports"> {
   const names = [...text.matchAll(/model (\w+)/g)].map((match) => match[1]!);
   const parent = dice.pick([...names, "m"]);
-  const use = dice.pick([`model q from ${parent} { ${inModel(dice)} }`, `compare c { base ${parent}  vary d_model in 4, 8 }`, `model q { layer a {${inLayer(dice)}} match params ${parent} }`, ""]);
+  const use = dice.pick([
+    `model q from ${parent} { ${inModel(dice)} }`, `compare c { base ${parent}  vary d_model in 4, 8 }`,
+    `model q { layer a {${inLayer(dice)}} match params ${parent} }`, "",
+  ]);
   const main = `moeut 1\nimport "${dice.pick(["a.moeut", "a.moeut", "./b.moeut", ""])}"\n${mutated(use, dice)}\n`;
   return { text: main, imports: { ...SHIPPED, "a.moeut": text, "./b.moeut": dice.pick([noise(dice), `import "a.moeut"\n${main}`]) } };
 }
@@ -163,7 +181,10 @@ export function smallerInput({ text, imports, overrides }: SpecInput, dice: Dice
   if (overrides.length > 0 && dice.once(4)) return { text, imports, overrides: overrides.slice(1) };
   if (files.length === 0 || dice.once(2)) return { text: less(text, dice), imports, overrides };
   const [name, inner] = dice.pick(files);
-  return { text, imports: Object.fromEntries(dice.once(2) ? files.filter(([other]) => other !== name) : [...files, [name, less(inner, dice)]]), overrides };
+  return {
+    text, imports: Object.fromEntries(dice.once(2) ? files.filter(([other]) => other !== name) : [...files, [name, less(inner, dice)]]),
+    overrides,
+  };
 }
 
 function less(text: string, dice: Dice): string {

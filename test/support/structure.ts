@@ -1,4 +1,6 @@
-/** How the sources hang together: who imports what of whom, and which of it is against the rules. All functions are pure but `readSources`. */
+/**
+ * How the sources hang together: who imports what of whom, and which of it is against the rules. All functions are pure but `readSources`.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import ts from "typescript";

@@ -41,7 +41,9 @@ export const randomParams = (graph: OpGraph, seed: number, std = 1): Record<stri
  * For each parameter, the slope of the loss along a random direction: from the gradient and from central differences.
  * @returns the greatest disagreement, relative to the size of gradient and direction, and the parameter it is at
  */
-export function worstSlope(forward: OpGraph, params: Readonly<Record<string, Float64Array>>, inputs: ReferenceInputs["inputs"] = {}, step = 1e-5): { readonly error: number; readonly param: string } {
+export function worstSlope(
+  forward: OpGraph, params: Readonly<Record<string, Float64Array>>, inputs: ReferenceInputs["inputs"] = {}, step = 1e-5,
+): { readonly error: number; readonly param: string } {
   const graph = addGradients(forward, "loss");
   const gradients = gradientsOf(graph, evaluateGraph(graph, { params, inputs }));
   const lossOnly = pruneGraph(forward, ["loss"]);
