@@ -2,10 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { assemble } from "../compiler/wasm/index.ts";
 import { openAnyAdapter } from "../api/session.ts";
 import { requireFit } from "../api/fit.ts";
+import { findAdapters } from "../runtime/adapter/find.ts";
 import { doctor, openAdapter, renderDoctor } from "../runtime/adapter/index.ts";
 import { EnvironmentError, UserError } from "../runtime/errors.ts";
 import type { KernelPlan } from "../runtime/standalone/plan.ts";
@@ -110,4 +111,13 @@ describe("what it cannot", () => {
     expect(await next.run(["good"])).toEqual({});
     for (const executor of [broken, next]) executor.destroy();
   });
+});
+
+const { candidates } = await findAdapters(undefined);
+const hasGpu = candidates.some(({ kind }) => kind === "gpu");
+test.skipIf(hasGpu)("without a GPU it is what commands use, whatever software drivers there are", async () => {
+  vi.stubEnv("MOEUT_ADAPTER", "");
+  const { chosen } = await doctor(() => openAnyAdapter({}));
+  vi.unstubAllEnvs();
+  expect(chosen).toMatchObject({ kind: "cpu", why: "no GPU was found, and WebAssembly on all cores is faster than a software driver" });
 });

@@ -10,7 +10,8 @@ const NULL: Candidate = { source: "null", name: "null", kind: "null" };
 
 describe("choice of adapter", () => {
   test.each([
-    { why: "a GPU beats software drivers", candidates: [SWIFTSHADER, LAVAPIPE, GPU, NULL], want: [GPU, LAVAPIPE, SWIFTSHADER] },
+    { why: "a GPU beats the processor", candidates: [SWIFTSHADER, LAVAPIPE, CPU, GPU, NULL], want: [GPU, CPU, LAVAPIPE, SWIFTSHADER] },
+    { why: "the processor beats software drivers", candidates: [SWIFTSHADER, LAVAPIPE, CPU, NULL], want: [CPU, LAVAPIPE, SWIFTSHADER] },
     { why: "lavapipe beats SwiftShader", candidates: [SWIFTSHADER, LAVAPIPE, NULL], want: [LAVAPIPE, SWIFTSHADER] },
     { why: "the null adapter is never chosen by itself", candidates: [NULL], want: [] },
   ])("$why", ({ candidates, want }) => {

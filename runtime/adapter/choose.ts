@@ -26,13 +26,13 @@ const REASON: Readonly<Record<AdapterKind, string>> = {
   gpu: "a GPU is preferred to every software driver",
   lavapipe: "no GPU was found, and lavapipe (Mesa) is the fastest software driver",
   swiftshader: "neither a GPU nor a usable lavapipe was found; SwiftShader needs nothing from the system",
-  cpu: "no WebGPU adapter was found; WebAssembly needs none",
+  cpu: "no GPU was found, and WebAssembly on all cores is faster than a software driver",
   null: "the null adapter checks shaders and executes nothing",
 };
 
-const PREFERENCE: readonly AdapterKind[] = ["gpu", "lavapipe", "swiftshader", "cpu"];
+const PREFERENCE: readonly AdapterKind[] = ["gpu", "cpu", "lavapipe", "swiftshader"];
 
-/** What to try, in order: real GPUs, lavapipe, SwiftShader. Within a kind, the driver's own order. */
+/** What to try, in order: real GPUs, the processor, lavapipe, SwiftShader. Within a kind, the driver's own order. */
 function preferred(candidates: readonly Candidate[]): readonly Choice[] {
   return PREFERENCE.flatMap((kind) => candidates.filter((candidate) => candidate.kind === kind)).map((candidate) => ({ candidate, why: REASON[candidate.kind] }));
 }
