@@ -18,7 +18,8 @@ const RECIPE = recipeOf(ODD_MODELS["MoEUT"]!.train);
  * beyond the last.
  */
 function withFolded(plan: KernelPlan, limit: number): KernelPlan {
-  const fold = ([x, y, z]: readonly [number, number, number]): readonly [number, number, number] => [limit, Math.ceil((x * y * z) / limit), 1];
+  const fold = ([x, y, z]: readonly [number, number, number]): readonly [number, number, number] =>
+    [limit, Math.ceil((x * y * z) / limit), 1];
   const folded = Object.entries(plan.entries).map(([name, { dispatches }]) => [`folded ${name}`, { dispatches: dispatches.map((d) => ({ ...d, workgroups: fold(d.workgroups) })) }]);
   return { ...plan, entries: { ...plan.entries, ...Object.fromEntries(folded) } };
 }
@@ -39,7 +40,9 @@ async function numbers(executor: Executor, { params }: KernelPlan, prefix: strin
 /** Between them, nearly every kernel of a training step. */
 test.each(["experts on all projections", "halting, dropout, experts drawn"])("%s", async (name) => {
   const handle = await deviceOf(MAIN);
-  const plan = compileModel(ODD_MODELS[name]!, { batch: BATCH, seqLen: T, entries: ["train", "update", "evaluate"], profile: ownProfile(handle) });
+  const plan = compileModel(ODD_MODELS[name]!, {
+    batch: BATCH, seqLen: T, entries: ["train", "update", "evaluate"], profile: ownProfile(handle),
+  });
   await withExecutor(handle, withFolded(plan, 7), async (executor) => {
     expect(await numbers(executor, plan, "folded ")).toEqual(await numbers(executor, plan, ""));
   });

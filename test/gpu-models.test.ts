@@ -76,8 +76,12 @@ function clearNumbers(graph: OpGraph): { readonly params: Record<string, Float64
 }
 
 /** How far a value is from where the gradient jumps: rows of topK from a tie, hidden units of experts from 0. */
-function distanceToTurn(graph: OpGraph, { op, inputs: [x], outputs: [y] }: OpGraph["nodes"][number], values: readonly Float64Array[]): number {
-  if (op.kind === "expertMatmul" && graph.values[y!]!.name.endsWith(".up")) return values[y!]!.reduce((least, v) => Math.min(least, Math.abs(v)), Infinity);
+function distanceToTurn(
+  graph: OpGraph, { op, inputs: [x], outputs: [y] }: OpGraph["nodes"][number], values: readonly Float64Array[],
+): number {
+  if (op.kind === "expertMatmul" && graph.values[y!]!.name.endsWith(".up")) return values[y!]!.reduce(
+    (least, v) => Math.min(least, Math.abs(v)), Infinity,
+  );
   if (op.kind !== "topK") return Infinity;
   const n = graph.values[x!]!.type.shape.at(-1)!;
   const gaps = Array.from({ length: values[x!]!.length / n }, (_, row) => {
@@ -106,6 +110,8 @@ describe.each(CASES)("$kind, profile $profile: $why", ({ kind, profile, unfused 
     const label = (what: string): string => `${what}: ${name} on ${kind}, ${profile}${unfused ? ", unfused" : ""}`;
     expect(Object.keys(got.grads).sort()).toEqual(Object.keys(params).sort());
     for (const [param, grad] of Object.entries(grads)) within(got.grads[param]!, grad, BOUND.gradient, label(`gradient of ${param}`));
-    for (const out of outputs) within(got.outputs[out]!, output(out), out.endsWith("loss") && out !== "token_loss" ? BOUND.loss : BOUND.logits, label(out));
+    for (const out of outputs) within(
+      got.outputs[out]!, output(out), out.endsWith("loss") && out !== "token_loss" ? BOUND.loss : BOUND.logits, label(out),
+    );
   });
 });

@@ -36,7 +36,10 @@ function modelOf(source: string): ModelSpec {
 /** Every entry is planned; losses are numbers, and their gradients are those of finite differences. */
 function expectSound(source: string): void {
   const model = modelOf(source);
-  compileModel(model, { batch: B, seqLen: T, chunk: 3, entries: isCausal(model) ? ["train", "update", "evaluate", "prefill", "decode"] : ["train", "update", "evaluate"] });
+  compileModel(model, {
+    batch: B, seqLen: T, chunk: 3,
+    entries: isCausal(model) ? ["train", "update", "evaluate", "prefill", "decode"] : ["train", "update", "evaluate"],
+  });
   const graph = buildGraph(model, { kind: "train", batch: B, seqLen: T });
   const params = randomParams(graph, 5, 0.3);
   const worst = worstSlope(graph, params, inputs, 1e-6);
@@ -85,13 +88,15 @@ const FACTORS: { readonly [K in keyof Required<Written> | "core" | "embedding" |
 type Row = Readonly<Record<keyof typeof FACTORS, string>>;
 
 /** A marked core and a stack of passes belong together. */
-const isAllowed = ({ core, stack }: Partial<Row>): boolean => core === undefined || stack === undefined || core === "" || stack.includes("core");
+const isAllowed = ({ core, stack }: Partial<Row>): boolean =>
+  core === undefined || stack === undefined || core === "" || stack.includes("core");
 
 /** Rows in which every allowed pair of values meets: each row takes, factor by factor, the value that meets most of what it has not met. */
 function pairwise(): readonly Row[] {
   const names = Object.keys(FACTORS) as (keyof typeof FACTORS)[];
   const pair = (f: string, a: string, g: string, b: string): string => (f < g ? `${f} ${a} | ${g} ${b}` : `${g} ${b} | ${f} ${a}`);
-  const open = new Set(names.flatMap((f, i) => names.slice(i + 1).flatMap((g) => FACTORS[f].flatMap((a) => FACTORS[g].flatMap((b) => (isAllowed({ [f]: a, [g]: b }) ? [pair(f, a, g, b)] : []))))));
+  const open = new Set(names.flatMap((f, i) => names.slice(i + 1)
+    .flatMap((g) => FACTORS[f].flatMap((a) => FACTORS[g].flatMap((b) => (isAllowed({ [f]: a, [g]: b }) ? [pair(f, a, g, b)] : []))))));
   const rows: Row[] = [];
   while (open.size > 0) {
     const [first] = open;
@@ -112,7 +117,9 @@ test.each(pairwise())("$attention, $feedForward, $norm, $top, $core, $embedding,
   expectSound(text({ ...parts, top: `${top}  ${core}  ${embedding}  ${head}` })));
 
 test("mutual information of heads is the mean over heads of what each has by itself", () => {
-  const graph = buildGraph(modelOf(text(OWNERS["switchhead on v"]!("mutual_information { weight 0.3 }"))), { kind: "train", batch: B, seqLen: T });
+  const graph = buildGraph(modelOf(text(OWNERS["switchhead on v"]!("mutual_information { weight 0.3 }"))), {
+    kind: "train", batch: B, seqLen: T,
+  });
   const values = evaluateGraph(graph, { params: randomParams(graph, 5, 0.3), inputs });
   const [heads, experts, passes] = [3, 4, 2];
   const logits = graph.values.filter((v) => v.name === "a.attention.router_v.logits").map((v) => values[v.id]!); // [B, T, H, E] per pass

@@ -17,7 +17,9 @@ import { type Dice, fuzz } from "./support/fuzz.ts";
 import { smallerInput, type SpecInput, specInput } from "./support/spec-fuzz.ts";
 
 const check = ({ text, imports, overrides }: SpecInput): CheckResult =>
-  checkSource({ file: "main.moeut", text }, { overrides, readFile: (path) => (Object.hasOwn(imports, path) ? { file: path, text: imports[path]! } : { problem: "no such file" }) });
+  checkSource({ file: "main.moeut", text }, {
+    overrides, readFile: (path) => (Object.hasOwn(imports, path) ? { file: path, text: imports[path]! } : { problem: "no such file" }),
+  });
 
 const isError = ({ severity }: { readonly severity: string }): boolean => severity === "error";
 
@@ -43,7 +45,8 @@ function examineMessages({ diagnostics, sources }: CheckResult): void {
   for (const { span, labels, message } of diagnostics) {
     for (const place of [...(span === null ? [] : [span]), ...labels.map((label) => label.span)]) {
       const source = sources.find(({ file }) => file === place.file);
-      if (source === undefined || place.start < 0 || place.end < place.start || place.end > source.text.length) throw new Error(`a message points nowhere: ${message} ${JSON.stringify(place)}`);
+      if (source === undefined || place.start < 0 || place.end < place.start || place.end > source.text.length)
+        throw new Error(`a message points nowhere: ${message} ${JSON.stringify(place)}`);
     }
   }
 }
@@ -76,7 +79,10 @@ function examinePlan(model: ModelSpec): void {
   const seqLen = Math.min(model.seqLen, 16);
   const entries = ["train", "update", "evaluate", ...(isCausal(model) ? ["prefill", "decode"] as const : [])] as const;
   const plan: KernelPlan = compileModel(model, { batch: Math.min(3, model.train.batch), seqLen, entries });
-  const sizes = [...plan.buffers.map(({ bytes }) => bytes), ...Object.values(plan.entries).flatMap(({ dispatches }) => dispatches.flatMap((d) => [...d.sizes, ...d.workgroups]))];
+  const sizes = [
+    ...plan.buffers.map(({ bytes }) => bytes),
+    ...Object.values(plan.entries).flatMap(({ dispatches }) => dispatches.flatMap((d) => [...d.sizes, ...d.workgroups])),
+  ];
   const wrong = sizes.find((size) => !Number.isSafeInteger(size) || size < 0);
   if (wrong !== undefined) throw new Error(`a size of ${wrong}`);
 }

@@ -73,7 +73,9 @@ function inlined(fn: FnAst, state: State): Expr | null {
 function checkNames({ name, params }: FnAst, report: Reporter): void {
   if (TAKEN_NAMES.includes(name.text)) report.report("fn-name-taken", name.span, { name: name.text });
   params.forEach((param, i) => {
-    if (params.findIndex((p) => p.text === param.text) < i) report.report("repeated-value", param.span, { name: name.text, value: param.text });
+    if (params.findIndex((p) => p.text === param.text) < i) report.report("repeated-value", param.span, {
+      name: name.text, value: param.text,
+    });
   });
 }
 
@@ -130,7 +132,9 @@ const operations = (e: Expr, inputs: readonly number[] = []): number =>
 function parameter({ text, span }: Extract<ExprAst, { kind: "parameter" }>, { fn, report }: Inside): Expr | null {
   const names = fn.params.map((p) => p.text);
   if (names.includes(text)) return input(names.indexOf(text));
-  report.report("unknown-parameter", span, { fn: fn.name.text, name: text, nearest: nearest(text, names), choices: names, isFunction: FUNCTION_NAMES.includes(text) });
+  report.report("unknown-parameter", span, {
+    fn: fn.name.text, name: text, nearest: nearest(text, names), choices: names, isFunction: FUNCTION_NAMES.includes(text),
+  });
   return null;
 }
 
@@ -166,7 +170,10 @@ function call({ name, args, span }: Call, cx: Inside): Expr | null {
   const { parameters, place, expr } = called;
   if (expr !== null && parameters !== args.length) {
     const example = `${name.text}(${Array.from({ length: parameters }, (_, i) => "xyzabc"[i] ?? "…").join(", ")})`;
-    cx.report.report("wrong-arguments", name.span, { name: name.text, takes: `${plural(parameters, "argument")}, not ${args.length}`, example }, place === null ? [] : [{ span: place, note: "defined here" }]);
+    cx.report.report(
+      "wrong-arguments", name.span, { name: name.text, takes: `${plural(parameters, "argument")}, not ${args.length}`, example },
+      place === null ? [] : [{ span: place, note: "defined here" }],
+    );
     return null;
   }
   if (expr === null || !given.every((arg) => arg !== null)) return null;
@@ -205,6 +212,8 @@ const visible = ({ files, fn }: Inside): readonly FnAst[] => fnsInScope(files[fn
 function reportUnknown(name: string, span: Span, cx: Inside): null {
   const choices = [...FUNCTION_NAMES, ...visible(cx).map((f) => f.name.text)];
   const isParameter = cx.fn.params.some((p) => p.text === name);
-  cx.report.report("unknown-function", span, { name, choices, isParameter, nearest: ownEntry(FUNCTION_SYNONYMS, name) ?? nearest(name, choices) });
+  cx.report.report("unknown-function", span, {
+    name, choices, isParameter, nearest: ownEntry(FUNCTION_SYNONYMS, name) ?? nearest(name, choices),
+  });
   return null;
 }

@@ -94,7 +94,8 @@ function sumPositions(s: BuildState, term: BalanceTerm, distribution: ValueId): 
 }
 
 /** Positions and applications that one group averages. */
-const groupSize = (s: BuildState, load: ValueId, nApplications: number): number => (s.batch * s.positions * nApplications) / shapeOf(s.b, load)[0]!;
+const groupSize = (s: BuildState, load: ValueId, nApplications: number): number =>
+  (s.batch * s.positions * nApplications) / shapeOf(s.b, load)[0]!;
 
 /** Σ over groups of Σ over experts, times a factor: [1]. `rows` is [..., E]. */
 function scaledTotal(s: BuildState, name: string, rows: ValueId, factor: number): ValueId {

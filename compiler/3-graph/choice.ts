@@ -40,5 +40,7 @@ function drawOrder(s: BuildState, { name, site }: RouterSite, first: ValueId | n
   const uniform = randomNumbers(s, `${name}.sampled`, site, "uniform", shapeOf(s.b, score.of));
   const race = div(log(sub(constant(1), input(1))), add(score.expr, constant(EPS))); // at most 0; 1 − u is in (0, 1]
   if (first === null) return map(s.b, `${name}.race`, race, [score.of, uniform]);
-  return map(s.b, `${name}.race`, select("eq", input(2), constant(1), constant(1), race), [score.of, uniform, chosenOnes(s, name, score.of, first)]);
+  return map(s.b, `${name}.race`, select("eq", input(2), constant(1), constant(1), race), [
+    score.of, uniform, chosenOnes(s, name, score.of, first),
+  ]);
 }

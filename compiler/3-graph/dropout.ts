@@ -12,7 +12,8 @@ import type { BuildState } from "./state.ts";
  * `dropped` with probability p, else `kept`; input 1 is uniform. Uniform numbers are multiples of 2⁻²⁴: so is the limit, and float32
  * decides like float64.
  */
-const either = (p: number, dropped: Expr, kept: Expr): Expr => select("lt", input(1), constant(Math.ceil(p * 2 ** 24) / 2 ** 24), dropped, kept);
+const either = (p: number, dropped: Expr, kept: Expr): Expr =>
+  select("lt", input(1), constant(Math.ceil(p * 2 ** 24) / 2 ** 24), dropped, kept);
 
 /**
  * What a router reads, [B, T, D]: each channel is 0 with probability p, the others are divided by 1 − p (Hinton et al. 2012,
@@ -31,7 +32,9 @@ const EXCLUDED = -1e30;
  * Scores [B, T, E] or [B, T, H, E] for the choice alone, of which each is excluded with probability p (Csordás et al. 2023, arXiv:2310.10837). All
  * calls of one application exclude the same experts.
  */
-export function expertDropout(s: BuildState, { name, site }: RouterSite, shape: readonly number[], p: number): (scores: ValueId) => ValueId {
+export function expertDropout(
+  s: BuildState, { name, site }: RouterSite, shape: readonly number[], p: number,
+): (scores: ValueId) => ValueId {
   if (p === 0 || s.entry.kind !== "train") return (scores) => scores;
   const drawn = randomNumbers(s, `${name}.expert_dropout`, site, "uniform", shape);
   return (scores) => map(s.b, `${name}.left`, either(p, constant(EXCLUDED), input(0)), [scores, drawn]);

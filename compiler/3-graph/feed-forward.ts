@@ -31,7 +31,9 @@ export function feedForward(s: BuildState, name: string, ff: FeedForwardSpec, in
  * down · hidden + bias, hidden being activation(up · x + bias), or activation(gate · x + bias) ⊙ (up · x + bias). A shared bias of the
  * output is added elsewhere.
  */
-function denseBlock(s: BuildState, name: string, { activation, glu, bias }: Pick<Dense | Moe, "activation" | "glu" | "bias">, x: ValueId): ValueId {
+function denseBlock(
+  s: BuildState, name: string, { activation, glu, bias }: Pick<Dense | Moe, "activation" | "glu" | "bias">, x: ValueId,
+): ValueId {
   const parts = (glu ? ["up", "gate"] : ["up"]).map((part): Part => ({
     value: linear(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`)), // [B, T, F]
     bias: bias === false ? null : vector(s, `${name}.${part}.bias`, 3),
@@ -55,15 +57,20 @@ function hiddenUnits(s: BuildState, name: string, activation: Activation, parts:
   return map(s.b, `${name}.hidden`, factor === null ? product : mul(read(factor), product), inputs);
 }
 
-const activate = (activation: Activation, x: Expr): Expr => (typeof activation === "string" ? ACTIVATIONS[activation](x) : simplify(substitute(activation.expr, () => x)));
+const activate = (activation: Activation, x: Expr): Expr =>
+  (typeof activation === "string" ? ACTIVATIONS[activation](x) : simplify(substitute(activation.expr, () => x)));
 
 /** The chosen experts, plus the shared block, plus the bias that all of them share. */
 function moeBlock(s: BuildState, name: string, ff: Moe, inputs: BlockInputs, site: number): ValueId {
   const x = readBy(inputs, "feed_forward");
-  const routing = route(s, { name: `${name}.router`, site, skip: inputs.skip }, readByRouter(inputs, inputs.own, ff.router, "feed_forward"), ff);
+  const routing = route(
+    s, { name: `${name}.router`, site, skip: inputs.skip }, readByRouter(inputs, inputs.own, ff.router, "feed_forward"), ff,
+  );
   s.outputs[`sel.ffn.${site}`] = reported(s, `${name}.router`, routing.selection, inputs.skip);
   const experts = chosenExperts(s, name, ff, x, routing);
-  const out = ff.nShared === 0 ? experts : map(s.b, `${name}.out`, add(input(0), input(1)), [experts, denseBlock(s, `${name}.shared`, ff, x)]);
+  const out = ff.nShared === 0 ? experts : map(s.b, `${name}.out`, add(input(0), input(1)), [
+    experts, denseBlock(s, `${name}.shared`, ff, x),
+  ]);
   return ff.bias === "shared_output" ? map(s.b, `${name}.out`, add(input(0), input(1)), [out, vector(s, `${name}.down.bias`, 3)]) : out;
 }
 
@@ -75,6 +82,7 @@ function chosenExperts(s: BuildState, name: string, ff: Moe, x: ValueId, { selec
   const gateColumn = view(s.b, `${name}.router.gates`, gates, [...shapeOf(s.b, gates), 1]); // [B, T, K, 1]
   const hidden = hiddenUnits(s, name, ff.activation, parts, gateColumn);
   const down = expertMatmul(s.b, `${name}.down`, hidden, param(s, `${name}.down`), selection, 1); // [B, T, K, D]
-  const slots = ff.bias === true ? map(s.b, `${name}.down`, add(input(0), mul(input(1), input(2))), [down, gateColumn, bias("down")]) : down;
+  const slots = ff.bias === true ? map(s.b, `${name}.down`, add(input(0), mul(input(1), input(2))), [down, gateColumn, bias("down")])
+    : down;
   return view(s.b, `${name}.out`, sum(s.b, `${name}.out`, slots, 2), shapeOf(s.b, x));
 }

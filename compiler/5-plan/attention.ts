@@ -25,7 +25,9 @@ interface Heads {
 const EVERYWHERE = 2 ** 30;
 
 /** @param bias scores of relative positions, where the operation has them */
-function headsOf({ facts, profile }: PlanContext, { mask: { causal, window }, relative }: AttentionOp, q: ValueId, k: ValueId, bias: ValueId | undefined): Heads {
+function headsOf(
+  { facts, profile }: PlanContext, { mask: { causal, window }, relative }: AttentionOp, q: ValueId, k: ValueId, bias: ValueId | undefined,
+): Heads {
   const [batch, queries, heads] = facts.type(q).shape as [number, number, number];
   const [, keys, keyHeads] = facts.type(k).shape as [number, number, number];
   const c4 = colsOf(facts.type(q)) / 4;

@@ -6,7 +6,9 @@ import type { ValueId } from "../ir/graph.ts";
 import { isRowScalar, type Facts } from "./facts.ts";
 
 /** @param isZero values whose padding is 0 for sure: those in storage, and what a contraction has just made */
-export function padsWithZero(facts: Facts, isZero: (value: ValueId) => boolean, asked: ValueId, memo: Map<ValueId, boolean> = new Map()): boolean {
+export function padsWithZero(
+  facts: Facts, isZero: (value: ValueId) => boolean, asked: ValueId, memo: Map<ValueId, boolean> = new Map(),
+): boolean {
   const value = facts.through(asked);
   const known = memo.get(value);
   if (known !== undefined) return known;

@@ -23,7 +23,9 @@ export function planUpdate(graph: OpGraph, refs: RefTable): readonly Launch[] {
   declare(refs, "update", 32, "inputs", true);
   const partials = declare(refs, "scratch/update/partials", 8 * first, "activations", false);
   const totals = declare(refs, "scratch/update/totals", Math.max(16, 8 * params.length), "activations", false);
-  const ranges = declare(refs, "table/grad_ranges", Math.max(16, 8 * params.length), "tables", true, { fn: "words", words: params.flatMap((p) => [p.first, p.jobs]) });
+  const ranges = declare(refs, "table/grad_ranges", Math.max(16, 8 * params.length), "tables", true, {
+    fn: "words", words: params.flatMap((p) => [p.first, p.jobs]),
+  });
   return [
     ...params.filter((p) => p.signRate === null).map((p) => launch({ kind: "gradPartials" }, [`grad/${p.name}`, partials], [p.n4, p.jobs, p.first], p.jobs, `norm of grad ${p.name}`)),
     launch({ kind: "gradTotals" }, [partials, ranges, totals], [params.length], params.length, "norms of gradients"),

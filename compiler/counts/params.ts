@@ -2,7 +2,9 @@
  * Parameters of a model, tensor by tensor, written from the definitions and not from the graph: a test holds the two
  * against each other.
  */
-import type { AttentionSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RouterSpec } from "../ir/model-spec.ts";
+import type {
+  AttentionSpec, CoreSpec, FeedForwardSpec, HaltingSpec, LayerSpec, ModelSpec, NormSpec, RouterSpec,
+} from "../ir/model-spec.ts";
 
 export interface TensorCount {
   /** "a.attention.q", "embedding", "head.bias" */
@@ -100,7 +102,8 @@ const DECIDES_FIRST: Readonly<Record<HaltingSpec["kind"], boolean>> = { act: fal
 function decidingLayers({ halting, core, schedule }: ModelSpec): ReadonlySet<number> {
   if (halting === null) return new Set();
   const [first, length, end] = core === null ? [0, 1, schedule.length] : [core.first, core.length, core.first + core.length * core.passes];
-  const decides = (site: number): boolean => site >= first && site < end && (site - first) % length === 0 && (site > first || DECIDES_FIRST[halting.kind]);
+  const decides = (site: number): boolean =>
+    site >= first && site < end && (site - first) % length === 0 && (site > first || DECIDES_FIRST[halting.kind]);
   return new Set(schedule.filter((_, index) => decides(index)).map((site) => site.layer));
 }
 
@@ -108,7 +111,9 @@ function haltingTensors(layer: string, { halting, dModel: D }: ModelSpec): Tenso
   const name = `${layer}.halting`;
   switch (halting!.kind) {
     case "graves": return [tensor(`${name}.stop`, [1, D]), tensor(`${name}.stop.bias`, [1])];
-    case "act": return [tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D])];
+    case "act": return [
+      tensor(`${name}.hidden`, [D, D]), tensor(`${name}.hidden.bias`, [D]), tensor(`${name}.go`, [1, D]), tensor(`${name}.stop`, [1, D]),
+    ];
   }
 }
 
@@ -143,7 +148,8 @@ function attentionTensors(name: string, attention: AttentionSpec, D: number): Te
 }
 
 /** Channels of all heads of keys, or of values. */
-export const keyWidth = (attention: AttentionSpec): number => (attention.nHeads / ("headsPerKey" in attention ? attention.headsPerKey : 1)) * attention.dHead;
+export const keyWidth = (attention: AttentionSpec): number =>
+  (attention.nHeads / ("headsPerKey" in attention ? attention.headsPerKey : 1)) * attention.dHead;
 
 /** One router per position that is routed: queries and output are chosen at the destination, keys and values at the source. */
 export function routerNames(on: readonly string[]): readonly ("v" | "o")[] {
@@ -169,6 +175,9 @@ function feedForwardTensors(name: string, ff: FeedForwardSpec, D: number): Tenso
 /** With `shared_output` the bias of the output belongs to the block around it. */
 function denseTensors(name: string, F: number, glu: boolean, bias: boolean | "shared_output", D: number): TensorCount[] {
   const into = glu ? ["up", "gate"] : ["up"];
-  const biases = [...(bias === false ? [] : into.map((p) => tensor(`${name}.${p}.bias`, [F]))), ...(bias === true ? [tensor(`${name}.down.bias`, [D])] : [])];
+  const biases = [
+    ...(bias === false ? [] : into.map((p) => tensor(`${name}.${p}.bias`, [F]))),
+    ...(bias === true ? [tensor(`${name}.down.bias`, [D])] : []),
+  ];
   return [...into.map((p) => tensor(`${name}.${p}`, [F, D])), tensor(`${name}.down`, [D, F]), ...biases];
 }

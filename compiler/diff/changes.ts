@@ -45,9 +45,12 @@ export function changesBetween(before: Settings, after: Settings, prefix = ""): 
 }
 
 function settingChanges(path: string, before: Setting | undefined, after: Setting | undefined): readonly FieldChange[] {
-  if (before === undefined || after === undefined) return [{ path, from: before === undefined ? null : shown(before), to: after === undefined ? null : shown(after), details: [] }];
+  if (before === undefined || after === undefined)
+    return [{ path, from: before === undefined ? null : shown(before), to: after === undefined ? null : shown(after), details: [] }];
   const clauses = clauseChanges(path, before, after);
-  if (before.value !== after.value) return [{ path, from: shown(before), to: shown(after), details: newFields(before.below ?? {}, after.below ?? {}) }, ...clauses];
+  if (before.value !== after.value) return [
+    { path, from: shown(before), to: shown(after), details: newFields(before.below ?? {}, after.below ?? {}) }, ...clauses,
+  ];
   return [...clauses, ...changesBetween(before.below ?? {}, after.below ?? {}, `${path}.`)];
 }
 
@@ -56,12 +59,14 @@ function settingChanges(path: string, before: Setting | undefined, after: Settin
  * another.
  */
 function clauseChanges(path: string, before: Setting, after: Setting): readonly FieldChange[] {
-  const gone = Object.entries(before.clauses).filter(([word]) => !(word in after.clauses)).map(([word, text]) => `${word} ${text}`).join(" ");
+  const gone = Object.entries(before.clauses).filter(([word]) => !(word in after.clauses)).map(([word, text]) => `${word} ${text}`)
+    .join(" ");
   const words = Object.keys(after.clauses).filter((word) => before.clauses[word] !== after.clauses[word] && (word in before.clauses || gone !== ""));
   return words.map((word) => ({ path: clausePath(path, after, word), from: before.clauses[word] ?? gone, to: after.clauses[word]!, details: [] }));
 }
 
-const clausePath = (path: string, { below }: Setting, word: string): string => (below === null ? [...path.split(".").slice(0, -1), word].join(".") : `${path}.${word}`);
+const clausePath = (path: string, { below }: Setting, word: string): string =>
+  (below === null ? [...path.split(".").slice(0, -1), word].join(".") : `${path}.${word}`);
 
 const shown = ({ value, below }: Setting): string => (value === "" && below !== null ? "{ … }" : value);
 

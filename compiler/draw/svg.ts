@@ -17,7 +17,8 @@ export function el(name: string, attributes: Attributes, ...children: readonly s
   return children.length === 0 ? `<${name}${shown}/>` : `<${name}${shown}>${children.join("")}</${name}>`;
 }
 
-export const at = (x: number, y: number, ...children: readonly string[]): string => el("g", { transform: `translate(${rounded(x)} ${rounded(y)})` }, ...children);
+export const at = (x: number, y: number, ...children: readonly string[]): string =>
+  el("g", { transform: `translate(${rounded(x)} ${rounded(y)})` }, ...children);
 
 export const box = (x: number, y: number, width: number, height: number, kind: string, more: Attributes = {}): string =>
   el("rect", { x, y, width, height, rx: 5, class: kind, ...more });
@@ -44,7 +45,9 @@ interface TextStyle {
 
 const SMALLEST = 9;
 
-export function text(x: number, y: number, words: string, { size = 12, anchor = "start", kind = "ink", within = Infinity }: TextStyle = {}): string {
+export function text(
+  x: number, y: number, words: string, { size = 12, anchor = "start", kind = "ink", within = Infinity }: TextStyle = {},
+): string {
   const fitting = Math.max(Math.min(size, SMALLEST), Math.min(size, within / (Math.max(1, [...words].length) * EM)));
   const room = Math.floor(within / (fitting * EM));
   const shown = [...words].length <= room ? words : `${[...words].slice(0, Math.max(0, room - 1)).join("")}…`;
@@ -70,12 +73,17 @@ const rules = (c: typeof LIGHT): string =>
   `.page{fill:${c.page}}.ink{fill:${c.ink}}.dim{fill:${c.dim}}.wire{stroke:${c.wire};stroke-width:1.5;fill:none}.tip{fill:${c.wire}}.card{fill:${c.card};stroke:${c.edge}}.plain{fill:${c.page};stroke:${c.wire}}.tooth{fill:none;stroke:${c.wire}}`;
 
 /** The colour of each part of a model, in blocks and bars alike. */
-const PARTS: Readonly<Record<string, string>> = { attention: "#3b82f6", feed_forward: "#f08c2e", head: "#2da44e", embedding: "#a371f7", norms: "#8b949e", other: "#d4709c" };
+const PARTS: Readonly<Record<string, string>> = {
+  attention: "#3b82f6", feed_forward: "#f08c2e", head: "#2da44e", embedding: "#a371f7", norms: "#8b949e", other: "#d4709c",
+};
 const partRules = Object.entries(PARTS).map(([part, color]) => `.${part}{fill:${color};stroke:${color}}.${part}-block{fill:${color};fill-opacity:.16;stroke:${color}}`).join("");
 
 export function page({ svg, width, height }: Piece, title: string): string {
   const style = `text{font-family:system-ui,"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif}${rules(LIGHT)}${partRules}@media(prefers-color-scheme:dark){${rules(DARK)}}`;
-  const head = el("marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 5, markerHeight: 5, orient: "auto" }, el("path", { d: "M0 0L8 4L0 8z", class: "tip" }));
+  const head = el(
+    "marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 5, markerHeight: 5, orient: "auto" },
+    el("path", { d: "M0 0L8 4L0 8z", class: "tip" }),
+  );
   return `${el("svg", { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${rounded(width)} ${rounded(height)}`, width, height, role: "img" },
     el("title", {}, escaped(title)), `<style>${style}</style>`, el("defs", {}, head), el("rect", { width, height, class: "page" }), svg)}\n`;
 }

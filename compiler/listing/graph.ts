@@ -89,5 +89,8 @@ function ofLayer(name: string, layers: ReadonlySet<string>): string {
 
 function outputLines({ outputs, gradients, params }: OpGraph): readonly string[] {
   const read = Object.entries(outputs).map(([name, id]) => `output ${name} = ${valueName(id)}\n`);
-  return [...read, ...gradients.map(({ param, contributions }) => `gradient of ${params[param]!.name} = ${contributions.map(valueName).join(" + ")}\n`)];
+  return [
+    ...read,
+    ...gradients.map(({ param, contributions }) => `gradient of ${params[param]!.name} = ${contributions.map(valueName).join(" + ")}\n`),
+  ];
 }

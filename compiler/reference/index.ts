@@ -34,7 +34,9 @@ function evaluateInto(values: Float64Array[], graph: OpGraph, node: Node, given:
 /**
  * The values again where one parameter is another, from those of before: only what follows from it is computed. For graphs without caches.
  */
-export function reevaluateGraph(graph: OpGraph, given: ReferenceInputs, before: readonly Float64Array[], changed: string): readonly Float64Array[] {
+export function reevaluateGraph(
+  graph: OpGraph, given: ReferenceInputs, before: readonly Float64Array[], changed: string,
+): readonly Float64Array[] {
   const values = [...before];
   const follows = new Set<number>();
   for (const node of graph.nodes) {

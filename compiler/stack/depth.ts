@@ -55,7 +55,8 @@ function recurrence({ schedule, core: marked }: ModelSpec): Recurrence | null {
   if (first < 0) return null;
   const core = order.slice(first, again.lastIndexOf(true) + 1);
   const length = new Set(core).size;
-  return core.length % length === 0 && core.every((layer, i) => layer === core[i % length]) ? { first, length, times: core.length / length } : null;
+  return core.length % length === 0 && core.every((layer, i) => layer === core[i % length]) ? { first, length, times: core.length / length }
+    : null;
 }
 
 function numbered(order: readonly number[]): readonly Site[] {

@@ -84,7 +84,8 @@ function createSpeed(): { add(seconds: number): number | null } {
 function describe(record: StepRecord, { label, steps, tokensPerStep }: ProgressOptions, secondsPerStep: number | null): string {
   const validation = record.validation_loss === undefined ? "" : `  validation ${record.validation_loss.toFixed(4)}`;
   const speed = secondsPerStep === null ? [] : [`${formatRate(tokensPerStep / secondsPerStep)} tokens/s`];
-  const left = record.step === steps ? ["done"] : secondsPerStep === null ? [] : [`${formatDuration((steps - record.step) * secondsPerStep)} left`];
+  const left = record.step === steps ? ["done"]
+    : secondsPerStep === null ? [] : [`${formatDuration((steps - record.step) * secondsPerStep)} left`];
   const parts = [
     `step ${String(record.step).padStart(String(steps).length)}/${steps}`, `loss ${record.ce_loss.toFixed(4)}${validation}`,
     ...speed, ...left,

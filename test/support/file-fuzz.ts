@@ -22,12 +22,16 @@ export const damagesOf = (files: Files) => (d: Dice): readonly Damage[] =>
   });
 
 const kindsFor = (file: string): readonly Damage["kind"][] =>
-  file.endsWith(".safetensors") ? ["bytes", "bytes", "header", "header", "whole", "lost"] : file.endsWith(".json") ? ["bytes", "json", "json", "json", "whole", "lost"] : ["bytes", "bytes", "lines", "lines", "whole", "lost"];
+  file.endsWith(".safetensors") ? ["bytes", "bytes", "header", "header", "whole", "lost"]
+    : file.endsWith(".json") ? ["bytes", "json", "json", "json", "whole", "lost"] : ["bytes", "bytes", "lines", "lines", "whole", "lost"];
 
-export const fewer = (damages: readonly Damage[], d: Dice): readonly Damage[] => damages.filter((_, i) => i !== d.below(damages.length + 1));
+export const fewer = (damages: readonly Damage[], d: Dice): readonly Damage[] =>
+  damages.filter((_, i) => i !== d.below(damages.length + 1));
 
 export function damaged(files: Files, damages: readonly Damage[]): Files {
-  return damages.reduce((now, { file, kind, seed }) => ({ ...now, [file]: KINDS[kind](now[file] ?? Buffer.alloc(0), dice(seed, 0), files) }), files);
+  return damages.reduce(
+    (now, { file, kind, seed }) => ({ ...now, [file]: KINDS[kind](now[file] ?? Buffer.alloc(0), dice(seed, 0), files) }), files,
+  );
 }
 
 /** Makes the folder hold these files and no others. */
@@ -40,7 +44,8 @@ export function writeFiles(folder: string, files: Files): void {
   }
 }
 
-export const isSame = (files: Files, others: Files): boolean => Object.keys(files).every((name) => files[name]!.equals(others[name] ?? Buffer.from("lost")));
+export const isSame = (files: Files, others: Files): boolean =>
+  Object.keys(files).every((name) => files[name]!.equals(others[name] ?? Buffer.from("lost")));
 
 function damagedBytes(bytes: Buffer, d: Dice): Buffer {
   const at = d.below(bytes.length + 1);
@@ -77,8 +82,12 @@ function damagedLines(bytes: Buffer, d: Dice): Buffer {
   const lines = bytes.toString("utf8").split("\n");
   const [i, j] = [d.below(lines.length), d.below(lines.length)];
   const line = lines[i]!;
-  const other = (): string => d.pick([damagedJson(Buffer.from(line), d).toString("utf8"), line.slice(0, d.below(line.length + 1)), lines[j]!, d.pick(HOSTILE), ""]);
-  const next = d.pick([() => lines.toSpliced(i, 1), () => lines.toSpliced(i, 0, lines[j]!), () => lines.with(i, lines[j]!).with(j, line), () => lines.with(i, other()), () => lines.slice(0, i)]);
+  const other = (): string =>
+    d.pick([damagedJson(Buffer.from(line), d).toString("utf8"), line.slice(0, d.below(line.length + 1)), lines[j]!, d.pick(HOSTILE), ""]);
+  const next = d.pick([
+    () => lines.toSpliced(i, 1), () => lines.toSpliced(i, 0, lines[j]!), () => lines.with(i, lines[j]!).with(j, line),
+    () => lines.with(i, other()), () => lines.slice(0, i),
+  ]);
   return Buffer.from(next().join("\n"));
 }
 
@@ -121,10 +130,12 @@ function printDamaged(value: unknown, n: number, d: Dice): string {
   return Array.isArray(value) ? `[${printed.join(",")}]` : objectText(Object.keys(value as object).map((key, i) => [key, printed[i]!]));
 }
 
-const objectText = (entries: readonly (readonly [string, string])[]): string => `{${entries.map(([key, text]) => `${JSON.stringify(key)}:${text}`).join(",")}}`;
+const objectText = (entries: readonly (readonly [string, string])[]): string =>
+  `{${entries.map(([key, text]) => `${JSON.stringify(key)}:${text}`).join(",")}}`;
 
 function otherValue(value: unknown, d: Dice): string {
-  const entries = Object.entries(typeof value === "object" && value !== null && !Array.isArray(value) ? value : {}).map(([key, part]) => [key, JSON.stringify(part)] as const);
+  const entries = Object.entries(typeof value === "object" && value !== null && !Array.isArray(value) ? value : {})
+    .map(([key, part]) => [key, JSON.stringify(part)] as const);
   if (typeof value === "number" && d.once(2)) return String(d.pick([value + 1, value - 1, -value, value * 1e6, value / 2, value * 2]));
   if (entries.length === 0 || d.once(4)) return d.pick(HOSTILE);
   const [i, [key, text]] = [d.below(entries.length), d.pick(entries)];

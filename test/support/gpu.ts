@@ -54,7 +54,9 @@ export async function withExecutor<T>(handle: AdapterHandle, plan: KernelPlan, u
   }
 }
 
-export const withModel = <T>(handle: AdapterHandle, spec: ModelSpec, options: CompileOptions, use: (executor: Executor, plan: KernelPlan) => Promise<T>): Promise<T> => {
+export const withModel = <T>(
+  handle: AdapterHandle, spec: ModelSpec, options: CompileOptions, use: (executor: Executor, plan: KernelPlan) => Promise<T>,
+): Promise<T> => {
   const plan = compileModel(spec, { profile: ownProfile(handle), ...options });
   return withExecutor(handle, plan, (executor) => use(executor, plan));
 };
@@ -76,14 +78,18 @@ export interface GraphRun {
 }
 
 /** Plans one graph by itself, runs it once from zero gradients, and returns its outputs and gradients by name. */
-export async function runGraph(handle: AdapterHandle, profile: Profile, graph: OpGraph, run: GraphRun): Promise<{ readonly outputs: Readonly<Record<string, HostArray>>; readonly grads: Readonly<Record<string, HostArray>> }> {
+export async function runGraph(
+  handle: AdapterHandle, profile: Profile, graph: OpGraph, run: GraphRun,
+): Promise<{ readonly outputs: Readonly<Record<string, HostArray>>; readonly grads: Readonly<Record<string, HostArray>> }> {
   const { params, inputs = {}, outputs = [], unfused = false } = run;
   const plan = writeKernels(planLaunches("test", [{ graph, outputs }], { update: false, profile, unfused }));
   return withExecutor(handle, plan, async (executor) => {
     writeParams(executor, params);
     for (const [name, data] of Object.entries(inputs)) {
       const tensor = plan.tensors[`${graph.name}/${name}`];
-      if (tensor !== undefined) executor.write(`${graph.name}/${name}`, tensor.dtype === "u32" ? Uint32Array.from(data) : Float32Array.from(data));
+      if (tensor !== undefined) executor.write(
+        `${graph.name}/${name}`, tensor.dtype === "u32" ? Uint32Array.from(data) : Float32Array.from(data),
+      );
     }
     const names = graph.gradients.map(({ param }) => graph.params[param]!.name);
     const read = await executor.run([graph.name], [...outputs.map((o) => `${graph.name}/${o}`), ...names.map((n) => `grad/${n}`)]);

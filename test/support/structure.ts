@@ -33,7 +33,8 @@ export function readSources(root: string): Sources {
   return Object.fromEntries(files.filter((file) => file.endsWith(".ts")).sort().map((file) => [file, readFileSync(join(root, file), "utf8")]));
 }
 
-export const modulesOf = (sources: Sources): Modules => Object.fromEntries(Object.entries(sources).map(([file, text]) => [file, moduleOf(file, text)]));
+export const modulesOf = (sources: Sources): Modules =>
+  Object.fromEntries(Object.entries(sources).map(([file, text]) => [file, moduleOf(file, text)]));
 
 function moduleOf(file: string, text: string): Module {
   const { statements } = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
@@ -141,7 +142,8 @@ const IMPORT_RULES: readonly Rule[] = [
 
 /** "a.ts → b.ts: what rule it breaks" */
 export const wrongImports = (modules: Modules): readonly string[] => Object.entries(modules).flatMap(([file, { imports }]) =>
-  imports.flatMap(({ to, isType }) => IMPORT_RULES.filter(([, isBroken]) => isBroken(file, to, isType)).map(([what]) => `${file} → ${to}: ${what}`)));
+  imports.flatMap(({ to, isType }) => IMPORT_RULES.filter(([, isBroken]) => isBroken(file, to, isType))
+    .map(([what]) => `${file} → ${to}: ${what}`)));
 
 /** "a.ts → b.ts → a.ts", one line for each import that closes a circle; imports of types count. */
 export function cycles(modules: Modules): readonly string[] {
