@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { byteTokenizer } from "../runtime/data/index.ts";
 import { readSafetensors } from "../runtime/files/safetensors.ts";
 import { loadData } from "./support/data.ts";
-import { MAIN } from "./support/gpu.ts";
+import { WEBGPU } from "./support/gpu.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "moeut-emit-"));
@@ -21,7 +21,7 @@ afterAll(() => rmSync(work, { recursive: true }));
 
 function node(args: readonly string[], cwd = work): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd, encoding: "utf8", env: { ...process.env, MOEUT_ADAPTER: MAIN },
+    cwd, encoding: "utf8", env: { ...process.env, MOEUT_ADAPTER: WEBGPU[0] },
   });
   if (status !== 0) throw new Error(`node ${args.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
   return stdout;

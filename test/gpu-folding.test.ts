@@ -7,7 +7,7 @@ import { updateWords } from "../runtime/standalone/schedule.ts";
 import { writeBatch } from "../runtime/standalone/train-step.ts";
 import type { Executor, HostArray } from "../runtime/standalone/types.ts";
 import { recipeOf } from "../runtime/train/index.ts";
-import { deviceOf, MAIN, ownProfile, withExecutor } from "./support/gpu.ts";
+import { deviceOf, ownProfile, WEBGPU, withExecutor } from "./support/gpu.ts";
 import { ODD_MODELS, T, V } from "./support/odd-models.ts";
 
 const BATCH = 3;
@@ -38,8 +38,9 @@ async function numbers(executor: Executor, { params }: KernelPlan, prefix: strin
 }
 
 /** Between them, nearly every kernel of a training step. */
-test.each(["experts on all projections", "halting, dropout, experts drawn"])("%s", async (name) => {
-  const handle = await deviceOf(MAIN);
+const MODELS = ["experts on all projections", "halting, dropout, experts drawn"];
+test.each(WEBGPU.flatMap((kind) => MODELS.map((name) => [kind, name] as const)))("on %s: %s", async (kind, name) => {
+  const handle = await deviceOf(kind);
   const plan = compileModel(ODD_MODELS[name]!, {
     batch: BATCH, seqLen: T, entries: ["train", "update", "evaluate"], profile: ownProfile(handle),
   });

@@ -11,7 +11,7 @@ import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
 import type { AdapterKind } from "../runtime/adapter/index.ts";
 import { createRandom } from "../runtime/standalone/random.ts";
 import { attentionBounds } from "./support/attention-bounds.ts";
-import { ADAPTERS, deviceOf, MAIN, PROFILES, rounded, runGraph } from "./support/gpu.ts";
+import { ADAPTERS, deviceOf, PROFILES, rounded, runGraph, WEBGPU } from "./support/gpu.ts";
 import { probeGraph, type ProbeBuilder } from "./support/probe.ts";
 import { randomParams } from "./support/tiny-graph.ts";
 
@@ -22,8 +22,9 @@ type Values = Readonly<Record<string, ArrayLike<number>>>;
 type Profile = keyof typeof PROFILES;
 const PROFILE_NAMES: readonly Profile[] = ["own", "portable", "cpu"];
 
-/** Every adapter runs each table with its own profile; the main one also with the portable profile and with that of CPUs. */
-const RUNS = ADAPTERS.flatMap((kind) => (kind === MAIN ? PROFILE_NAMES : PROFILE_NAMES.slice(0, 1)).map((profile) => ({ kind, profile })));
+/** Every adapter runs each table with its own profile; WebGPU also with the portable profile and with that of CPUs. */
+const RUNS = ADAPTERS.flatMap((kind) =>
+  (WEBGPU.includes(kind) ? PROFILE_NAMES : PROFILE_NAMES.slice(0, 1)).map((profile) => ({ kind, profile })));
 
 function expectWithin(got: ArrayLike<number>, want: ArrayLike<number>, bound: (i: number) => number, what: string): void {
   let worst = { share: 0, i: 0 };

@@ -9,7 +9,7 @@ import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
 import type { AdapterKind } from "../runtime/adapter/index.ts";
 import { deviation } from "./support/golden.ts";
-import { deviceOf, MAIN, OTHERS, PROFILES, rounded, runGraph } from "./support/gpu.ts";
+import { deviceOf, MAIN, OTHERS, PROFILES, rounded, runGraph, WEBGPU } from "./support/gpu.ts";
 import { NOISE, ODD_MODELS, T, V } from "./support/odd-models.ts";
 import { randomParams } from "./support/tiny-graph.ts";
 
@@ -32,13 +32,14 @@ const ATTENTION = "relative positions in a window, encoder";
 const CASES: readonly Case[] = [
   { why: "every option", kind: MAIN, profile: "own", models: ALL },
   { why: "no fusion", kind: MAIN, profile: "own", unfused: true, models: VARIED },
-  { why: "exchange through workgroup memory, as where there are no subgroups", kind: MAIN, profile: "portable", models: VARIED },
-  { why: "one invocation at a time, as on CPUs", kind: MAIN, profile: "cpu", models: [...VARIED, ATTENTION] },
-  { why: "a team per row, as on GPUs", kind: MAIN, profile: "team", models: VARIED },
-  ...OTHERS.flatMap((kind): readonly Case[] => [
-    { why: "another driver", kind, profile: "own", models: ["MoEUT", "softmax over the chosen", "dropout of experts"] },
-    { why: "another driver, a team per row", kind, profile: "team", models: ["MoEUT"] },
+  ...WEBGPU.flatMap((kind): readonly Case[] => [
+    { why: "no fusion", kind, profile: "own", unfused: true, models: ["MoEUT"] },
+    { why: "exchange through workgroup memory, as where there are no subgroups", kind, profile: "portable", models: VARIED },
+    { why: "one invocation at a time, as on CPUs", kind, profile: "cpu", models: ["MoEUT", ATTENTION] },
+    { why: "a team per row, as on GPUs", kind, profile: "team", models: VARIED },
   ]),
+  ...OTHERS.map((kind): Case => (
+    { why: "another adapter", kind, profile: "own", models: [...VARIED, ATTENTION, "softmax over the chosen", "dropout of experts"] })),
 ];
 
 const inputs = {

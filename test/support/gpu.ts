@@ -15,9 +15,16 @@ const { candidates } = await findAdapters(undefined);
 
 /** Kinds of adapters that execute, best first; MOEUT_ADAPTER restricts them to one. */
 export const ADAPTERS: readonly AdapterKind[] = [...new Set(choicesFrom(candidates, requestOf(undefined)).map(({ candidate }) => candidate.kind))];
-/** Where the bulk of a suite runs, and where a few cases must agree: SwiftShader compiles kernels fastest and is on every Linux machine. */
-export const MAIN: AdapterKind = ADAPTERS.includes("swiftshader") ? "swiftshader" : ADAPTERS[0]!;
+/** Where the bulk of a suite runs: no driver has to compile anything for the processor. */
+export const MAIN: AdapterKind = ADAPTERS.includes("cpu") ? "cpu" : ADAPTERS[0]!;
+/** Where a few cases must agree. */
 export const OTHERS = ADAPTERS.filter((kind) => kind !== MAIN);
+/**
+ * Where kernels show that they are right as WGSL, to an implementation of WebGPU: SwiftShader compiles them fastest and is on every Linux
+ * machine. A list, because MOEUT_ADAPTER=cpu leaves none.
+ */
+export const WEBGPU: readonly AdapterKind[] = [OTHERS.find((kind) => kind === "swiftshader") ?? OTHERS[0] ?? MAIN]
+  .filter((kind) => kind !== "cpu");
 
 const open = new Map<AdapterKind, Promise<AdapterHandle>>();
 
