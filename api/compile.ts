@@ -1,45 +1,71 @@
 /** A model → the folder that runs it. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { PORTABLE } from "../compiler/5-plan/index.ts";
-import { emit, type EmittedFile } from "../compiler/7-emit/index.ts";
+import { CPU, PORTABLE } from "../compiler/5-plan/index.ts";
+import { emit, runtimeFiles, type EmittedFile } from "../compiler/7-emit/index.ts";
 import { compileModel, isCausal, type EntryName } from "../compiler/compile.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
+import type { KernelPlan, ParamPlan, Profile } from "../compiler/ir/plan.ts";
 import type { SourceText } from "../compiler/ir/source.ts";
+import { messageOf, UserError } from "../runtime/errors.ts";
 import { PACKAGE_ROOT, VERSION } from "../runtime/package-root.ts";
+import { matchingWeights } from "../runtime/standalone/inference.ts";
 
 export interface CompileOptions {
-  /** Which kernels: those of `run(…).plan.profile` suit this machine; if it is left out, they run on any adapter. */
+  /** Which kernels for GPUs: those of `run(…).plan.profile` suit this machine; if it is left out, they run on any adapter. */
   readonly profile?: Profile;
   /** `check(…).sources`: launches then say which line of the spec they come from. */
   readonly sources?: readonly SourceText[];
+  /** Nothing that trains: no gradients, no moments, and batches of one sequence. */
+  readonly inference?: boolean;
+  /** The bytes of a safetensors file, as `saveWeights` gives them: the folder loads them. */
+  readonly weights?: Uint8Array | undefined;
+  /** What tokens are; null where only you know. If it is left out, they are bytes where the vocabulary has 256. */
+  readonly text?: "bytes" | null;
 }
 
 export interface Compiled {
-  /** WGSL, typed TypeScript and what they need: a folder that runs without moeut. The same model gives the same bytes. */
+  /** What GPUs and the processor load, and typed code: a folder that runs without moeut. The same model gives the same bytes. */
   readonly files: readonly EmittedFile[];
-  /** Buffers, kernels, and for each entry point its launches in order: what the files say, as data. */
+  /** Buffers, kernels, and for each entry point its launches in order, as GPUs run them: what the files say, as data. */
   readonly plan: KernelPlan;
 }
 
-/** Writes nothing: the caller puts the files where they belong. */
-export function compile(model: ModelSpec, { profile = PORTABLE, sources = [] }: CompileOptions = {}): Compiled {
-  const plan = compileModel(model, { batch: microBatch(model), seqLen: model.seqLen, entries: entriesOf(model), profile });
-  return { plan, files: emit({ model, plan, version: VERSION, runtime: runtimeSources(), sources }) };
+/** Writes nothing: the caller puts the files where they belong. UserError for weights that do not fit the model. */
+export function compile(model: ModelSpec, options: CompileOptions = {}): Compiled {
+  const { profile = PORTABLE, sources = [], inference = false, weights, text = textOf(model) } = options;
+  const what = inference ? { batch: 1, entries: inferenceEntries(model) } : { batch: microBatch(model), entries: entriesOf(model) };
+  const planFor = (profile: Profile): KernelPlan => compileModel(model, { ...what, seqLen: model.seqLen, profile });
+  const [plan, cpu] = [planFor(profile), planFor(CPU)];
+  if (weights !== undefined) requireFit(weights, plan.params);
+  const about = { model, weights: weights ?? null, text, version: VERSION, sources };
+  return { plan, files: emit({ ...about, plan, cpu, runtime: standaloneFiles() }) };
+}
+
+/** A vocabulary of 256 is taken for bytes. */
+export const textOf = ({ vocabSize }: ModelSpec): "bytes" | null => (vocabSize === 256 ? "bytes" : null);
+
+function requireFit(weights: Uint8Array, params: readonly ParamPlan[]): void {
+  try {
+    matchingWeights(weights, params);
+  } catch (error) {
+    throw new UserError(`these weights do not fit the model: ${messageOf(error)}`);
+  }
 }
 
 /** Sequences that a step has on the device at once. */
 export const microBatch = ({ train: { batch, accumulate } }: ModelSpec): number => batch / accumulate;
 
 /** All entry points that the model can have. */
-export const entriesOf = (model: ModelSpec): readonly EntryName[] =>
-  ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])];
+export const entriesOf = (model: ModelSpec): readonly EntryName[] => ["train", "update", ...inferenceEntries(model)];
 
-/** The files of runtime/standalone as they are in the checkout or package, by their path in it. */
-export function runtimeSources(): Readonly<Record<string, string>> {
+const inferenceEntries = (model: ModelSpec): readonly EntryName[] =>
+  ["evaluate", "logits", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])];
+
+/** Of runtime/standalone as it is in the checkout or package. */
+export function standaloneFiles(): Readonly<Record<string, string>> {
   const directory = join(PACKAGE_ROOT, "runtime", "standalone");
   if (!existsSync(directory)) throw new Error(`${directory} is missing from this installation`);
   const paths = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
-  return Object.fromEntries(paths.map((path) => [path.replaceAll("\\", "/"), readFileSync(join(directory, path), "utf8")]));
+  return runtimeFiles(Object.fromEntries(paths.map((path) => [path.replaceAll("\\", "/"), readFileSync(join(directory, path), "utf8")])));
 }

@@ -3,8 +3,9 @@ import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan } from "../compiler/ir/plan.ts";
 import type { AdapterName } from "../runtime/session.ts";
 import { modelOver, type Model } from "../runtime/standalone/model.ts";
+import { BYTES } from "../runtime/standalone/text.ts";
 import { recipeOf } from "../runtime/train/index.ts";
-import { entriesOf, microBatch } from "./compile.ts";
+import { entriesOf, microBatch, textOf } from "./compile.ts";
 import { openSession } from "./session.ts";
 
 export interface RunOptions {
@@ -31,6 +32,7 @@ export interface RunningModel extends Model<string> {
 export async function run(model: ModelSpec, options: RunOptions = {}): Promise<RunningModel> {
   const { seqLen, vocabSize } = model;
   const session = await openSession(options, model, { batch: microBatch(model), seqLen, entries: entriesOf(model) });
-  const functions = modelOver<string>(session.executor, session.params, { seqLen, vocabSize, recipe: recipeOf(model.train) });
+  const facts = { seqLen, vocabSize, recipe: recipeOf(model.train), text: textOf(model) === null ? null : BYTES };
+  const functions = modelOver<string>(session.executor, session.params, facts);
   return { ...functions, plan: session.plan, adapter: session.adapter, destroy: () => session.close() };
 }

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import type { SourceText } from "../compiler/ir/source.ts";
 import { UserError } from "../runtime/errors.ts";
 import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
 import type { SafetensorsFile } from "../runtime/files/safetensors.ts";
@@ -15,6 +16,8 @@ export interface TrainedRun {
   readonly folder: string;
   readonly info: RunInfo;
   readonly model: ModelSpec;
+  /** Its spec, and the overrides. */
+  readonly sources: readonly SourceText[];
   /** The context that it was trained with: `model` may have another. */
   readonly trainedSeqLen: number;
   readonly tokenizer: Tokenizer;
@@ -35,12 +38,11 @@ export function readTrainedRun(folder: string, overrides: readonly string[]): Tr
   const source = { file: join(folder, "spec.moeut"), text: readRunSpec(folder, info) };
   const [asTrained] = checkText(source, []).models;
   if (info.specSha256 === undefined) requireSameModel(source.file, asTrained, info);
-  const model = chooseModel(specOf(source, overrides), { set: [] });
+  const spec = specOf(source, overrides);
+  const model = chooseModel(spec, { set: [] });
   const { weights, state: { step } } = checkpoint;
-  return {
-    folder, info, model, trainedSeqLen: asTrained?.seqLen ?? model.seqLen, tokenizer: tokenizerOf(folder, info.data.tokenizer), weights,
-    step,
-  };
+  const tokenizer = tokenizerOf(folder, info.data.tokenizer);
+  return { folder, info, model, sources: spec.sources, trainedSeqLen: asTrained?.seqLen ?? model.seqLen, tokenizer, weights, step };
 }
 
 /** For runs of early versions, which do not know the text that their spec had. */

@@ -11,7 +11,7 @@ import type { ModelSpec } from "./ir/model-spec.ts";
 import type { KernelPlan, Profile } from "./ir/plan.ts";
 import { bug } from "./ir/tensor-type.ts";
 
-export type EntryName = "train" | "update" | "evaluate" | "prefill" | "decode";
+export type EntryName = "train" | "update" | "evaluate" | "logits" | "prefill" | "decode";
 
 export interface CompileOptions {
   /** Sequences processed at once: a micro-batch of training, a batch of evaluation. */
@@ -29,7 +29,7 @@ export interface CompileOptions {
 
 /** What every user of an entry wants to read, where the model has it. */
 const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = {
-  train: [], update: [], evaluate: ["token_loss", "passes"], prefill: ["logits"], decode: ["logits"],
+  train: [], update: [], evaluate: ["token_loss", "passes"], logits: ["logits"], prefill: ["logits"], decode: ["logits"],
 };
 const PREFILL_CHUNK = 32;
 
@@ -72,6 +72,7 @@ export function graphOf(
 function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, chunk }: Pick<CompileOptions, "batch" | "seqLen" | "chunk">): Entry {
   switch (name) {
     case "train": case "evaluate": return { kind: name, batch, seqLen };
+    case "logits": return { kind: "evaluate", batch: 1, seqLen };
     case "prefill": return { kind: "step", chunk: Math.min(chunk ?? PREFILL_CHUNK, seqLen), capacity: seqLen };
     case "decode": return { kind: "step", chunk: 1, capacity: seqLen };
   }

@@ -13,12 +13,12 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
+import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import { emit } from "../compiler/7-emit/index.ts";
 import { compileModel, isCausal } from "../compiler/compile.ts";
 import { checkSource } from "../compiler/front.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import type { Profile } from "../compiler/ir/plan.ts";
+import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const SPECS = join(ROOT, "specs");
@@ -38,12 +38,18 @@ function modelsOf(file: string): readonly ModelSpec[] {
   return [...models, ...compares.flatMap((compare) => compare.variants.map((variant) => variant.model))];
 }
 
-function hashOf(model: ModelSpec, profile: Profile): string {
+function planFor(model: ModelSpec, profile: Profile): KernelPlan {
   const { train: { batch, accumulate }, seqLen } = model;
-  const entries = ["train", "update", "evaluate", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])] as const;
-  const plan = compileModel(model, { batch: batch / accumulate, seqLen, entries, profile });
+  const entries = ["train", "update", "evaluate", "logits", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])] as const;
+  return compileModel(model, { batch: batch / accumulate, seqLen, entries, profile });
+}
+
+/** @param cpu the model's plan for the processor */
+function hashOf(model: ModelSpec, profile: Profile, cpu: KernelPlan): string {
   const hash = createHash("sha256");
-  for (const { path, text } of emit({ model, plan, version: "0", sources: [], runtime: {} })) hash.update(`${path}\n${text}\n`);
+  const about = { model, weights: null, text: null, version: "0", sources: [], runtime: {} };
+  const files = emit({ ...about, plan: planFor(model, profile), cpu });
+  for (const { path, content } of files) hash.update(`${path}\n`).update(content).update("\n");
   return hash.digest("hex").slice(0, 16);
 }
 
@@ -53,7 +59,10 @@ const isChosen = (file: string): boolean =>
 
 function* lines(): Generator<string> {
   for (const file of readdirSync(SPECS).filter(isChosen).sort()) {
-    for (const model of modelsOf(file)) for (const [name, profile] of Object.entries(PROFILES)) yield `${hashOf(model, profile)}  ${file} ${model.name}, ${name}`;
+    for (const model of modelsOf(file)) {
+      const cpu = planFor(model, CPU);
+      for (const [name, profile] of Object.entries(PROFILES)) yield `${hashOf(model, profile, cpu)}  ${file} ${model.name}, ${name}`;
+    }
   }
 }
 

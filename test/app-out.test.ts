@@ -82,7 +82,7 @@ describe("the user's files stay", () => {
     const out = fresh();
     expect((await compileInto(out)).status).toBe(0);
     const kernel = `kernels/${readdirSync(join(out, "kernels"))[0]!}`;
-    const mine: Readonly<Record<string, string>> = { "example.ts": "a", "manifest.json": "{}", "runtime/load.ts": "", [kernel]: "// b" };
+    const mine: Readonly<Record<string, string>> = { "example.js": "a", "manifest.json": "{}", "runtime/load.js": "", [kernel]: "// b" };
     for (const [path, text] of Object.entries(mine)) writeFileSync(join(out, path), text);
     const plan = readFileSync(join(out, "plan.json"), "utf8");
     for (const more of [[], ["--force"], ["--set", "d_model=32"]]) {

@@ -9,10 +9,13 @@ import { decimal, share, whole } from "../cli/options.ts";
 import { loadModel } from "../api/session.ts";
 import { EnvironmentError } from "../runtime/errors.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
+import { createExecutor } from "../runtime/standalone/executor.ts";
 import { pack } from "../runtime/standalone/layout.ts";
-import { createModel, modelOver, type Model } from "../runtime/standalone/model.ts";
+import { inferenceOver, type Inference } from "../runtime/standalone/inference.ts";
+import { modelOver, type Model } from "../runtime/standalone/model.ts";
 import { decodeWeights, encodeWeights, type FileBytes } from "../runtime/standalone/safetensors.ts";
 import type { Recipe } from "../runtime/standalone/schedule.ts";
+import { BYTES } from "../runtime/standalone/text.ts";
 import type { MicroBatch } from "../runtime/standalone/train-step.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
 import { bigramParams, createBigram } from "./support/bigram-executor.ts";
@@ -23,6 +26,7 @@ import { ODD_MODELS } from "./support/odd-models.ts";
 const BATCH = 2;
 const PARAMS = bigramParams(V);
 const RECIPE: Recipe = { ...BIGRAM_RECIPE, accumulate: 2 };
+const FACTS = { seqLen: T, vocabSize: V, recipe: RECIPE, text: null };
 const work = mkdtempSync(join(tmpdir(), "moeut-model-"));
 afterAll(() => rmSync(work, { recursive: true }));
 
@@ -56,7 +60,7 @@ function summing(): Executor {
 
 type Bigram = Model<string>;
 const newModel = (): Bigram => {
-  const model: Bigram = modelOver(summing(), PARAMS, { seqLen: T, vocabSize: V, recipe: RECIPE });
+  const model: Bigram = modelOver(summing(), PARAMS, FACTS);
   model.initialize(1);
   return model;
 };
@@ -131,6 +135,37 @@ describe("generations at the same time", () => {
   });
 });
 
+describe("text in, text out", () => {
+  /** Continues every text by the bytes of `written`, whatever it has read. */
+  const writer = (written: Uint8Array): Inference<string> => {
+    const bigram = createBigram({ vocabSize: 256, batch: BATCH, seqLen: 64 });
+    let next = 0;
+    const run: Executor["run"] = async (entries, reads) => {
+      const result = await bigram.run(entries, reads);
+      for (const name of reads ?? []) result[name] = Float32Array.from({ length: 256 }, (_, token) => (token === written[next] ? 9 : 0));
+      next++;
+      return result;
+    };
+    return inferenceOver({ ...bigram, run }, bigramParams(256), { seqLen: 64, vocabSize: 256, text: BYTES });
+  };
+  const pieces = async (written: Uint8Array): Promise<readonly string[]> => {
+    const all: string[] = [];
+    for await (const piece of writer(written).complete("é", { temperature: 0, maxTokens: written.length })) all.push(piece);
+    return all;
+  };
+
+  test("no character is split, and a part of one at the end shows", async () => {
+    expect(await pieces(new TextEncoder().encode("aé€😀b"))).toEqual(["a", "é", "€", "😀", "b"]);
+    expect(await pieces(new TextEncoder().encode("a😀").subarray(0, 3))).toEqual(["a", "\ufffd"]);
+    expect((await pieces(Uint8Array.of(0x61, 0xff, 0x62))).join("")).toBe("a\ufffdb");
+  });
+
+  test("an empty prompt is refused, and a model whose tokens are not known to be bytes", () => {
+    expect(() => writer(new Uint8Array()).complete("")).toThrow(/prompt is empty/);
+    expect(() => newModel().complete("a")).toThrow(/does not know how text becomes tokens/);
+  });
+});
+
 describe("what takes several runs is not mixed with anything", () => {
   const weights = async (model: Bigram): Promise<unknown> => Object.fromEntries(await Promise.all(PARAMS.map(async ({ name }) => [name, await model.read(name)] as const)));
 
@@ -170,7 +205,7 @@ describe("what takes several runs is not mixed with anything", () => {
   test("a call that failed does not stop the next", async () => {
     const executor = summing();
     let fails = true;
-    const model: Bigram = modelOver({ ...executor, run: async (...args) => (fails ? Promise.reject(new Error("no luck")) : executor.run(...args)) }, PARAMS, { seqLen: T, vocabSize: V, recipe: RECIPE });
+    const model: Bigram = modelOver({ ...executor, run: async (...args) => (fails ? Promise.reject(new Error("no luck")) : executor.run(...args)) }, PARAMS, FACTS);
     await expect(model.trainStep(0, batchesOf(0))).rejects.toThrow("no luck");
     await expect(collect(model.generate([1]))).rejects.toThrow("no luck");
     fails = false;
@@ -337,14 +372,16 @@ describe("on a device that executes nothing", () => {
   const entries = ["train", "update", "evaluate"] as const;
   const spec = ODD_MODELS["dense"]!;
   const plan = compileModel(spec, { batch: 2, seqLen: spec.seqLen, entries: [...entries, "prefill", "decode"] });
-  const facts = { seqLen: spec.seqLen, vocabSize: spec.vocabSize, recipe: { ...RECIPE, accumulate: 1 } };
+  const createModel = async (device: GPUDevice, of = plan): Promise<Bigram> =>
+    modelOver(await createExecutor(device, of), of.params, facts);
+  const facts = { seqLen: spec.seqLen, vocabSize: spec.vocabSize, recipe: { ...RECIPE, accumulate: 1 }, text: null };
   const numbers = new Uint32Array(2 * spec.seqLen);
   const batch = { tokens: numbers, targets: numbers };
 
   test("a lost device, and a model that was destroyed, say so in every call", async () => {
     for (const [end, message] of [["lose", /the device was lost \(destroyed\)/], ["destroy", /this model was destroyed/]] as const) {
       const handle = await openDevice({ adapter: "null" });
-      const model: Bigram = await createModel(handle.device, plan, facts);
+      const model: Bigram = await createModel(handle.device);
       const started = model.generate([1]);
       const file = encodeWeights([...new Map(plan.params.map(({ official: { tensor, shape } }) => [tensor, { name: tensor, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) }])).values()]);
       await model.saveWeights();
@@ -359,7 +396,7 @@ describe("on a device that executes nothing", () => {
         () => model.write(name, weights), () => model.officialWeights(), () => model.saveWeights(), () => model.loadWeights(file),
       ];
       for (const call of calls) await expect((async () => call())(), String(call)).rejects.toThrow(message);
-      if (end === "lose") await expect(createModel(handle.device, plan, facts)).rejects.toThrow(message);
+      if (end === "lose") await expect(createModel(handle.device)).rejects.toThrow(message);
       handle.close();
     }
   });
@@ -376,7 +413,7 @@ describe("on a device that executes nothing", () => {
 
   test("a model that sees both sides trains and measures, and says that it cannot generate", async () => {
     const handle = await openDevice({ adapter: "null" });
-    const encoder: Bigram = await createModel(handle.device, compileModel(spec, { batch: 2, seqLen: spec.seqLen, entries }), facts);
+    const encoder: Bigram = await createModel(handle.device, compileModel(spec, { batch: 2, seqLen: spec.seqLen, entries }));
     expect((await encoder.forward(batch)).length).toBe(numbers.length);
     expect(() => encoder.generate([1])).toThrow(/`causal false`.* cannot generate/);
     await expect(encoder.forward({ ...batch, tokens: numbers.map(() => spec.vocabSize) })).rejects.toThrow("is no token");

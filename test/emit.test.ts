@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { runtimeSources } from "../api/compile.ts";
-import { PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
+import { standaloneFiles } from "../api/compile.ts";
+import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import { emit, type EmittedFile } from "../compiler/7-emit/index.ts";
 import { compileModel, type EntryName } from "../compiler/compile.ts";
 import { checkSource } from "../compiler/front.ts";
@@ -15,8 +15,8 @@ import type { Profile } from "../compiler/ir/plan.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
 import { sha256 } from "../runtime/files/sha256.ts";
 import { createExecutor } from "../runtime/standalone/executor.ts";
-import { loadPlan, readBeside, type ReadFile } from "../runtime/standalone/load.ts";
-import { createModel } from "../runtime/standalone/model.ts";
+import { findDevice } from "../runtime/standalone/find-device.ts";
+import { loadExecutor, readFrom as readFromUrls, readPlan, type ReadFile } from "../runtime/standalone/load.ts";
 import { decodeWeights, encodeWeights } from "../runtime/standalone/safetensors.ts";
 import { moeutHere, ROOT } from "./support/cli.ts";
 import { ODD_MODELS } from "./support/odd-models.ts";
@@ -24,8 +24,8 @@ import { ODD_MODELS } from "./support/odd-models.ts";
 const work = mkdtempSync(join(tmpdir(), "moeut-emit-"));
 afterAll(() => rmSync(work, { recursive: true }));
 
-const RUNTIME = runtimeSources();
-const ENTRIES = ["train", "update", "evaluate", "prefill", "decode"] as const;
+const RUNTIME = standaloneFiles();
+const ENTRIES = ["train", "update", "evaluate", "logits", "prefill", "decode"] as const;
 
 function modelsIn(text: string, file = "test.moeut"): readonly ModelSpec[] {
   const { models, diagnostics } = checkSource({ file, text }, { readFile: () => ({ problem: "there are no other files" }) });
@@ -35,11 +35,11 @@ function modelsIn(text: string, file = "test.moeut"): readonly ModelSpec[] {
 const specModels = (name: string): readonly ModelSpec[] => modelsIn(readFileSync(join(ROOT, "specs", name), "utf8"), name);
 
 function emitted(model: ModelSpec, profile: Profile = PORTABLE, entries: readonly EntryName[] = ENTRIES): readonly EmittedFile[] {
-  const plan = compileModel(model, { batch: 2, seqLen: model.seqLen, entries, profile });
-  return emit({ model, plan, version: "1.2.3", sources: [], runtime: RUNTIME });
+  const [plan, cpu] = [profile, CPU].map((each) => compileModel(model, { batch: 2, seqLen: model.seqLen, entries, profile: each }));
+  const about = { model, weights: null, text: null, version: "1.2.3", sources: [], runtime: RUNTIME };
+  return emit({ ...about, plan: plan!, cpu: cpu! });
 }
-const textOf = (files: readonly EmittedFile[], path: string): string => files.find((f) => f.path === path)!.text;
-
+const textOf = (files: readonly EmittedFile[], path: string): string => files.find((f) => f.path === path)!.content as string;
 const readFrom = (files: readonly EmittedFile[]): ReadFile => (name) => Promise.resolve(new TextEncoder().encode(textOf(files, name)));
 
 const GPU32 = profileFor({ kind: "gpu", subgroups: true, subgroupMin: 32, subgroupMax: 32 });
@@ -51,7 +51,7 @@ describe("emitted kernels pass Dawn's validation, read back from the plan", () =
     const handle = await openDevice({ adapter: "null" });
     try {
       const files = emitted(model, profile);
-      const plan = await loadPlan(readFrom(files));
+      const plan = await readPlan(readFrom(files), "plan.json");
       if (profile === GPU32) expect(handle.info.features, "the null adapter can check subgroup kernels").toContain("subgroups");
       const executor = await createExecutor(handle.device, plan);
       await handle.device.queue.onSubmittedWorkDone();
@@ -65,7 +65,7 @@ describe("emitted kernels pass Dawn's validation, read back from the plan", () =
 
 test("and what is wrong in a kernel is reported with its line", async () => {
   const handle = await openDevice({ adapter: "null" });
-  const plan = await loadPlan(readFrom(emitted({ ...ODD_MODELS["dense"]!, name: "odd" })));
+  const plan = await readPlan(readFrom(emitted({ ...ODD_MODELS["dense"]!, name: "odd" })), "plan.json");
   const spoil = (wgsl: string): string => wgsl.replace("fn main", "fn mean");
   const broken = { ...plan, kernels: plan.kernels.map((k) => (k.name === "adamw" ? { ...k, wgsl: spoil(k.wgsl) } : k)) };
   await expect(createExecutor(handle.device, broken)).rejects.toThrow("the device refuses the kernel adamw");
@@ -76,12 +76,13 @@ describe("files", () => {
   const files = emitted({ ...ODD_MODELS["MoEUT"]!, name: "odd" });
 
   test("say what they are in their first lines, without dates and hashes", () => {
-    for (const { path, text } of files.filter((f) => f.path.endsWith(".wgsl"))) {
+    for (const { path, content } of files.filter((f) => f.path.endsWith(".wgsl"))) {
+      const text = content as string;
       const name = path.slice("kernels/".length, -".wgsl".length);
       expect(text.split("\n")[0], path).toBe(`// ${name} of odd, compiled by moeut 1.2.3 (portable kernels).`);
       expect(text.split("\n")[1], path).toMatch(/^\/\/ Launched by /);
     }
-    expect(textOf(files, "model.ts")).toMatch(/^\/\*\* odd, compiled by moeut 1\.2\.3/);
+    expect(textOf(files, "model.js")).toMatch(/^\/\*\* odd, compiled by moeut 1\.2\.3/);
   });
 
   test("the plan has a line for each launch and does not know where the spec lay", () => {
@@ -96,8 +97,9 @@ describe("files", () => {
   test("the manifest lists the other files, and where each launch comes from", () => {
     const text = "moeut 1\nmodel m {\n  vocab_size 16  seq_len 8  d_model 8\n  layer a {\n    attention mha { n_heads 1 }\n    feed_forward dense { d_ff 8 }\n  }\n  stack a * 2\n}\n";
     const model = modelsIn(text, "some/where/m.moeut")[0]!;
-    const plan = compileModel(model, { batch: 2, seqLen: 8, entries: ENTRIES });
-    const all = emit({ model, plan, version: "1.2.3", sources: [{ file: "some/where/m.moeut", text }], runtime: RUNTIME });
+    const [plan, cpu] = [PORTABLE, CPU].map((profile) => compileModel(model, { batch: 2, seqLen: 8, entries: ENTRIES, profile }));
+    const sources = [{ file: "some/where/m.moeut", text }];
+    const all = emit({ model, plan: plan!, cpu: cpu!, weights: null, text: null, version: "1.2.3", sources, runtime: RUNTIME });
     const manifest = JSON.parse(textOf(all, "manifest.json")) as { files: string[]; language: number; launches: Record<string, { from: string; at: string | null; kernel: string }[]> };
     expect(manifest.files).toEqual(all.map((f) => f.path).filter((path) => path !== "manifest.json"));
     expect(manifest.language).toBe(1);
@@ -106,29 +108,43 @@ describe("files", () => {
   });
 });
 
-const encoder = emitted(specModels("encoder.moeut")[0]!, PORTABLE, ["train", "update", "evaluate"]);
+const encoder = emitted(specModels("encoder.moeut")[0]!, PORTABLE, ["train", "update", "evaluate", "logits"]);
 
 test("what cannot generate is not said to", () => {
-  for (const path of ["README.md", "example.ts"]) expect(textOf(encoder, path), path).not.toMatch(/generate|generation|continue/);
+  for (const path of ["README.md", "example.js"]) expect(textOf(encoder, path), path).not.toMatch(/generate|generation|continue/);
 });
+
+function writeAll(files: readonly EmittedFile[], folder: string): void {
+  for (const { path, content } of files) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+}
 
 test("names of models that are also names of TypeScript still type-check", () => {
   symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
   const { compilerOptions } = JSON.parse(textOf(emitted({ ...ODD_MODELS["dense"]!, name: "model" }), "tsconfig.json")) as { compilerOptions: object };
   for (const name of ["model", "promise", "recipe", "parameter_name", "_", "webgpu"]) {
-    for (const { path, text } of emitted({ ...ODD_MODELS["dense"]!, name }).filter((f) => !f.path.startsWith("kernels/"))) {
-      mkdirSync(dirname(join(work, "names", name, path)), { recursive: true });
-      writeFileSync(join(work, "names", name, path), text);
-    }
+    writeAll(emitted({ ...ODD_MODELS["dense"]!, name }), join(work, "names", name));
   }
-  for (const { path, text } of encoder.filter((f) => !f.path.startsWith("kernels/"))) {
-    mkdirSync(dirname(join(work, "names", "encoder", path)), { recursive: true });
-    writeFileSync(join(work, "names", "encoder", path), text);
-  }
-  writeFileSync(join(work, "names", "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*/*.ts", "*/runtime"] }));
+  writeAll(encoder, join(work, "names", "encoder"));
+  const inference = emitted({ ...ODD_MODELS["dense"]!, name: "inference" }, PORTABLE, ["evaluate", "logits", "prefill", "decode"]);
+  writeAll(inference, join(work, "names", "inference"));
+  writeFileSync(join(work, "names", "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*/src"] }));
   const { stdout, status } = spawnSync(process.execPath, [join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-p", join(work, "names")], { encoding: "utf8" });
   expect(stdout).toBe("");
   expect(status).toBe(0);
+});
+
+test("a device is asked for where it is faster than the processor, and has what the model needs", async () => {
+  const device = { label: "a device" } as GPUDevice;
+  const gpu = (isFallbackAdapter: boolean, requestDevice: () => Promise<GPUDevice>): GPU =>
+    ({ requestAdapter: () => Promise.resolve({ info: { isFallbackAdapter }, requestDevice }) }) as unknown as GPU;
+  expect(await findDevice(gpu(false, () => Promise.resolve(device)), {})).toBe(device);
+  expect(await findDevice(gpu(true, () => Promise.resolve(device)), {})).toBe(null);
+  expect(await findDevice(gpu(false, () => Promise.reject(new TypeError("a limit"))), {})).toBe(null);
+  expect(await findDevice({ requestAdapter: () => Promise.resolve(null) } as unknown as GPU, {})).toBe(null);
+  expect(await findDevice(undefined, {})).toBe(null);
 });
 
 describe("loading", () => {
@@ -136,7 +152,8 @@ describe("loading", () => {
     const text = textOf(emitted(ODD_MODELS["dense"]!), "plan.json");
     const folder = join(work, "parts");
     mkdirSync(folder);
-    const load = (): Promise<unknown> => loadPlan(readBeside(pathToFileURL(join(folder, "model.js")).href));
+    const read = readFromUrls({ "plan.json": () => pathToFileURL(join(folder, "plan.json")) });
+    const load = (): Promise<unknown> => readPlan(read, "plan.json");
     await expect(load()).rejects.toThrow(/^the file plan\.json of this model is missing: cannot read .*parts\/plan\.json \(ENOENT\)$/);
     for (const part of ["", text.slice(0, text.length / 2), "<!doctype html>", "null", "{}", text.replace(/"wgsl":/g, '"text":')]) {
       writeFileSync(join(folder, "plan.json"), part);
@@ -147,14 +164,13 @@ describe("loading", () => {
   });
 
   test("refuses a device without the subgroups that the kernels were made for", async () => {
-    const files = emitted(ODD_MODELS["dense"]!, { ...GPU32, lanes: 64 });
-    const plan = await loadPlan(readFrom(files));
-    const facts = { seqLen: 19, vocabSize: 16, recipe: { ...ODD_MODELS["dense"]!.train } };
+    const read = readFrom(emitted(ODD_MODELS["dense"]!, { ...GPU32, lanes: 64 }));
     const device = (features: readonly string[]) => ({ features: new Set(features), adapterInfo: { subgroupMinSize: 4, subgroupMaxSize: 32 }, limits: {} }) as unknown as GPUDevice;
-    await expect(createModel(device([]), plan, facts)).rejects.toThrow('need the feature "subgroups"');
-    await expect(createModel(device(["subgroups"]), plan, facts)).rejects.toThrow("for subgroups of 64 lanes, and this adapter has 4 to 32");
+    await expect(loadExecutor(device([]), read, 1)).rejects.toThrow('need the feature "subgroups"');
+    await expect(loadExecutor(device(["subgroups"]), read, 1)).rejects.toThrow("for subgroups of 64 lanes, and this adapter has 4 to 32");
+    const portable = readFrom(emitted(ODD_MODELS["dense"]!));
     const small = { maxBufferSize: 256, maxStorageBufferBindingSize: 256, maxStorageBuffersPerShaderStage: 8 };
-    await expect(createModel({ limits: small } as unknown as GPUDevice, { ...plan, profile: PORTABLE }, facts)).rejects.toThrow(/needs \d+ bytes in one buffer, and the device allows 256 bytes/);
+    await expect(loadExecutor({ limits: small } as unknown as GPUDevice, portable, 1)).rejects.toThrow(/needs \d+ bytes in one buffer, and the device allows 256 bytes/);
   });
 
   test("weights come back from their bytes, at any offset in memory", () => {

@@ -24,6 +24,6 @@ test("the program of docs/api.md checks, compiles, trains and generates", async 
   const losses = [...stdout.matchAll(/^step \d+ on .+: (\d\.\d+)$/gm)].map((match) => Number(match[1]));
   expect(losses).toHaveLength(2);
   expect(losses[1]).toBeLessThan(losses[0]!);
-  expect(readdirSync(join(work, "small"))).toContain("model.ts");
+  expect(readdirSync(join(work, "small"))).toContain("model.js");
   expect(decodeWeights(readFileSync(join(work, "small.safetensors"))).size).toBeGreaterThan(5);
 });

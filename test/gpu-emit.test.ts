@@ -1,8 +1,8 @@
 /** The folder that compile writes: typed, self-contained, repeatable, and bit for bit what the command line computes. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { byteTokenizer } from "../runtime/data/index.ts";
@@ -17,26 +17,27 @@ const STEPS = 3;
 /** With random numbers inside its steps. */
 const SPEC = [join(ROOT, "specs", "tiny.moeut"), "--set", "feed_forward.router.expert_dropout=0.3", "--set", "attention.router.input_dropout=0.1"] as const;
 const PROMPT = "the stack ";
+const MAIN = WEBGPU[0]!;
 afterAll(() => rmSync(work, { recursive: true }));
 
-function node(args: readonly string[], cwd = work): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd, encoding: "utf8", env: { ...process.env, MOEUT_ADAPTER: WEBGPU[0] },
-  });
+function node(args: readonly string[], adapter: string = MAIN): string {
+  const env = { ...process.env, MOEUT_ADAPTER: adapter };
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: work, encoding: "utf8", env });
   if (status !== 0) throw new Error(`node ${args.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
   return stdout;
 }
-const moeut = (...args: readonly string[]): string => node([join(ROOT, "bin", "moeut.mjs"), ...args]);
+const moeutOn = (adapter: string, ...args: readonly string[]): string => node([join(ROOT, "bin", "moeut.mjs"), ...args], adapter);
+const moeut = (...args: readonly string[]): string => moeutOn(MAIN, ...args);
 
 /** The emitted folder may use a device from anywhere; its own files import nothing of moeut. */
 const RUNNER = `
 const SEED = 7; // other weights, data and masks than those of seed 0
 import { readFileSync, writeFileSync } from "node:fs";
 import { openDevice } from ${JSON.stringify(join(ROOT, "runtime/adapter/index.ts"))};
-import { load } from "./tiny/model.ts";
+import { load } from "./tiny/src/model.ts";
 const { batches, prompt } = JSON.parse(readFileSync("batches.json", "utf8"));
-const { device } = await openDevice({});
-const model = await load(device);
+const [adapter] = process.argv.slice(2);
+const model = await (adapter === "cpu" ? load(null, { threads: 2 }) : load((await openDevice({})).device));
 model.initialize(SEED);
 for (const [step, b] of batches.entries()) await model.trainStep(step, [{ tokens: Uint32Array.from(b.tokens), targets: Uint32Array.from(b.targets) }], { seed: SEED });
 const tokens = [];
@@ -70,10 +71,13 @@ beforeAll(() => {
 
 describe("an emitted folder", () => {
   test("has no import that leads out of it, apart from the packages it declares", () => {
-    for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))) {
-      const targets = [...readFileSync(join(folder, path), "utf8").matchAll(/^(?:import|export)\b[^"]*?from "([^"]+)"/gm)].map((m) => m[1]!);
-      for (const target of targets) expect(target, path).toMatch(/^\.\/[\w./-]+\.ts$|^webgpu$/);
+    const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.[tj]s$/.test(name));
+    for (const path of sources) {
+      const imports = readFileSync(join(folder, path), "utf8").matchAll(/^(?:(?:import|export)\b[^"]*?from |.*import\()"([^"]+)"/gm);
+      const targets = [...imports].map((m) => m[1]!).filter((target) => !/^node:|^webgpu$/.test(target));
+      for (const target of targets) expect(existsSync(join(folder, dirname(path), target)), `${path}: ${target}`).toBe(true);
     }
+    expect(sources.length).toBeGreaterThan(90);
   });
 
   test("type-checks strictly by its own settings", () => {
@@ -88,27 +92,26 @@ describe("an emitted folder", () => {
     for (const file of files) expect(readFileSync(join(again, file)).equals(readFileSync(join(folder, file))), file).toBe(true);
   });
 
-  test("trains and generates alone, to the same bits as the command line", async () => {
+  test.each([MAIN, "cpu"])("trains and generates alone, to the same bits as the command line, on %s", async (adapter) => {
     const data = await loadData(join(work, "text.txt"), { tokenizer: byteTokenizer, seqLen: 64, batch: 8, seed: 7 });
     const batches = Array.from({ length: STEPS }, (_, step) => data.batchAt(step))
       .map((b) => ({ tokens: [...b.tokens], targets: [...b.targets] }));
     writeFileSync(join(work, "batches.json"), JSON.stringify({ batches, prompt: [...Buffer.from(PROMPT)] }));
     writeFileSync(join(work, "runner.mts"), RUNNER);
-    node(["--import", "tsx", "runner.mts"]);
+    node(["--import", "tsx", "runner.mts", adapter]);
     const got = JSON.parse(readFileSync(join(work, "result.json"), "utf8")) as { tokens: number[]; again: number[]; alone: number[]; together: number[][]; weights: [string, string][]; refusals: string[] };
 
     // Warm-up and decay start alike, however long the run: three steps of warm-up do not know its end.
-    moeut(
-      "train", join(folder, "spec.moeut"), "--data", join(work, "text.txt"), "--out", join(work, "run"), "--steps", String(STEPS), "--seed",
-      "7",
-    );
-    const checkpoint = readdirSync(join(work, "run", "checkpoints"))[0]!;
-    const want = readSafetensors(join(work, "run", "checkpoints", checkpoint, "weights.safetensors"));
+    const run = join(work, `run-${adapter}`);
+    const [spec, text, steps] = [join(folder, "spec.moeut"), join(work, "text.txt"), String(STEPS)];
+    moeutOn(adapter, "train", spec, "--data", text, "--out", run, "--steps", steps, "--seed", "7");
+    const checkpoint = readdirSync(join(run, "checkpoints"))[0]!;
+    const want = readSafetensors(join(run, "checkpoints", checkpoint, "weights.safetensors"));
     expect(got.weights.length).toBe(want.tensors.size);
-    for (const [name, base64] of got.weights) expect(Buffer.from(want.readBytes(name)).equals(Buffer.from(base64, "base64")), name)
-      .toBe(true);
-    const { text } = JSON.parse(moeut("generate", join(work, "run"), "--prompt", PROMPT, "--max-tokens", "20", "--seed", "5", "--json")) as { text: string };
-    expect(new TextDecoder().decode(Uint8Array.from(got.tokens))).toBe(text);
+    const isWanted = ([name, base64]: [string, string]): boolean => Buffer.from(want.readBytes(name)).equals(Buffer.from(base64, "base64"));
+    for (const tensor of got.weights) expect(isWanted(tensor), tensor[0]).toBe(true);
+    const generated = moeutOn(adapter, "generate", run, "--prompt", PROMPT, "--max-tokens", "20", "--seed", "5", "--json");
+    expect({ text: new TextDecoder().decode(Uint8Array.from(got.tokens)) }).toEqual({ text: (JSON.parse(generated) as { text: string }).text });
 
     const saved = readSafetensors(join(work, "weights.safetensors"));
     expect([...saved.tensors.keys()].sort()).toEqual([...want.tensors.keys()].sort());

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Option, type Command } from "commander";
 import { compile } from "../../api/compile.ts";
@@ -8,39 +8,64 @@ import type { EmittedFile } from "../../compiler/7-emit/index.ts";
 import type { Profile } from "../../compiler/ir/plan.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { SourceText } from "../../compiler/ir/source.ts";
+import { byteTokenizer } from "../../runtime/data/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { entriesOf, withOwnFolder } from "../../runtime/files/folder.ts";
 import { hasOwn, notOwn, ownLeftovers, writeOwn } from "../../runtime/files/written.ts";
+import { encodeWeights } from "../../runtime/standalone/safetensors.ts";
 import { addAdapterOption, addSpecOptions, outFolder, refuseOptions, type AdapterOption, type SpecOptions } from "../options.ts";
-import { chooseModel, loadSpec } from "../spec.ts";
+import { chooseModel, loadSpec, type Spec } from "../spec.ts";
 import { bytes, printJson } from "../terminal.ts";
+import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 
 interface Options extends SpecOptions, AdapterOption {
   readonly out: string;
   readonly target: "this" | "portable";
+  readonly inference?: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
 }
 
 export function define(command: Command): void {
-  addAdapterOption(addSpecOptions(command.argument("<file>", "a spec")))
+  addAdapterOption(addSpecOptions(command.argument("<file>", "a spec, or a run folder, whose weights come along")))
     .requiredOption("--out <folder>", "where the files go", outFolder)
-    .addOption(new Option("--target <target>", "kernels for any adapter, or for this machine's (subgroups of its size)").choices(["portable", "this"]).default("portable"))
+    .option("--inference", "nothing that trains: no gradients, no moments, batches of one sequence")
+    .addOption(new Option("--target <target>", TARGET).choices(["portable", "this"]).default("portable"))
     .option("--force", "write into a folder that holds other files, beside them")
     .option("--json", "print one JSON document")
     .action(run);
 }
 
-async function run(file: string, options: Options, command: Command): Promise<void> {
-  if (options.target === "portable") refuseOptions(command, ["adapter", "threads"], "--target portable (the default)");
-  const spec = loadSpec(file, options.set);
-  const model = chooseModel(spec, options);
-  await withOwnFolder(options.out, () => compileInto(model, spec.sources, options));
+const TARGET = "kernels for any GPU, or for this machine's adapter (subgroups of its size)";
+
+/** What is compiled. */
+interface Input {
+  readonly model: ModelSpec;
+  readonly sources: readonly SourceText[];
+  readonly weights?: Uint8Array;
+  /** What tokens are, where a run says it. */
+  readonly text?: "bytes" | null;
 }
 
-async function compileInto(model: ModelSpec, sources: readonly SourceText[], options: Options): Promise<void> {
+async function run(file: string, options: Options, command: Command): Promise<void> {
+  if (options.target === "portable") refuseOptions(command, ["adapter", "threads"], "--target portable (the default)");
+  const isFolder = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (isFolder) refuseOptions(command, ["model"], "a run folder, which has one model");
+  const input = isFolder ? inputOfRun(readTrainedRun(file, options.set)) : inputOfSpec(loadSpec(file, options.set), options);
+  await withOwnFolder(options.out, () => compileInto(input, options));
+}
+
+const inputOfSpec = (spec: Spec, options: Options): Input => ({ model: chooseModel(spec, options), sources: spec.sources });
+
+function inputOfRun({ model, sources, weights, tokenizer }: TrainedRun): Input {
+  const tensors = Array.from(weights.tensors, ([name, { shape }]) => ({ name, shape, data: weights.readFloats(name) }));
+  const isBytes = tokenizer.id === byteTokenizer.id && model.vocabSize === byteTokenizer.vocabSize;
+  return { model, sources, weights: encodeWeights(tensors), text: isBytes ? "bytes" : null };
+}
+
+async function compileInto({ model, ...input }: Input, options: Options): Promise<void> {
   requireFree(options);
-  const { files, plan } = compile(model, { profile: await profileFor(options), sources });
+  const { files, plan } = compile(model, { ...input, profile: await profileFor(options), inference: options.inference === true });
   requireOwn(files, options.out);
   const leftovers = ownLeftovers(options.out, files);
   writeOwn(options.out, files);
@@ -63,13 +88,13 @@ function requireOwn(files: readonly EmittedFile[], out: string): void {
 }
 
 /** The only names that an emission can have and a later one lack. A record may be anyone's: nothing else is deleted for being listed. */
-const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|runtime\/(cpu\/)?[\w.-]+\.ts)$/;
+const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|(src\/)?runtime\/(cpu\/)?[\w.-]+\.(ts|js)|(model|example)\.ts|index\.html)$/;
 
 async function profileFor(options: Options): Promise<Profile> {
   if (options.target === "portable") return PORTABLE;
   const handle = await openAnyAdapter(options);
   handle.close();
-  return profileOf(handle.info);
+  return handle.info.kind === "cpu" ? PORTABLE : profileOf(handle.info); // every folder has kernels for the processor
 }
 
 function report(files: readonly EmittedFile[], model: string, memory: number, { out, json }: Options): void {

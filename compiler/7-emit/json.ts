@@ -1,4 +1,4 @@
-/** Plan and manifest as JSON that a person can read and a diff can follow: one launch, buffer or tensor per line. */
+/** Plans and manifest as JSON that a person can read and a diff can follow: one launch, buffer or tensor per line. */
 import { countParams } from "../counts/index.ts";
 import { specHash } from "../format/index.ts";
 import type { KernelPlan } from "../ir/plan.ts";
@@ -15,14 +15,14 @@ export function planJson(plan: KernelPlan): string {
 }
 
 /** What is in the folder, for programs: files, parameters, memory, and where each launch comes from. */
-export function manifest({ model, plan, version, sources }: Emission, files: readonly string[]): string {
+export function manifest({ model, plan, cpu, version, sources }: Emission, files: readonly string[]): string {
   const launches = Object.fromEntries(Object.entries(plan.entries).map(([name, entry]) => [name, entry.dispatches.map((d) =>
     ({ kernel: plan.kernels[d.kernel]!.name, computes: d.label, fused: d.fused, from: d.origin.path, at: placeOf(d.origin.span, sources) }))]));
   const { total, active } = countParams(model);
   return `${layOut({
     format: 1, language: LANGUAGE, model: model.name, spec_hash: specHash(model), moeut: version, profile: plan.profile,
     parameters: { total, active_per_token: active, tensors: plan.params.map(({ name, shape, official }) => ({ name, shape, official })) },
-    memory: plan.memory, files, launches,
+    memory: plan.memory, cpu_memory: cpu.memory, files, launches,
   }, 3)}\n`;
 }
 

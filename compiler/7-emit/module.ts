@@ -1,51 +1,84 @@
 /** model.ts, the typed face of an emitted folder, built from ts-morph structures so that its printer owns the layout. */
-import { IndentationText, Project, StructureKind, VariableDeclarationKind, type StatementStructures } from "ts-morph";
+import { IndentationText, Project, StructureKind, VariableDeclarationKind, type StatementStructures, type VariableStatementStructure } from "ts-morph";
 import { needsSubgroups } from "../../runtime/standalone/require-device.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import type { KernelPlan } from "../ir/plan.ts";
-import type { Emission } from "./emission.ts";
+import { trains, type Emission } from "./emission.ts";
 
-export function moduleText({ model, plan }: Emission, banner: string): string {
+/** @param beside path from the module to the folder's files: "./" or "../" */
+export function moduleText(e: Emission, banner: string, beside: string): string {
+  const { model, plan } = e;
   const project = new Project({ useInMemoryFileSystem: true, manipulationSettings: { indentationText: IndentationText.TwoSpaces } });
-  const file = project.createSourceFile("model.ts", {
-    statements: [
-      `/** ${banner}. */`,
-      ...IMPORTS,
-      constant("SIZES", "What this model was compiled for. A batch holds this many sequences of seqLen tokens.", sizes(model, plan.tensors["train/tokens"]!.shape[0]!), " as const"),
-      constant("RECIPE", "The training recipe of the spec; trainStep takes another if it is given one.", recipe(model), "", "Recipe"),
-      constant("DEVICE", "What a device must be requested with: adapter.requestDevice(DEVICE).", object(Object.entries(deviceNeeds(plan))), "", "GPUDeviceDescriptor"),
-      constant("PARAMETERS", "Shapes of the parameters by name, row-major.", shapes(plan.params), " as const"),
-      { kind: StructureKind.TypeAlias, name: "ParameterName", isExported: true, leadingTrivia: "\n", type: "keyof typeof PARAMETERS" },
-      { kind: StructureKind.TypeAlias, name: typeName(model), isExported: true, type: "Model<ParameterName>" },
-      loadFunction(model),
-    ],
-  });
+  const device = object(Object.entries(deviceNeeds(plan)));
+  const statements: StatementStructures[] = [
+    ...importsOf(e),
+    constant("SIZES", "What this model was compiled for. A batch holds this many sequences of seqLen tokens.", sizes(e), " as const"),
+    ...(trains(plan) ? [constant("RECIPE", RECIPE_DOC, recipe(model), "", "Recipe")] : []),
+    constant("DEVICE", "What a device must be requested with: adapter.requestDevice(DEVICE).", device, "", "GPUDeviceDescriptor"),
+    constant("PARAMETERS", "Shapes of the parameters by name, row-major.", shapes(plan.params), " as const"),
+    { kind: StructureKind.TypeAlias, name: "ParameterName", isExported: true, leadingTrivia: "\n", type: "keyof typeof PARAMETERS" },
+    { kind: StructureKind.TypeAlias, name: typeName(model), isExported: true, type: trains(plan) ? "Model<ParameterName>" : "Inference<ParameterName>" },
+    { ...constant("FILES", "What load reads, in the form of address that bundlers know.", filesText(e, beside), ""), isExported: false },
+    REQUEST_DEVICE,
+    loadFunction(e),
+  ];
+  const file = project.createSourceFile("model.ts", { statements: [`/** ${banner}. */`, ...statements] });
   file.formatText({ indentSize: 2 });
   return file.getFullText();
 }
 
-const IMPORTS: readonly StatementStructures[] = [
-  { kind: StructureKind.ImportDeclaration, moduleSpecifier: "./runtime/load.ts", namedImports: ["loadPlan", "readBeside", { name: "ReadFile", isTypeOnly: true }] },
-  { kind: StructureKind.ImportDeclaration, moduleSpecifier: "./runtime/model.ts", namedImports: ["createModel", { name: "Model", isTypeOnly: true }] },
-  { kind: StructureKind.ImportDeclaration, moduleSpecifier: "./runtime/schedule.ts", isTypeOnly: true, namedImports: ["Recipe"] },
-];
+const RECIPE_DOC = "The training recipe of the spec; trainStep takes another if it is given one.";
 
-function constant(name: string, doc: string, initializer: string, suffix: string, type?: string): StatementStructures {
+function importsOf({ plan, weights, text }: Emission): readonly StatementStructures[] {
+  const from = (moduleSpecifier: string, ...namedImports: readonly ImportSpecifierStructure[]): StatementStructures =>
+    ({ kind: StructureKind.ImportDeclaration, moduleSpecifier, namedImports: [...namedImports] });
+  const load = from("./runtime/load.ts", ...[value("loadExecutor"), ...(weights === null ? [] : [value("loadTrained")]), value("readFrom"), type("LoadOptions")]);
+  const findDevice = from("./runtime/find-device.ts", value("findDevice"));
+  const bytes = text === null ? [] : [from("./runtime/text.ts", value("BYTES"))];
+  if (!trains(plan)) return [findDevice, from("./runtime/inference.ts", value("inferenceOver"), type("Inference")), load, ...bytes];
+  const model = from("./runtime/model.ts", value("modelOver"), type("Model"));
+  return [findDevice, load, model, from("./runtime/schedule.ts", type("Recipe")), ...bytes];
+}
+
+type ImportSpecifierStructure = { readonly name: string; readonly isTypeOnly: boolean };
+const value = (name: string): ImportSpecifierStructure => ({ name, isTypeOnly: false });
+const type = (name: string): ImportSpecifierStructure => ({ name, isTypeOnly: true });
+
+function filesText({ weights }: Emission, beside: string): string {
+  const names = ["plan.json", "cpu.json", "cpu.wasm", ...(weights === null ? [] : ["weights.safetensors"])];
+  return `{\n${names.map((name) => `  ${JSON.stringify(name)}: (): URL => new URL(${JSON.stringify(beside + name)}, import.meta.url),`).join("\n")}\n}`;
+}
+
+function constant(name: string, doc: string, initializer: string, suffix: string, type?: string): VariableStatementStructure {
   return {
     kind: StructureKind.VariableStatement, declarationKind: VariableDeclarationKind.Const, isExported: true, docs: [doc], leadingTrivia: "\n",
     declarations: [{ name, initializer: `${initializer}${suffix}`, ...(type !== undefined && { type }) }],
   };
 }
 
-function loadFunction(model: ModelSpec): StatementStructures {
+const REQUEST_DEVICE: StatementStructures = {
+  kind: StructureKind.Function, name: "requestDevice", isExported: true, leadingTrivia: "\n",
+  docs: [`A GPU for this model, or null: then load takes the processor, which is faster than an adapter that only imitates a GPU.
+@param gpu navigator.gpu in a page; under Node, what create of the package webgpu gives`],
+  parameters: [{ name: "gpu", type: "GPU | undefined" }],
+  returnType: "Promise<GPUDevice | null>",
+  statements: ["return findDevice(gpu, DEVICE);"],
+};
+
+function loadFunction({ model, plan, weights, text }: Emission): StatementStructures {
+  const facts = `{ ...SIZES, ${trains(plan) ? "recipe: RECIPE, " : ""}text: ${text === null ? "null" : "BYTES"} }`;
+  const make = `${trains(plan) ? "modelOver" : "inferenceOver"}<ParameterName>(executor, params, ${facts})`;
   return {
     kind: StructureKind.Function, name: "load", isAsync: true, isExported: true,
-    docs: [`Creates all buffers and pipelines on a device that was requested with DEVICE. Weights are zero until initialize, write or
-loadWeights is called.
-@param read gives the bytes of a file of this folder`],
-    parameters: [{ name: "device", type: "GPUDevice" }, { name: "read", type: "ReadFile", initializer: "readBeside(import.meta.url)" }],
+    docs: [`Loads the model on a device that was requested with DEVICE, or on the processor if there is none. ${weights === null
+      ? `Weights are zero until
+${trains(plan) ? "initialize, write or loadWeights" : "write or loadWeights"} is called.` : "Its weights are the trained ones."}`],
+    parameters: [{ name: "device", type: "GPUDevice | null", initializer: "null" }, { name: "{ threads, read = readFrom(FILES) }", type: "LoadOptions", initializer: "{}" }],
     returnType: `Promise<${typeName(model)}>`,
-    statements: ["return createModel<ParameterName>(device, await loadPlan(read), { ...SIZES, recipe: RECIPE });"],
+    statements: [
+      "const { executor, params } = await loadExecutor(device, read, threads);",
+      ...(weights === null ? [`return ${make};`] : [`const model = ${make};`, "await loadTrained(model, read);", "return model;"]),
+    ],
   };
 }
 
@@ -73,7 +106,9 @@ function inline(value: unknown): string {
   return `{ ${Object.entries(value).map(([key, item]) => `${key}: ${inline(item)}`).join(", ")} }`;
 }
 
-const sizes = ({ seqLen, vocabSize, dModel }: ModelSpec, batch: number): string => object(Object.entries({ batch, seqLen, vocabSize, dModel }));
+function sizes({ model: { seqLen, vocabSize, dModel }, plan }: Emission): string {
+  return object(Object.entries({ batch: plan.tensors["evaluate/tokens"]!.shape[0]!, seqLen, vocabSize, dModel }));
+}
 
 const shapes = (params: Emission["plan"]["params"]): string => object(params.map(({ name, shape }) => [name, shape]));
 

@@ -17,7 +17,7 @@ export async function compareVariants(options: CompareOptions, about: About, hoo
     if (!finished) return null;
     const { out, variants, seeds } = options;
     if (failures.length === variants.length * seeds.length) throw failures[0]!.error;
-    const keep = (path: string, text: string): void => note(hooks, join(out, path), writeBeside(out, { path, text }));
+    const keep = (path: string, text: string): void => note(hooks, join(out, path), writeBeside(out, { path, content: text }));
     const write = (): CompareResults => {
       const results = summarize({ ...about, out, variants, seeds, failures });
       keep("results.json", `${JSON.stringify(results, null, 2)}\n`);

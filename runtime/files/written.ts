@@ -8,10 +8,10 @@ import { cannotWrite, systemCode } from "../errors.ts";
 import { sha256 } from "./sha256.ts";
 import { writeAtomic } from "./write-atomic.ts";
 
-export interface FileText {
+export interface FileContent {
   /** In the folder, with "/". */
   readonly path: string;
-  readonly text: string;
+  readonly content: string | Uint8Array;
 }
 
 /** Hashes by path; several where a writing was cut off, so that either may be there. */
@@ -35,13 +35,14 @@ const record = (folder: string, written: Written): void => writeAtomic(recordPat
 export const hasOwn = (folder: string, path: string): boolean => Object.hasOwn(readWritten(folder) ?? {}, path);
 
 /** The paths under which the folder holds something that is neither what was written there nor what is to be. */
-export function notOwn(folder: string, files: readonly FileText[]): readonly string[] {
+export function notOwn(folder: string, files: readonly FileContent[]): readonly string[] {
   const written = readWritten(folder) ?? {};
-  return files.filter(({ path, text }) => !isFree(join(folder, path), [sha256([text]), ...(written[path] ?? [])])).map(({ path }) => path);
+  const hashes = ({ path, content }: FileContent): readonly string[] => [sha256([content]), ...(written[path] ?? [])];
+  return files.filter((file) => !isFree(join(folder, file.path), hashes(file))).map(({ path }) => path);
 }
 
 /** What was written earlier, is not among the files, and is as it was. */
-export function ownLeftovers(folder: string, files: readonly FileText[]): readonly string[] {
+export function ownLeftovers(folder: string, files: readonly FileContent[]): readonly string[] {
   const still = new Set(files.map(({ path }) => path));
   const earlier = Object.entries(readWritten(folder) ?? {}).filter(([path]) => !still.has(path));
   return earlier.filter(([path, hashes]) => isFree(join(folder, path), hashes)).map(([path]) => path);
@@ -57,17 +58,17 @@ function isFree(path: string, hashes: readonly string[]): boolean {
 }
 
 /** Writes the files over whatever is there, and records them: ask notOwn first. At every moment the record knows what it may find. */
-export function writeOwn(folder: string, files: readonly FileText[]): void {
+export function writeOwn(folder: string, files: readonly FileContent[]): void {
   const earlier = readWritten(folder) ?? {};
-  const now: Written = Object.fromEntries(files.map(({ path, text }) => [path, [sha256([text])]]));
+  const now: Written = Object.fromEntries(files.map(({ path, content }) => [path, [sha256([content])]]));
   const either = Object.fromEntries(Object.entries(now).map(([path, hashes]) => [path, [...(earlier[path] ?? []), ...hashes]]));
   record(folder, { ...earlier, ...either });
-  for (const { path, text } of files) writeAtomic(join(folder, path), text);
+  for (const { path, content } of files) writeAtomic(join(folder, path), content);
   record(folder, { ...earlier, ...now });
 }
 
 /** As writeOwn for one file, but what is not the tool's is kept beside it. @returns where, or null */
-export function writeBeside(folder: string, file: FileText): string | null {
+export function writeBeside(folder: string, file: FileContent): string | null {
   const kept = notOwn(folder, [file]).length === 0 ? null : keepAside(join(folder, file.path), "changed");
   writeOwn(folder, [file]);
   return kept;

@@ -69,6 +69,20 @@ export function checkedPrompt(prompt: ArrayLike<number>, vocabSize: number): rea
   return checkedTokens("the prompt", prompt, vocabSize);
 }
 
+export interface TextFacts {
+  readonly seqLen: number;
+  readonly vocabSize: number;
+  /** Where attention looks: what stands behind a text of a model that sees both sides is not without effect. */
+  readonly sees: "back" | "both";
+}
+
+export function checkedText(text: ArrayLike<number>, { seqLen, vocabSize, sees }: TextFacts): readonly number[] {
+  const fits = text.length > 0 && text.length <= seqLen && (sees === "back" || text.length === seqLen);
+  const allowed = sees === "back" ? `1 to ${seqLen}` : `${seqLen}, because its attention sees what follows`;
+  if (!fits) throw new RangeError(`the text has ${text.length} tokens; the model takes ${allowed}`);
+  return checkedTokens("the text", text, vocabSize);
+}
+
 /** A copy. Kernels look rows up without a check. */
 function checkedTokens(what: string, tokens: ArrayLike<number>, vocabSize: number): readonly number[] {
   return Array.from(tokens, (token, i) => {

@@ -1,12 +1,61 @@
-/** Reads the files of an emitted folder. Every error names the file. */
-import type { KernelPlan } from "./plan.ts";
+/** Brings a model of an emitted folder onto a GPU or the processor. Every error about a file names it. */
+import { createCpuExecutor } from "./cpu/executor.ts";
+import { createExecutor } from "./executor.ts";
+import type { Inference } from "./inference.ts";
+import type { KernelPlan, ParamPlan } from "./plan.ts";
+import { requireDevice } from "./require-device.ts";
+import type { Executor } from "./types.ts";
 
 /** The bytes of a file of the folder, by its name. */
 export type ReadFile = (name: string) => Promise<Uint8Array>;
 
-/** From beside the module at `base`: with fetch on the web, from the disk under Node. An Error for a file that is not there. */
-export const readBeside = (base: string): ReadFile => async (name) => {
-  const url = new URL(name, base);
+export interface LoadOptions {
+  /** On the processor: without a number, one for each core. A page that is not cross-origin isolated has one, whatever is asked for. */
+  readonly threads?: number;
+  /** For files that do not lie where the module expects them. */
+  readonly read?: ReadFile;
+}
+
+export interface LoadedPlan {
+  readonly executor: Executor;
+  readonly params: readonly ParamPlan[];
+}
+
+/** Reads only what is needed: plan.json for a device; cpu.json and cpu.wasm for the processor, if the device is null. */
+export const loadExecutor = (device: GPUDevice | null, read: ReadFile, threads: number | undefined): Promise<LoadedPlan> =>
+  device === null ? loadOnCpu(read, threads) : loadOnDevice(device, read);
+
+/** An Error for a device that lacks what the plan needs. Once the device is lost, every call throws an Error that says so. */
+async function loadOnDevice(device: GPUDevice, read: ReadFile): Promise<LoadedPlan> {
+  const plan = await readPlan(read, "plan.json");
+  requireDevice(device, plan);
+  return { executor: await createExecutor(device, plan), params: plan.params };
+}
+
+async function loadOnCpu(read: ReadFile, threads: number | undefined): Promise<LoadedPlan> {
+  const [plan, wasm] = await Promise.all([readPlan(read, "cpu.json"), read("cpu.wasm")]);
+  const executor = await createCpuExecutor(plan, wasm, { threads }).catch((error: unknown) => {
+    throw error instanceof Error && error.name === "CompileError" ? damaged("cpu.wasm", error.message) : error;
+  });
+  return { executor, params: plan.params };
+}
+
+/** Loads the folder's trained weights; the model is given up if they are not there or not whole. */
+export async function loadTrained(model: Pick<Inference<string>, "loadWeights" | "destroy">, read: ReadFile): Promise<void> {
+  try {
+    const file = await read(WEIGHTS);
+    tryTo(WEIGHTS, () => model.loadWeights(file));
+  } catch (error) {
+    model.destroy();
+    throw error;
+  }
+}
+
+const WEIGHTS = "weights.safetensors";
+
+/** With fetch on the web, from the disk under Node. @param urls of the files by name, each in the form that bundlers know */
+export const readFrom = (urls: Readonly<Record<string, () => URL>>): ReadFile => async (name) => {
+  const url = urls[name]!();
   return url.protocol === "file:" ? readFromDisk(name, url) : fetched(name, url);
 };
 
@@ -26,20 +75,21 @@ function missing(name: string, where: string): never {
   throw new Error(`the file ${name} of this model is missing: cannot read ${where}`);
 }
 
-export async function loadPlan(read: ReadFile): Promise<KernelPlan> {
-  const plan = parsed("plan.json", await read("plan.json")) as Partial<KernelPlan> | null;
+export async function readPlan(read: ReadFile, name: string): Promise<KernelPlan> {
+  const bytes = await read(name);
+  const plan = tryTo(name, () => JSON.parse(new TextDecoder().decode(bytes)) as Partial<KernelPlan> | null);
   const isWhole = Array.isArray(plan?.kernels) && plan.kernels.every(({ wgsl }) => typeof wgsl === "string");
-  return isWhole ? (plan as KernelPlan) : damaged("plan.json", "it holds no plan with its kernels");
+  if (!isWhole) throw damaged(name, "it holds no plan with its kernels");
+  return plan as KernelPlan;
 }
 
-function parsed(name: string, bytes: Uint8Array): unknown {
+function tryTo<T>(name: string, act: () => T): T {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    return act();
   } catch (error) {
-    return damaged(name, (error as Error).message);
+    throw damaged(name, (error as Error).message);
   }
 }
 
-function damaged(name: string, why: string): never {
-  throw new Error(`the file ${name} of this model is not whole, or something else has its name (${why}); copy it anew`);
-}
+const damaged = (name: string, why: string): Error =>
+  new Error(`the file ${name} of this model is not whole, or something else has its name (${why}); copy it anew`);

@@ -3,7 +3,7 @@ import { createRandom } from "./random.ts";
 import type { Executor } from "./types.ts";
 
 /** Where nothing is to vary but by position. */
-export const NO_NOISE = Uint32Array.of(0, 0, 0, 0);
+export const NO_NOISE: Uint32Array<ArrayBuffer> = Uint32Array.of(0, 0, 0, 0);
 
 /**
  * Another key for every seed and step: a pure function of them, so that a resumed run continues to the same bits.

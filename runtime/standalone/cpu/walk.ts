@@ -134,4 +134,4 @@ function runUnit({ calls, units }: Task, unit: number, kernels: readonly KernelF
 }
 
 /** The text of a thread: a global `serve`, whatever bundlers call these functions. */
-export const THREAD_TEXT = [nextRun, walk, waitFor, runUnit, controlIn, kernelsOf, `globalThis.serve = ${serve};`].join("\n");
+export const THREAD_TEXT: string = [nextRun, walk, waitFor, runUnit, controlIn, kernelsOf, `globalThis.serve = ${serve};`].join("\n");

@@ -1,0 +1,161 @@
+/** An emitted folder on the processor: run by plain Node, typed for other programs, and built by what others build with. */
+import { spawnSync } from "node:child_process";
+import {
+  cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { build } from "esbuild";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ROOT } from "./support/cli.ts";
+import { emitTrained, moeutIn, node, OPTIONS, PROMPT, textOfCommand } from "./support/emitted.ts";
+
+const work = mkdtempSync(join(tmpdir(), "moeut-folder-"));
+afterAll(() => rmSync(work, { recursive: true }));
+const folder = join(work, "tiny");
+const COMPLETE = `model.complete(${JSON.stringify(PROMPT)}, ${JSON.stringify(OPTIONS)})`;
+let expected: string;
+
+beforeAll(() => {
+  const { run } = emitTrained(work);
+  expected = textOfCommand(work, run, "cpu");
+});
+
+/** What a program prints, as JSON. */
+function printed(program: string): unknown {
+  writeFileSync(join(work, "program.mjs"), program);
+  return JSON.parse(node(["program.mjs"], work));
+}
+
+const LOAD = `import { load, SIZES } from "./tiny/model.js"; const model = await load(null, { threads: 2 });`;
+
+describe("under Node, without any package", () => {
+  test("continues text as the command line does, in whole characters", () => {
+    const pieces = printed(`${LOAD} const all = [];
+      for await (const piece of ${COMPLETE}) all.push(piece);
+      console.log(JSON.stringify(all));`);
+    expect((pieces as string[]).join("")).toBe(expected);
+    expect((pieces as string[]).every((piece) => piece !== "")).toBe(true);
+  });
+
+  test("gives the logits of texts of any length: those of their beginnings, and of what forward measures", () => {
+    const result = printed(`${LOAD}
+      const text = Array.from({ length: SIZES.seqLen + 1 }, (_, i) => (i * 37) % 256);
+      const all = await model.logits(text.slice(0, SIZES.seqLen));
+      const short = await model.logits(text.slice(0, 5));
+      const losses = await model.forward({ tokens: Uint32Array.from(text.slice(0, -1)), targets: Uint32Array.from(text.slice(1)) });
+      const row = (i) => all.subarray(i * 256, (i + 1) * 256);
+      const lossAt = (i) => Math.log(row(i).reduce((sum, x) => sum + Math.exp(x), 0)) - row(i)[text[i + 1]];
+      const off = Math.max(...losses.map((loss, i) => Math.abs(loss - lossAt(i))));
+      const messages = [];
+      for (const wrong of [[], text, [256]]) await model.logits(wrong).catch((error) => messages.push(error.message));
+      const same = short.every((x, i) => x === all[i]);
+      const [batch, train] = [SIZES.batch, "trainStep" in model];
+      console.log(JSON.stringify({ lengths: [all.length, short.length], same, off, messages, batch, train }));`);
+    expect(result).toMatchObject({ lengths: [64 * 256, 5 * 256], same: true, batch: 1, train: false });
+    const { off, messages } = result as { off: number; messages: string[] };
+    expect(off).toBeLessThan(1e-4);
+    expect(messages).toEqual([
+      "the text has 0 tokens; the model takes 1 to 64", "the text has 65 tokens; the model takes 1 to 64",
+      "the text: 256 at position 0 is no token: the model has tokens 0 to 255",
+    ]);
+  });
+
+  test("reads no more than it needs, and says which file is missing or not whole", () => {
+    const needed = ["cpu.json", "cpu.wasm", "weights.safetensors"];
+    const copy = join(work, "copy");
+    cpSync(folder, copy, { recursive: true });
+    rmSync(join(copy, "plan.json"));
+    rmSync(join(copy, "kernels"), { recursive: true });
+    const messageOf = (): unknown => printed(`import { load } from "./copy/model.js";
+      console.log(JSON.stringify(await load().then((model) => (model.destroy(), "it loads"), (error) => error.message)));`);
+    expect(messageOf()).toBe("it loads");
+    for (const name of needed) {
+      renameSync(join(copy, name), join(copy, "aside"));
+      expect(messageOf()).toMatch(new RegExp(`^the file ${name} of this model is missing: cannot read .*${name} \\(ENOENT\\)$`));
+      const bytes = readFileSync(join(copy, "aside"));
+      writeFileSync(join(copy, name), bytes.subarray(0, bytes.length / 2));
+      expect(messageOf()).toMatch(new RegExp(`^the file ${name} of this model is not whole, or .* \\(.+\\); copy it anew$`));
+      renameSync(join(copy, "aside"), join(copy, name));
+    }
+  });
+
+  test("has an example that runs as it is", () => {
+    expect(node(["example.js"], folder)).toMatch(/^on .+\na layer is /);
+  });
+
+  test("needs a file of weights, where none came along", () => {
+    const bare = join(work, "bare");
+    moeutIn(work, "compile", join(ROOT, "specs", "tiny.moeut"), "--inference", "--out", bare);
+    expect(node(["example.js", join(folder, "weights.safetensors")], bare)).toMatch(/\na layer is /);
+    expect(() => node(["example.js"], bare)).toThrow("say which weights");
+  });
+});
+
+test("weights that do not fit the model are refused, and what makes no sense for a run folder", () => {
+  const out = join(work, "none");
+  const compile = (...more: readonly string[]): unknown => moeutIn(work, "compile", join(work, "run"), "--out", out, ...more);
+  const message = /ended with 1:[^]*these weights do not fit the model: the tensor ".+" has the shape/;
+  expect(() => compile("--set", "d_model=32")).toThrow(message);
+  expect(() => compile("--model", "tiny")).toThrow(/--model does nothing beside a run folder/);
+  expect(existsSync(out)).toBe(false);
+});
+
+const PROGRAM = `import { load, requestDevice, type TinyModel } from "moeut-tiny";
+const model: TinyModel = await load(await requestDevice(undefined), { threads: 1 });
+let text = "";
+for await (const piece of ${COMPLETE}) text += piece;
+(globalThis as { result?: string }).result = text;
+console.log(JSON.stringify(text));
+`;
+
+/** A project that has the folder as a package. */
+function project(name: string): string {
+  const path = join(work, name);
+  mkdirSync(join(path, "node_modules"), { recursive: true });
+  symlinkSync(folder, join(path, "node_modules", "moeut-tiny"), "junction");
+  writeFileSync(join(path, "package.json"), JSON.stringify({ type: "module" }));
+  writeFileSync(join(path, "program.ts"), PROGRAM);
+  return path;
+}
+
+/** What a bundle prints; the folder's data lies beside it unless the bundler brought it. */
+const run = (bundle: string): unknown => JSON.parse(node([bundle], dirname(bundle)));
+
+describe("builds with", () => {
+  test("plain tsc: strict, by its JavaScript's types and by its own sources", () => {
+    const path = project("tsc");
+    for (const name of ["@webgpu", "@types"]) symlinkSync(join(ROOT, "node_modules", name), join(path, "node_modules", name), "junction");
+    const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+    const tsc = (...args: readonly string[]): string => spawnSync(process.execPath, [TSC, ...args], { cwd: path, encoding: "utf8" }).stdout;
+    const STRICT = ["--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2023,dom", "--types", "@webgpu/types"];
+    expect(tsc(...STRICT, "program.ts")).toBe("");
+    expect(run(join(path, "program.js"))).toBe(expected);
+    const wrong = ["trainStep(0, [])", `read("nothing")`].map((call) => `(await load()).${call};\n`);
+    writeFileSync(join(path, "wrong.ts"), `import { load } from "moeut-tiny";\n${wrong.join("")}`);
+    expect(tsc(...STRICT, "--noEmit", "wrong.ts").match(/error TS\d+/g)).toEqual(["error TS2339", "error TS2345"]);
+    symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
+    expect(tsc("-p", folder)).toBe("");
+  });
+
+  test("esbuild, with the data put beside the bundle", async () => {
+    const path = project("esbuild");
+    const outfile = join(path, "out", "bundle.js");
+    await build({ entryPoints: [join(path, "program.ts")], bundle: true, format: "esm", minify: true, outfile });
+    for (const name of ["cpu.json", "cpu.wasm", "weights.safetensors"]) cpSync(join(folder, name), join(path, "out", name));
+    expect(run(outfile)).toBe(expected);
+  });
+
+  test("Vite, which brings the data along", async ({ skip }) => {
+    const vite = await import(["vite"].join("")).catch(() => null) as null | { readonly build: (options: object) => Promise<unknown> };
+    if (vite === null) return skip("vite is not installed");
+    const path = project("vite");
+    writeFileSync(join(path, "index.html"), `<script type="module" src="./program.ts"></script>`);
+    await vite.build({ root: path, logLevel: "error", base: "./", build: { target: "es2022", modulePreload: false } });
+    const assets = join(path, "dist", "assets");
+    expect(readdirSync(assets).filter((name) => !name.endsWith(".js")).map((name) => name.replace(/-[\w-]{8}\./, ".")).sort())
+      .toEqual(["cpu.json", "cpu.wasm", "plan.json", "weights.safetensors"]);
+    writeFileSync(join(assets, "package.json"), JSON.stringify({ type: "module" }));
+    expect(run(join(assets, readdirSync(assets).find((name) => name.endsWith(".js"))!))).toBe(expected);
+  });
+});

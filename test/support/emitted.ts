@@ -1,0 +1,39 @@
+/** A small model, trained for a few steps on the processor and emitted with its weights, for tests that run the folder. */
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./cli.ts";
+
+export const PROMPT = "a läyer ";
+export const OPTIONS = { maxTokens: 40, temperature: 0.8, seed: 5 } as const;
+
+export interface EmittedRun {
+  readonly run: string;
+  /** `compile RUN --inference`. */
+  readonly folder: string;
+}
+
+export function node(args: readonly string[], cwd: string): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: "utf8" });
+  if (status !== 0) throw new Error(`node ${args.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
+  return stdout;
+}
+
+export const moeutIn = (cwd: string, ...args: readonly string[]): string => node([join(ROOT, "bin", "moeut.mjs"), ...args], cwd);
+
+export function emitTrained(work: string): EmittedRun {
+  const text = join(work, "text.txt");
+  writeFileSync(text, "a läyer is a pool of weights – a site is where it is used – and the stack is the order.\n".repeat(60));
+  const [run, folder] = [join(work, "run"), join(work, "tiny")];
+  moeutIn(work, "train", join(ROOT, "specs", "tiny.moeut"), "--data", text, "--steps", "4", "--adapter", "cpu", "--out", run);
+  moeutIn(work, "compile", run, "--inference", "--out", folder);
+  return { run, folder };
+}
+
+/** What the command line continues PROMPT with. */
+export function textOfCommand(work: string, run: string, adapter: string): string {
+  const { maxTokens, temperature, seed } = OPTIONS;
+  const sampling = ["--max-tokens", `${maxTokens}`, "--temperature", `${temperature}`, "--seed", `${seed}`];
+  const printed = moeutIn(work, "generate", run, "--prompt", PROMPT, ...sampling, "--adapter", adapter, "--json");
+  return (JSON.parse(printed) as { readonly text: string }).text;
+}
