@@ -42,10 +42,13 @@ export function ownProfile({ info }: AdapterHandle): Profile {
 /** The adapter's own shapes, the portable ones, its own with a team per row (what GPUs use), and those of one invocation at a time. */
 export const PROFILES: Readonly<Record<"own" | "portable" | "team" | "cpu", (handle: AdapterHandle) => Profile>> = {
   own: ownProfile,
-  portable: () => PORTABLE,
+  portable: (handle) => (exchanges(handle) ? PORTABLE : CPU),
   cpu: () => CPU,
-  team: (handle) => ({ ...ownProfile(handle), name: "team", rowOwner: "team" }),
+  team: (handle) => (exchanges(handle) ? { ...ownProfile(handle), name: "team", rowOwner: "team" } : CPU),
 };
+
+/** Whether invocations can hand each other anything: the processor runs one at a time. */
+const exchanges = ({ info }: AdapterHandle): boolean => info.kind !== "cpu";
 
 /** Runs `use` with an executor, then frees its buffers; throws what the device reports, and the next test gets another device. */
 export async function withExecutor<T>(handle: AdapterHandle, plan: KernelPlan, use: (executor: Executor) => Promise<T>): Promise<T> {
