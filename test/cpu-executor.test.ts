@@ -10,7 +10,7 @@ import { listTasks, type Task } from "../runtime/standalone/cpu/tasks.ts";
 import { THREAD_TEXT } from "../runtime/standalone/cpu/walk.ts";
 import type { Dispatch, KernelPlan } from "../runtime/standalone/plan.ts";
 import type { Executor, HostArray } from "../runtime/standalone/types.ts";
-import { HAND_MADE, handMadePlan, mixed, toAndFro, type Launch } from "./support/hand-made-plan.ts";
+import { HAND_MADE, handMadePlan, mixed, toAndFro, WITHOUT_THREADS, type Launch } from "./support/hand-made-plan.ts";
 
 const open: Executor[] = [];
 afterEach(() => open.splice(0).forEach((executor) => executor.destroy()));
@@ -88,6 +88,16 @@ describe("an end", () => {
     await expect(executor.run(["bad"])).rejects.toThrow(/^the kernel fail failed: .*unreachable/);
     await expect(executor.run(["good"])).rejects.toThrow("the kernel fail failed");
     expect(() => executor.write("0", numbers(LARGE))).toThrow("the kernel fail failed");
+  });
+
+  test("a thread that is lost is said once, by a run that waits for it, and by every later call", async () => {
+    const losses: string[] = [];
+    const executor = await createCpuExecutor(MIXED, WITHOUT_THREADS, { threads: 2, onLost: (reason) => losses.push(reason) });
+    open.push(executor);
+    const lost = /^a thread was lost \(RuntimeError: unreachable\); load the model again/;
+    await expect(executor.run(["go"])).rejects.toThrow(lost);
+    await expect(executor.read("0")).rejects.toThrow(lost);
+    expect(losses).toEqual([expect.stringMatching(lost)]);
   });
 
   test("destroyed during a run, and with another one waiting", async () => {

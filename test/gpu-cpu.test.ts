@@ -12,7 +12,7 @@ import { EnvironmentError, UserError } from "../runtime/errors.ts";
 import type { KernelPlan } from "../runtime/standalone/plan.ts";
 import { currentCheckpoint } from "../runtime/train/index.ts";
 import { hashOf, json, moeut, moeutHere } from "./support/cli.ts";
-import { HAND_MADE, handMadePlan, toAndFro } from "./support/hand-made-plan.ts";
+import { HAND_MADE, handMadePlan, toAndFro, WITHOUT_THREADS } from "./support/hand-made-plan.ts";
 import { goldenFolder } from "./support/shared.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-cpu-"));
@@ -96,6 +96,17 @@ describe("what it cannot", () => {
     expect(() => requireFit(large("activations"), info)).toThrow(needs);
     expect(() => requireFit(large("activations"), info)).toThrow(/choose a smaller batch/);
     expect(() => requireFit(large("parameters"), info)).toThrow(/choose fewer or smaller experts/);
+  });
+
+  test("a thread that is lost is the machine's fault", async () => {
+    const isSelfTest = (n: number): boolean => n === 1;
+    const handle = await openAdapter({
+      adapter: "cpu", threads: 2, assemble: (kernels) => (isSelfTest(kernels.length) ? assemble(kernels) : WITHOUT_THREADS),
+    });
+    const executor = await handle.createExecutor(handMadePlan([64, 64], { good: toAndFro(2, 64, [0, 1]) }));
+    await expect(executor.run(["good"])).rejects.toThrow("a thread was lost");
+    expect(handle.firstError()).toBeInstanceOf(EnvironmentError);
+    expect(() => handle.checkErrors()).toThrow(/^CPU .*: a thread was lost/);
   });
 
   test("a kernel that fails is a bug with its name, and the adapter can be used again", async () => {

@@ -20,6 +20,8 @@ const FILL: HandMade = { access: ["read_write"], body: ({ sizes, group, buffers:
 
 const KERNELS = { mix: 0, fail: 1, fill: 2 } as const;
 export const HAND_MADE = handMadeModule([MIX, FAIL, FILL]);
+/** The same, but every thread fails to start. */
+export const WITHOUT_THREADS = handMadeModule([MIX, FAIL, FILL], "trap");
 
 export interface Launch {
   readonly kernel: keyof typeof KERNELS;

@@ -48,7 +48,12 @@ export interface HandMade {
 /** Bytes of scratch memory that these kernels say they need. */
 const SCRATCH_BYTES = 1024;
 
-export function handMadeModule(kernels: readonly HandMade[]): Uint8Array {
+/** A function that traps when it has more memory than a page: of no use as a kernel, and where a thread begins with it, its end. */
+const TRAP_IN_MEMORY = [0, 0x3f, 0, ...constant(1), 0x47, 0x04, VOID, 0x00, 0x0b, 0x0b];
+
+/** @param start what instances begin with: nothing, or what makes every thread fail to start */
+export function handMadeModule(kernels: readonly HandMade[], start: "nothing" | "trap" = "nothing"): Uint8Array {
+  const traps = start === "trap";
   const params = ({ access }: HandMade): readonly number[] => [0x60, ...vector(Array.from({ length: 4 + access.length }, () => [I32])), 0];
   const code = ({ access, body }: HandMade): readonly number[] => {
     const FIRST = 2;
@@ -61,11 +66,12 @@ export function handMadeModule(kernels: readonly HandMade[]): Uint8Array {
   };
   return Uint8Array.from([
     0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
-    ...section(1, kernels.map(params)),
+    ...section(1, [...kernels.map(params), [0x60, 0, 0]]),
     ...section(2, [[...name("moeut"), ...name("memory"), 0x02, 0x03, 1, ...unsigned(65536)]]), // a shared memory of 1 to 65536 pages
-    ...section(3, kernels.map((_, i) => unsigned(i))),
+    ...section(3, [...kernels.map((_, i) => unsigned(i)), ...(traps ? [unsigned(kernels.length)] : [])]),
     ...section(6, [[I32, 0, ...constant(SCRATCH_BYTES), 0x0b]]),
     ...section(7, [[...name("scratch_bytes"), 3, 0], ...kernels.map((_, i) => [...name(`k${i}`), 0, ...unsigned(i)])]),
-    ...section(10, kernels.map(code)),
+    ...(traps ? [8, 1, kernels.length] : []),
+    ...section(10, [...kernels.map(code), ...(traps ? [[...unsigned(TRAP_IN_MEMORY.length), ...TRAP_IN_MEMORY]] : [])]),
   ]);
 }
