@@ -26,9 +26,9 @@ export function initialize(shape: readonly number[], rule: InitRule, seed: numbe
 /** Normal numbers between −2 and 2: number i is the first of i, i + count, i + 2·count, … that lies there. */
 function truncated(count: number, random: Random): Float64Array {
   return new Float64Array(count).map((_, i) => {
-    let index = i;
-    while (Math.abs(random.normal(index)) > 2) index += count;
-    return random.normal(index);
+    let number = random.normal(i);
+    for (let index = i + count; Math.abs(number) > 2; index += count) number = random.normal(index);
+    return number;
   });
 }
 
