@@ -38,10 +38,12 @@ async function deviceFor(choice) {
   return choice === "gpu" ? (await navigator.gpu.requestAdapter()).requestDevice(DEVICE) : requestDevice(navigator.gpu);
 }
 
+const nameOf = ({ description, vendor, architecture }) => description || \`\${vendor} \${architecture}\`;
+
 async function begin() {
   const device = await deviceFor(new URLSearchParams(location.search).get("on"));
   model = await load(device);
-  at("where").textContent = \`on \${device === null ? "the processor" : device.adapterInfo.description || device.adapterInfo.vendor}\`;
+  at("where").textContent = device === null ? "on the processor" : \`on \${nameOf(device.adapterInfo)}\`;
   button.disabled = false;
 }
 begin().catch(show);
