@@ -80,6 +80,13 @@ describe("under Node, without any package", () => {
     }
   });
 
+  test("refuses a number of threads that is none", () => {
+    expect(printed(`import { load } from "./tiny/model.js";
+      const messageOf = (threads) => load(null, { threads }).then(() => "it loads", (error) => error.message);
+      console.log(JSON.stringify(await Promise.all([0, 1.5, NaN, 1e6].map(messageOf))));`))
+      .toEqual([0, 1.5, NaN, 1e6].map((n) => `threads is ${n}; it must be a whole number from 1 to 1024`));
+  });
+
   test("has an example that runs as it is", () => {
     expect(node(["example.js"], folder)).toMatch(/^on .+\na layer is /);
   });

@@ -114,23 +114,28 @@ test("what cannot generate is not said to", () => {
   for (const path of ["README.md", "example.js"]) expect(textOf(encoder, path), path).not.toMatch(/generate|generation|continue/);
 });
 
-function writeAll(files: readonly EmittedFile[], folder: string): void {
-  for (const { path, content } of files) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), content);
-  }
+/** The TypeScript of a model, with the runtime that is written once for all of them. */
+function writeSources(files: readonly EmittedFile[], folder: string): void {
+  mkdirSync(join(folder, "src"), { recursive: true });
+  for (const name of ["model.ts", "example.ts"]) writeFileSync(join(folder, "src", name), textOf(files, `src/${name}`));
+  symlinkSync(join(work, "runtime"), join(folder, "src", "runtime"), "junction");
 }
 
 test("names of models that are also names of TypeScript still type-check", () => {
   symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
   const { compilerOptions } = JSON.parse(textOf(emitted({ ...ODD_MODELS["dense"]!, name: "model" }), "tsconfig.json")) as { compilerOptions: object };
-  for (const name of ["model", "promise", "recipe", "parameter_name", "_", "webgpu"]) {
-    writeAll(emitted({ ...ODD_MODELS["dense"]!, name }), join(work, "names", name));
+  for (const [path, text] of Object.entries(RUNTIME).filter(([name]) => name.startsWith("src/"))) {
+    mkdirSync(dirname(join(work, path.slice("src/".length))), { recursive: true });
+    writeFileSync(join(work, path.slice("src/".length)), text);
   }
-  writeAll(encoder, join(work, "names", "encoder"));
+  for (const name of ["model", "promise", "recipe", "parameter_name", "_", "webgpu"]) {
+    writeSources(emitted({ ...ODD_MODELS["dense"]!, name }), join(work, "names", name));
+  }
+  writeSources(encoder, join(work, "names", "encoder"));
   const inference = emitted({ ...ODD_MODELS["dense"]!, name: "inference" }, PORTABLE, ["evaluate", "logits", "prefill", "decode"]);
-  writeAll(inference, join(work, "names", "inference"));
-  writeFileSync(join(work, "names", "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*/src"] }));
+  writeSources(inference, join(work, "names", "inference"));
+  writeFileSync(join(work, "package.json"), JSON.stringify({ type: "module" }));
+  writeFileSync(join(work, "names", "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*/src/*.ts", "../runtime"] }));
   const { stdout, status } = spawnSync(process.execPath, [join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-p", join(work, "names")], { encoding: "utf8" });
   expect(stdout).toBe("");
   expect(status).toBe(0);

@@ -57,7 +57,7 @@ function constant(name: string, doc: string, initializer: string, suffix: string
 }
 
 const REQUEST_DEVICE: StatementStructures = {
-  kind: StructureKind.Function, name: "requestDevice", isExported: true, leadingTrivia: "\n",
+  kind: StructureKind.Function, name: "requestDevice", isExported: true,
   docs: [`A GPU for this model, or null: then load takes the processor, which is faster than an adapter that only imitates a GPU.
 @param gpu navigator.gpu in a page; under Node, what create of the package webgpu gives`],
   parameters: [{ name: "gpu", type: "GPU | undefined" }],

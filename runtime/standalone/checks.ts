@@ -14,6 +14,11 @@ export function checkSampling({ maxTokens, temperature, topK, topP, seed }: Samp
   checkSeed(seed);
 }
 
+/** Each takes some memory, whatever it does. */
+const MOST_THREADS = 1024;
+
+export const checkThreads = (threads: number): void => checkWhole("threads", threads, 1, MOST_THREADS);
+
 export const checkSeed = (seed: number): void => checkWhole("seed", seed, 0);
 
 /** Steps of one run, at most; as in the language. */

@@ -1,4 +1,5 @@
 /** Brings a model of an emitted folder onto a GPU or the processor. Every error about a file names it. */
+import { checkThreads } from "./checks.ts";
 import { createCpuExecutor } from "./cpu/executor.ts";
 import { createExecutor } from "./executor.ts";
 import type { Inference } from "./inference.ts";
@@ -33,6 +34,7 @@ async function loadOnDevice(device: GPUDevice, read: ReadFile): Promise<LoadedPl
 }
 
 async function loadOnCpu(read: ReadFile, threads: number | undefined): Promise<LoadedPlan> {
+  if (threads !== undefined) checkThreads(threads);
   const [plan, wasm] = await Promise.all([readPlan(read, "cpu.json"), read("cpu.wasm")]);
   const executor = await createCpuExecutor(plan, wasm, { threads }).catch((error: unknown) => {
     throw error instanceof Error && error.name === "CompileError" ? damaged("cpu.wasm", error.message) : error;
