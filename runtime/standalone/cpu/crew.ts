@@ -1,6 +1,7 @@
 /** Who does the work: threads that sleep between runs or, where memory cannot be shared, the calling thread. */
 import { instantiate, startThread, type Thread, type WasmMemory, type WasmModule } from "./platform.ts";
 import type { Task } from "./tasks.ts";
+import { createWake } from "./wake.ts";
 import { controlIn, kernelsOf, THREAD_TEXT, walk, type Control, type Run, type ThreadAnswer, type ThreadStart } from "./walk.ts";
 
 export interface Work {
@@ -32,15 +33,18 @@ export function hireThreads(work: Work, failed: (failure: Failure) => void): Cre
     if ("finished" in answer) pending?.finish();
     else fail({ kernel: answer.failed, message: answer.message });
   };
+  const wake = createWake(work.scratch.length);
   const threads = work.scratch.map((scratch) => threadFor({ ...work, scratch }, hear, (lost) => fail({ lost })));
   return {
     run: async (from, to) => {
       if (stopped) throw new Error("stopped");
       threads[0]!.keepAlive(true);
+      const [began, woken] = [performance.now(), wake.next(from)];
       await new Promise<void>((finish, abandon) => {
         pending = { finish, abandon };
-        publish(control, from, to, work.tasks);
+        publish(control, from, to, work.tasks, woken);
       }).finally(() => threads[0]!.keepAlive(false));
+      wake.took(from, woken, performance.now() - began);
     },
     stop: () => {
       stopped = true;
@@ -82,12 +86,12 @@ export function workAlone(work: Work, failed: (failure: Failure) => void): Crew 
 }
 
 /** Writes the words of a run. All units of the one before are done, so as many are taken as done. */
-function publish({ run, done }: Control, from: number, to: number, tasks: readonly Task[]): Run {
+function publish({ run, done }: Control, from: number, to: number, tasks: readonly Task[], wake = Infinity): Run {
   const number = (Atomics.load(run, 0) + 2) | 0;
   const offset = (Atomics.load(done, 0) - tasks[from]!.first) | 0;
   Atomics.add(run, 0, 1);
   [from, to, offset].forEach((word, i) => Atomics.store(run, i + 1, word));
   Atomics.add(run, 0, 1);
-  Atomics.notify(run, 0);
+  Atomics.notify(run, 0, wake);
   return { number, from, to, offset };
 }
