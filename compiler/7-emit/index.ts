@@ -1,5 +1,7 @@
 /** KernelPlan → a folder that runs without moeut. Pure: the same plan gives the same bytes. */
+import { checksum } from "../../runtime/standalone/checksum.ts";
 import { printSpec } from "../format/index.ts";
+import type { CpuPlan, KernelPlan } from "../ir/plan.ts";
 import { assemble } from "../wasm/index.ts";
 import { generates, type Emission, type Files } from "./emission.ts";
 import { exampleText } from "./example.ts";
@@ -18,19 +20,22 @@ export interface EmittedFile {
 
 export function emit(e: Emission): readonly EmittedFile[] {
   const banner = `${e.model.name}, compiled by moeut ${e.version} (${e.plan.profile.name} kernels)`;
-  const texts = { ...surroundings(e, banner), ...sources(e, banner), ...kernels(e, banner) };
-  const binaries = { "cpu.wasm": assemble(e.cpu.kernels), ...(e.weights !== null && { "weights.safetensors": e.weights }) };
+  const wasm = assemble(e.cpu.kernels);
+  const texts = { ...surroundings(e, banner), "cpu.json": planJson(cpuPlan(e.cpu, wasm)), ...sources(e, banner), ...kernels(e, banner) };
+  const binaries = { "cpu.wasm": wasm, ...(e.weights !== null && { "weights.safetensors": e.weights }) };
   const files = Object.entries<string | Uint8Array>({ ...texts, ...binaries }).map(([path, content]) => ({ path, content }));
   return [...files, { path: "manifest.json", content: manifest(e, files.map((f) => f.path)) }];
 }
 
 function surroundings(e: Emission, banner: string): Files {
-  const wordless = { ...e.cpu, kernels: e.cpu.kernels.map((kernel) => ({ ...kernel, wgsl: "" })) }; // cpu.wasm has what they do
   return {
     "README.md": readme(e, banner), "package.json": packageJson(e.model.name), "tsconfig.json": TSCONFIG, "spec.moeut": printSpec(e.model),
-    "plan.json": planJson(e.plan), "cpu.json": planJson(wordless), ...(generates(e.plan) && { "index.html": pageText(e) }),
+    "plan.json": planJson(e.plan), ...(generates(e.plan) && { "index.html": pageText(e) }),
   };
 }
+
+const cpuPlan = (plan: KernelPlan, wasm: Uint8Array): CpuPlan =>
+  ({ ...plan, kernels: plan.kernels.map((kernel) => ({ ...kernel, wgsl: "" })), wasm: checksum(wasm) });
 
 /** TypeScript in src/, and beside the folder's data what is made of it. The module is printed twice, as near to the data as it lies. */
 function sources(e: Emission, banner: string): Files {

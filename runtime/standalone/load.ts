@@ -1,9 +1,10 @@
 /** Brings a model of an emitted folder onto a GPU or the processor. Every error about a file names it. */
 import { checkThreads } from "./checks.ts";
+import { checksum } from "./checksum.ts";
 import { createCpuExecutor } from "./cpu/executor.ts";
 import { createExecutor } from "./executor.ts";
 import type { Inference } from "./inference.ts";
-import type { KernelPlan, ParamPlan } from "./plan.ts";
+import type { CpuPlan, KernelPlan, ParamPlan } from "./plan.ts";
 import { requireDevice } from "./require-device.ts";
 import type { Executor } from "./types.ts";
 
@@ -35,11 +36,9 @@ async function loadOnDevice(device: GPUDevice, read: ReadFile): Promise<LoadedPl
 
 async function loadOnCpu(read: ReadFile, threads: number | undefined): Promise<LoadedPlan> {
   if (threads !== undefined) checkThreads(threads);
-  const [plan, wasm] = await Promise.all([readPlan(read, "cpu.json"), read("cpu.wasm")]);
-  const executor = await createCpuExecutor(plan, wasm, { threads }).catch((error: unknown) => {
-    throw error instanceof Error && error.name === "CompileError" ? damaged("cpu.wasm", error.message) : error;
-  });
-  return { executor, params: plan.params };
+  const [plan, wasm] = await Promise.all([readPlan(read, "cpu.json") as Promise<CpuPlan>, read("cpu.wasm")]);
+  if (checksum(wasm) !== plan.wasm) throw damaged("cpu.wasm", "cpu.json belongs to another");
+  return { executor: await createCpuExecutor(plan, wasm, { threads }), params: plan.params };
 }
 
 /** Loads the folder's trained weights; the model is given up if they are not there or not whole. */

@@ -29,6 +29,12 @@ export interface KernelPlan {
   readonly memory: { readonly total: number; readonly byKind: Readonly<Record<BufferKind, number>> };
 }
 
+/** A plan for the processor as a file: its kernels have no text here, they are in a module of WebAssembly. */
+export interface CpuPlan extends KernelPlan {
+  /** Checksum of the module's bytes. */
+  readonly wasm: number;
+}
+
 /**
  * How kernels are shaped for a class of adapters. A team is the group of lanes that shares a tile; it exchanges registers by
  * subgroup shuffles, by subgroup broadcasts from literal lanes (unrolled; faster on SwiftShader), or through workgroup memory (portable).
