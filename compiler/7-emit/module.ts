@@ -30,7 +30,7 @@ export function moduleText(e: Emission, banner: string, beside: string): string 
 const RECIPE_DOC = "The training recipe of the spec; trainStep takes another if it is given one.";
 
 function importsOf({ plan, weights, text }: Emission): readonly StatementStructures[] {
-  const from = (moduleSpecifier: string, ...namedImports: readonly ImportSpecifierStructure[]): StatementStructures =>
+  const from = (moduleSpecifier: string, ...namedImports: readonly Imported[]): StatementStructures =>
     ({ kind: StructureKind.ImportDeclaration, moduleSpecifier, namedImports: [...namedImports] });
   const load = from("./runtime/load.ts", ...[value("loadExecutor"), ...(weights === null ? [] : [value("loadTrained")]), value("readFrom"), type("LoadOptions")]);
   const findDevice = from("./runtime/find-device.ts", value("findDevice"));
@@ -40,9 +40,9 @@ function importsOf({ plan, weights, text }: Emission): readonly StatementStructu
   return [findDevice, load, model, from("./runtime/schedule.ts", type("Recipe")), ...bytes];
 }
 
-type ImportSpecifierStructure = { readonly name: string; readonly isTypeOnly: boolean };
-const value = (name: string): ImportSpecifierStructure => ({ name, isTypeOnly: false });
-const type = (name: string): ImportSpecifierStructure => ({ name, isTypeOnly: true });
+type Imported = { readonly name: string; readonly isTypeOnly: boolean };
+const value = (name: string): Imported => ({ name, isTypeOnly: false });
+const type = (name: string): Imported => ({ name, isTypeOnly: true });
 
 function filesText({ weights }: Emission, beside: string): string {
   const names = ["plan.json", "cpu.json", "cpu.wasm", ...(weights === null ? [] : ["weights.safetensors"])];
