@@ -32,7 +32,7 @@ export function define(command: Command): void {
 const PROMPT = "interface ";
 
 /** Steps that take a minute or two. Fixed for each kind of adapter, so that the demo can be repeated to the same numbers. */
-const STEPS: Readonly<Record<AdapterKind, number>> = { gpu: 1000, cpu: 600, lavapipe: 250, swiftshader: 100, null: 1 };
+const STEPS: Readonly<Record<AdapterKind, number>> = { gpu: 1000, cpu: 500, lavapipe: 250, swiftshader: 100, null: 1 };
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
