@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { AdapterHandle } from "../runtime/adapter/index.ts";
 import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
-import { judge, summarize, type Item, type TaskProtocol, type Result, type Score } from "../runtime/tasks/items.ts";
+import { judge, summarize, type Item, type Judgement, type TaskProtocol, type Result, type Score } from "../runtime/tasks/items.ts";
 import { requestsOf, type Request } from "../runtime/tasks/requests.ts";
 import { bucketsOf, scoreBucket } from "../runtime/tasks/score.ts";
 import { ownTask, TASKS, type Task } from "../runtime/tasks/tasks.ts";
@@ -27,7 +27,7 @@ export interface TaskRecord {
   readonly group: string;
   readonly gold: number;
   readonly choices: readonly Score[];
-  readonly right: Readonly<Record<string, number>>;
+  readonly right: Judgement;
 }
 
 export interface TaskOutcome {

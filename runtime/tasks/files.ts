@@ -6,11 +6,15 @@ import { readBytes } from "../data/read.ts";
 import { toText } from "../data/encoding.ts";
 
 /** A file of a task: in the folder of that name, or beside it. UserError if it is in neither. */
-export function findFile(folder: string, task: string, name: string): string {
-  const places = [join(folder, task), folder].flatMap((place) => [join(place, name), join(place, `${name}.gz`)]);
-  const found = places.find((path) => existsSync(path));
-  if (found === undefined) throw new UserError(`${task} needs the file ${name} (or ${name}.gz) in ${join(folder, task)} or ${folder}`);
-  return found;
+export const findFile = (folder: string, task: string, name: string): string =>
+  lookForFile(folder, task, name) ?? missing(`${task} needs the file ${name} (or ${name}.gz) in ${join(folder, task)} or ${folder}`);
+
+/** The same, or null. */
+export const lookForFile = (folder: string, task: string, name: string): string | null =>
+  [join(folder, task), folder].flatMap((place) => [join(place, name), join(place, `${name}.gz`)]).find((path) => existsSync(path)) ?? null;
+
+function missing(what: string): never {
+  throw new UserError(what);
 }
 
 /** All files with an ending, sorted by name. UserError if there are none. */

@@ -20,10 +20,8 @@ export interface Score {
   readonly bytes: number;
 }
 
-export interface Judgement {
-  /** By name of a metric: 1 if the item was answered right, else 0. */
-  readonly right: Readonly<Record<string, number>>;
-}
+/** By name of a metric: 1 if the item was answered right, else 0. */
+export type Judgement = Readonly<Record<string, number>>;
 
 export type TaskProtocol = "moeut" | "harness";
 
@@ -39,7 +37,7 @@ const METRICS: Readonly<Record<TaskProtocol, (whole: boolean) => Readonly<Record
  * moeut: the right one must be better than every other, so that a tie or NaN is wrong. harness: the first of the best must be the right
  * one. Whole sentences are compared by their sums, continuations by their means per token (moeut) or in three ways (harness).
  */
-export function judge({ gold, context }: Item, scores: readonly Score[], protocol: TaskProtocol): Judgement["right"] {
+export function judge({ gold, context }: Item, scores: readonly Score[], protocol: TaskProtocol): Judgement {
   const metrics = METRICS[protocol](context === "");
   const isRight = (of: (score: Score) => number): boolean => {
     const values = scores.map(of);
@@ -59,7 +57,7 @@ export interface Result {
 }
 
 /** Means by metric, in the order of the first item. */
-export function summarize(items: readonly Item[], judgements: readonly Judgement["right"][]): readonly Result[] {
+export function summarize(items: readonly Item[], judgements: readonly Judgement[]): readonly Result[] {
   return Object.keys(judgements[0] ?? {}).map((metric) => {
     const byGroup = new Map<string, number[]>();
     items.forEach(({ group }, i) => byGroup.set(group, [...(byGroup.get(group) ?? []), judgements[i]![metric]!]));

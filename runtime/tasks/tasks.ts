@@ -1,7 +1,7 @@
 /** Benchmarks: from names to how their files become items. Prompts as the MoEUT training code and lm-evaluation-harness write them. */
 import { basename } from "node:path";
 import { UserError } from "../errors.ts";
-import { at, findFile, findFiles, index, jsonLines, linesOf, text, texts } from "./files.ts";
+import { at, findFile, findFiles, index, jsonLines, linesOf, lookForFile, text, texts } from "./files.ts";
 import type { Item, TaskProtocol } from "./items.ts";
 
 export interface Task {
@@ -52,8 +52,8 @@ function arc(path: string, protocol: TaskProtocol): readonly Item[] {
 }
 
 function hellaswag(folder: string, protocol: TaskProtocol): readonly Item[] {
-  const plain = ["hellaswag_val_full.txt"].flatMap((name) => tryFind(folder, name));
-  return plain.length > 0 ? hellaswagText(plain[0]!) : jsonLines(findFile(folder, "hellaswag", "hellaswag_val.jsonl"), (value, line) => {
+  const plain = lookForFile(folder, "hellaswag", "hellaswag_val_full.txt");
+  return plain !== null ? hellaswagText(plain) : jsonLines(findFile(folder, "hellaswag", "hellaswag_val.jsonl"), (value, line) => {
     const [a, b] = [text(value, "ctx_a"), text(value, "ctx_b")];
     const clean = (words: string): string => cleaned(words, protocol);
     return {
@@ -61,14 +61,6 @@ function hellaswag(folder: string, protocol: TaskProtocol): readonly Item[] {
       choices: texts(value["endings"], "endings").map(clean), gold: index(value["label"], 4, "the label"),
     };
   });
-}
-
-function tryFind(folder: string, name: string): readonly string[] {
-  try {
-    return [findFile(folder, "hellaswag", name)];
-  } catch {
-    return [];
-  }
 }
 
 /** Six lines an item: context, number of the right ending, four endings. */
