@@ -108,6 +108,13 @@ describe("functions and blocks", () => {
     expect(floats(body, [1, 5])).toEqual([4000 + 200 + 2 * (4 + 6 + 6 + 4), 4000 + 300 + 2 * (20 + 6 + 6 + 20)]);
   });
 
+  test("numbers of a computed vector fill others, and no two places of a sum of products are taken for each other", () => {
+    const body = `
+      let v = vec4f(x[i], 2.0, 3.0, 4.0) * vec4f(1.0, 10.0, 100.0, 1000.0);
+      y[i] = dot(vec4f(v.x) + vec4f(v.w), vec4f(1.0)) + dot(v, vec4f(1.0, 2.0, 3.0, 4.0));`;
+    expect(floats(body, [1, 5])).toEqual([4 * 4001 + 16941, 4 * 4005 + 16945]);
+  });
+
   test("the scratch of a thread is an array of arrays", () => {
     const module = "var<workgroup> rows: array<array<f32, 3>, 2>;\nvar<workgroup> one: f32;";
     const body = `
