@@ -47,7 +47,7 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   const { seqLen, train: { steps, batch } } = models[0]!;
   // All variants read the same text, so its tokens must be in every vocabulary.
   const { tokenizer } = options;
-  const text = readData(source, { tokenizer, vocabSize: Math.min(...models.map((model) => model.vocabSize)) });
+  const text = await readData(source, { tokenizer, vocabSize: Math.min(...models.map((model) => model.vocabSize)) });
   const { dataId, nTokens } = datasetOf(text, { seqLen, batch, seed: seeds[0]! });
   const data: DataInfo = { source, id: dataId, tokenizer: tokenizer.id, tokens: nTokens };
   const variants = models.map((model) => variantOf(model, data, device));

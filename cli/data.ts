@@ -4,8 +4,8 @@ import { endingAtOnce } from "./interrupt.ts";
 import { say } from "./terminal.ts";
 
 /** Reads it once, and says what is unusual about it. */
-export function readData(source: readonly string[], options: TextOptions): Text {
-  const text = endingAtOnce(() => loadText(source, options));
+export async function readData(source: readonly string[], options: TextOptions): Promise<Text> {
+  const text = await endingAtOnce(() => loadText(source, options));
   for (const note of text.notes) say(`note: ${note}`);
   return text;
 }

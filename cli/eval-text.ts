@@ -16,21 +16,23 @@ export interface EvalText extends MeasuredText {
 }
 
 /** Reads the source once, whatever it is. */
-export function readEvalText(trained: TrainedRun, source: readonly string[]): EvalText {
-  const text = readData(source, { tokenizer: trained.tokenizer, vocabSize: trained.model.vocabSize });
+export async function readEvalText(trained: TrainedRun, source: readonly string[]): Promise<EvalText> {
+  const text = await readData(source, { tokenizer: trained.tokenizer, vocabSize: trained.model.vocabSize });
   const measured = measuredText(text, { id: trained.info.data.id, seqLen: trained.trainedSeqLen });
   const { bytesPerToken } = text;
   if (measured.heldOut) return { ...measured, words: heldOutWords(measured, trained.trainedSeqLen), seen: null, bytesPerToken };
-  return { ...measured, ...comparedWithTraining(trained, source, measured.tokens), bytesPerToken };
+  return { ...measured, ...await comparedWithTraining(trained, source, measured.tokens), bytesPerToken };
 }
 
 const heldOutWords = ({ spans }: MeasuredText, seqLen: number): string =>
   `held out from training: ${spans.length === 1 ? "one piece" : `${grouped(spans.length)} pieces of ${grouped(seqLen + 1)} tokens`}`;
 
-function comparedWithTraining(trained: TrainedRun, source: readonly string[], tokens: TokenArray): Pick<EvalText, "words" | "seen"> {
+async function comparedWithTraining(
+  trained: TrainedRun, source: readonly string[], tokens: TokenArray,
+): Promise<Pick<EvalText, "words" | "seen">> {
   const { data } = trained.info;
   if (data.id === "") return { words: "all of it; what the weights were trained on is not known", seen: null };
-  const training = trainingText(trained);
+  const training = await trainingText(trained);
   if (training === null) return { words: withoutTrainingText(source, tokens.length, data), seen: null };
   const seen = sharedTokens(tokens, training.tokens) / Math.max(1, tokens.length);
   if (seen === 0) return { words: "all of it; it shares no passage with the text of training", seen };
@@ -50,11 +52,11 @@ const percent = (share: number): string => (share > 0.9995 ? "all" : share < 0.0
 const LONGEST_COMPARED = 2 ** 28;
 
 /** The text that the run was trained on, if it is still there and still the same. */
-function trainingText({ tokenizer, info: { data }, trainedSeqLen }: TrainedRun): Text | null {
+async function trainingText({ tokenizer, info: { data }, trainedSeqLen }: TrainedRun): Promise<Text | null> {
   if (data.tokens > LONGEST_COMPARED) return null;
   try {
     if (!canReadAgain(data.source)) return null;
-    const text = loadText(data.source, { tokenizer });
+    const text = await loadText(data.source, { tokenizer });
     return splitText(text, trainedSeqLen).id === data.id ? text : null;
   } catch (error) {
     if (error instanceof UserError) return null;

@@ -25,11 +25,15 @@ export const interruptible = <A extends readonly unknown[]>(run: (...args: A) =>
  */
 export function endingAtOnce<T>(work: () => T): T {
   const undo = listen();
+  let result: T;
   try {
-    return work();
-  } finally {
+    result = work();
+  } catch (error) {
     undo();
+    throw error;
   }
+  if (!(result instanceof Promise)) undo();
+  return result instanceof Promise ? result.finally(undo) as T : result;
 }
 
 export interface Interrupt {

@@ -24,7 +24,7 @@ function file(name: string, content: string | Uint8Array): string {
 }
 
 const OPTIONS: DataOptions = { tokenizer: byteTokenizer, seqLen: 4, batch: 2, seed: 1, validationFraction: 0.25 };
-const textOf = (source: string | readonly string[]): string => Buffer.from(readSource(source).text).toString();
+const textOf = async (source: string | readonly string[]): Promise<string> => Buffer.from((await readSource(source)).text).toString();
 
 describe("byte tokenizer", () => {
   test.each(["", "plain", "naïve ☃ 🧪", "\u0000\uffff"])("gives %j back", (text) => {
@@ -86,30 +86,36 @@ describe("glob", () => {
 });
 
 describe("files", () => {
-  test("text as it is, one after the other, in the order given", () => {
+  test("text as it is, one after the other, in the order given", async () => {
     const [a, b] = [file("one.txt", "end without newline"), file("two.txt", "bytes: é\n")];
-    expect(textOf([a, b])).toBe("end without newline\nbytes: é\n");
-    expect(textOf([b, a])).toBe("bytes: é\nend without newline\n");
+    expect(await textOf([a, b])).toBe("end without newline\nbytes: é\n");
+    expect(await textOf([b, a])).toBe("bytes: é\nend without newline\n");
   });
 
-  test("gzip, JSONL and both", () => {
+  test("gzip, JSONL and both", async () => {
     const lines = '{"text":"first"}\r\n\n{"text":"sec\\nond\\n","id":2}\n';
-    expect(textOf(file("x.txt.gz", gzipSync("packed\n")))).toBe("packed\n");
-    expect(textOf(file("x.jsonl", lines))).toBe("first\nsec\nond\n");
-    expect(textOf(file("x.jsonl.gz", gzipSync(lines)))).toBe("first\nsec\nond\n");
+    expect(await textOf(file("x.txt.gz", gzipSync("packed\n")))).toBe("packed\n");
+    expect(await textOf(file("x.jsonl", lines))).toBe("first\nsec\nond\n");
+    expect(await textOf(file("x.jsonl.gz", gzipSync(lines)))).toBe("first\nsec\nond\n");
   });
 
-  test("a file whose name looks like a glob is that file", () => {
-    expect(textOf(file("[a]*.txt", "literal\n"))).toBe("literal\n");
+  test("a directory is the files below it, sorted; hidden ones are none of them", async () => {
+    const files = { "b.txt": "b\n", "a/z.txt": "z\n", "a/.hidden": "no\n", "[c]/y.jsonl": '{"text":"y"}' };
+    for (const [name, text] of Object.entries(files)) file(`folder/${name}`, text);
+    expect(await textOf(join(root, "folder"))).toBe("y\nz\nb\n");
   });
 
-  test("a byte order mark is not text", () => {
-    expect(textOf(file("bom.txt", "\ufeffhi\n"))).toBe("hi\n");
+  test("a file whose name looks like a glob is that file", async () => {
+    expect(await textOf(file("[a]*.txt", "literal\n"))).toBe("literal\n");
+  });
+
+  test("a byte order mark is not text", async () => {
+    expect(await textOf(file("bom.txt", "\ufeffhi\n"))).toBe("hi\n");
   });
 
   test.each([
     { why: "no such file", path: () => join(root, "none.txt"), message: /cannot read .*none\.txt: no such file/ },
-    { why: "directory", path: () => root, message: /is a directory; name its files with a glob, for instance ".*\/\*\*\/\*\.txt"/ },
+    { why: "directory without files", path: () => mkdirSync(join(root, "bare/b"), { recursive: true })!, message: /no file is in .*bare/ },
     { why: "glob without match", path: () => join(root, "*.none"), message: /no file matches .*\*\.none/ },
     { why: "empty file", path: () => file("empty.txt", ""), message: /empty\.txt is empty/ },
     { why: "empty gzip", path: () => file("empty.gz", gzipSync("")), message: /empty\.gz is empty/ },
@@ -225,7 +231,7 @@ describe("dataset", () => {
 
 describe("built-in sources", () => {
   test("typescript: megabytes of declarations, the same each time", async () => {
-    const { text } = readSource("typescript");
+    const { text } = await readSource("typescript");
     expect(text.length).toBeGreaterThan(2_500_000);
     expect(Buffer.from(text).includes("interface Promise<T>")).toBe(true);
     const [one, two] = [
@@ -240,8 +246,8 @@ describe("built-in sources", () => {
     expect(data).toMatchObject({ nTokens: train + test, trainBlocks: Math.floor(train / 65), validationBlocks: Math.floor(test / 65) });
   });
 
-  test("scan without a split holds all commands", () => {
-    expect(textOf("scan").split("\n")).toHaveLength(20_911);
+  test("scan without a split holds all commands", async () => {
+    expect((await textOf("scan")).split("\n")).toHaveLength(20_911);
   });
 });
 

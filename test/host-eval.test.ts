@@ -28,17 +28,17 @@ const random = createRandom(1, "eval test");
 const letters = (length: number, from = 0): string =>
   Array.from({ length }, (_, i) => String.fromCharCode(97 + Math.floor(random.uniform(from + i) * 26))).join("");
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
-const textOf = (...source: readonly string[]): Text => loadText(source, { tokenizer: byteTokenizer });
+const textOf = (...source: readonly string[]): Promise<Text> => loadText(source, { tokenizer: byteTokenizer });
 
-describe("held-out text stays held out", () => {
+describe("held-out text stays held out", async () => {
   const SEQ_LEN = 8;
   const content = `${letters(1000)}\n`;
   const [head, tail] = [content.slice(0, 500), content.slice(500)];
   const path = file("corpus.txt", content);
-  const trained = { id: datasetOf(textOf(path), { seqLen: SEQ_LEN, batch: 2, seed: 3 }).dataId, seqLen: SEQ_LEN };
+  const trained = { id: datasetOf(await textOf(path), { seqLen: SEQ_LEN, batch: 2, seed: 3 }).dataId, seqLen: SEQ_LEN };
 
   test("at any context, the pieces are those of training, and no token of them was trained on", async () => {
-    const { heldOut, tokens, spans } = measuredText(textOf(path), trained);
+    const { heldOut, tokens, spans } = measuredText(await textOf(path), trained);
     const data = await loadData(path, { tokenizer: byteTokenizer, seqLen: SEQ_LEN, batch: 1, seed: 0 });
     const pieces = spans.map(({ start, end }) => Buffer.from(tokens.subarray(start, end)).toString());
     expect(heldOut).toBe(true);
@@ -60,23 +60,23 @@ describe("held-out text stays held out", () => {
     { why: "one letter more", source: () => [file("more.txt", `${content}!`)], heldOut: false },
     { why: "a part", source: () => [file("part.txt", head)], heldOut: false },
     { why: "too short to be split", source: () => [file("short.txt", "abc")], heldOut: false },
-  ])("$why: $heldOut", ({ source, heldOut }) => {
+  ])("$why: $heldOut", async ({ source, heldOut }) => {
     const words = source();
     if (words[0]!.endsWith(".gz")) writeFileSync(words[0]!, gzipSync(content));
-    const text = textOf(...words);
+    const text = await textOf(...words);
     const measured = measuredText(text, trained);
     expect(measured.heldOut).toBe(heldOut);
     if (!heldOut) expect(measured.spans).toEqual([{ start: 0, end: text.tokens.length }]);
   });
 
-  test("files in another order are another text", () => {
+  test("files in another order are another text", async () => {
     const [a, b] = [file("a.txt", letters(200, 5000)), file("b.txt", letters(200, 6000))];
-    const order = { id: datasetOf(textOf(a, b), { seqLen: SEQ_LEN, batch: 2, seed: 3 }).dataId, seqLen: SEQ_LEN };
-    expect([measuredText(textOf(a, b), order).heldOut, measuredText(textOf(b, a), order).heldOut]).toEqual([true, false]);
+    const order = { id: datasetOf(await textOf(a, b), { seqLen: SEQ_LEN, batch: 2, seed: 3 }).dataId, seqLen: SEQ_LEN };
+    expect([measuredText(await textOf(a, b), order).heldOut, measuredText(await textOf(b, a), order).heldOut]).toEqual([true, false]);
   });
 
-  test("a source's own test set is measured as a whole", () => {
-    const text = textOf("scan:length");
+  test("a source's own test set is measured as a whole", async () => {
+    const text = await textOf("scan:length");
     const id = datasetOf(text, { seqLen: 64, batch: 2, seed: 0 }).dataId;
     expect(measuredText(text, { id, seqLen: 64 })).toMatchObject({ heldOut: true, spans: [{ start: 0, end: text.heldOut!.length }] });
   });
@@ -92,13 +92,13 @@ describe("held-out text stays held out", () => {
 
 describe("what is said about a text", () => {
   const corpus = file("said.txt", letters(2000, 30_000));
-  const runOf = (data: Partial<DataInfo>): TrainedRun => {
-    const id = datasetOf(textOf(corpus), { seqLen: 16, batch: 2, seed: 3 }).dataId;
+  const runOf = async (data: Partial<DataInfo>): Promise<TrainedRun> => {
+    const id = datasetOf(await textOf(corpus), { seqLen: 16, batch: 2, seed: 3 }).dataId;
     const info = { data: { source: [corpus], id, tokenizer: "bytes", tokens: 2001, ...data } } as RunInfo;
     return { info, tokenizer: byteTokenizer, trainedSeqLen: 16, model: { vocabSize: 256 } } as TrainedRun;
   };
-  const said = (source: string, data: Partial<DataInfo> = {}) => {
-    const { words, seen, heldOut } = readEvalText(runOf(data), [source]);
+  const said = async (source: string, data: Partial<DataInfo> = {}) => {
+    const { words, seen, heldOut } = await readEvalText(await runOf(data), [source]);
     return { words, seen, heldOut };
   };
 
@@ -107,13 +107,13 @@ describe("what is said about a text", () => {
     { why: "half of it", source: () => file("half.txt", readFileSync(corpus).subarray(0, 1000)), words: /^NOT HELD OUT: 99\.9 % of it also occurs in the text of training$/, seen: expect.closeTo(1, 2) },
     { why: "much more than it", source: () => file("much.txt", readFileSync(corpus, "utf8") + letters(2000, 40_000)), words: /^NOT HELD OUT: (49|50)\.\d % of it also occurs/, seen: expect.closeTo(0.5, 2) },
     { why: "another text", source: () => file("unlike.txt", letters(500, 50_000)), words: /^all of it; it shares no passage with the text of training$/, seen: 0 },
-  ])("$why", ({ source, words, seen }) => {
-    expect(said(source())).toMatchObject({ words: expect.stringMatching(words), seen });
+  ])("$why", async ({ source, words, seen }) => {
+    expect(await said(source())).toMatchObject({ words: expect.stringMatching(words), seen });
   });
 
-  test("a text that changed since training", () => {
+  test("a text that changed since training", async () => {
     const changed = file("changed.txt", letters(300, 60_000));
-    expect(said(changed, { source: [changed] })).toMatchObject({
+    expect(await said(changed, { source: [changed] })).toMatchObject({
       heldOut: false, seen: null,
       words: expect.stringMatching(/^NOT HELD OUT: .*changed\.txt changed since training \(2,001 tokens then, 301 now\)/),
     });
@@ -123,8 +123,8 @@ describe("what is said about a text", () => {
     { why: "the text of training came from a pipe", data: { source: ["/dev/stdin"] }, words: /text of training \(\/dev\/stdin\) cannot be read again/ },
     { why: "it is gone", data: { source: [join(root, "gone.txt")] }, words: /gone\.txt\) cannot be read again/ },
     { why: "weights were imported", data: { source: ["weights of w.safetensors"], id: "" }, words: /what the weights were trained on is not known/ },
-  ])("nothing is claimed where $why", ({ data, words }) => {
-    expect(said(file("any.txt", letters(100, 70_000)), data)).toMatchObject({
+  ])("nothing is claimed where $why", async ({ data, words }) => {
+    expect(await said(file("any.txt", letters(100, 70_000)), data)).toMatchObject({
       heldOut: false, seen: null, words: expect.stringMatching(words),
     });
   });
@@ -257,9 +257,9 @@ describe("what two texts share", () => {
     expect(shared).toBeLessThanOrEqual(want + 2); // letters that go on alike by chance
   });
 
-  test("a text that repeats itself takes no longer than its length", () => {
+  test("a text that repeats itself takes no longer than its length", async () => {
     const same = new Uint8Array(300_000).fill(120);
     expect(sharedTokens(same, same)).toBe(300_000);
-    expect(sharedTokens(readSource("scan").text.subarray(0, 100_000), readSource("scan").text)).toBe(100_000);
+    expect(sharedTokens((await readSource("scan")).text.subarray(0, 100_000), (await readSource("scan")).text)).toBe(100_000);
   });
 });

@@ -131,8 +131,10 @@ function goldenTarget(): Target {
 
 /** A text in each form in which data comes. */
 const SENTENCES = Array.from({ length: 40 }, (_, i) => `The ${"x".repeat(i % 7)} of line ${i}, ünd so.`);
-const data = (name: string, bytes: Buffer): Target =>
-  ({ files: { [name]: bytes }, read: (folder) => void expect(readSource(join(folder, name)).text.length).toBeGreaterThan(0) });
+const data = (name: string, bytes: Buffer): Target => ({
+  files: { [name]: bytes },
+  read: async (folder) => void expect((await readSource(join(folder, name))).text.length).toBeGreaterThan(0),
+});
 const jsonLines = SENTENCES.map((text) => JSON.stringify({ text })).join("\n");
 
 const TRAINING_CODE = {
@@ -185,14 +187,14 @@ let examined = 0;
 v8.setFlagsFromString("--expose-gc");
 const collectGarbage = vm.runInNewContext("gc") as () => void;
 
-function examine({ target, damages }: Input): string {
+async function examine({ target, damages }: Input): Promise<string> {
   if (examined++ % 200 === 0) collectGarbage(); // files that nobody holds any more are closed
   const { files, read } = targets[target]!;
   const folder = join(work, "examined");
   const now = damaged(files, damages);
   writeFiles(folder, now);
   const before = process.resourceUsage().maxRSS;
-  const outcome = answer(() => expectSame(target, read(folder), damages));
+  const outcome = await answer(async () => expectSame(target, await read(folder), damages));
   const more = process.resourceUsage().maxRSS - before;
   if (more > HUGE) throw new Error(`took ${more} KiB of memory`);
   if (outcome === "refused" && isSame(files, now)) throw new Error("a sound folder was refused");
@@ -201,11 +203,11 @@ function examine({ target, damages }: Input): string {
 
 const sound = new Map<string, unknown>();
 
-function readSound(): void {
+async function readSound(): Promise<void> {
   const folder = join(work, "sound");
   for (const [name, { files, read }] of Object.entries(targets)) {
     writeFiles(folder, files);
-    sound.set(name, read(folder));
+    sound.set(name, await read(folder));
   }
 }
 
@@ -214,9 +216,9 @@ function expectSame(target: string, got: unknown, damages: readonly Damage[]): v
   if (got !== undefined && damages.length === 1) expect(got).toEqual(sound.get(target));
 }
 
-function answer(read: () => void): "read" | "refused" {
+async function answer(read: () => Promise<void>): Promise<"read" | "refused"> {
   try {
-    read();
+    await read();
     return "read";
   } catch (error) {
     if (!(error instanceof UserError || error instanceof EnvironmentError)) throw error;
@@ -229,7 +231,7 @@ function answer(read: () => void): "read" | "refused" {
 test("damaged files", async () => {
   const quiet = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   try {
-    readSound();
+    await readSound();
     const outcomes = await fuzz({ inputOf, examine, smaller: withFewer, usual: 600 });
     console.info(`file fuzzer: ${Object.entries(outcomes).map(([what, count]) => `${count} ${what}`).join(", ")}`);
   } finally {

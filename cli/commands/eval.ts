@@ -113,7 +113,7 @@ async function runText(folder: string, options: TextEvaluation): Promise<void> {
   const depths = depthsOf(trained.model, options.passes);
   const impossible = depths.flatMap((depth) => ("problem" in depth ? [depth.problem] : []));
   if (impossible.length === depths.length) throw new UserError(impossible.join("\n"));
-  const text = readEvalText(trained, options.data);
+  const text = await readEvalText(trained, options.data);
   const measuring: Measuring = { trained, text, options, protocol: protocolOf(text, trained.model.seqLen, options.stride ?? null) };
   for (const problem of impossible) say(`note: ${problem}; the others are measured`);
   const outcomes = await withAdapter(options, (handle) => measureAll(handle, depths, measuring));

@@ -1,13 +1,16 @@
 import type { Command } from "commander";
-import { readSource } from "../../runtime/data/source.ts";
+import { closed } from "../../runtime/data/document.ts";
+import { sourceDocuments } from "../../runtime/data/source.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
 import { tokenizerText } from "../../runtime/tokenizer/file.ts";
 import { trainMerges } from "../../runtime/tokenizer/train.ts";
-import { countWords, textPieces, wordsOf } from "../../runtime/tokenizer/words.ts";
+import { countWords } from "../../runtime/tokenizer/words.ts";
+import { endingAtOnce } from "../interrupt.ts";
 import { outFile, whole } from "../options.ts";
+import { addSourceOptions, documentOptions, type SourceOptions } from "../source-options.ts";
 import { grouped, printJson, say } from "../terminal.ts";
 
-interface Options {
+interface Options extends SourceOptions {
   readonly vocabSize: number;
   readonly out: string;
   readonly json?: boolean;
@@ -17,23 +20,32 @@ interface Options {
 const LEAST = 257;
 
 export function define(command: Command): void {
-  command.command("train").description("Train a byte-level BPE tokenizer on text, and write it as a Hugging Face tokenizer.json.")
-    .argument("<source...>", "files, a quoted glob, - for standard input, or a built-in source (typescript, scan)")
+  addSourceOptions(command.command("train"))
+    .description("Train a byte-level BPE tokenizer on text, and write it as a Hugging Face tokenizer.json.")
     .requiredOption("--vocab-size <n>", `tokens, of which ${LEAST} are the bytes and the end of a text`, whole(LEAST))
     .requiredOption("--out <file>", "the tokenizer.json to write", outFile)
     .option("--json", "print the result as one JSON document")
     .action(train);
 }
 
-function train(source: readonly string[], { vocabSize, out, json }: Options): void {
-  const { text, notes } = readSource(source);
-  for (const note of notes) say(`note: ${note}`);
-  const counts = countWords(wordsOf(textPieces(text)));
-  say(`${grouped(text.length)} bytes, ${grouped(counts.size)} different words`);
+const train = (source: readonly string[], options: Options): Promise<void> => endingAtOnce(() => trainOn(source, options));
+
+async function trainOn(source: readonly string[], options: Options): Promise<void> {
+  const { vocabSize, out, json } = options;
+  let bytes = 0;
+  const texts = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const document of sourceDocuments(source, documentOptions(options), (note) => say(`note: ${note}`))) {
+      const text = closed(document);
+      bytes += text.length;
+      yield text;
+    }
+  };
+  const counts = await countWords(texts());
+  say(`${grouped(bytes)} bytes, ${grouped(counts.size)} different words`);
   const merges = trainMerges(counts, { vocabSize, special: 1 });
   writeAtomic(out, tokenizerText(merges));
   const tokens = LEAST + merges.length;
-  if (json === true) printJson({ tokenizer: out, tokens, bytes: text.length, words: counts.size });
+  if (json === true) printJson({ tokenizer: out, tokens, bytes, words: counts.size });
   else if (tokens === vocabSize) process.stdout.write(`${out}: ${grouped(tokens)} tokens\n`);
   else process.stdout.write(`${out}: only ${grouped(tokens)} tokens, because no pair of them is left to merge\n`);
 }

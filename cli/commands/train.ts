@@ -51,7 +51,7 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   if (files.length > 1) throw new UserError(`train takes one spec, not ${files.length}; compare trains several`);
   const model = chooseModel(loadSpec(files[0]!, withSteps(options.set, options.steps)), options);
   const tokenizer = tokenizerFor(options, [model]);
-  const data = loadTrainData(model, source, tokenizer, options.seed);
+  const data = await loadTrainData(model, source, tokenizer, options.seed);
   const dataInfo = { source, id: data.dataId, tokenizer: tokenizer.id, tokens: data.nTokens };
   await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, { ...options, texts: { spec: printSpec(model), tokenizer: tokenizer.file } }));
 }
@@ -67,8 +67,8 @@ async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo,
 }
 
 /** In micro-batches. */
-const loadTrainData = (model: ModelSpec, source: readonly string[], tokenizer: Tokenizer, seed: number): Dataset =>
-  datasetOf(readData(source, { tokenizer, vocabSize: model.vocabSize }), {
+const loadTrainData = async (model: ModelSpec, source: readonly string[], tokenizer: Tokenizer, seed: number): Promise<Dataset> =>
+  datasetOf(await readData(source, { tokenizer, vocabSize: model.vocabSize }), {
     seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed,
   });
 

@@ -1,8 +1,6 @@
-/** From the bytes of a file to its text: packed and encoded text is recognised by how it begins, and what is no text is refused by name. */
+/** From the bytes of a file to its text: encoded text is recognised by how it begins, and what is no text is refused by name. */
 import { isUtf8 } from "node:buffer";
-import { gunzipSync } from "node:zlib";
-import { messageOf, systemCode, UserError } from "../errors.ts";
-import { MOST_BYTES, tooLarge } from "./read.ts";
+import { messageOf, UserError } from "../errors.ts";
 
 /** How files that people take for text begin, as Latin-1, and where that is not at the start. */
 const FORMATS: readonly (readonly [begin: string, what: string, at?: number])[] = [
@@ -23,21 +21,72 @@ const MARKS = [["\xff\xfe\0\0", "UTF-32LE"], ["\0\0\xfe\xff", "UTF-32BE"], ["\xf
 
 type Encoding = (typeof MARKS)[number][1];
 
-export interface Decoded {
-  readonly text: Uint8Array;
-  /** null for UTF-8; else what its mark says, and the text is UTF-8 now; or "unknown", and its bytes are as they were. */
-  readonly encoding: Encoding | "unknown" | null;
+/** null for UTF-8; else what a mark says, and the text is UTF-8 now; or "unknown", and its bytes are as they were. */
+export type Found = Encoding | "unknown" | null;
+
+/** Bytes become UTF-8 piece by piece; a piece of sound text ends with a whole character. UserError for what is not text. */
+export interface TextDecoding {
+  push(bytes: Uint8Array): Uint8Array;
+  /** What was held back. */
+  end(): Uint8Array;
+  /** Known at the end. */
+  found(): Found;
 }
 
-/** Without packing and marks. UserError for what is not text. */
-export function toText(path: string, packed: Uint8Array): Decoded {
-  const bytes = unpack(path, packed);
-  const mark = MARKS.find(([begin]) => beginsWith(bytes, begin));
-  if (mark !== undefined) return { text: withoutZeros(path, decode(path, bytes.subarray(mark[0].length), mark[1])), encoding: mark[1] };
-  const isSound = isUtf8(bytes);
-  requireNoFormat(path, bytes, isSound);
-  const text = beginsWith(bytes, "\xef\xbb\xbf") ? bytes.subarray(3) : bytes;
-  return { text: withoutZeros(path, text), encoding: isSound ? null : "unknown" };
+/** Enough to know any format by its beginning. */
+const HEAD = 512;
+
+/** @param path for messages */
+export function createTextDecoding(path: string): TextDecoding {
+  let head: Uint8Array = new Uint8Array(0);
+  let inner: TextDecoding | null = null;
+  const begin = (bytes: Uint8Array): Uint8Array => {
+    const mark = MARKS.find(([start]) => beginsWith(bytes, start));
+    inner = withoutZeros(path, mark === undefined ? utf8(path) : marked(path, mark[1]));
+    return inner.push(mark === undefined ? bytes : bytes.subarray(mark[0].length));
+  };
+  return {
+    push(bytes) {
+      if (inner !== null) return inner.push(bytes);
+      head = head.length === 0 ? bytes : Buffer.concat([head, bytes]);
+      return head.length < HEAD ? new Uint8Array(0) : begin(head);
+    },
+    end: () => (inner === null ? Buffer.concat([begin(head), inner!.end()]) : inner.end()),
+    found: () => inner?.found() ?? null,
+  };
+}
+
+/** Its first piece is looked at for what is not text. */
+function utf8(path: string): TextDecoding {
+  let [isFirst, isSound] = [true, true];
+  let held: Uint8Array = new Uint8Array(0);
+  const next = (bytes: Uint8Array, whole: Uint8Array): Uint8Array => {
+    isSound &&= isUtf8(whole);
+    if (isFirst) requireNoFormat(path, bytes, isSound);
+    const text = isFirst && beginsWith(whole, "\xef\xbb\xbf") ? whole.subarray(3) : whole;
+    isFirst = false;
+    return text;
+  };
+  return {
+    push(bytes) {
+      const all = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
+      const cut = isSound ? all.length - unfinished(all) : all.length;
+      held = all.subarray(cut);
+      return next(all, all.subarray(0, cut));
+    },
+    end: () => next(held, held),
+    found: () => (isSound ? null : "unknown"),
+  };
+}
+
+/** Bytes at the end that begin a character and do not finish it. */
+function unfinished(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back]!;
+    if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? back : 0;
+    if (byte < 0x80) return 0;
+  }
+  return 0;
 }
 
 function requireNoFormat(path: string, bytes: Uint8Array, isSound: boolean): void {
@@ -51,45 +100,68 @@ function requireNoFormat(path: string, bytes: Uint8Array, isSound: boolean): voi
 }
 
 const latin1 = (bytes: Uint8Array, start: number, end: number): string => Buffer.from(bytes.subarray(start, end)).toString("latin1");
-const beginsWith = (bytes: Uint8Array, begin: string, at = 0): boolean => latin1(bytes, at, at + begin.length) === begin;
-
-function unpack(path: string, bytes: Uint8Array): Uint8Array {
-  if (!beginsWith(bytes, "\x1f\x8b") && !(/\.gz$/i.test(path) && bytes.length > 0)) return bytes;
-  try {
-    return gunzipSync(bytes, { maxOutputLength: MOST_BYTES });
-  } catch (error) {
-    if (systemCode(error) === "ERR_BUFFER_TOO_LARGE") throw tooLarge(`${path}, unpacked,`);
-    throw new UserError(`${path} is not a sound gzip file: ${messageOf(error)}`);
-  }
-}
+export const beginsWith = (bytes: Uint8Array, begin: string, at = 0): boolean => latin1(bytes, at, at + begin.length) === begin;
 
 const convert = (encoding: Encoding): string => `convert it, for instance with iconv -f ${encoding} -t UTF-8`;
 
-function decode(path: string, bytes: Uint8Array, encoding: Encoding): Uint8Array {
-  try {
-    if (encoding.startsWith("UTF-32")) return decode32(bytes, encoding === "UTF-32LE");
-    return Buffer.from(new TextDecoder(encoding.toLowerCase(), { fatal: true }).decode(bytes), "utf8");
-  } catch (error) {
-    throw new UserError(`${path} begins with the mark of ${encoding} and cannot be read as such (${messageOf(error)}); ${convert(encoding)}`);
-  }
+function marked(path: string, encoding: Encoding): TextDecoding {
+  const { push, end } = encoding.startsWith("UTF-32") ? utf32(encoding === "UTF-32LE") : utf16(encoding);
+  const attempt = (decode: () => string): Uint8Array => {
+    try {
+      return Buffer.from(decode(), "utf8");
+    } catch (error) {
+      const why = messageOf(error);
+      throw new UserError(`${path} begins with the mark of ${encoding} and cannot be read as such (${why}); ${convert(encoding)}`);
+    }
+  };
+  return { push: (bytes) => attempt(() => push(bytes)), end: () => attempt(end), found: () => encoding };
 }
 
-/** Throws if a unit is no character. */
-function decode32(bytes: Uint8Array, littleEndian: boolean): Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const parts: string[] = [];
-  for (let at = 0; at < bytes.length; at += 4) parts.push(String.fromCodePoint(view.getUint32(at, littleEndian)));
-  return Buffer.from(parts.join(""), "utf8");
+/** Its functions throw if a unit is no character. */
+interface Units {
+  push(bytes: Uint8Array): string;
+  end(): string;
+}
+
+function utf16(encoding: Encoding): Units {
+  const decoder = new TextDecoder(encoding.toLowerCase(), { fatal: true });
+  return { push: (bytes) => decoder.decode(bytes, { stream: true }), end: () => decoder.decode() };
+}
+
+function utf32(littleEndian: boolean): Units {
+  let held: Uint8Array = new Uint8Array(0);
+  return {
+    push(bytes) {
+      const all = Buffer.concat([held, bytes]);
+      held = all.subarray(all.length - (all.length % 4));
+      const parts: string[] = [];
+      const unit = (at: number): number => (littleEndian ? all.readUInt32LE(at) : all.readUInt32BE(at));
+      for (let at = 0; at + 4 <= all.length; at += 4) parts.push(String.fromCodePoint(unit(at)));
+      return parts.join("");
+    },
+    end() {
+      if (held.length > 0) throw new RangeError("its last character is cut off");
+      return "";
+    },
+  };
 }
 
 /** Text holds no 0. Where every second byte or three of four are 0, it is UTF-16 or UTF-32 of a Latin script, without its mark. */
-function withoutZeros(path: string, bytes: Uint8Array): Uint8Array {
-  const zero = bytes.indexOf(0);
-  if (zero < 0) return bytes;
-  const encoding = unmarked(bytes.subarray(0, 4096));
-  if (encoding === null) throw new UserError(`${path} is not text: byte ${zero} is 0, as in binary or UTF-16 files`);
-  throw new UserError(`${path} is not text as it is: it seems to be ${encoding} without a byte order mark; ${convert(encoding)}`);
+function withoutZeros(path: string, { push, end, found }: TextDecoding): TextDecoding {
+  let length = 0;
+  const check = (bytes: Uint8Array): Uint8Array => {
+    const zero = bytes.indexOf(0);
+    const encoding = zero < 0 || length > 0 ? null : unmarked(bytes.subarray(0, 4096));
+    if (encoding !== null) throw unmarkedText(path, encoding);
+    if (zero >= 0) throw new UserError(`${path} is not text: byte ${length + zero} is 0, as in binary or UTF-16 files`);
+    length += bytes.length;
+    return bytes;
+  };
+  return { push: (bytes) => check(push(bytes)), end: () => check(end()), found };
 }
+
+const unmarkedText = (path: string, encoding: Encoding): UserError =>
+  new UserError(`${path} is not text as it is: it seems to be ${encoding} without a byte order mark; ${convert(encoding)}`);
 
 function unmarked(bytes: Uint8Array): Encoding | null {
   const share = (every: number, at: number): number => {

@@ -1,64 +1,84 @@
 import { cannotRead, UserError } from "../errors.ts";
-import { toText } from "./encoding.ts";
-import { glob, isGlob } from "./glob.ts";
-import { jsonlText, jsonText } from "./json-text.ts";
-import { isReadable, MOST_BYTES, readBytes, tooLarge } from "./read.ts";
+import type { Document, DocumentOptions, TextPieces } from "./document.ts";
+import { createTextDecoding, type Found, type TextDecoding } from "./encoding.ts";
+import { filesBelow, glob, isGlob } from "./glob.ts";
+import { jsonDocuments, jsonlDocuments } from "./json-text.ts";
+import { parquetDocuments } from "./parquet.ts";
+import { passagesOf } from "./passages.ts";
+import { isDirectory, isReadable, readPieces } from "./read.ts";
+import { tableDocuments } from "./table.ts";
+import { unpacked, unpackedName } from "./unpack.ts";
 
-/** Files that a source names: itself, or what it matches as a glob. UserError for directories and for no match. */
+/** Files that a source names: itself, those below it if it is a directory, or what it matches as a glob. UserError for no match. */
 export function expandFiles(source: string): readonly string[] {
-  if (source === "") throw new UserError("--data names no file: a word of it is empty");
+  if (source === "") throw new UserError("a name among the data is empty");
   if (isReadable(source)) return [source];
-  if (!isGlob(source)) throw cannotRead(source, Object.assign(new Error(), { code: "ENOENT" }));
-  const files = glob(source);
-  if (files.length === 0) throw new UserError(`no file matches ${source}`);
+  const files = isDirectory(source) ? filesBelow(source) : isGlob(source) ? glob(source) : null;
+  if (files === null) throw cannotRead(source, Object.assign(new Error(), { code: "ENOENT" }));
+  if (files.length === 0) throw new UserError(`no file ${isDirectory(source) ? "is in" : "matches"} ${source}`);
   return files;
 }
 
-interface FileText {
+interface FileFacts {
   readonly path: string;
-  /** UTF-8, or the bytes as they are; ends with a newline so that texts do not run into each other, or is empty. */
-  readonly text: Uint8Array;
-  readonly encoding: string | null;
+  readonly isEmpty: boolean;
+  readonly encoding: Found;
 }
 
-/** The texts of files, one after the other; files without text are skipped. UserError if all are, or for what cannot be read. */
-export function readFiles(paths: readonly string[]): { readonly text: Uint8Array; readonly notes: readonly string[] } {
-  const files: FileText[] = [];
-  let length = 0;
-  for (const path of paths) {
-    files.push(readText(path));
-    length += files.at(-1)!.text.length;
-    if (length > MOST_BYTES) throw tooLarge(`the text of ${listed(paths)}`);
-  }
-  if (length === 0)
+/** The documents of files, one file after the other. UserError if all are empty, or for what cannot be read, with file, line and reason. */
+export async function* documentsOf(
+  paths: readonly string[], options: DocumentOptions, note: (text: string) => void,
+): AsyncGenerator<Document> {
+  const files: FileFacts[] = [];
+  for (const path of paths) files.push(yield* fileDocuments(path, options));
+  if (files.every(({ isEmpty }) => isEmpty))
     throw new UserError(paths.length === 1 ? `${paths[0]} is empty` : `all ${paths.length} files are empty: ${listed(paths)}`);
-  return { text: Buffer.concat(files.map(({ text }) => text)), notes: notesOn(files) };
+  notesOn(files).forEach(note);
 }
 
-/**
- * The text of a file: as it is; the field `text` of each line of a .jsonl file, or of each element of a .json file, as a document;
- * unpacked first if it is gzip.
- */
-function readText(path: string): FileText {
-  const { text, encoding } = toText(path, readBytes(path));
-  const name = path.replace(/\.gz$/i, "");
-  if (text.length === 0) return { path, text, encoding };
-  if (/\.(jsonl|ndjson)$/i.test(name)) return { path, text: jsonlText(path, text), encoding };
-  if (/\.json$/i.test(name)) return { path, text: jsonText(path, text), encoding };
-  return { path, text: text.at(-1) === 0x0a ? text : Buffer.concat([text, Buffer.from("\n")]), encoding };
+async function* fileDocuments(path: string, options: DocumentOptions): AsyncGenerator<Document, FileFacts> {
+  const decoding = createTextDecoding(path);
+  let isEmpty = true;
+  for await (const document of kindOf(path, options)(path, () => decoded(path, decoding, options), options)) {
+    isEmpty = false;
+    yield document;
+  }
+  return { path, isEmpty, encoding: decoding.found() };
+}
+
+type Kind = (path: string, text: TextPieces, options: DocumentOptions) => AsyncGenerator<Document>;
+
+function kindOf(path: string, { tables }: DocumentOptions): Kind {
+  const name = unpackedName(path);
+  if (/\.(jsonl|ndjson)$/i.test(name)) return jsonlDocuments;
+  if (/\.json$/i.test(name)) return jsonDocuments;
+  if (/\.parquet$/i.test(name)) return parquetDocuments;
+  return tables && /\.[ct]sv$/i.test(name) ? tableDocuments : passagesOf;
+}
+
+async function* decoded(path: string, decoding: TextDecoding, { onRead }: DocumentOptions): AsyncGenerator<Uint8Array> {
+  for await (const piece of unpacked(path, counted(readPieces(path), onRead))) yield decoding.push(piece);
+  yield decoding.end();
+}
+
+function* counted(pieces: Iterable<Uint8Array>, onRead: DocumentOptions["onRead"]): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    onRead(piece.length);
+    yield piece;
+  }
 }
 
 const CONVERT = "Convert text of another encoding, for instance with iconv -f GBK -t UTF-8";
 
 /** What is unusual about the files, one sentence for each kind. */
-function notesOn(files: readonly FileText[]): readonly string[] {
+function notesOn(files: readonly FileFacts[]): readonly string[] {
   const seen = new Set<string>();
   const again = files.filter(({ path }) => seen.has(path) || !seen.add(path));
-  const note = (which: readonly FileText[], words: string): readonly string[] =>
+  const note = (which: readonly FileFacts[], words: string): readonly string[] =>
     which.length === 0 ? [] : [`${listed(which.map(({ path }) => path))} ${which.length === 1 ? "is" : "are"} ${words}`];
-  const isMarked = ({ encoding }: FileText): boolean => encoding !== null && encoding !== "unknown";
+  const isMarked = ({ encoding }: FileFacts): boolean => encoding !== null && encoding !== "unknown";
   return [
-    ...note(files.filter(({ text }) => text.length === 0), "empty and skipped"),
+    ...note(files.filter(({ isEmpty }) => isEmpty), "empty and skipped"),
     ...note(files.filter(({ encoding }) => encoding === "unknown"), `not UTF-8; the bytes are taken as they are. ${CONVERT}`),
     ...note(files.filter(isMarked), "UTF-16 or UTF-32, as the mark at the beginning says, and read as such"),
     ...note(again, "named more than once, so what is held out of one copy is trained on in another"),
@@ -66,5 +86,5 @@ function notesOn(files: readonly FileText[]): readonly string[] {
 }
 
 /** At most three, then how many more. */
-const listed = (paths: readonly string[]): string =>
+export const listed = (paths: readonly string[]): string =>
   `${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more` : ""}`;

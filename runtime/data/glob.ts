@@ -26,6 +26,13 @@ export function glob(pattern: string): readonly string[] {
   return [...found].sort();
 }
 
+/** Files anywhere below a directory, as `**` finds them. */
+export function filesBelow(directory: string): readonly string[] {
+  const found = new Set<string>();
+  walk(directory.endsWith("/") ? directory : `${directory}/`, ["**", { matches: matcher("*") }], found, new Set());
+  return [...found].sort();
+}
+
 /** @param at "" or ends with "/" @param seen what was walked already: several `**` come to a place in many ways */
 function walk(at: string, parts: readonly Part[], found: Set<string>, seen: Set<string>): void {
   const key = `${parts.length} ${at}`;

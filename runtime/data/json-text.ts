@@ -1,62 +1,80 @@
-/** The field "text" of the objects of JSON and JSONL files, one document after the other. */
+/** Texts in the fields of JSON and JSONL files. */
 import { isUtf8 } from "node:buffer";
 import { UserError } from "../errors.ts";
+import { textAt, whole, type Document, type DocumentOptions, type TextPieces } from "./document.ts";
+import { linesOf } from "./lines.ts";
 
 /** A document for each line. UserError, with its number, for the first line that is none. */
-export function jsonlText(path: string, bytes: Uint8Array): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (const [line, content] of linesOf(path, bytes)) {
-    if (content.trim() !== "") parts.push(document(textField(`${path}:${line}: this line`, parseLine(path, line, content))));
+export async function* jsonlDocuments(path: string, text: TextPieces, { field }: DocumentOptions): AsyncGenerator<Document> {
+  for await (const [line, content] of linesOf(path, text())) {
+    if (!isUtf8(content)) throw notUtf8(path, `${path}:${line}: this line`);
+    const json = content.toString("utf8");
+    if (json.trim() !== "") yield whole(textAt(`${path}:${line}: this line`, parseLine(path, line, json), field));
   }
-  return Buffer.concat(parts);
 }
 
-/** An array of objects or of strings, one object, or, as many .json files are, JSONL. */
-export function jsonText(path: string, bytes: Uint8Array): Uint8Array {
-  const { value, problem } = parse(path, bytes);
-  if (problem === null && Array.isArray(value)) return Buffer.concat(value.map((item, i) => element(`${path}: element ${i + 1}`, item)));
-  if (problem === null) return element(`${path}: its value`, value);
-  if (beginsWithObject(bytes)) return jsonlText(path, bytes);
-  throw new UserError(`${path} is not JSON (${problem}); ${OTHERWISE}`);
+/** An array of objects or of strings, one object, or, as many .json files are, JSONL. Only the last is read as a stream. */
+export async function* jsonDocuments(path: string, text: TextPieces, options: DocumentOptions): AsyncGenerator<Document> {
+  const { head, all } = await withFirstLine(text());
+  if (isObject(head)) return yield* jsonlDocuments(path, all, options);
+  const value = await parse(path, all());
+  const what = Array.isArray(value) ? (i: number): string => `${path}: element ${i + 1}` : (): string => `${path}: its value`;
+  for (const [i, item] of (Array.isArray(value) ? value : [value]).entries()) {
+    yield whole(typeof item === "string" ? item : textAt(what(i), item, options.field, `; ${OTHERWISE}`));
+  }
 }
 
 const OTHERWISE = "to learn it as it is, give it another ending, for instance .txt";
 
-const element = (what: string, value: unknown): Uint8Array =>
-  document(typeof value === "string" ? value : textField(what, value, `; ${OTHERWISE}`));
+/** Beyond that, no first line of JSONL is expected. */
+const LONGEST_FIRST = 2 ** 26; // bytes
 
-/** The first line is an object by itself. */
-function beginsWithObject(bytes: Uint8Array): boolean {
-  const newline = bytes.indexOf(0x0a);
+/** The first line, or "" if there is no second, and everything with it. */
+async function withFirstLine(pieces: AsyncGenerator<Uint8Array>): Promise<{ readonly head: string; readonly all: TextPieces }> {
+  const seen: Uint8Array[] = [];
+  let head = "";
+  for (let length = 0; head === "" && length < LONGEST_FIRST; ) {
+    const next = await pieces.next();
+    if (next.done === true) break;
+    seen.push(next.value);
+    length += next.value.length;
+    if (next.value.includes(0x0a)) head = Buffer.concat(seen).toString("utf8").split("\n", 1)[0]!;
+  }
+  return {
+    head,
+    async *all() {
+      yield* seen;
+      yield* pieces;
+    },
+  };
+}
+
+/** The line is an object by itself. */
+function isObject(line: string): boolean {
   try {
-    return newline > 0 && typeof JSON.parse(Buffer.from(bytes.subarray(0, newline)).toString("utf8")) === "object";
+    return line.startsWith("{") && typeof JSON.parse(line) === "object";
   } catch {
     return false;
   }
 }
 
-function parse(path: string, bytes: Uint8Array): { readonly value: unknown; readonly problem: string | null } {
-  if (!isUtf8(bytes)) throw notUtf8(path, path);
-  try {
-    return { value: JSON.parse(Buffer.from(bytes).toString("utf8")), problem: null };
-  } catch (error) {
-    if (error instanceof SyntaxError) return { value: null, problem: error.message };
-    throw new UserError(`${path} is too large for one JSON document; make it JSONL, an object in each line`);
+const LONGEST_STRING = 2 ** 29 - 24; // in Node
+
+async function parse(path: string, pieces: AsyncGenerator<Uint8Array>): Promise<unknown> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of pieces) {
+    parts.push(piece);
+    length += piece.length;
+    if (length > LONGEST_STRING) throw new UserError(`${path} is too large for one JSON document; make it JSONL, an object in each line`);
   }
-}
-
-/** Ends with a newline, so that texts do not run into each other. */
-const document = (text: string): Uint8Array => Buffer.from(text.endsWith("\n") ? text : `${text}\n`);
-
-/** Numbers from 1 and contents: line by line, because the whole may be longer than the longest string. */
-function* linesOf(path: string, bytes: Uint8Array): Generator<readonly [number, string]> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let start = 0, line = 1; start < buffer.length; line++) {
-    const newline = buffer.indexOf(0x0a, start);
-    const end = newline < 0 ? buffer.length : newline;
-    if (!isUtf8(buffer.subarray(start, end))) throw notUtf8(path, `${path}:${line}: this line`);
-    yield [line, buffer.toString("utf8", start, end)];
-    start = end + 1;
+  const bytes = Buffer.concat(parts);
+  if (!isUtf8(bytes)) throw notUtf8(path, path);
+  if (length === 0) return []; // an empty file has no documents
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    throw new UserError(`${path} is not JSON (${(error as Error).message}); ${OTHERWISE}`);
   }
 }
 
@@ -69,12 +87,4 @@ function parseLine(path: string, line: number, content: string): unknown {
   } catch {
     throw new UserError(`${path}:${line}: this line is not JSON; a .jsonl file has one JSON object per line`);
   }
-}
-
-function textField(what: string, value: unknown, hint = ""): string {
-  const isObject = typeof value === "object" && value !== null;
-  const text = isObject ? (value as Record<string, unknown>)["text"] : undefined;
-  if (typeof text === "string") return text;
-  const fields = isObject && !Array.isArray(value) ? Object.keys(value).slice(0, 8) : [];
-  throw new UserError(`${what} has no field "text" that is a string${fields.length === 0 ? "" : ` (it has ${fields.join(", ")})`}${hint}`);
 }

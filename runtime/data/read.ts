@@ -11,15 +11,14 @@ const isStandardInput = (path: string): boolean => ["-", "/dev/stdin", "/dev/fd/
 /** As much as Node hashes and reads in one call. */
 export const MOST_BYTES = 2 ** 31 - 1;
 
-/** It is standard input, or there is something of this name. UserError for directories and for what cannot be looked at. */
+/** It is standard input, or there is something of this name that is no directory. UserError for what cannot be looked at. */
 export function isReadable(path: string): boolean {
   if (isStandardInput(path)) return true;
   const stats = look(path);
-  if (stats?.isDirectory() === true) {
-    throw new UserError(`${path} is a directory; name its files with a glob, for instance "${path.replace(/\/+$/, "")}/**/*.txt"`);
-  }
-  return stats !== null;
+  return stats !== null && !stats.isDirectory();
 }
+
+export const isDirectory = (path: string): boolean => !isStandardInput(path) && look(path)?.isDirectory() === true;
 
 export const isRegular = (path: string): boolean => !isStandardInput(path) && look(path)?.isFile() === true;
 
@@ -33,24 +32,49 @@ function look(path: string): Stats | null {
   }
 }
 
+/** How much is read at once. */
+const PIECE = 2 ** 20;
+
 /**
- * UserError for devices, sockets, and what is too large or changes while it is read.
+ * The bytes piece by piece, so that memory holds little of them. UserError for devices, sockets, and what changes while it is read.
  * @param read for tests, which let something happen meanwhile
  */
-export function readBytes(path: string, read: Read = readSync): Uint8Array {
-  if (isStandardInput(path)) return readAll("standard input", 0, read);
+export function* readPieces(path: string, read: Read = readSync): Generator<Uint8Array> {
+  if (isStandardInput(path)) return yield* piecesOf("standard input", 0, read);
   requireFileOrPipe(path);
   let file: number | null = null;
   try {
     const named = isNamedPipe(path);
     file = openSync(path, named ? constants.O_RDONLY | constants.O_NONBLOCK : "r");
-    return named ? readPipe(path, file, awaitWriter(path, file)) : readAll(path, file, read);
+    if (named) yield awaitWriter(path, file);
+    yield* named ? pipePieces(file) : piecesOf(path, file, read);
   } catch (error) {
     throw error instanceof UserError ? error : cannotRead(path, error);
   } finally {
     if (file !== null) closeSync(file);
   }
 }
+
+/** All of it. UserError as for readPieces, and for what is too large. */
+export function readBytes(path: string, read: Read = readSync): Uint8Array {
+  requireBelowMost(path);
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for (const piece of readPieces(path, read)) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length > MOST_BYTES) throw tooLarge(path);
+  }
+  return Buffer.concat(pieces);
+}
+
+/** UserError for a file that is too large to be held in memory, before it is read. */
+export function requireBelowMost(path: string): void {
+  if (sizeOf(path) > MOST_BYTES) throw tooLarge(path);
+}
+
+/** Bytes of a file; 0 for what has no size, such as pipes. */
+const sizeOf = (path: string): number => (isRegular(path) ? look(path)!.size : 0);
 
 /** Before it is opened: to open some devices is to do something. */
 function requireFileOrPipe(path: string): void {
@@ -60,16 +84,20 @@ function requireFileOrPipe(path: string): void {
     throw new UserError(`${path} is a device, not a file of text`);
 }
 
-function readAll(name: string, file: number, read: Read): Uint8Array {
+function* piecesOf(name: string, file: number, read: Read): Generator<Uint8Array> {
   const before = fstatSync(file);
   if (before.isCharacterDevice() && !isatty(file)) throw new UserError(`${name} is a device, not a text`);
-  if (!before.isFile() || before.size === 0) return readPipe(name, file); // files in /proc have text and no size
-  if (before.size > MOST_BYTES) throw tooLarge(name);
-  const bytes = new Uint8Array(before.size);
+  if (!before.isFile() || before.size === 0) return yield* pipePieces(file); // files in /proc have text and no size
   let length = 0;
-  for (let n = -1; n !== 0 && length < bytes.length; length += n) n = read(file, bytes, length, bytes.length - length, null);
+  while (length < before.size) {
+    const piece = new Uint8Array(Math.min(PIECE, before.size - length));
+    const n = read(file, piece, 0, piece.length, null);
+    if (n === 0) break;
+    length += n;
+    yield piece.subarray(0, n);
+  }
   const after = fstatSync(file);
-  if (length === after.size && after.mtimeMs === before.mtimeMs) return bytes;
+  if (length === after.size && after.mtimeMs === before.mtimeMs) return;
   throw new UserError(`${name} changed while it was read; try again when nothing writes to it`);
 }
 
@@ -96,17 +124,13 @@ function awaitWriter(path: string, file: number): Uint8Array {
   }
 }
 
-/** Reads until the other side closes it. @param first what was read already */
-function readPipe(name: string, file: number, first: Uint8Array = new Uint8Array(0)): Uint8Array {
-  const parts = [first];
-  let length = first.length;
+/** Reads until the other side closes it. */
+function* pipePieces(file: number): Generator<Uint8Array> {
   for (;;) {
     const part = new Uint8Array(2 ** 16);
     const n = readSome(file, part);
-    if (n === 0) return Buffer.concat(parts);
-    parts.push(part.subarray(0, n));
-    length += n;
-    if (length > MOST_BYTES) throw tooLarge(name);
+    if (n === 0) return;
+    yield part.subarray(0, n);
   }
 }
 

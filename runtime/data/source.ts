@@ -2,8 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { EnvironmentError, UserError } from "../errors.ts";
-import { expandFiles, readFiles } from "./files.ts";
-import { isRegular } from "./read.ts";
+import { closed, PLAIN, type Document, type DocumentOptions } from "./document.ts";
+import { documentsOf, expandFiles, listed } from "./files.ts";
+import { passagesOf } from "./passages.ts";
+import { isRegular, MOST_BYTES, requireBelowMost, tooLarge } from "./read.ts";
 import { scanPairs, scanSplit, scanText, SCAN_SPLITS, type ScanSplit } from "./scan.ts";
 
 /** Text to learn from, as UTF-8 bytes. */
@@ -17,13 +19,40 @@ export interface SourceData {
 
 const BUILT_IN = ["typescript", "scan", ...SCAN_SPLITS.map((split) => `scan:${split}`)];
 
-/** A built-in name, a file or a glob, or several of the latter two. UserError, naming it, for what cannot be read. */
-export function readSource(source: string | readonly string[]): SourceData {
+/**
+ * The documents of a built-in source, of files, globs and directories, one after the other. UserError, naming it, for what cannot be read.
+ * @param note told at the end what the reader should know
+ */
+export async function* sourceDocuments(
+  source: readonly string[], options: DocumentOptions, note: (text: string) => void,
+): AsyncGenerator<Document> {
+  const known = source.length === 1 ? builtIn(source[0]!) : null;
+  if (known === null) return yield* documentsOf(filesOf(source), options, note);
+  if (known.heldOut !== null) throw new UserError(`${source[0]} says itself what is held out; train on it as it is`);
+  yield* passagesOf("", async function* () { yield known.text; }, options);
+}
+
+/** The same as one text in memory. UserError too if that is more than 2 GiB. */
+export async function readSource(source: string | readonly string[]): Promise<SourceData> {
   const parts = typeof source === "string" ? [source] : source;
-  if (parts.length === 1) return builtIn(parts[0]!) ?? files(parts);
+  const known = parts.length === 1 ? builtIn(parts[0]!) : null;
+  if (known !== null) return known;
+  const files = filesOf(parts);
+  files.forEach(requireBelowMost);
+  const [texts, notes]: [Uint8Array[], string[]] = [[], []];
+  let length = 0;
+  for await (const document of documentsOf(files, PLAIN, (text) => notes.push(text))) {
+    texts.push(closed(document));
+    length += texts.at(-1)!.length;
+    if (length > MOST_BYTES) throw tooLarge(`the text of ${listed(files)}`);
+  }
+  return { text: Buffer.concat(texts), heldOut: null, notes };
+}
+
+function filesOf(parts: readonly string[]): readonly string[] {
   const mixed = parts.find((part) => BUILT_IN.includes(part));
   if (mixed !== undefined) throw new UserError(`the built-in source ${mixed} cannot be mixed with others`);
-  return files(parts);
+  return parts.flatMap((part) => expandFiles(part));
 }
 
 /**
@@ -45,10 +74,6 @@ function scan(split: string): SourceData {
   if (known === undefined) throw new UserError(`scan has no split "${split}"; choose one of ${SCAN_SPLITS.join(", ")}`);
   const { train, test } = scanSplit(known);
   return { text: Buffer.from(scanText(train)), heldOut: Buffer.from(scanText(test)), notes: [] };
-}
-
-function files(parts: readonly string[]): SourceData {
-  return { ...readFiles(parts.flatMap((part) => expandFiles(part))), heldOut: null };
 }
 
 /**

@@ -23,9 +23,9 @@ export interface Text {
 }
 
 /** Reads and tokenizes a source: see readSource for what it may be. UserError for whatever is wrong with it. */
-export function loadText(source: string | readonly string[], options: TextOptions): Text {
+export async function loadText(source: string | readonly string[], options: TextOptions): Promise<Text> {
   const name = typeof source === "string" ? source : source.join(" ");
-  const { text, heldOut, notes } = readSource(source);
+  const { text, heldOut, notes } = await readSource(source);
   const tokens = tokenize(name, text, options);
   return {
     name, tokenizer: options.tokenizer.id, tokens, heldOut: heldOut === null ? null : tokenize(name, heldOut, options),

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { readBytes } from "../data/read.ts";
-import { toText } from "../data/encoding.ts";
+import { toText } from "../data/unpack.ts";
 
 /** A file of a task: in the folder of that name, or beside it. UserError if it is in neither. */
 export const findFile = (folder: string, task: string, name: string): string =>
@@ -28,7 +28,7 @@ export function findFiles(folder: string, task: string, ending: string): readonl
 
 /** Lines without their ends; an empty last one is none. */
 export function linesOf(path: string): readonly string[] {
-  const lines = Buffer.from(toText(path, readBytes(path)).text).toString("utf8").split(/\r?\n/);
+  const lines = Buffer.from(toText(path, readBytes(path))).toString("utf8").split(/\r?\n/);
   return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
 }
 

@@ -30,8 +30,20 @@ function lastCut(text: string): number {
 
 const isSpace = (text: string, at: number): boolean => /\s/u.test(text[at]!);
 
-export function countWords(words: Iterable<string>): ReadonlyMap<string, number> {
+/** Where the texts are cut changes nothing. */
+export async function countWords(texts: AsyncIterable<Uint8Array>): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
-  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const count = (text: string): void => {
+    for (const [word] of text.matchAll(WORDS)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  };
+  let rest = "";
+  for await (const bytes of texts) {
+    const text = rest + decoder.decode(bytes, { stream: true });
+    const cut = lastCut(text);
+    count(text.slice(0, cut));
+    rest = text.slice(cut);
+  }
+  count(rest + decoder.decode());
   return counts;
 }

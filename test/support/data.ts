@@ -5,4 +5,4 @@ export type DataOptions = TextOptions & Parameters<typeof datasetOf>[1];
 
 /** UserError for whatever is wrong with the source or what is in it. */
 export const loadData = async (source: string | readonly string[], options: DataOptions): Promise<Dataset> =>
-  datasetOf(loadText(source, options), options);
+  datasetOf(await loadText(source, options), options);

@@ -30,7 +30,7 @@ const setting = (name: string, usual: number): number => Number(process.env[`MOE
 export interface Fuzz<Input> {
   readonly inputOf: (dice: Dice) => Input;
   /** Throws if anything about the input is wrong; what it returns is counted. */
-  readonly examine: (input: Input, dice: Dice) => string;
+  readonly examine: (input: Input, dice: Dice) => string | Promise<string>;
   /** The input without some part, for finding a small one that fails alike. */
   readonly smaller: (input: Input, dice: Dice) => Input;
   /** Inputs in `npm test`. */
@@ -50,10 +50,10 @@ export async function fuzz<Input>({ inputOf, examine, smaller, usual }: Fuzz<Inp
   const outcomes: Record<string, number> = { inputs: 0 };
   for (let i = first; seconds > 0 ? performance.now() < end : i < first + usual; i++) {
     const input = inputOf(dice(seed, i));
-    const fails = (candidate: Input): string | null => failureOf(() => examine(candidate, dice(seed, i)), outcomes);
-    const failure = fails(input);
+    const fails = (candidate: Input): Promise<string | null> => failureOf(() => examine(candidate, dice(seed, i)), outcomes);
+    const failure = await fails(input);
     if (failure !== null)
-      throw new Error(`input ${i} of seed ${seed}: ${failure}\n${JSON.stringify(shrunk(input, failure, smaller, fails), null, 1)}`);
+      throw new Error(`input ${i} of seed ${seed}: ${failure}\n${JSON.stringify(await shrunk(input, failure, smaller, fails), null, 1)}`);
     outcomes["inputs"]!++;
     await new Promise(setImmediate); // the test runner wants to hear from us, and files that are no longer held to be closed
   }
@@ -61,10 +61,10 @@ export async function fuzz<Input>({ inputOf, examine, smaller, usual }: Fuzz<Inp
 }
 
 /** Why an examination fails, or null; one that does not end is ended. */
-function failureOf(examination: () => string, outcomes: Record<string, number>): string | null {
+async function failureOf(examination: () => string | Promise<string>, outcomes: Record<string, number>): Promise<string | null> {
   const before = process.cpuUsage();
   try {
-    const outcome = vm.runInNewContext("examination()", { examination }, { timeout: HANGS }) as string;
+    const outcome = await (vm.runInNewContext("examination()", { examination }, { timeout: HANGS }) as ReturnType<typeof examination>);
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
   } catch (error) {
     return error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -74,12 +74,14 @@ function failureOf(examination: () => string, outcomes: Record<string, number>):
 }
 
 /** Pieces are left out as long as the first line of the failure stays the same, numbers apart. */
-function shrunk<Input>(input: Input, failure: string, smaller: Fuzz<Input>["smaller"], fails: (input: Input) => string | null): Input {
+async function shrunk<Input>(
+  input: Input, failure: string, smaller: Fuzz<Input>["smaller"], fails: (input: Input) => Promise<string | null>,
+): Promise<Input> {
   const kind = (text: string): string => text.split("\n").find((line) => /Error|took/.test(line))?.replace(/[\d.]+/g, "0") ?? text;
   let best = input;
   for (let i = 0; i < 1_000; i++) {
     const candidate = smaller(best, dice(0, i));
-    const other = candidate === best ? null : fails(candidate);
+    const other = candidate === best ? null : await fails(candidate);
     if (other !== null && kind(other) === kind(failure)) best = candidate;
   }
   return best;

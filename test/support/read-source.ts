@@ -2,7 +2,7 @@
 import { readSource } from "../../runtime/data/source.ts";
 
 try {
-  const { text, notes } = readSource(process.argv.slice(2));
+  const { text, notes } = await readSource(process.argv.slice(2));
   console.log(JSON.stringify({ text: Buffer.from(text).toString(), notes }));
 } catch (error) {
   console.log(JSON.stringify({ error: (error as Error).message, name: (error as Error).name }));
