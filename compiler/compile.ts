@@ -11,7 +11,7 @@ import type { ModelSpec } from "./ir/model-spec.ts";
 import type { KernelPlan, Profile } from "./ir/plan.ts";
 import { bug } from "./ir/tensor-type.ts";
 
-export type EntryName = "train" | "update" | "evaluate" | "logits" | "prefill" | "decode";
+export type EntryName = "train" | "update" | "evaluate" | "score" | "logits" | "prefill" | "decode";
 
 export interface CompileOptions {
   /** Sequences processed at once: a micro-batch of training, a batch of evaluation. */
@@ -20,6 +20,8 @@ export interface CompileOptions {
   readonly entries: readonly EntryName[];
   /** Positions that one prefill run consumes; at most seqLen. */
   readonly chunk?: number;
+  /** Positions that one run of "score" scores; at most batch · seqLen. */
+  readonly rows?: number;
   /** Further graph outputs to keep readable, per entry: "layers.0", "logits", "sel.ffn.1", … */
   readonly keep?: Partial<Readonly<Record<EntryName, readonly string[]>>>;
   readonly profile?: Profile;
@@ -29,7 +31,7 @@ export interface CompileOptions {
 
 /** What every user of an entry wants to read, where the model has it. */
 const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = {
-  train: [], update: [], evaluate: ["token_loss", "passes"], logits: ["logits"], prefill: ["logits"], decode: ["logits"],
+  train: [], update: [], evaluate: ["token_loss", "passes"], score: ["token_loss"], logits: ["logits"], prefill: ["logits"], decode: ["logits"],
 };
 const PREFILL_CHUNK = 32;
 
@@ -58,9 +60,11 @@ function verified<T>(value: T, problems: readonly string[]): T {
 /** Only causal models have the entries "prefill" and "decode". */
 export const isCausal = (model: ModelSpec): boolean => model.layers.every(({ attention }) => attention.causal);
 
+type GraphOptions = Pick<CompileOptions, "batch" | "seqLen" | "chunk" | "rows">;
+
 /** The graph of one entry; "train" comes with its backward pass unless that is not wanted. */
 export function graphOf(
-  model: ModelSpec, name: Exclude<EntryName, "update">, options: Pick<CompileOptions, "batch" | "seqLen" | "chunk">, backward = true,
+  model: ModelSpec, name: Exclude<EntryName, "update">, options: GraphOptions, backward = true,
 ): OpGraph {
   const graph = { ...buildGraph(model, entryOf(name, options)), name }; // a chunk of one position is still a prefill
   verified(graph, validateGraph(graph));
@@ -69,9 +73,10 @@ export function graphOf(
   return verified(both, validateGraph(both));
 }
 
-function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, chunk }: Pick<CompileOptions, "batch" | "seqLen" | "chunk">): Entry {
+function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, chunk, rows = batch * seqLen }: GraphOptions): Entry {
   switch (name) {
     case "train": case "evaluate": return { kind: name, batch, seqLen };
+    case "score": return { kind: name, batch, seqLen, rows };
     case "logits": return { kind: "evaluate", batch: 1, seqLen };
     case "prefill": return { kind: "step", chunk: Math.min(chunk ?? PREFILL_CHUNK, seqLen), capacity: seqLen };
     case "decode": return { kind: "step", chunk: 1, capacity: seqLen };

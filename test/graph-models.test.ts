@@ -47,6 +47,20 @@ describe.each(Object.entries(ODD_MODELS))("%s", (_, spec) => {
     expect(new Set(places).size).toBe(places.length);
   });
 
+  test("scoring gives the losses of the positions it is asked for, and their greatest logits", () => {
+    const rows = [B * T - 1, 0, T, 3, 3];
+    const full = buildGraph(spec, { kind: "evaluate", batch: B, seqLen: T });
+    const want = evaluateGraph(full, { params, inputs: { tokens, targets } });
+    const score = buildGraph(spec, { kind: "score", batch: B, seqLen: T, rows: rows.length });
+    const got = evaluateGraph(score, { params, inputs: { tokens, targets: rows.map((row) => targets[row]!), rows } });
+    const [losses, logits] = [want[full.outputs["token_loss"]!]!, want[full.outputs["logits"]!]!];
+    rows.forEach((row, i) => {
+      expect(got[score.outputs["token_loss"]!]![i]).toBeCloseTo(losses[row]!, 10);
+      const ofRow = logits.subarray(row * V, (row + 1) * V);
+      expect(got[score.outputs["best"]!]![i]).toBe(ofRow.indexOf(Math.max(...ofRow)));
+    });
+  });
+
   const causal = spec.layers.every(({ attention }) => attention.causal);
   test.skipIf(!causal)("decoding with caches gives the logits of the whole sequence, after prefill and from nothing", () => {
     const full = buildGraph(spec, { kind: "evaluate", batch: 1, seqLen: T });

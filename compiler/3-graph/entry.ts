@@ -4,5 +4,7 @@ export type Entry =
   | { readonly kind: "train"; readonly batch: number; readonly seqLen: number }
   /** Forward with per-token losses, without regularizers. */
   | { readonly kind: "evaluate"; readonly batch: number; readonly seqLen: number }
+  /** Forward of right-padded texts, with the losses of `rows` of their positions: the head computes no other. */
+  | { readonly kind: "score"; readonly batch: number; readonly seqLen: number; readonly rows: number }
   /** `chunk` positions of one sequence behind the `position` that are in the key and value caches of `capacity` positions. */
   | { readonly kind: "step"; readonly chunk: number; readonly capacity: number };

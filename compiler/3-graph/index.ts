@@ -10,7 +10,7 @@ import { namingScheme, officialPlace } from "../parameters/naming.ts";
 import { parametersOf } from "../parameters/parameters.ts";
 import { balanceLoss } from "./balance.ts";
 import type { Entry } from "./entry.ts";
-import { headLogits, lastRow, meanOfTokens, tokenLoss, trainLoss } from "./loss.ts";
+import { chosenRows, headLogits, meanOfTokens, scores, tokenLoss, trainLoss } from "./loss.ts";
 import { within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import { trunk } from "./trunk.ts";
@@ -25,13 +25,13 @@ export type { Entry } from "./entry.ts";
  *             Under any halting there is passes [B, T, 1], how many each token takes, and under `graves` act.weight.I [B, T, 1], that of
  *             the pass which ends with application I
  *   evaluate  as train, without loss and reg_loss
+ *   score     token_loss [1, N, 1] of the chosen rows, best u32 [1, N, 1]
  *   step      logits [1, 1, V] of row `last` of the chunk
  */
 export function buildGraph(model: ModelSpec, entry: Entry): OpGraph {
   const { state, params } = begin(model, entry);
   const hidden = trunk(state);
-  if (entry.kind === "step") within(state, "head", model.span, () => (state.outputs["logits"] = headLogits(state, lastRow(state, hidden))));
-  else within(state, "head", model.span, () => losses(state, hidden));
+  within(state, "head", model.span, () => HEADS[entry.kind](state, hidden));
   const name = entry.kind === "step" ? (entry.chunk === 1 ? "decode" : "prefill") : entry.kind;
   const indexOf = new Map(params.map((p, index) => [p.name, index]));
   const gradients = Object.entries(state.updates).map(([param, contributions]) => ({ param: indexOf.get(param)!, contributions }));
@@ -56,6 +56,16 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
   };
   return { state, params };
 }
+
+const HEADS: Readonly<Record<Entry["kind"], (s: BuildState, hidden: ValueId) => void>> = {
+  train: losses,
+  evaluate: losses,
+  score: (s, hidden) => {
+    const { loss, best } = scores(s, headLogits(s, chosenRows(s, hidden, "rows")));
+    Object.assign(s.outputs, { token_loss: loss, best });
+  },
+  step: (s, hidden) => (s.outputs["logits"] = headLogits(s, chosenRows(s, hidden, "last"))),
+};
 
 function losses(s: BuildState, hidden: ValueId): void {
   const logits = headLogits(s, hidden);

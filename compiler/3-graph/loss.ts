@@ -1,5 +1,6 @@
 /** Embedding, output head and losses. */
-import { gatherRows, linear, map, sum, view } from "../graph/dsl.ts";
+import { shapeOf } from "../graph/builder.ts";
+import { gatherLast, gatherRows, linear, map, sum, topK, view } from "../graph/dsl.ts";
 import { add, col, constant, input, mul, select, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import { normalize } from "./norm.ts";
@@ -23,10 +24,17 @@ export function headLogits(s: BuildState, x: ValueId): ValueId {
   return bias ? map(s.b, "head.logits", add(input(0), input(1)), [logits, vector(s, "head.bias", 3)]) : logits;
 }
 
-/** The chunk's row `last` alone, [1, 1, D]. */
-export function lastRow(s: BuildState, x: ValueId): ValueId {
-  const table = view(s.b, "hidden", x, [s.positions, s.model.dModel]);
-  return gatherRows(s.b, "hidden.last", table, source(s, "last"));
+/** Some positions of all sequences: the chunk's row `last`, [1, 1, D], or those that are scored, [1, N, D]. */
+export function chosenRows(s: BuildState, x: ValueId, which: "last" | "rows"): ValueId {
+  const table = view(s.b, "hidden", x, [s.batch * s.positions, s.model.dModel]);
+  return gatherRows(s.b, `hidden.${which}`, table, source(s, which));
+}
+
+/** Of rows [1, N, V]: −log softmax(logits)[target] in nats, and the token of the greatest logit (of equal ones the first), [1, N, 1] each. */
+export function scores(s: BuildState, logits: ValueId): { readonly loss: ValueId; readonly best: ValueId } {
+  const targets = view(s.b, "targets", source(s, "targets"), [...shapeOf(s.b, logits).slice(0, -1), 1]);
+  const loss = map(s.b, "token_loss", sub(input(0), input(1)), [logSumExp(s.b, "loss.lse", logits), gatherLast(s.b, "loss.target_logit", logits, targets)]);
+  return { loss, best: topK(s.b, "best", logits, 1) };
 }
 
 /** −log softmax(logits)[target] in nats, [B, T, 1]. */

@@ -77,8 +77,9 @@ export const vector = (s: BuildState, name: string, rank: number): ValueId => {
 
 const inputShape = (s: BuildState, name: InputName): readonly number[] => {
   switch (name) {
-    case "tokens":
-    case "targets": return [s.batch, s.positions];
+    case "tokens": return [s.batch, s.positions];
+    case "targets": return s.entry.kind === "score" ? [1, s.entry.rows] : [s.batch, s.positions];
+    case "rows": return [1, s.entry.kind === "score" ? s.entry.rows : bug("only scoring chooses rows")];
     case "positions": return [1, s.positions];
     case "last": return [1, 1];
     case "noise": return [4];
