@@ -31,7 +31,8 @@ export interface CompileOptions {
 
 /** What every user of an entry wants to read, where the model has it. */
 const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = {
-  train: [], update: [], evaluate: ["token_loss", "passes"], score: ["token_loss"], logits: ["logits"], prefill: ["logits"], decode: ["logits"],
+  train: [], update: [], evaluate: ["token_loss", "passes"], score: ["token_loss"],
+  logits: ["logits"], prefill: ["logits"], decode: ["logits"],
 };
 const PREFILL_CHUNK = 32;
 

@@ -119,7 +119,8 @@ export type Op =
 
 /**
  * tokens, targets u32 [B, T]; position u32 [1]; positions u32 [1, T], those of a chunk; last u32 [1, 1], the row of the chunk whose logits are
- * wanted; rows u32 [1, N], the positions b · T + t that are scored, whose targets are [1, N]; loss_scale f32 [1], 1 / accumulate; noise u32 [4], see `random`.
+ * wanted; rows u32 [1, N], the positions b · T + t that are scored, whose targets are [1, N];
+ * loss_scale f32 [1], 1 / accumulate; noise u32 [4], see `random`.
  */
 export type InputName = "tokens" | "targets" | "position" | "positions" | "last" | "rows" | "loss_scale" | "noise";
 

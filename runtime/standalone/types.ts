@@ -14,8 +14,8 @@ export type HostArray = Float32Array | Uint32Array;
  * "param/NAME", "grad/NAME", "adam_m/NAME", "adam_v/NAME". "update" f32 [8], see UPDATE; "metrics" f32 [8], see METRICS.
  *
  * Entries: "train" (forward and backward of one micro-batch; adds to the gradients), "update" (norm, clip, AdamW, gradients back to zero),
- * "evaluate" (forward with per-token losses), "score" (the same of chosen positions: "score/rows" u32 [1, N], "score/targets" u32 [1, N]), "logits" (forward of one sequence, "logits/logits" f32 [1, T, V]), "prefill" (a chunk of
- * positions into the caches), "decode" (one position).
+ * "evaluate" (forward with per-token losses), "score" (the same of chosen positions: "score/rows" and "score/targets" u32 [1, N]), "logits"
+ * (forward of one sequence, "logits/logits" f32 [1, T, V]), "prefill" (a chunk of positions into the caches), "decode" (one position).
  */
 export interface Executor {
   readonly entries: readonly string[];
