@@ -24,7 +24,9 @@ const ADAPTER_GOALS: Readonly<Record<string, Rival["goals"]>> = { lavapipe: { W1
 export const adapterRival = (handle: Handle): Rival =>
   ({ name: handle.info.kind, goals: ADAPTER_GOALS[handle.info.kind] ?? {}, open: (workload) => openOurs(handle, workload) });
 
-export const peerRival = (peer: Peer): Rival => ({ ...peer, open: (_, job) => openPeer(peer, job) });
+/** Goals are set for the processor: what a GPU can do differs too much from one to the next. */
+export const peerRival = (peer: Peer, handle: Handle): Rival =>
+  ({ ...peer, goals: handle.info.kind === "gpu" ? {} : peer.goals, open: (_, job) => openPeer(peer, job) });
 
 /** @param kernels whether to time ours kernel by kernel, too */
 export async function contest(

@@ -64,7 +64,7 @@ export function writeJob(folder: string, { mode, model }: Workload, { session, d
     { name: "tokens", dtype: "U32", shape, data: data.tokens },
     { name: "targets", dtype: "U32", shape, data: data.targets },
   ]);
-  const means = { threads: availableParallelism(), adapter: session.adapter.name };
+  const means = { threads: availableParallelism(), adapter: session.adapter.name, gpu: session.adapter.kind === "gpu" };
   const job = { mode, model, recipe: model.train, tensors, count: generatedTokens(model.seqLen), ...means };
   writeFileSync(path, JSON.stringify(job, (key, value: unknown) => (key === "span" ? undefined : value)));
   return path;

@@ -46,7 +46,7 @@ async function run(what: readonly string[], options: Options): Promise<void> {
   try {
     for (const choice of [options, ...options.beside.map((adapter) => ({ adapter }))]) handles.push(await openAdapter(choice));
     const [handle, ...others] = handles as [Handle, ...Handle[]];
-    const rivals = [...others.map(adapterRival), ...peers.map(peerRival)];
+    const rivals = [...others.map(adapterRival), ...peers.map((peer) => peerRival(peer, handle))];
     const peak = await peakOf(handle);
     const results: Result[] = [];
     for (const workload of workloads) results.push(await contest(workload, handle, rivals, options.rounds, options.kernels === true));

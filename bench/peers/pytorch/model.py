@@ -112,13 +112,22 @@ class Routes:
             self.ends = torch.bincount(chosen, minlength=n_experts).cumsum(0).to(torch.int32)
 
 
+def grouped(rows, weight, ends):
+    """rows [S, in] sorted by expert, weight [E, in, out] → [S, out]. On a GPU rows have to be of whole 16 bytes."""
+    width = weight.shape[2]
+    short = [-n % 4 for n in weight.shape[1:]]
+    if any(short):
+        rows, weight = F.pad(rows, (0, short[0])), F.pad(weight, (0, short[1], 0, short[0]))
+    return F.grouped_mm(rows, weight, offs=ends)[:, :width]
+
+
 def experts(x, weight, routes, per_row, scale=None):
     """x [rows, in], weight [E, in, out] → [slots, out], slots in their own order; row i has slots i·per_row and so on."""
     if routes.few:
         rows = x.repeat_interleave(per_row, 0)
         return torch.bmm((rows if scale is None else rows * scale)[:, None], weight[routes.chosen])[:, 0]
     rows = x.index_select(0, routes.order // per_row)
-    out = F.grouped_mm(rows if scale is None else rows * scale[routes.order], weight, offs=routes.ends)
+    out = grouped(rows if scale is None else rows * scale[routes.order], weight, routes.ends)
     return torch.empty_like(out).index_copy(0, routes.order, out)
 
 
@@ -128,5 +137,5 @@ def mixture(x, up, down, routes, top_k):
         hidden = F.relu(experts(x, up, routes, top_k)) * routes.gates
         return torch.bmm(hidden[:, None], down[routes.chosen]).view(-1, top_k, x.shape[1]).sum(1)
     token = routes.order // top_k
-    hidden = F.relu(F.grouped_mm(x.index_select(0, token), up, offs=routes.ends)) * routes.gates[routes.order]
-    return torch.zeros_like(x).index_add(0, token, F.grouped_mm(hidden, down, offs=routes.ends))
+    hidden = F.relu(grouped(x.index_select(0, token), up, routes.ends)) * routes.gates[routes.order]
+    return torch.zeros_like(x).index_add(0, token, grouped(hidden, down, routes.ends))

@@ -20,7 +20,7 @@ def read_safetensors(path):
     def tensor(info):
         start, end = info["data_offsets"]
         flat = torch.frombuffer(data, dtype=dtypes[info["dtype"]], offset=8 + length + start, count=(end - start) // 4)
-        return flat.view(info["shape"]).clone()
+        return flat.view(info["shape"]).to(torch.get_default_device(), copy=True)
 
     return {name: tensor(info) for name, info in header.items() if name != "__metadata__"}
 
@@ -65,6 +65,7 @@ def generate(model, prompt, count):
             start += tokens.shape[1]
             check = logits[0, -1].logsumexp(0).item() if check is None else check
             tokens = logits[:, -1:].argmax(-1)
+        tokens.tolist()  # a GPU is done only now
         return check
 
     return run
@@ -73,6 +74,8 @@ def generate(model, prompt, count):
 def workload(job):
     torch.set_num_threads(job["threads"])
     torch.manual_seed(0)
+    if job["gpu"]:
+        torch.set_default_device("cuda")
     tensors = read_safetensors(job["tensors"])
     tokens, targets = (tensors.pop(name).long() for name in ("tokens", "targets"))
     model = Model(job["model"], tensors)
@@ -91,8 +94,11 @@ def say(answer):
 def main():
     if not hasattr(F, "grouped_mm"):
         return say({"cannot": f"PyTorch {torch.__version__} has no grouped_mm; 2.10 or newer has"})
-    run = workload(json.load(open(sys.argv[1])))
-    say({"version": f"PyTorch {torch.__version__}", "check": run()})
+    job = json.load(open(sys.argv[1]))
+    if job["gpu"] and not torch.cuda.is_available():
+        return say({"cannot": f"PyTorch {torch.__version__} does not find the GPU"})
+    run = workload(job)
+    say({"version": f"PyTorch {torch.__version__}" + (", CUDA" if job["gpu"] else ""), "check": run()})
     for _ in sys.stdin:
         started = time.perf_counter()
         run()
