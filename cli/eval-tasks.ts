@@ -1,13 +1,12 @@
 /** Benchmarks in `eval`: items from published files, scored by a named protocol, one record for each item. */
 import { existsSync } from "node:fs";
 import type { AdapterHandle } from "../runtime/adapter/index.ts";
-import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
+import type { Tokenizer } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
 import { judge, summarize, type Item, type Judgement, type TaskProtocol, type Result, type Score } from "../runtime/tasks/items.ts";
 import { requestsOf, type Request } from "../runtime/tasks/requests.ts";
 import { bucketsOf, scoreBucket } from "../runtime/tasks/score.ts";
 import { ownTask, TASKS, type Task } from "../runtime/tasks/tasks.ts";
-import { END_OF_TEXT } from "../runtime/tokenizer/file.ts";
 import { loadWeights } from "../runtime/train/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { loadModel } from "../api/session.ts";
@@ -57,9 +56,8 @@ function taskOf(name: string): Task {
   throw new UserError(`there is no task ${name}: choose of ${known}, or name a JSONL file with context, choices and gold`);
 }
 
-/** The token in front of sentences under the harness's protocol: the tokenizer's own, or a line break where tokens are bytes. */
-const startToken = (tokenizer: Tokenizer): number =>
-  tokenizer.id === byteTokenizer.id ? 0x0a : tokenizer.encode(Buffer.from(END_OF_TEXT))[0]!;
+/** The token in front of sentences under the harness's protocol: the tokenizer's own, or a line break where it has none, as bytes. */
+const startToken = (tokenizer: Tokenizer): number => tokenizer.endOfText ?? tokenizer.encode(Buffer.from("\n"))[0]!;
 
 /** @param model that of the run, at its own depth or another */
 export async function runTask(

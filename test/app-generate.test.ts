@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
 import { evaluate } from "../runtime/evaluate/index.ts";
 import { generateText } from "../runtime/generate/index.ts";
+import { byteDecoding } from "../runtime/standalone/text.ts";
 import { generateTokens } from "../runtime/standalone/generate.ts";
 import { createSampler, type SamplerOptions } from "../runtime/standalone/sampler.ts";
 import { createBigram, type BigramExecutor } from "./support/bigram-executor.ts";
@@ -99,7 +100,8 @@ describe("generation", () => {
   test("characters of several tokens come out whole", async () => {
     const bytes = Buffer.from("aé→😀z");
     const tokenizer: Tokenizer = {
-      ...byteTokenizer, vocabSize: 16, encode: () => Uint8Array.of(0), decode: (tokens) => Uint8Array.of(bytes[tokens[0]! - 1]!),
+      ...byteTokenizer, vocabSize: 16, encode: () => Uint8Array.of(0),
+      decoder: () => byteDecoding((token) => Uint8Array.of(bytes[token - 1]!)),
     };
     const pieces: string[] = [];
     for await (const piece of generateText(counting(16, 16, 4), tokenizer, "x", { ...OPTIONS, temperature: 0, maxTokens: bytes.length, seqLen: 16 })) pieces.push(piece);

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
-import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
+import { byteTokenizer, decodeText, type Tokenizer } from "../runtime/data/index.ts";
+import { byteDecoding } from "../runtime/standalone/text.ts";
 import { judge, summarize, type Item, type Score, type TaskProtocol } from "../runtime/tasks/items.ts";
 import { requestsOf } from "../runtime/tasks/requests.ts";
 import { bucketsOf } from "../runtime/tasks/score.ts";
@@ -56,13 +57,13 @@ describe("which answer counts", () => {
 /** A space and a letter are one token. */
 const numberOf = (t: string): number => (t.length === 2 ? 256 * t.charCodeAt(0) + t.charCodeAt(1) : t.charCodeAt(0));
 const pairs: Tokenizer = {
-  id: "pairs", vocabSize: 65536,
+  id: "pairs", vocabSize: 65536, endOfText: null,
   encode: (text) => Uint16Array.from(Buffer.from(text).toString("latin1").match(/ \w|[^]/g) ?? [], numberOf),
-  decode: (tokens) => Buffer.from(Array.from(tokens).flatMap((t) => (t > 255 ? [t >> 8, t & 255] : [t]))),
+  decoder: () => byteDecoding((t) => Uint8Array.from(t > 255 ? [t >> 8, t & 255] : [t])),
 };
 
 describe("what the model reads", () => {
-  const words = (tokens: readonly number[]): string => Buffer.from(pairs.decode(tokens)).toString();
+  const words = (tokens: readonly number[]): string => decodeText(pairs, tokens);
   const read = (over: Partial<Item>, protocol: TaskProtocol, seqLen = 100) => requestsOf(item(over), protocol, pairs, 0x0a, seqLen)
     .map(({ tokens, from, cut }) => ({ text: words(tokens), scored: words(tokens.slice(from)), cut }));
 

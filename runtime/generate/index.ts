@@ -3,6 +3,7 @@ import { encodeText, type Tokenizer } from "../data/index.ts";
 import { UserError } from "../errors.ts";
 import { generateTokens } from "../standalone/generate.ts";
 import { createSampler, type Sampler, type SamplerOptions } from "../standalone/sampler.ts";
+import { decodeTokens } from "../standalone/text.ts";
 import type { Executor } from "../standalone/types.ts";
 
 export interface TextOptions extends SamplerOptions {
@@ -21,15 +22,10 @@ export async function* generateText(
   const vocabSize = executor.shape("decode/logits").at(-1)!;
   const foreign = tokens.find((token) => token >= vocabSize);
   if (foreign !== undefined) throw new UserError(`the prompt holds token ${foreign}, but the model's vocab_size is ${vocabSize}`);
-  const decoder = new TextDecoder("utf-8");
-  const { onSlide } = options;
+  const { maxTokens, seqLen, onSlide } = options;
   const sample = ofTokenizer(createSampler(options), tokenizer);
-  for await (const token of generateTokens(executor, tokens, { maxTokens: options.maxTokens, seqLen: options.seqLen, sample, ...(onSlide && { onSlide }) })) {
-    const text = decoder.decode(tokenizer.decode([token]), { stream: true });
-    if (text !== "") yield text;
-  }
-  const rest = decoder.decode();
-  if (rest !== "") yield rest;
+  const more = generateTokens(executor, tokens, { maxTokens, seqLen, sample, ...(onSlide && { onSlide }) });
+  yield* decodeTokens(more, tokenizer.decoder());
 }
 
 /** A model may have room for more tokens than the tokenizer has. */

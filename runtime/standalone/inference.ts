@@ -6,7 +6,7 @@ import { readOfficial, writeOfficial, type OfficialTensor } from "./parameters.t
 import type { ParamPlan } from "./plan.ts";
 import { createSampler, type SamplerOptions } from "./sampler.ts";
 import { decodeWeights, encodeWeights, type FileBytes } from "./safetensors.ts";
-import { decodeTokens, type TextCode } from "./text.ts";
+import { decodeTokens, tokensOf, type TextCode } from "./text.ts";
 import { writeBatch, type MicroBatch } from "./train-step.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import type { Executor } from "./types.ts";
@@ -106,7 +106,7 @@ export function inferenceBy<Name extends string>(work: Work, facts: ModelFacts):
     },
     complete: (prompt, options) => {
       if (facts.text === null) throw new Error("this model does not know how text becomes tokens: use generate, and tokens of your own");
-      return decodeTokens(generate(facts.text.encode(prompt), options), facts.text.decoder());
+      return decodeTokens(generate(tokensOf(facts.text, prompt), options), facts.text.decoder());
     },
     destroy: () => executor.destroy(),
   };

@@ -1,7 +1,12 @@
 /** Between text and tokens. */
 
 export interface TextCode {
-  encode(text: string): readonly number[];
+  /** Tokens are below this. */
+  readonly vocabSize: number;
+  /** It looks at a text as a whole, which has to fit into memory. */
+  readonly isWhole?: boolean;
+  /** @param pieces of a text, cut between characters: where they are cut makes no difference */
+  encode(pieces: Iterable<string>): Iterable<ArrayLike<number>>;
   /** For one text, from its first token on. */
   decoder(): TextDecoding;
 }
@@ -13,13 +18,24 @@ export interface TextDecoding {
   end(): string;
 }
 
+export const tokensOf = ({ encode }: TextCode, text: string): readonly number[] =>
+  Array.from(encode([text]), (part) => Array.from(part)).flat();
+
+/** Text of tokens that are bytes of UTF-8. Bytes that are none become U+FFFD, and a mark at the beginning stays. */
+export function byteDecoding(bytesOf: (token: number) => Uint8Array): TextDecoding {
+  const decoder = createUtf8Decoder();
+  return { next: (token) => decoder.decode(bytesOf(token), { stream: true }), end: () => decoder.decode() };
+}
+
+export const createUtf8Decoder = (): InstanceType<typeof TextDecoder> => new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Every byte of UTF-8 is a token. */
 export const BYTES: TextCode = {
-  encode: (text) => [...new TextEncoder().encode(text)],
-  decoder: () => {
-    const decoder = new TextDecoder();
-    return { next: (token) => decoder.decode(Uint8Array.of(token), { stream: true }), end: () => decoder.decode() };
+  vocabSize: 256,
+  *encode(pieces) {
+    for (const piece of pieces) yield new TextEncoder().encode(piece);
   },
+  decoder: () => byteDecoding((token) => Uint8Array.of(token)),
 };
 
 /** Pieces of text as their tokens come. */

@@ -3,7 +3,7 @@
  * again. The same counts give the same merges, those of the library `tokenizers` (Hugging Face) with the same settings: of pairs that are
  * equally frequent the one with the lower numbers comes first.
  */
-import { ALPHABET } from "./byte-level.ts";
+import { ALPHABET } from "../standalone/tokenizer/byte-level.ts";
 
 export interface Merge {
   readonly left: number; // tokens

@@ -1,0 +1,11 @@
+/** What is done with a tokenizer.json here, without any library. */
+import type { TextCode } from "../text.ts";
+import { bytePairCode } from "./byte-pair.ts";
+import type { TokenizerJson } from "./json.ts";
+import { pieceCode } from "./pieces.ts";
+
+/** @returns null for kinds that are not known here. An Error for a file that is not whole. */
+export function textCodeOf(json: TokenizerJson): TextCode | null {
+  const { sentencepiece } = json.model;
+  return sentencepiece === undefined ? bytePairCode(json) : pieceCode(Uint8Array.from(atob(sentencepiece), (c) => c.charCodeAt(0)));
+}
