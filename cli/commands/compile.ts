@@ -88,7 +88,7 @@ function requireOwn(files: readonly EmittedFile[], out: string): void {
 }
 
 /** The only names that an emission can have and a later one lack. A record may be anyone's: nothing else is deleted for being listed. */
-const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|(src\/)?runtime\/(cpu\/)?[\w.-]+\.(ts|js)|(model|example)\.ts|index\.html)$/;
+const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|(src\/)?runtime\/((cpu|tokenizer)\/)?[\w.-]+\.(ts|js)|(model|example)\.ts|index\.html)$/;
 
 async function profileFor(options: Options): Promise<Profile> {
   if (options.target === "portable") return PORTABLE;
