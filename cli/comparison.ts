@@ -7,12 +7,12 @@ import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts"
 import type { CompareHooks, CompareOptions } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import type { About } from "../runtime/compare/summary.ts";
-import { datasetOf, type Text, type Tokenizer } from "../runtime/data/index.ts";
+import { datasetOf, type Data, type Tokenizer } from "../runtime/data/index.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/package-root.ts";
 import { differenceText, count, loss, memory, ratioText, time } from "../runtime/report/words.ts";
 import { createProgress, type DataInfo, type Progress } from "../runtime/train/index.ts";
-import { readData } from "./data.ts";
+import { readTrainingData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { bytes, grouped, say, table } from "./terminal.ts";
 import { requireComparable, shortcomings, variantOf } from "./variants.ts";
@@ -23,7 +23,8 @@ export interface ComparisonOptions {
   /** Name of a model. */
   readonly baseline: string;
   readonly source: readonly string[];
-  readonly tokenizer: Tokenizer;
+  /** A tokenizer.json; undefined for bytes, or for the one of a prepared corpus. */
+  readonly tokenizer?: string;
   readonly seeds: readonly number[];
   readonly out: string;
   /** Held-out tokens behind the final losses. */
@@ -35,19 +36,18 @@ export interface ComparisonOptions {
 /** Evaluations along a run where the recipe asks for none. */
 const EVALUATIONS = 10;
 
-/** How the held-out text was chosen: see splitText. */
-const heldOutWords = ({ heldOut }: Text): string => heldOut !== null
-  ? "the part that the source itself holds out"
-  : "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise";
+const HELD_OUT: Readonly<Record<Data["heldOutBy"], string>> = {
+  source: "the part that the source itself holds out",
+  documents: "documents of the corpus, chosen by a hash of their text",
+  blocks: "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise",
+};
 
 /** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
 export async function compareModels(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
   const { models, seeds, source, out, finalTokens } = options;
   requireComparable(models);
   const { seqLen, train: { steps, batch } } = models[0]!;
-  // All variants read the same text, so its tokens must be in every vocabulary.
-  const { tokenizer } = options;
-  const text = await readData(source, { tokenizer, vocabSize: Math.min(...models.map((model) => model.vocabSize)) });
+  const { data: text, tokenizer } = await readTrainingData(source, models, options);
   const { dataId, nTokens } = datasetOf(text, { seqLen, batch, seed: seeds[0]! });
   const data: DataInfo = { source, id: dataId, tokenizer: tokenizer.id, tokens: nTokens };
   const variants = models.map((model) => variantOf(model, data, device));
@@ -62,22 +62,24 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   openComparison(out, { format: 1, variants: asked, seeds, data, evalTokens, finalTokens }, runs);
   const each = `${grouped(steps)} steps of ${grouped(tokensPerStep)} tokens each`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
-  const inner = compareOptions(options, variants, text, evalTokens);
+  const inner = compareOptions(options, variants, text, tokenizer, evalTokens);
   return withProgress(out, steps, tokensPerStep, (hooks) => compareVariants(inner, about(options, text, data), hooks));
 }
 
-function compareOptions(options: ComparisonOptions, variants: readonly Variant[], text: Text, evalTokens: number): CompareOptions {
-  const { out, seeds, tokenizer, finalTokens, prompt, sampleTokens, models } = options;
+function compareOptions(
+  options: ComparisonOptions, variants: readonly Variant[], text: Data, tokenizer: Tokenizer, evalTokens: number,
+): CompareOptions {
+  const { out, seeds, finalTokens, prompt, sampleTokens, models } = options;
   const { seqLen, train: { steps, evalEvery } } = models[0]!;
   const data: CompareOptions["data"] = async (seed, batch) => datasetOf(text, { seqLen, batch, seed });
   const every = evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
   return { out, variants, seeds, tokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens };
 }
 
-function about({ title, baseline, models }: ComparisonOptions, text: Text, data: DataInfo): About {
+function about({ title, baseline, models }: ComparisonOptions, text: Data, data: DataInfo): About {
   const { seqLen, train: { steps, batch } } = models[0]!;
   return {
-    title, baseline, data, heldOut: heldOutWords(text), versions: { moeut: VERSION, node: process.versions.node },
+    title, baseline, data, heldOut: HELD_OUT[text.heldOutBy], versions: { moeut: VERSION, node: process.versions.node },
     budget: { steps, batch, seq_len: seqLen, tokens: steps * batch * seqLen },
   };
 }

@@ -1,9 +1,10 @@
 /** What `eval` measures: text that training held out, or another text and what is known about it. */
+import type { Corpus } from "../runtime/corpus/corpus.ts";
 import { canReadAgain, loadText, measuredText, sharedTokens, splitText } from "../runtime/data/index.ts";
 import type { MeasuredText, Text, TokenArray } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
 import type { DataInfo } from "../runtime/train/index.ts";
-import { readData } from "./data.ts";
+import { corpusOf, readData } from "./data.ts";
 import { grouped } from "./terminal.ts";
 import type { TrainedRun } from "./trained-run.ts";
 
@@ -17,11 +18,24 @@ export interface EvalText extends MeasuredText {
 
 /** Reads the source once, whatever it is. */
 export async function readEvalText(trained: TrainedRun, source: readonly string[]): Promise<EvalText> {
+  const corpus = corpusOf(source);
+  if (corpus !== null) return preparedText(trained, corpus);
   const text = await readData(source, { tokenizer: trained.tokenizer, vocabSize: trained.model.vocabSize });
   const measured = measuredText(text, { id: trained.info.data.id, seqLen: trained.trainedSeqLen });
   const { bytesPerToken } = text;
   if (measured.heldOut) return { ...measured, words: heldOutWords(measured, trained.trainedSeqLen), seen: null, bytesPerToken };
-  return { ...measured, ...await comparedWithTraining(trained, source, measured.tokens), bytesPerToken };
+  return { ...measured, ...await comparedWithTraining(trained, source, text.heldOut ?? text.tokens), bytesPerToken };
+}
+
+/** What a prepared corpus holds out. UserError if its tokens are not those of the run. */
+function preparedText({ info, tokenizer, trainedSeqLen }: TrainedRun, corpus: Corpus): EvalText {
+  const { name, validation: tokens, bytesPerToken } = corpus;
+  if (corpus.tokenizer !== tokenizer.id) throw new UserError(`${name} was prepared with another tokenizer than the run was trained with`);
+  const dataId = corpus.split(trainedSeqLen).id;
+  const heldOut = dataId === info.data.id;
+  const words = heldOut ? "held out from training: the documents that the corpus holds out"
+    : `what ${name} holds out; whether the run was trained on it is not known`;
+  return { dataId, heldOut, tokens, spans: [{ start: 0, end: tokens.length }], words, seen: null, bytesPerToken };
 }
 
 const heldOutWords = ({ spans }: MeasuredText, seqLen: number): string =>

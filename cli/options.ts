@@ -103,6 +103,13 @@ export const decimal = (min: number) => (text: string): number => {
   throw new InvalidArgumentError(`It must be a number of at least ${min}.`);
 };
 
+/** A parser for commander: a part of 1, which may be nothing. */
+export function part(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (value >= 0 && value < 1) return value;
+  throw new InvalidArgumentError("It must be a number from 0 to below 1.");
+}
+
 /** A parser for commander: a part of 1 that is not nothing. */
 export function share(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
   print: { summary: "print what a phase of the compiler makes of a spec", load: () => import("./commands/print.ts") },
   compile: { summary: "write a folder that runs without moeut, on a GPU or the processor", load: () => import("./commands/compile.ts") },
   import: { summary: "make a run folder of an official configuration and its weights", load: () => import("./commands/import.ts") },
+  data: { summary: "make tokens of a corpus that need not fit into memory", load: () => import("./commands/data.ts") },
   tokenizer: { summary: "train a tokenizer", load: () => import("./commands/tokenizer.ts") },
   train: { summary: "train a model", load: () => import("./commands/train.ts") },
   generate: { summary: "continue a prompt with a trained model", load: () => import("./commands/generate.ts") },

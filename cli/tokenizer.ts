@@ -12,8 +12,14 @@ export const tokenizerOption = (): Option =>
 export function tokenizerFor({ tokenizer: path }: { readonly tokenizer?: string }, models: readonly ModelSpec[]): Tokenizer {
   if (path === undefined) return byteTokenizer;
   const tokenizer = readTokenizer(path);
+  requireRoom(path, tokenizer, models);
+  return tokenizer;
+}
+
+/** UserError if a model has no room for all tokens. @param what has them */
+export function requireRoom(what: string, tokenizer: Tokenizer, models: readonly ModelSpec[]): void {
   const small = models.find(({ vocabSize }) => vocabSize < tokenizer.vocabSize);
-  if (small === undefined) return tokenizer;
-  throw new UserError(`${path} has ${tokenizer.vocabSize} tokens, and model ${small.name} a vocab_size of ${small.vocabSize}: `
+  if (small === undefined) return;
+  throw new UserError(`${what} has ${tokenizer.vocabSize} tokens, and model ${small.name} a vocab_size of ${small.vocabSize}: `
     + `give it \`vocab_size ${tokenizer.vocabSize}\` in the spec, or --set vocab_size=${tokenizer.vocabSize}`);
 }

@@ -6,8 +6,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const SOURCES = ["api", "cli", "compiler", "grammar", "runtime"];
-/** The command line, and what `import "moeut"` gives. */
-const ENTRIES = { main: join("cli", "main.ts"), index: join("api", "index.ts") };
+/** The command line, what `import "moeut"` gives, and a thread that makes tokens. */
+const ENTRIES = { "main": join("cli", "main.ts"), "index": join("api", "index.ts"), "encode-worker": join("runtime", "corpus", "encode-worker.ts") };
 /** Packages that keep their own files; chevrotain, hundreds of them, is taken in. */
 const OUTSIDE = ["commander", "echarts", "ts-morph", "typescript", "webgpu"];
 

@@ -11,6 +11,7 @@ import {
   blockWindows, byteTokenizer, datasetOf, loadText, measuredText, scoredTokens, sharedTokens, slidingWindows, windowBatches, type Text,
 } from "../runtime/data/index.ts";
 import { readSource } from "../runtime/data/source.ts";
+import { inMemory, type Tokens } from "../runtime/data/tokens.ts";
 import { UserError } from "../runtime/errors.ts";
 import { evaluate, nonFinite } from "../runtime/evaluate/index.ts";
 import { protocolOf, protocolWords } from "../runtime/evaluate/protocol.ts";
@@ -28,6 +29,11 @@ const random = createRandom(1, "eval test");
 const letters = (length: number, from = 0): string =>
   Array.from({ length }, (_, i) => String.fromCharCode(97 + Math.floor(random.uniform(from + i) * 26))).join("");
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
+function textIn(tokens: Tokens, start: number, end: number): string {
+  const into = new Uint32Array(end - start);
+  tokens.read(start, into);
+  return Buffer.from(into).toString();
+}
 const textOf = (...source: readonly string[]): Promise<Text> => loadText(source, { tokenizer: byteTokenizer });
 
 describe("held-out text stays held out", async () => {
@@ -40,7 +46,7 @@ describe("held-out text stays held out", async () => {
   test("at any context, the pieces are those of training, and no token of them was trained on", async () => {
     const { heldOut, tokens, spans } = measuredText(await textOf(path), trained);
     const data = await loadData(path, { tokenizer: byteTokenizer, seqLen: SEQ_LEN, batch: 1, seed: 0 });
-    const pieces = spans.map(({ start, end }) => Buffer.from(tokens.subarray(start, end)).toString());
+    const pieces = spans.map(({ start, end }) => textIn(tokens, start, end));
     expect(heldOut).toBe(true);
     expect([...data.validationBatches()].map((batch) => Buffer.from(batch.tokens).toString()))
       .toEqual(pieces.map((piece) => piece.slice(0, SEQ_LEN)));
@@ -131,7 +137,7 @@ describe("what is said about a text", () => {
 });
 
 describe("windows", () => {
-  const tokens = new Uint8Array(10_000);
+  const tokens = inMemory(new Uint8Array(10_000));
   /** How often each token is predicted, and the fewest tokens of its span before it that a prediction saw. */
   const coverage = (
     { starts, scoredFrom }: ReturnType<typeof blockWindows>, seqLen: number, end: number,
@@ -182,7 +188,8 @@ describe("windows", () => {
 });
 
 describe("protocol", () => {
-  const measured = (length: number) => ({ dataId: "", heldOut: false, tokens: new Uint8Array(length), spans: [{ start: 0, end: length }] });
+  const measured = (length: number) =>
+    ({ dataId: "", heldOut: false, tokens: inMemory(new Uint8Array(length)), spans: [{ start: 0, end: length }] });
   test.each([
     { why: "blocks, and a tail", length: 50, seqLen: 7, stride: null, context: 7, measured: 42, words: "disjoint blocks of 8 tokens, each read with nothing before it" },
     { why: "a stride", length: 50, seqLen: 8, stride: 2, context: 8, measured: 49, words: "windows of 8 tokens, 2 apart: each token once, with at least 6 before it where the text has them" },
@@ -210,7 +217,7 @@ describe("evaluation", () => {
   /** A bigram model has no memory, so its loss is the same however the text is cut: the mean over its pairs. */
   test("a stride gives the loss over all pairs of a text", async () => {
     const [V, T, batch] = [16, 6, 4];
-    const tokens = Uint8Array.from({ length: 101 }, (_, i) => Math.floor(random.uniform(i) * V));
+    const tokens = inMemory(Uint8Array.from({ length: 101 }, (_, i) => Math.floor(random.uniform(i) * V)));
     const executor = createBigram({ vocabSize: V, batch, seqLen: T });
     for (const part of ["low", "high"]) executor.write(
       `param/table.${part}`, Float32Array.from({ length: (V / 2) * V }, (_, i) => random.uniform(1000 + i)),

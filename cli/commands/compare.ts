@@ -10,7 +10,7 @@ import { addAdapterOption, addDataOption, collect, outFolder, separateSpecs, who
 import { withDevices } from "../../api/session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
-import { tokenizerFor, tokenizerOption } from "../tokenizer.ts";
+import { tokenizerOption } from "../tokenizer.ts";
 import { modelsToCompare } from "../variants.ts";
 
 interface Options extends AdapterOption {
@@ -52,7 +52,7 @@ async function run(words: readonly string[], options: Options): Promise<void> {
   const seeds = options.seeds ?? Math.max(0, ...specs.flatMap((spec) => spec.compares.map((compare) => compare.seeds)));
   const results = await withOwnFolder(options.out, () => withDevices(options, (device) => compareModels(device, {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
-    tokenizer: tokenizerFor(options, models),
+    ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,
     finalTokens: options.evalTokens, prompt: options.prompt ?? null, sampleTokens: 240,
   })));

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { AdapterKind, AdapterHandle } from "../../runtime/adapter/index.ts";
 import type { CompareResults } from "../../runtime/compare/results.ts";
-import { byteTokenizer } from "../../runtime/data/index.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { conclusion } from "../../runtime/report/conclusion.ts";
 import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
@@ -51,7 +50,7 @@ async function compareDemo(device: () => Promise<AdapterHandle>, options: Option
   const { models } = loadSpec(file, [`train.steps=${steps}`, `train.eval_every=${Math.ceil(steps / 6)}`]);
   return compareModels(device, {
     title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"],
-    tokenizer: byteTokenizer, seeds: [0], out: options.out, finalTokens: 8192, prompt: PROMPT, sampleTokens: 200,
+    seeds: [0], out: options.out, finalTokens: 8192, prompt: PROMPT, sampleTokens: 200,
   });
 }
 

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import { printSpec } from "../../compiler/format/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { datasetOf, type Dataset, type Tokenizer } from "../../runtime/data/index.ts";
+import { datasetOf, type Dataset } from "../../runtime/data/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import {
   checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type RunTexts, type TrainResult,
 } from "../../runtime/train/index.ts";
-import { readData } from "../data.ts";
+import { readTrainingData } from "../data.ts";
 import { endingAtOnce, interruptible, watchInterrupt } from "../interrupt.ts";
 import {
   addAdapterOption, addDataOption, addSpecOptions, outFolder, separateSpecs, whole, withSteps, type AdapterOption, type SpecOptions,
@@ -15,7 +15,7 @@ import {
 import { openSession, type PlannedSession } from "../../api/session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, grouped, printJson, say } from "../terminal.ts";
-import { tokenizerFor, tokenizerOption } from "../tokenizer.ts";
+import { tokenizerOption } from "../tokenizer.ts";
 import { runInfo } from "../variants.ts";
 
 interface Options extends SpecOptions, AdapterOption {
@@ -50,8 +50,8 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   const { files, data: source } = separateSpecs(file === undefined ? [] : [file], options.data);
   if (files.length > 1) throw new UserError(`train takes one spec, not ${files.length}; compare trains several`);
   const model = chooseModel(loadSpec(files[0]!, withSteps(options.set, options.steps)), options);
-  const tokenizer = tokenizerFor(options, [model]);
-  const data = await loadTrainData(model, source, tokenizer, options.seed);
+  const { data: text, tokenizer } = await readTrainingData(source, [model], options);
+  const data = datasetOf(text, { seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed: options.seed });
   const dataInfo = { source, id: data.dataId, tokenizer: tokenizer.id, tokens: data.nTokens };
   await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, { ...options, texts: { spec: printSpec(model), tokenizer: tokenizer.file } }));
 }
@@ -65,12 +65,6 @@ async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo,
     session.close();
   }
 }
-
-/** In micro-batches. */
-const loadTrainData = async (model: ModelSpec, source: readonly string[], tokenizer: Tokenizer, seed: number): Promise<Dataset> =>
-  datasetOf(await readData(source, { tokenizer, vocabSize: model.vocabSize }), {
-    seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed,
-  });
 
 async function openTraining(model: ModelSpec, choice: AdapterOption): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);

@@ -1,7 +1,7 @@
 import { UserError } from "../errors.ts";
 import { permutation } from "./shuffle.ts";
-import { splitText, type Blocks } from "./split.ts";
-import type { Text } from "./text.ts";
+import type { Blocks, Split } from "./split.ts";
+import type { Tokens } from "./tokens.ts";
 import { scoredTokens, type Windows } from "./windows.ts";
 
 /** B sequences of T tokens; targets[b, t] follows tokens[b, t]. Row-major. */
@@ -37,30 +37,49 @@ export interface SplitOptions {
   readonly validationFraction?: number;
 }
 
-/** Splits a text that is read already. UserError if it is too short. */
-export function datasetOf(text: Text, { seqLen, batch, seed, validationFraction }: SplitOptions): Dataset {
-  const { id, train, validation } = splitText(text, seqLen, validationFraction);
-  requireLength(text, train, validation, seqLen, validationFraction);
-  const order = epochOrder(train.starts.length, seed);
-  const windows = { ...validation, scoredFrom: new Uint32Array(validation.starts.length) };
+/** What a run learns from: a text in memory, or a prepared corpus on disk. */
+export interface Data {
+  /** The source as given, for messages. */
+  readonly name: string;
+  /** Id of its tokenizer. */
+  readonly tokenizer: string;
+  readonly nTokens: number;
+  /** Of text, for bits per byte. */
+  readonly bytesPerToken: number;
+  /** Who says what is held out: the source itself, a hash of each document, or we, in blocks at even distances. */
+  readonly heldOutBy: "source" | "documents" | "blocks";
+  /** @param fraction of the blocks that is held out, where these are ours to choose */
+  split(seqLen: number, fraction?: number): Split;
+}
+
+/** UserError if there is too little of it. */
+export function datasetOf(data: Data, { seqLen, batch, seed, validationFraction }: SplitOptions): Dataset {
+  const { id, train, validation } = data.split(seqLen, validationFraction);
+  requireLength(data, train, validation, seqLen, validationFraction);
+  const order = epochOrder(train.count, seed);
+  const windows: Windows = {
+    tokens: validation.tokens, starts: Float64Array.from({ length: validation.count }, (_, block) => validation.startOf(block)),
+    scoredFrom: new Uint32Array(validation.count),
+  };
   return {
-    dataId: id,
-    nTokens: text.tokens.length + (text.heldOut?.length ?? 0),
-    bytesPerToken: text.bytesPerToken,
-    trainBlocks: train.starts.length,
-    validationBlocks: validation.starts.length,
-    batchAt: (step) => gather(train, Array.from({ length: batch }, (_, row) => order(step * batch + row)), seqLen, batch),
+    dataId: id, nTokens: data.nTokens, bytesPerToken: data.bytesPerToken, trainBlocks: train.count, validationBlocks: validation.count,
+    batchAt: (step) => {
+      const blocks = Array.from({ length: batch }, (_, row) => order(step * batch + row));
+      return gather(train.tokens, blocks.map(train.startOf), seqLen, batch);
+    },
     validationBatches: (maxTokens) => windowBatches(windows, seqLen, batch, maxTokens),
   };
 }
 
-function requireLength({ name }: Text, train: Blocks, validation: Blocks, seqLen: number, fraction: number | undefined): void {
+function requireLength({ name }: Data, train: Blocks, validation: Blocks, seqLen: number, fraction: number | undefined): void {
   const wanted = fraction === 0 ? [train] : fraction === 1 ? [validation] : [train, validation];
-  const short = wanted.find(({ starts }) => starts.length === 0);
+  const short = wanted.find(({ count }) => count === 0);
   if (short === undefined) return;
   const both = wanted.length === 2 && train.tokens === validation.tokens;
   const why = both ? `: ${seqLen + 1} to train on and ${seqLen + 1} to hold out` : "";
-  throw new UserError(`${name} is too short: it has ${short.tokens.length} tokens, and seq_len ${seqLen} needs at least ${(both ? 2 : 1) * (seqLen + 1)}${why}`);
+  const what = both || wanted.length === 1 ? "it has" : `of it are ${short === train ? "to train on" : "held out"}`;
+  const needed = (both ? 2 : 1) * (seqLen + 1);
+  throw new UserError(`${name} is too short: ${what} ${short.tokens.length} tokens, and seq_len ${seqLen} needs at least ${needed}${why}`);
 }
 
 /** Block of the n-th drawn sequence. The order of the current epoch is kept, because it is asked for again and again. */
@@ -74,12 +93,13 @@ function epochOrder(blocks: number, seed: number): (drawn: number) => number {
   };
 }
 
-function gather({ tokens, starts }: Blocks, chosen: readonly number[], seqLen: number, batch: number): Batch {
+function gather(tokens: Tokens, starts: readonly number[], seqLen: number, batch: number): Batch {
   const result = { tokens: new Uint32Array(batch * seqLen), targets: new Uint32Array(batch * seqLen) };
-  for (const [row, block] of chosen.entries()) {
-    const start = starts[block]!;
-    result.tokens.set(tokens.subarray(start, start + seqLen), row * seqLen);
-    result.targets.set(tokens.subarray(start + 1, start + seqLen + 1), row * seqLen);
+  const block = new Uint32Array(seqLen + 1);
+  for (const [row, start] of starts.entries()) {
+    tokens.read(start, block);
+    result.tokens.set(block.subarray(0, seqLen), row * seqLen);
+    result.targets.set(block.subarray(1), row * seqLen);
   }
   return result;
 }
@@ -91,6 +111,6 @@ export function* windowBatches(windows: Windows, seqLen: number, batch: number, 
   for (let first = 0; first < count; first += batch) {
     const rows = Math.min(batch, count - first);
     const chosen = Array.from({ length: rows }, (_, row) => Math.floor(((first + row) * total) / count));
-    yield { ...gather(windows, chosen, seqLen, batch), scoredFrom: chosen.map((window) => windows.scoredFrom[window]!) };
+    yield { ...gather(windows.tokens, chosen.map((window) => windows.starts[window]!), seqLen, batch), scoredFrom: chosen.map((window) => windows.scoredFrom[window]!) };
   }
 }

@@ -1,3 +1,4 @@
+import { isCorpus } from "../corpus/index-file.ts";
 import { cannotRead, UserError } from "../errors.ts";
 import type { Document, DocumentOptions, TextPieces } from "./document.ts";
 import { createTextDecoding, type Found, type TextDecoding } from "./encoding.ts";
@@ -13,6 +14,7 @@ import { unpacked, unpackedName } from "./unpack.ts";
 export function expandFiles(source: string): readonly string[] {
   if (source === "") throw new UserError("a name among the data is empty");
   if (isReadable(source)) return [source];
+  if (isCorpus(source)) throw new UserError(`${source} is a prepared corpus: its tokens are data as they are, and no text`);
   const files = isDirectory(source) ? filesBelow(source) : isGlob(source) ? glob(source) : null;
   if (files === null) throw cannotRead(source, Object.assign(new Error(), { code: "ENOENT" }));
   if (files.length === 0) throw new UserError(`no file ${isDirectory(source) ? "is in" : "matches"} ${source}`);

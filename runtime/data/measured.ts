@@ -1,7 +1,7 @@
 /** What of a text a trained model is measured on: what its training held out, or all of another text. */
 import { splitText } from "./split.ts";
 import type { Text } from "./text.ts";
-import type { TokenArray } from "./tokenizer.ts";
+import { inMemory, type Tokens } from "./tokens.ts";
 import type { Span } from "./windows.ts";
 
 /** How a run split the text that it was trained on. */
@@ -17,14 +17,15 @@ export interface MeasuredText {
   readonly dataId: string;
   /** The text is the one that the run was trained on, and the spans are what was held out. */
   readonly heldOut: boolean;
-  readonly tokens: TokenArray;
+  readonly tokens: Tokens;
   readonly spans: readonly Span[];
 }
 
 export function measuredText(text: Text, trained: TrainedData): MeasuredText {
   const { id: dataId, validation } = splitText(text, trained.seqLen);
   const heldOut = dataId === trained.id;
-  const tokens = text.heldOut ?? text.tokens;
+  const tokens = inMemory(text.heldOut ?? text.tokens);
   if (!heldOut || text.heldOut !== null) return { dataId, heldOut, tokens, spans: [{ start: 0, end: tokens.length }] };
-  return { dataId, heldOut, tokens, spans: Array.from(validation.starts, (start) => ({ start, end: start + trained.seqLen + 1 })) };
+  const span = (start: number): Span => ({ start, end: start + trained.seqLen + 1 });
+  return { dataId, heldOut, tokens, spans: Array.from({ length: validation.count }, (_, block) => span(validation.startOf(block))) };
 }

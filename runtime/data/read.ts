@@ -74,7 +74,7 @@ export function requireBelowMost(path: string): void {
 }
 
 /** Bytes of a file; 0 for what has no size, such as pipes. */
-const sizeOf = (path: string): number => (isRegular(path) ? look(path)!.size : 0);
+export const sizeOf = (path: string): number => (isRegular(path) ? look(path)!.size : 0);
 
 /** Before it is opened: to open some devices is to do something. */
 function requireFileOrPipe(path: string): void {

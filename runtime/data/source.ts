@@ -5,7 +5,7 @@ import { EnvironmentError, UserError } from "../errors.ts";
 import { closed, PLAIN, type Document, type DocumentOptions } from "./document.ts";
 import { documentsOf, expandFiles, listed } from "./files.ts";
 import { passagesOf } from "./passages.ts";
-import { isRegular, MOST_BYTES, requireBelowMost, tooLarge } from "./read.ts";
+import { isRegular, MOST_BYTES, requireBelowMost, sizeOf, tooLarge } from "./read.ts";
 import { scanPairs, scanSplit, scanText, SCAN_SPLITS, type ScanSplit } from "./scan.ts";
 
 /** Text to learn from, as UTF-8 bytes. */
@@ -54,6 +54,10 @@ function filesOf(parts: readonly string[]): readonly string[] {
   if (mixed !== undefined) throw new UserError(`the built-in source ${mixed} cannot be mixed with others`);
   return parts.flatMap((part) => expandFiles(part));
 }
+
+/** Bytes of its files as they lie on disk, as far as they are known before they are read. */
+export const sizeOnDisk = (source: readonly string[]): number =>
+  (source.length === 1 && builtIn(source[0]!) !== null ? 0 : filesOf(source).reduce((sum, path) => sum + sizeOf(path), 0));
 
 /**
  * Reading it a second time gives the same text unless somebody changed it: not so for pipes and standard input. UserError if it is not

@@ -1,6 +1,8 @@
 /** A source as tokens, read once: runs of other seeds and contexts split the same text. */
 import { UserError } from "../errors.ts";
+import type { Data } from "./dataset.ts";
 import { readSource } from "./source.ts";
+import { splitText } from "./split.ts";
 import type { TokenArray, Tokenizer } from "./tokenizer.ts";
 
 export interface TextOptions {
@@ -9,15 +11,10 @@ export interface TextOptions {
   readonly vocabSize?: number;
 }
 
-export interface Text {
-  /** The source as given, for messages. */
-  readonly name: string;
-  readonly tokenizer: string;
+export interface Text extends Data {
   readonly tokens: TokenArray;
   /** Where the source defines it; null: part of `tokens` is to be held out. */
   readonly heldOut: TokenArray | null;
-  /** Bytes of text per token, for bits per byte. */
-  readonly bytesPerToken: number;
   /** What the reader should know about the source: files that were skipped, bytes that are not UTF-8. */
   readonly notes: readonly string[];
 }
@@ -27,9 +24,11 @@ export async function loadText(source: string | readonly string[], options: Text
   const name = typeof source === "string" ? source : source.join(" ");
   const { text, heldOut, notes } = await readSource(source);
   const tokens = tokenize(name, text, options);
+  const held = heldOut === null ? null : tokenize(name, heldOut, options);
+  const parts = { tokenizer: options.tokenizer.id, tokens, heldOut: held };
   return {
-    name, tokenizer: options.tokenizer.id, tokens, heldOut: heldOut === null ? null : tokenize(name, heldOut, options),
-    bytesPerToken: text.length / tokens.length, notes,
+    ...parts, name, nTokens: tokens.length + (held?.length ?? 0), bytesPerToken: text.length / tokens.length, notes,
+    heldOutBy: held === null ? "blocks" : "source", split: (seqLen, fraction) => splitText(parts, seqLen, fraction),
   };
 }
 
