@@ -2,13 +2,14 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CPU, PORTABLE } from "../compiler/5-plan/index.ts";
-import { emit, runtimeFiles, type EmittedFile } from "../compiler/7-emit/index.ts";
+import { emit, runtimeFiles, type EmittedFile, type Tokens } from "../compiler/7-emit/index.ts";
 import { compileModel, isCausal, type EntryName } from "../compiler/compile.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, ParamPlan, Profile } from "../compiler/ir/plan.ts";
 import type { SourceText } from "../compiler/ir/source.ts";
 import { messageOf, UserError } from "../runtime/errors.ts";
 import { PACKAGE_ROOT, VERSION } from "../runtime/package-root.ts";
+import { parseTokenizer, requireRoom } from "../runtime/tokenizer/file.ts";
 import { matchingWeights } from "../runtime/standalone/inference.ts";
 
 export interface CompileOptions {
@@ -20,8 +21,11 @@ export interface CompileOptions {
   readonly inference?: boolean;
   /** The bytes of a safetensors file, as `saveWeights` gives them: the folder loads them. */
   readonly weights?: Uint8Array | undefined;
-  /** What tokens are; null where only you know. If it is left out, they are bytes where the vocabulary has 256. */
-  readonly text?: "bytes" | null;
+  /**
+   * What tokens are: bytes, what the text of a tokenizer.json says, or null where only you know. If it is left out, they are bytes where
+   * the vocabulary has 256.
+   */
+  readonly text?: Tokens;
 }
 
 export interface Compiled {
@@ -34,6 +38,7 @@ export interface Compiled {
 /** Writes nothing: the caller puts the files where they belong. UserError for weights that do not fit the model. */
 export function compile(model: ModelSpec, options: CompileOptions = {}): Compiled {
   const { profile = PORTABLE, sources = [], inference = false, weights, text = textOf(model) } = options;
+  if (text !== null && text !== "bytes") requireRoom("the tokenizer", parseTokenizer("the tokenizer", text.tokenizer), [model]);
   const what = inference ? { batch: 1, entries: inferenceEntries(model) } : { batch: microBatch(model), entries: entriesOf(model) };
   const planFor = (profile: Profile): KernelPlan => compileModel(model, { ...what, seqLen: model.seqLen, profile });
   const [plan, cpu] = [planFor(profile), planFor(CPU)];

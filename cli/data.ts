@@ -4,9 +4,10 @@ import { openCorpus, type Corpus } from "../runtime/corpus/corpus.ts";
 import { isCorpus } from "../runtime/corpus/index-file.ts";
 import { loadText, type Data, type Text, type TextOptions, type Tokenizer } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
+import { requireRoom } from "../runtime/tokenizer/file.ts";
 import { endingAtOnce } from "./interrupt.ts";
 import { say } from "./terminal.ts";
-import { requireRoom, tokenizerFor } from "./tokenizer.ts";
+import { tokenizerFor } from "./tokenizer.ts";
 
 /** The prepared corpus that a source is, or null. UserError if it is mixed with others, or not finished. */
 export function corpusOf(source: readonly string[]): Corpus | null {

@@ -2,24 +2,21 @@
 import { Option } from "commander";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
-import { UserError } from "../runtime/errors.ts";
-import { readTokenizer } from "../runtime/tokenizer/file.ts";
+import { readTokenizer, requireRoom } from "../runtime/tokenizer/file.ts";
+import { grouped, say } from "./terminal.ts";
 
-export const tokenizerOption = (): Option =>
-  new Option("--tokenizer <file>", "a tokenizer.json, of `moeut tokenizer train` or Hugging Face (default: every byte is a token)");
+const FILES = "a tokenizer.json, of `moeut tokenizer train` or Hugging Face, or a SentencePiece .model";
 
-/** UserError if a model has no room for all of its tokens. */
+export const tokenizerOption = (): Option => new Option("--tokenizer <file>", `${FILES} (default: every byte is a token)`);
+
+/** UserError if a model has no room for all of its tokens. Room for more is no mistake, and is said. */
 export function tokenizerFor({ tokenizer: path }: { readonly tokenizer?: string }, models: readonly ModelSpec[]): Tokenizer {
-  if (path === undefined) return byteTokenizer;
-  const tokenizer = readTokenizer(path);
-  requireRoom(path, tokenizer, models);
+  const tokenizer = path === undefined ? byteTokenizer : readTokenizer(path);
+  if (path !== undefined) requireRoom(path, tokenizer, models);
+  const large = models.find(({ vocabSize }) => vocabSize > tokenizer.vocabSize);
+  if (large !== undefined) say(`note: model ${large.name} has a vocab_size of ${grouped(large.vocabSize)}, of which ${unused(path, tokenizer)}`);
   return tokenizer;
 }
 
-/** UserError if a model has no room for all tokens. @param what has them */
-export function requireRoom(what: string, tokenizer: Tokenizer, models: readonly ModelSpec[]): void {
-  const small = models.find(({ vocabSize }) => vocabSize < tokenizer.vocabSize);
-  if (small === undefined) return;
-  throw new UserError(`${what} has ${tokenizer.vocabSize} tokens, and model ${small.name} a vocab_size of ${small.vocabSize}: `
-    + `give it \`vocab_size ${tokenizer.vocabSize}\` in the spec, or --set vocab_size=${tokenizer.vocabSize}`);
-}
+const unused = (path: string | undefined, { vocabSize }: Tokenizer): string => path === undefined
+  ? "bytes use the first 256; --tokenizer makes words of them" : `${path} uses the first ${grouped(vocabSize)}`;

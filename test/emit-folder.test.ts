@@ -7,6 +7,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { check } from "../api/check.ts";
+import { compile } from "../api/compile.ts";
+import { decodeText, encodeText } from "../runtime/data/index.ts";
+import { readTokenizer } from "../runtime/tokenizer/file.ts";
 import { ROOT } from "./support/cli.ts";
 import { emitTrained, moeutIn, node, OPTIONS, PROMPT, textOfCommand } from "./support/emitted.ts";
 
@@ -100,6 +104,37 @@ describe("under Node, without any package", () => {
     moeutIn(work, "compile", join(ROOT, "specs", "tiny.moeut"), "--inference", "--out", bare);
     expect(node(["example.js", join(folder, "weights.safetensors")], bare)).toMatch(/\na layer is /);
     expect(() => node(["example.js"], bare)).toThrow("say which weights");
+  });
+});
+
+describe("with a tokenizer", () => {
+  const tokenizer = readTokenizer(join(ROOT, "test", "tokenizers", "bpe.model"));
+  const [model] = check(`moeut 1
+model small {
+  vocab_size 420  seq_len 16  d_model 8
+  layer a { attention mha { n_heads 1  d_head 8 }  feed_forward dense { d_ff 8 } }
+  stack a
+}`).models;
+  const text = { tokenizer: tokenizer.file! };
+
+  test("turns text into its tokens and tokens into text, without any package", () => {
+    for (const { path, content } of compile(model!, { inference: true, text }).files) {
+      mkdirSync(dirname(join(work, "small", path)), { recursive: true });
+      writeFileSync(join(work, "small", path), content);
+    }
+    const prompt = "naïve 🙂 the plan";
+    const [continued, tokens] = printed(`import { load } from "./small/model.js";
+      const model = await load(null, { threads: 1 });
+      const [options, pieces, tokens] = [{ maxTokens: 60, seed: 3 }, [], []];
+      for await (const piece of model.complete(${JSON.stringify(prompt)}, options)) pieces.push(piece);
+      for await (const token of model.generate(${JSON.stringify([...encodeText(tokenizer, prompt)])}, options)) tokens.push(token);
+      console.log(JSON.stringify([pieces.join(""), tokens]));`) as readonly [string, readonly number[]];
+    expect(continued).toBe(decodeText(tokenizer, tokens));
+  });
+
+  test("that has more tokens than the model is refused", () => {
+    expect(() => compile({ ...model!, vocabSize: 400 }, { text }))
+      .toThrow("the tokenizer has 420 tokens, and model small a vocab_size of 400: give it `vocab_size 420`");
   });
 });
 

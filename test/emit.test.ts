@@ -94,6 +94,17 @@ describe("files", () => {
     expect(textOf(files, "plan.json")).not.toContain('"file"');
   });
 
+  test("a tokenizer of a kind that needs a library lies beside, and the folder says what reads it", () => {
+    const text = { tokenizer: `{ "pre_tokenizer": { "type": "BertPreTokenizer" }, "model": { "type": "WordPiece", "vocab": {} } }` };
+    const [model] = specModels("tiny.moeut");
+    const [plan, cpu] = [PORTABLE, CPU].map((profile) => compileModel(model!, { batch: 1, seqLen: 64, entries: ENTRIES, profile }));
+    const files = emit({ model: model!, plan: plan!, cpu: cpu!, weights: null, text, version: "1.2.3", sources: [], runtime: RUNTIME });
+    expect(textOf(files, "tokenizer.json")).toBe(text.tokenizer);
+    expect(textOf(files, "model.js")).not.toContain("tokenizer.json");
+    expect(textOf(files, "README.md")).toMatch(/knows only with the package `@huggingface\/tokenizers`/);
+    expect(textOf(files, "example.js")).toContain("model.generate(prompt");
+  });
+
   test("the manifest lists the other files, and where each launch comes from", () => {
     const text = "moeut 1\nmodel m {\n  vocab_size 16  seq_len 8  d_model 8\n  layer a {\n    attention mha { n_heads 1 }\n    feed_forward dense { d_ff 8 }\n  }\n  stack a * 2\n}\n";
     const model = modelsIn(text, "some/where/m.moeut")[0]!;

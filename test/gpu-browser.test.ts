@@ -1,4 +1,4 @@
-/** An emitted folder in a real Chromium, served as plain files: on WebGPU, on threads and on one, to the same text as under Node. */
+/** An emitted folder, with a tokenizer of its own, in a real Chromium: on WebGPU, on threads and on one, to the same text as under Node. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -59,7 +59,7 @@ describe.skipIf(problem !== null)("an emitted folder in Chromium", () => {
   let servers: readonly Server[] = [];
   beforeAll(async () => {
     program = unpackChromium(join(work, "chromium"));
-    ({ run } = emitTrained(work));
+    ({ run } = emitTrained(work, 300));
     servers = [await serve(ISOLATED), await serve({})];
   });
   afterAll(() => {
@@ -83,7 +83,7 @@ describe.skipIf(problem !== null)("an emitted folder in Chromium", () => {
     if (chromium === null) return skip("Chromium does not start");
     const { where, text } = await continued(chromium, 0, "?on=gpu");
     expect(where).toBe("on google swiftshader");
-    expect(data()).toEqual(["plan.json", "weights.safetensors"]);
+    expect(data()).toEqual(["plan.json", "tokenizer.json", "weights.safetensors"]);
     writeFileSync(join(work, "program.mts"), `
       import { openDevice } from ${JSON.stringify(join(ROOT, "runtime/adapter/index.ts"))};
       import { load } from "./tiny/model.js";
@@ -103,7 +103,7 @@ describe.skipIf(problem !== null)("an emitted folder in Chromium", () => {
     if (chromium === null) return skip("Chromium does not start");
     for (const [server, isolated] of [[0, true], [1, false]] as const) {
       expect(await continued(chromium, server, "")).toEqual({ where: "on the processor", text: expected, isolated });
-      expect(data()).toEqual(["cpu.json", "cpu.wasm", "weights.safetensors"]);
+      expect(data()).toEqual(["cpu.json", "cpu.wasm", "tokenizer.json", "weights.safetensors"]);
     }
     await chromium.close();
   });

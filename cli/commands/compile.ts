@@ -4,11 +4,11 @@ import { Option, type Command } from "commander";
 import { compile } from "../../api/compile.ts";
 import { openAnyAdapter, profileOf } from "../../api/session.ts";
 import { PORTABLE } from "../../compiler/5-plan/index.ts";
-import type { EmittedFile } from "../../compiler/7-emit/index.ts";
+import type { EmittedFile, Tokens } from "../../compiler/7-emit/index.ts";
 import type { Profile } from "../../compiler/ir/plan.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { SourceText } from "../../compiler/ir/source.ts";
-import { byteTokenizer } from "../../runtime/data/index.ts";
+import { byteTokenizer, type Tokenizer } from "../../runtime/data/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { entriesOf, withOwnFolder } from "../../runtime/files/folder.ts";
 import { hasOwn, notOwn, ownLeftovers, writeOwn } from "../../runtime/files/written.ts";
@@ -43,8 +43,8 @@ interface Input {
   readonly model: ModelSpec;
   readonly sources: readonly SourceText[];
   readonly weights?: Uint8Array;
-  /** What tokens are, where a run says it. */
-  readonly text?: "bytes" | null;
+  /** Where a run says it. */
+  readonly text?: Tokens;
 }
 
 async function run(file: string, options: Options, command: Command): Promise<void> {
@@ -59,8 +59,13 @@ const inputOfSpec = (spec: Spec, options: Options): Input => ({ model: chooseMod
 
 function inputOfRun({ model, sources, weights, tokenizer }: TrainedRun): Input {
   const tensors = Array.from(weights.tensors, ([name, { shape }]) => ({ name, shape, data: weights.readFloats(name) }));
-  const isBytes = tokenizer.id === byteTokenizer.id && model.vocabSize === byteTokenizer.vocabSize;
-  return { model, sources, weights: encodeWeights(tensors), text: isBytes ? "bytes" : null };
+  return { model, sources, weights: encodeWeights(tensors), text: tokensOf(tokenizer, model) };
+}
+
+/** Of an imported model it is not known what its tokens are; where they are bytes, there are as many. */
+function tokensOf({ file }: Tokenizer, { vocabSize }: ModelSpec): Tokens {
+  if (file !== undefined) return { tokenizer: file };
+  return vocabSize === byteTokenizer.vocabSize ? "bytes" : null;
 }
 
 async function compileInto({ model, ...input }: Input, options: Options): Promise<void> {
@@ -88,7 +93,10 @@ function requireOwn(files: readonly EmittedFile[], out: string): void {
 }
 
 /** The only names that an emission can have and a later one lack. A record may be anyone's: nothing else is deleted for being listed. */
-const DISPENSABLE = /^(kernels\/[\w.-]+\.wgsl|(src\/)?runtime\/((cpu|tokenizer)\/)?[\w.-]+\.(ts|js)|(model|example)\.ts|index\.html)$/;
+const DISPENSABLE = new RegExp(`^(${[
+  String.raw`kernels/[\w.-]+\.wgsl`, String.raw`(src/)?runtime/((cpu|tokenizer)/)?[\w.-]+\.(ts|js)`, String.raw`(model|example)\.ts`,
+  String.raw`index\.html`, String.raw`tokenizer\.json`,
+].join("|")})$`);
 
 async function profileFor(options: Options): Promise<Profile> {
   if (options.target === "portable") return PORTABLE;

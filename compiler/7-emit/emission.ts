@@ -1,4 +1,6 @@
 /** What is emitted: a model, its plans, and what is copied beside them. */
+import type { TokenizerJson } from "../../runtime/standalone/tokenizer/json.ts";
+import { isKnown } from "../../runtime/standalone/tokenizer/read.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import type { KernelPlan } from "../ir/plan.ts";
 import type { SourceText } from "../ir/source.ts";
@@ -11,8 +13,7 @@ export interface Emission {
   readonly cpu: KernelPlan;
   /** The bytes of a safetensors file that fits the model, or null for a model without weights. */
   readonly weights: Uint8Array | null;
-  /** What tokens are, or null where only the caller knows. */
-  readonly text: "bytes" | null;
+  readonly text: Tokens;
   /** Of moeut. */
   readonly version: string;
   /** The spec and what it imports, so that launches can be traced to lines. */
@@ -20,6 +21,15 @@ export interface Emission {
   /** What runtimeFiles makes of runtime/standalone. */
   readonly runtime: Files;
 }
+
+/** What tokens are: bytes, what a tokenizer.json says (its text), or null where only the caller knows. */
+export type Tokens = "bytes" | { readonly tokenizer: string } | null;
+
+/** The folder itself turns text into tokens. Of other tokenizers it only has the file: it imports no library. */
+export const readsText = ({ text }: Emission): boolean => text === "bytes" || hasTokenizer(text);
+
+export const hasTokenizer = (text: Tokens): boolean =>
+  text !== null && text !== "bytes" && isKnown(JSON.parse(text.tokenizer) as TokenizerJson);
 
 /** Texts by path. */
 export type Files = Readonly<Record<string, string>>;

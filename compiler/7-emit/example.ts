@@ -1,5 +1,5 @@
 /** example.ts of an emitted folder: what `npm start` runs. */
-import { generates, trains, type Emission } from "./emission.ts";
+import { generates, readsText, trains, type Emission } from "./emission.ts";
 
 /** In one clause, for the folder's README as well. */
 export function whatStartDoes({ plan, weights }: Emission): string {
@@ -13,7 +13,7 @@ export function exampleText(e: Emission): string {
   const learns = weights === null && trains(plan);
   const batch = learns || !generates(plan);
   const given = weights === null && !trains(plan);
-  const tokens = batch || e.text === null;
+  const tokens = batch || !readsText(e);
   const names = ["load", ...(learns ? ["RECIPE"] : []), "requestDevice", ...(tokens ? ["SIZES"] : [])];
   const parts = [
     tokens ? TOKENS : "", batch ? BATCH : "", learns ? LEARN : "", given ? GIVEN : "", generates(plan) ? continuation(e) : MEASURE,
@@ -55,7 +55,7 @@ if (file === undefined) throw new Error("say which weights: node example.js weig
 model.loadWeights(await readFile(file));
 `;
 
-const continuation = ({ text }: Emission): string => (text !== null ? `
+const continuation = (e: Emission): string => (readsText(e) ? `
 const prompt = "a layer is ";
 process.stdout.write(prompt);
 for await (const piece of model.complete(prompt, { maxTokens: 60, temperature: 0.5 })) process.stdout.write(piece);

@@ -12,6 +12,8 @@ import { moduleText } from "./module.ts";
 import { pageText } from "./page.ts";
 import { packageJson, readme, TSCONFIG } from "./surroundings.ts";
 
+export type { Tokens } from "./emission.ts";
+
 export interface EmittedFile {
   /** In the folder, with "/". */
   readonly path: string;
@@ -30,7 +32,8 @@ export function emit(e: Emission): readonly EmittedFile[] {
 function surroundings(e: Emission, banner: string): Files {
   return {
     "README.md": readme(e, banner), "package.json": packageJson(e.model.name), "tsconfig.json": TSCONFIG, "spec.moeut": printSpec(e.model),
-    "plan.json": planJson(e.plan), ...(generates(e.plan) && { "index.html": pageText(e) }),
+    "plan.json": planJson(e.plan), ...(e.text !== null && e.text !== "bytes" && { "tokenizer.json": e.text.tokenizer }),
+    ...(generates(e.plan) && { "index.html": pageText(e) }),
   };
 }
 

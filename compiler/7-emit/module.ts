@@ -3,7 +3,7 @@ import { IndentationText, Project, StructureKind, VariableDeclarationKind, type 
 import { needsSubgroups } from "../../runtime/standalone/require-device.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import type { KernelPlan } from "../ir/plan.ts";
-import { trains, type Emission } from "./emission.ts";
+import { hasTokenizer, trains, type Emission, type Tokens } from "./emission.ts";
 
 /** @param beside path from the module to the folder's files: "./" or "../" */
 export function moduleText(e: Emission, banner: string, beside: string): string {
@@ -32,9 +32,10 @@ const RECIPE_DOC = "The training recipe of the spec; trainStep takes another if 
 function importsOf({ plan, weights, text }: Emission): readonly StatementStructures[] {
   const from = (moduleSpecifier: string, ...namedImports: readonly Imported[]): StatementStructures =>
     ({ kind: StructureKind.ImportDeclaration, moduleSpecifier, namedImports: [...namedImports] });
-  const load = from("./runtime/load.ts", ...[value("loadExecutor"), ...(weights === null ? [] : [value("loadTrained")]), value("readFrom"), type("LoadOptions")]);
+  const loaders = ["loadExecutor", ...(hasTokenizer(text) ? ["loadTextCode"] : []), ...(weights === null ? [] : ["loadTrained"]), "readFrom"];
+  const load = from("./runtime/load.ts", ...loaders.map(value), type("LoadOptions"));
   const findDevice = from("./runtime/find-device.ts", value("findDevice"));
-  const bytes = text === null ? [] : [from("./runtime/text.ts", value("BYTES"))];
+  const bytes = text !== "bytes" ? [] : [from("./runtime/text.ts", value("BYTES"))];
   if (!trains(plan)) return [findDevice, from("./runtime/inference.ts", value("inferenceOver"), type("Inference")), load, ...bytes];
   const model = from("./runtime/model.ts", value("modelOver"), type("Model"));
   return [findDevice, load, model, from("./runtime/schedule.ts", type("Recipe")), ...bytes];
@@ -44,8 +45,9 @@ type Imported = { readonly name: string; readonly isTypeOnly: boolean };
 const value = (name: string): Imported => ({ name, isTypeOnly: false });
 const type = (name: string): Imported => ({ name, isTypeOnly: true });
 
-function filesText({ weights }: Emission, beside: string): string {
-  const names = ["plan.json", "cpu.json", "cpu.wasm", ...(weights === null ? [] : ["weights.safetensors"])];
+function filesText({ weights, text }: Emission, beside: string): string {
+  const more = [...(hasTokenizer(text) ? ["tokenizer.json"] : []), ...(weights === null ? [] : ["weights.safetensors"])];
+  const names = ["plan.json", "cpu.json", "cpu.wasm", ...more];
   return `{\n${names.map((name) => `  ${JSON.stringify(name)}: (): URL => new URL(${JSON.stringify(beside + name)}, import.meta.url),`).join("\n")}\n}`;
 }
 
@@ -66,21 +68,24 @@ const REQUEST_DEVICE: StatementStructures = {
 };
 
 function loadFunction({ model, plan, weights, text }: Emission): StatementStructures {
-  const facts = `{ ...SIZES, ${trains(plan) ? "recipe: RECIPE, " : ""}text: ${text === null ? "null" : "BYTES"} }`;
-  const make = `${trains(plan) ? "modelOver" : "inferenceOver"}<ParameterName>(executor, params, ${facts})`;
+  const facts = `{ ...SIZES, ${trains(plan) ? "recipe: RECIPE, " : ""}text: text ?? ${ownTextCode(text)} }`;
+  const make = `${trains(plan) ? "modelOver" : "inferenceOver"}<ParameterName>(executor, params, facts)`;
   return {
     kind: StructureKind.Function, name: "load", isAsync: true, isExported: true,
     docs: [`Loads the model on a device that was requested with DEVICE, or on the processor if there is none. ${weights === null
       ? `Weights are zero until
 ${trains(plan) ? "initialize, write or loadWeights" : "write or loadWeights"} is called.` : "Its weights are the trained ones."}`],
-    parameters: [{ name: "device", type: "GPUDevice | null", initializer: "null" }, { name: "{ threads, read = readFrom(FILES) }", type: "LoadOptions", initializer: "{}" }],
+    parameters: [{ name: "device", type: "GPUDevice | null", initializer: "null" }, { name: "{ threads, read = readFrom(FILES), text }", type: "LoadOptions", initializer: "{}" }],
     returnType: `Promise<${typeName(model)}>`,
     statements: [
+      `const facts = ${facts};`,
       "const { executor, params } = await loadExecutor(device, read, threads);",
       ...(weights === null ? [`return ${make};`] : [`const model = ${make};`, "await loadTrained(model, read);", "return model;"]),
     ],
   };
 }
+
+const ownTextCode = (text: Tokens): string => (text === "bytes" ? "BYTES" : hasTokenizer(text) ? "await loadTextCode(read)" : "null");
 
 /** tiny_moe → TinyMoeModel; the ending keeps it apart from every other name, whatever the model is called. */
 function typeName({ name }: ModelSpec): string {

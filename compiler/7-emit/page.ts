@@ -1,8 +1,9 @@
 /** index.html of an emitted folder: continues a text, from any server of plain files. */
-import type { Emission } from "./emission.ts";
+import { readsText, type Emission } from "./emission.ts";
 
-export function pageText({ model, weights, text }: Emission): string {
-  const [prompt, pieces] = text === null ? ["1 2 3", TOKENS] : ["a layer is ", PIECES];
+export function pageText(e: Emission): string {
+  const { model, weights } = e;
+  const [prompt, pieces] = readsText(e) ? ["a layer is ", PIECES] : ["1 2 3", TOKENS];
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -1,7 +1,7 @@
 /** What makes the emitted folder a small project of its own. */
 import { needsSubgroups } from "../../runtime/standalone/require-device.ts";
 import type { KernelPlan } from "../ir/plan.ts";
-import { generates, trains, type Emission } from "./emission.ts";
+import { generates, readsText, trains, type Emission } from "./emission.ts";
 import { whatStartDoes } from "./example.ts";
 
 /** For a reader of src/: the folder's JavaScript is made already. */
@@ -24,7 +24,7 @@ export const packageJson = (name: string): string => `${JSON.stringify({
 }, null, 2)}\n`;
 
 export function readme(e: Emission, banner: string): string {
-  const { model, plan, cpu, weights, text } = e;
+  const { model, plan, cpu, weights } = e;
   return `# ${model.name}
 
 ${banner}. Everything here runs without moeut.
@@ -44,8 +44,8 @@ ${weights === null ? "" : "| `weights.safetensors` | the trained weights, which 
 | \`src/\` | the TypeScript that all the JavaScript was made of |
 ${generates(plan) ? "| `example.js`, `index.html` | the model under Node; a page that continues text, from any server of plain files |\n" : "| `example.js` | the model under Node |\n"}| \`manifest.json\` | parameters with their official names, memory, and which part of the spec each launch computes |
 | \`spec.moeut\` | the model, every default written out |
-
-Tokens are ${text !== null ? "bytes" : `numbers below ${model.vocabSize}`}; the context is ${model.seqLen} of them. In a program of your own, or in a page:
+${tokenizerRow(e)}
+Tokens are ${tokensOf(e)}; the context is ${model.seqLen} of them. In a program of your own, or in a page:
 
 \`\`\`ts
 const device = await requestDevice(navigator.gpu);   // null without a GPU
@@ -70,10 +70,26 @@ A device needs ${featuresOf(plan)}, and the limits in \`DEVICE\`. All buffers to
 const functionsOf = ({ plan }: Emission): string =>
   [...(trains(plan) ? ["trainStep"] : []), "forward", "logits", ...(generates(plan) ? ["generate", "complete"] : []), "weights"].join(", ");
 
-function usage({ plan, text }: Emission): string {
+function tokenizerRow(e: Emission): string {
+  if (e.text === null || e.text === "bytes") return "";
+  return `| \`tokenizer.json\` | how text becomes tokens${readsText(e) ? ", which `load` reads" : ""} |\n`;
+}
+
+/** Other tokenizers are somebody else's code, which a folder that imports nothing cannot bring along. */
+function tokensOf(e: Emission): string {
+  const { text, model } = e;
+  if (text === "bytes") return "bytes";
+  if (text === null) return `numbers below ${model.vocabSize}`;
+  if (readsText(e)) return "those of `tokenizer.json`";
+  return `those of \`tokenizer.json\`, of a kind that this folder knows only with the package \`@huggingface/tokenizers\`:
+\`load(device, { text: libraryCode(json, Tokenizer) })\`, with \`libraryCode\` of \`runtime/tokenizer/library.js\``;
+}
+
+function usage(e: Emission): string {
+  const { plan } = e;
   if (!generates(plan)) return "const nats = await model.forward({ tokens, targets });";
   const options = "{ maxTokens: 100, temperature: 0.8, topP: 0.95, seed: 1 }";
-  return text !== null ? `for await (const text of model.complete("once ", ${options})) show(text);`
+  return readsText(e) ? `for await (const text of model.complete("once ", ${options})) show(text);`
     : `for await (const token of model.generate(prompt, ${options})) show(token);`;
 }
 

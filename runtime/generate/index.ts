@@ -2,7 +2,7 @@
 import { encodeText, type Tokenizer } from "../data/index.ts";
 import { UserError } from "../errors.ts";
 import { generateTokens } from "../standalone/generate.ts";
-import { createSampler, type Sampler, type SamplerOptions } from "../standalone/sampler.ts";
+import { amongFirst, createSampler, type Sampler, type SamplerOptions } from "../standalone/sampler.ts";
 import { decodeTokens } from "../standalone/text.ts";
 import type { Executor } from "../standalone/types.ts";
 
@@ -23,15 +23,15 @@ export async function* generateText(
   const foreign = tokens.find((token) => token >= vocabSize);
   if (foreign !== undefined) throw new UserError(`the prompt holds token ${foreign}, but the model's vocab_size is ${vocabSize}`);
   const { maxTokens, seqLen, onSlide } = options;
-  const sample = ofTokenizer(createSampler(options), tokenizer);
+  const sample = checked(amongFirst(createSampler(options), tokenizer.vocabSize));
   const more = generateTokens(executor, tokens, { maxTokens, seqLen, sample, ...(onSlide && { onSlide }) });
   yield* decodeTokens(more, tokenizer.decoder());
 }
 
-/** A model may have room for more tokens than the tokenizer has. */
-const ofTokenizer = (sample: Sampler, { vocabSize }: Tokenizer): Sampler => (logits, index) => {
+/** UserError for logits that are not numbers. */
+const checked = (sample: Sampler): Sampler => (logits, index) => {
   try {
-    return sample(Array.prototype.slice.call(logits, 0, vocabSize), index);
+    return sample(logits, index);
   } catch (error) {
     if (error instanceof RangeError)
       throw new UserError(`the model gives no usable numbers (${error.message}); it was damaged or has diverged`);

@@ -4,7 +4,7 @@ import { continueText, createReader } from "./generate.ts";
 import { logitsOf } from "./logits.ts";
 import { readOfficial, writeOfficial, type OfficialTensor } from "./parameters.ts";
 import type { ParamPlan } from "./plan.ts";
-import { createSampler, type SamplerOptions } from "./sampler.ts";
+import { amongFirst, createSampler, type SamplerOptions } from "./sampler.ts";
 import { decodeWeights, encodeWeights, type FileBytes } from "./safetensors.ts";
 import { decodeTokens, tokensOf, type TextCode } from "./text.ts";
 import { writeBatch, type MicroBatch } from "./train-step.ts";
@@ -34,8 +34,8 @@ export interface Inference<Name extends string> {
    */
   generate(prompt: readonly number[], options?: GenerationOptions): AsyncGenerator<number>;
   /**
-   * As generate, from text to text, in pieces of whole characters. Bytes that are no UTF-8 become U+FFFD. An Error for a model whose
-   * tokens are not bytes.
+   * As generate, from text to text, in pieces of whole characters. Bytes that are no UTF-8 become U+FFFD. An Error for a model that does
+   * not know how text becomes tokens.
    */
   complete(prompt: string, options?: GenerationOptions): AsyncGenerator<string>;
   /** A parameter, row-major. */
@@ -89,7 +89,8 @@ export function inferenceOver<Name extends string>(executor: Executor, params: r
 
 export function inferenceBy<Name extends string>(work: Work, facts: ModelFacts): Inference<Name> {
   const { executor, turns } = work;
-  const generate = generation(work, facts);
+  const begin = generation(work, facts);
+  const generate: Inference<Name>["generate"] = (prompt, options) => begin(prompt, options, facts.vocabSize);
   const batchFacts = { shape: executor.shape("evaluate/tokens"), vocabSize: facts.vocabSize };
   return {
     executor, generate, ...weightsOf<Name>(work),
@@ -105,18 +106,22 @@ export function inferenceBy<Name extends string>(work: Work, facts: ModelFacts):
       return turns.take(() => logitsOf(executor, checked));
     },
     complete: (prompt, options) => {
-      if (facts.text === null) throw new Error("this model does not know how text becomes tokens: use generate, and tokens of your own");
-      return decodeTokens(generate(tokensOf(facts.text, prompt), options), facts.text.decoder());
+      const { text } = facts;
+      if (text === null) throw new Error("this model does not know how text becomes tokens: use generate, and tokens of your own");
+      return decodeTokens(begin(tokensOf(text, prompt), options, text.vocabSize), text.decoder());
     },
     destroy: () => executor.destroy(),
   };
 }
 
-function generation({ executor, turns, reader }: Work, { seqLen, vocabSize }: ModelFacts): Inference<string>["generate"] {
-  return (prompt, { maxTokens = 100, temperature = 1, topK = null, topP = null, seed = 0 } = {}) => {
+/** Continues with tokens below a number. */
+type Begin = (prompt: readonly number[], options: GenerationOptions | undefined, below: number) => AsyncGenerator<number>;
+
+function generation({ executor, turns, reader }: Work, { seqLen, vocabSize }: ModelFacts): Begin {
+  return (prompt, { maxTokens = 100, temperature = 1, topK = null, topP = null, seed = 0 } = {}, below) => {
     if (!executor.entries.includes("decode")) throw new Error(SEES_BOTH_SIDES);
     checkSampling({ maxTokens, temperature, topK, topP, seed });
-    const options = { maxTokens, seqLen, sample: createSampler({ temperature, topK, topP, seed }) };
+    const options = { maxTokens, seqLen, sample: amongFirst(createSampler({ temperature, topK, topP, seed }), below) };
     return continueText((text) => turns.take(() => reader.logitsAfter(text)), checkedPrompt(prompt, vocabSize), options);
   };
 }

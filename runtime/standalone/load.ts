@@ -6,6 +6,9 @@ import { createExecutor } from "./executor.ts";
 import type { Inference } from "./inference.ts";
 import type { CpuPlan, KernelPlan, ParamPlan } from "./plan.ts";
 import { requireDevice } from "./require-device.ts";
+import type { TextCode } from "./text.ts";
+import type { TokenizerJson } from "./tokenizer/json.ts";
+import { textCodeOf } from "./tokenizer/read.ts";
 import type { Executor } from "./types.ts";
 
 /** The bytes of a file of the folder, by its name. */
@@ -16,6 +19,8 @@ export interface LoadOptions {
   readonly threads?: number;
   /** For files that do not lie where the module expects them. */
   readonly read?: ReadFile;
+  /** How text becomes tokens, instead of what the folder says: for tokenizers that it does not know, see runtime/tokenizer/library.js. */
+  readonly text?: TextCode;
 }
 
 export interface LoadedPlan {
@@ -52,6 +57,17 @@ export async function loadTrained(model: Pick<Inference<string>, "loadWeights" |
   }
 }
 
+/** The folder's own tokenizer. */
+export async function loadTextCode(read: ReadFile): Promise<TextCode> {
+  const file = await read(TOKENIZER);
+  return tryTo(TOKENIZER, () => {
+    const code = textCodeOf(JSON.parse(new TextDecoder().decode(file)) as TokenizerJson);
+    if (code === null) throw new Error("it is a tokenizer of another kind");
+    return code;
+  });
+}
+
+const TOKENIZER = "tokenizer.json";
 const WEIGHTS = "weights.safetensors";
 
 /** With fetch on the web, from the disk under Node. @param urls of the files by name, each in the form that bundlers know */

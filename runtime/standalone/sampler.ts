@@ -25,6 +25,10 @@ export function createSampler({ temperature, topK, topP, seed }: SamplerOptions)
   };
 }
 
+/** Draws only tokens below a number: a model may have room for more than its tokenizer has. */
+export const amongFirst = (sample: Sampler, count: number): Sampler =>
+  (logits, index) => sample(Array.prototype.slice.call(logits, 0, count), index);
+
 function greatest(logits: ArrayLike<number>): number {
   let best = 0;
   for (let i = 0; i < logits.length; i++) {

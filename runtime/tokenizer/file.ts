@@ -1,6 +1,7 @@
 /** tokenizer.json, the file format of Hugging Face's `tokenizers`: what we train is written so, and whatever is written so can be used. */
 import { Tokenizer as Library } from "@huggingface/tokenizers";
 import { readFileSync } from "node:fs";
+import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { cannotRead, messageOf, UserError } from "../errors.ts";
 import type { TokenArray, Tokenizer } from "../data/index.ts";
 import { sha256 } from "../files/sha256.ts";
@@ -38,12 +39,24 @@ export function tokenizerText(merges: readonly Merge[]): string {
 /** A tokenizer.json, or a SentencePiece `.model`. UserError for what is neither or has a part that is not known. */
 export function readTokenizer(path: string): Tokenizer {
   const bytes = readWhole(path);
-  const isJson = /^\s*[[{]/.test(bytes.toString("latin1", 0, 100));
-  const kind = isJson || !/\.model$/i.test(path) ? "tokenizer.json" : "SentencePiece model";
+  const isPieces = /\.model$/i.test(path) && !/^\s*[[{]/.test(bytes.toString("latin1", 0, 100));
+  if (!isPieces) return parseTokenizer(path, bytes.toString("utf8"));
+  return parseTokenizer(path, usable(`${path} is no SentencePiece model`, () => tokenizerOfPieces(bytes)));
+}
+
+/** UserError if a model has no room for all tokens. @param what has them */
+export function requireRoom(what: string, { vocabSize }: Tokenizer, models: readonly Pick<ModelSpec, "name" | "vocabSize">[]): void {
+  const small = models.find((model) => model.vocabSize < vocabSize);
+  if (small === undefined) return;
+  throw new UserError(`${what} has ${vocabSize} tokens, and model ${small.name} a vocab_size of ${small.vocabSize}: `
+    + `give it \`vocab_size ${vocabSize}\` in the spec, or --set vocab_size=${vocabSize}`);
+}
+
+function usable<T>(what: string, act: () => T): T {
   try {
-    return parseTokenizer(kind === "tokenizer.json" ? bytes.toString("utf8") : tokenizerOfPieces(bytes));
+    return act();
   } catch (error) {
-    throw new UserError(`${path} is no ${kind} that can be used: ${messageOf(error)}`);
+    throw new UserError(`${what} that can be used: ${messageOf(error)}`);
   }
 }
 
@@ -55,7 +68,10 @@ function readWhole(path: string): Buffer {
   }
 }
 
-function parseTokenizer(text: string): Tokenizer {
+/** The text of a tokenizer.json. UserError as above. @param name in messages */
+export const parseTokenizer = (name: string, text: string): Tokenizer => usable(`${name} is no tokenizer.json`, () => tokenizerOf(text));
+
+function tokenizerOf(text: string): Tokenizer {
   const json = JSON.parse(text) as TokenizerJson;
   if (typeof json?.model !== "object" || typeof json.model?.type !== "string") throw new Error("it has no model");
   const { vocabSize, encode, decoder, isWhole = false } = textCodeOf(json) ?? libraryCode(json, Library);

@@ -21,11 +21,15 @@ export function node(args: readonly string[], cwd: string): string {
 
 export const moeutIn = (cwd: string, ...args: readonly string[]): string => node([join(ROOT, "bin", "moeut.mjs"), ...args], cwd);
 
-export function emitTrained(work: string): EmittedRun {
+/** @param tokens of a byte-level BPE that is trained on the text, or bytes */
+export function emitTrained(work: string, tokens: number | "bytes" = "bytes"): EmittedRun {
   const text = join(work, "text.txt");
   writeFileSync(text, "a läyer is a pool of weights – a site is where it is used – and the stack is the order.\n".repeat(60));
+  const tokenizer = join(work, "tokenizer.json");
+  if (tokens !== "bytes") moeutIn(work, "tokenizer", "train", text, "--vocab-size", `${tokens}`, "--out", tokenizer);
+  const choice = tokens === "bytes" ? [] : ["--tokenizer", tokenizer, "--set", `vocab_size=${tokens}`];
   const [run, folder] = [join(work, "run"), join(work, "tiny")];
-  moeutIn(work, "train", join(ROOT, "specs", "tiny.moeut"), "--data", text, "--steps", "4", "--adapter", "cpu", "--out", run);
+  moeutIn(work, "train", join(ROOT, "specs", "tiny.moeut"), "--data", text, "--steps", "4", "--adapter", "cpu", "--out", run, ...choice);
   moeutIn(work, "compile", run, "--inference", "--out", folder);
   return { run, folder };
 }

@@ -22,7 +22,8 @@ export function bytePairCode(json: TokenizerJson): TextCode | null {
 const NOTHING = new Uint8Array(0);
 
 /** Words are independent of each other, and added tokens stand wherever they are spelled out. */
-function isBytePair({ model, normalizer, pre_tokenizer: pre, post_processor: post, decoder, added_tokens: added }: TokenizerJson): boolean {
+export function isBytePair(json: TokenizerJson): boolean {
+  const { model, normalizer, pre_tokenizer: pre, post_processor: post, decoder, added_tokens: added } = json;
   const isPlain = model.type === "BPE" && !model.dropout && !model.ignore_merges && !model.byte_fallback && !model.unk_token
     && !model.continuing_subword_prefix && !model.end_of_word_suffix && Array.isArray(model.merges);
   const splits = pre?.type === "ByteLevel" && pre.use_regex !== false && pre.add_prefix_space === false;
