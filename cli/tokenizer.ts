@@ -14,9 +14,10 @@ export function tokenizerFor({ tokenizer: path }: { readonly tokenizer?: string 
   const tokenizer = path === undefined ? byteTokenizer : readTokenizer(path);
   if (path !== undefined) requireRoom(path, tokenizer, models);
   const large = models.find(({ vocabSize }) => vocabSize > tokenizer.vocabSize);
-  if (large !== undefined) say(`note: model ${large.name} has a vocab_size of ${grouped(large.vocabSize)}, of which ${unused(path, tokenizer)}`);
+  if (large === undefined) return tokenizer;
+  say(`note: model ${large.name} has a vocab_size of ${grouped(large.vocabSize)}, of which ${usedOf(path, tokenizer)}`);
   return tokenizer;
 }
 
-const unused = (path: string | undefined, { vocabSize }: Tokenizer): string => path === undefined
-  ? "bytes use the first 256; --tokenizer makes words of them" : `${path} uses the first ${grouped(vocabSize)}`;
+const usedOf = (path: string | undefined, { vocabSize }: Tokenizer): string =>
+  (path === undefined ? "bytes use the first 256; --tokenizer has more" : `${path} uses the first ${grouped(vocabSize)}`);

@@ -12,7 +12,7 @@ import { ALPHABET, CHARACTER_OF, createCutter, wordsOf } from "../runtime/standa
 import { readTokenizer, tokenizerText } from "../runtime/tokenizer/file.ts";
 import { trainMerges } from "../runtime/tokenizer/train.ts";
 import { countWords, textPieces } from "../runtime/tokenizer/words.ts";
-import { moeutHere } from "./support/cli.ts";
+import { moeutHere, ROOT, type CliResult } from "./support/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "moeut-tokenizer-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -213,5 +213,28 @@ describe("moeut tokenizer train", () => {
     const out = join(folder, "c.json");
     expect((await moeutHere(["tokenizer", "train", "x.txt", "--vocab-size", "256", "--out", out])).status).toBe(1);
     expect((await moeutHere(["tokenizer", "train", join(folder, "none.txt"), "--vocab-size", "300", "--out", out])).status).toBe(1);
+  });
+});
+
+describe("a model and a tokenizer of different sizes", () => {
+  const [tiny, demo] = ["tiny", "demo"].map((name) => join(ROOT, "specs", `${name}.moeut`)) as [string, string];
+  const [none, run] = [join(folder, "none.txt"), join(folder, "run")];
+  const train = (...more: readonly string[]): Promise<CliResult> => moeutHere(["train", tiny, "--data", none, "--out", run, ...more]);
+  const compare = (...more: readonly string[]): Promise<CliResult> => moeutHere(["compare", demo, "--data", none, "--out", run, ...more]);
+
+  test("more tokens than the model has room for are refused before the data is read", async () => {
+    const path = await trained(TEXT, 300);
+    for (const { status, stderr } of [await train("--tokenizer", path), await compare("--tokenizer", path)]) {
+      expect(stderr).toMatch(/\.json has 300 tokens, and model \w+ a vocab_size of 256: give it `vocab_size 300` in the spec, or --set/);
+      expect(status).toBe(1);
+    }
+  });
+
+  test("fewer are said", async () => {
+    const ofBytes = (await train("--set", "vocab_size=8000")).stderr;
+    expect(ofBytes).toMatch(/note: model tiny has a vocab_size of 8,000, of which bytes use the first 256/);
+    const { stderr } = await train("--set", "vocab_size=8000", "--tokenizer", await trained(TEXT, 300));
+    expect(stderr).toMatch(/note: model tiny has a vocab_size of 8,000, of which .*\.json uses the first 300\n/);
+    expect((await train()).stderr).not.toContain("vocab_size");
   });
 });
