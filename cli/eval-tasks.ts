@@ -3,9 +3,11 @@ import { existsSync } from "node:fs";
 import type { AdapterHandle } from "../runtime/adapter/index.ts";
 import type { Tokenizer } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
-import { judge, summarize, type Item, type Judgement, type TaskProtocol, type Result, type Score } from "../runtime/tasks/items.ts";
-import { requestsOf, type Request } from "../runtime/tasks/requests.ts";
-import { bucketsOf, scoreBucket } from "../runtime/tasks/score.ts";
+import type { Answer, Item, TaskProtocol } from "../runtime/tasks/items.ts";
+import { fitAll, type Reading, type Request } from "../runtime/tasks/requests.ts";
+import type { Result } from "../runtime/tasks/results.ts";
+import { bucketsOf, scoreBucket, type Scored } from "../runtime/tasks/score.ts";
+import type { Scoring } from "../runtime/tasks/scoring.ts";
 import { ownTask, TASKS, type Task } from "../runtime/tasks/tasks.ts";
 import { loadWeights } from "../runtime/train/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
@@ -17,20 +19,16 @@ import type { TrainedRun } from "./trained-run.ts";
 export interface LoadedTask {
   readonly name: string;
   readonly chance: number;
+  readonly scoring: Scoring;
   readonly items: readonly Item[];
+  readonly variant: string | null;
 }
 
-export interface TaskRecord {
-  readonly task: string;
-  readonly id: string;
-  readonly group: string;
-  readonly gold: number;
-  readonly choices: readonly Score[];
-  readonly right: Judgement;
-}
+export type TaskRecord = Answer & Pick<Item, "id" | "group" | "gold"> & { readonly task: string };
 
 export interface TaskOutcome {
   readonly task: string;
+  readonly variant: string | null;
   readonly items: number;
   readonly chance: number;
   /** Items whose context was too long for the model: it was cut at its beginning. */
@@ -42,10 +40,11 @@ export interface TaskOutcome {
 /** Names of the table, and JSONL files of one's own. UserError for a name that is neither, and for what is wrong with the files. */
 export function loadTasks(names: readonly string[], folder: string, protocol: TaskProtocol): readonly LoadedTask[] {
   return names.map((name) => {
-    const { chance, load } = taskOf(name);
-    const items = load(folder, protocol);
+    const { chance, scoring, load } = taskOf(name);
+    const { items, variant = null, notes = [] } = load(folder, protocol);
+    for (const note of notes) say(`note: ${note}`);
     if (items.length === 0) throw new UserError(`${name} has no items`);
-    return { name, chance, items };
+    return { name, chance, scoring, items, variant };
   });
 }
 
@@ -63,32 +62,34 @@ const startToken = (tokenizer: Tokenizer): number => tokenizer.endOfText ?? toke
 export async function runTask(
   handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, task: LoadedTask, protocol: TaskProtocol,
 ): Promise<TaskOutcome> {
-  const { tokenizer } = trained;
-  const byItem = task.items.map((item) => requestsOf(item, protocol, tokenizer, startToken(tokenizer), model.seqLen));
-  const requests = byItem.flat();
-  const sums = await scoreAll(handle, model, trained, requests);
-  let at = 0;
-  const records = task.items.map((item, i): TaskRecord => {
-    const choices = byItem[i]!.map((request, c) => scoreOf(sums[at++]!, request, item.choices[c]!));
-    return { task: task.name, id: item.id, group: item.group, gold: item.gold, choices, right: judge(item, choices, protocol) };
-  });
-  const cut = byItem.filter((of) => of.some((request) => request.cut > 0)).length;
-  const results = summarize(task.items, records.map(({ right }) => right));
-  return { task: task.name, items: task.items.length, chance: task.chance, cut, results, records };
+  const { name, items, chance, variant, scoring } = task;
+  const reading: Reading = { protocol, tokenizer: trained.tokenizer, start: startToken(trained.tokenizer) };
+  const counts = items.map((item) => item.choices.length);
+  const requests = fitAll(items.flatMap((item) => scoring.sequences(item, reading)), model.seqLen, name);
+  const scored = byItem(counts, await scoreAll(handle, model, trained, requests, scoring.predicts));
+  const answers = items.map((item, i) => scoring.answer(item, scored[i]!, reading));
+  const records = items.map(({ id, group, gold }, i): TaskRecord => ({ task: name, id, group, gold, ...answers[i]! }));
+  const cut = byItem(counts, requests).filter((of) => of.some((request) => request.cut > 0)).length;
+  return { task: name, variant, items: items.length, chance, cut, results: scoring.results(items, answers), records };
 }
 
-const scoreOf = (sum: number, { tokens, from }: Request, choice: string): Score =>
-  ({ sum, tokens: tokens.length - from, characters: [...choice].length, bytes: Buffer.byteLength(choice) });
+function byItem<T>(counts: readonly number[], all: readonly T[]): readonly (readonly T[])[] {
+  let next = 0;
+  return counts.map((count) => all.slice(next, (next += count)));
+}
 
-async function scoreAll(handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, requests: readonly Request[]): Promise<Float64Array> {
-  const sums = new Float64Array(requests.length);
+async function scoreAll(
+  handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, requests: readonly Request[], predicts: boolean,
+): Promise<readonly Scored[]> {
+  const all = new Array<Scored>(requests.length);
   let [done, said] = [0, performance.now()];
-  for (const bucket of bucketsOf(requests, model.seqLen)) {
-    const session = await loadModel(handle, model, { batch: bucket.batch, seqLen: bucket.length, entries: ["evaluate"] });
+  for (const bucket of bucketsOf(requests, model.vocabSize)) {
+    const { batch, length: seqLen, rows } = bucket;
+    const session = await loadModel(handle, model, { batch, seqLen, rows, entries: ["score"], keep: { score: predicts ? ["best"] : [] } });
     try {
       loadWeights(trained.weights, session.executor, session.params);
-      for await (const [index, sum] of scoreBucket(session.executor, bucket, requests)) {
-        sums[index] = sum;
+      for await (const [index, scored] of scoreBucket(session.executor, bucket, requests)) {
+        all[index] = scored;
         done++;
         if (performance.now() - said > 10_000) {
           said = performance.now();
@@ -99,14 +100,29 @@ async function scoreAll(handle: AdapterHandle, model: ModelSpec, trained: Traine
       session.close();
     }
   }
-  return sums;
+  return all;
 }
 
-/** `0.6243 ± 0.0019`, and beside it what guessing gets. */
-export function taskWords({ task, items, chance, cut, results }: TaskOutcome, protocol: TaskProtocol): string {
-  const values = results.map((r) => `${r.metric} ${r.value.toFixed(4)} ± ${r.standardError.toFixed(4)}`).join("  ");
-  const guess = Number.isNaN(chance) ? "" : `, chance ${chance}`;
-  const shortened = cut === 0 ? "" : `, ${grouped(cut)} contexts cut at their beginning`;
-  return `${task.padEnd(14)} ${values}  (${protocol} protocol, ${grouped(items)} items${guess}${shortened})\n`;
+/** A line for each figure, the first with what was measured, and below the first how its parts came out, where they are few. */
+export function taskWords({ task, variant, items, chance, cut, results }: TaskOutcome, protocol: TaskProtocol): string {
+  const facts = [
+    `${protocol} protocol`, ...(variant === null ? [] : [variant]), `${grouped(items)} items`, ...(chance > 0 ? [`chance ${chance}`] : []),
+    ...(cut === 0 ? [] : [`${grouped(cut)} contexts cut at their beginning`]),
+  ];
+  const lines = results.flatMap((result, i) => [
+    `${result.metric.padEnd(20)} ${figure(result.value)} ± ${figure(result.standardError)}${i === 0 ? `  (${facts.join(", ")})` : ""}`,
+    ...(i === 0 ? partsWords(result) : []),
+  ]);
+  return lines.map((line, i) => `${(i === 0 ? task : "").padEnd(14)} ${line}\n`).join("");
 }
 
+const figure = (value: number): string => value.toFixed(Math.abs(value) < 10 ? 4 : 2);
+
+/** More groups than that are for `--json`. */
+const FEW_GROUPS = 12;
+
+function partsWords({ kinds, groups }: Result): readonly string[] {
+  const [[name, parts] = ["part", groups] as const] = Object.entries(kinds);
+  const values = Object.entries(parts).map(([part, value]) => `${part} ${figure(value)}`);
+  return values.length < 2 || values.length > FEW_GROUPS ? [] : [`${`by ${name}`.padEnd(20)} ${values.join(", ")}`];
+}

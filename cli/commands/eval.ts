@@ -85,8 +85,11 @@ async function runTasks(folder: string, tasks: readonly string[], options: Optio
     writeAtomic(options.items, outcomes.flatMap(({ records }) => records.map((record) => `${JSON.stringify(record)}\n`)).join(""));
   }
   const about = { run: folder, step: trained.step, protocol: options.protocol };
-  if (options.json === true) printJson(outcomes.map(({ records: _, ...outcome }) => ({ ...about, ...outcome })));
+  if (options.json === true) printJson(outcomes.map((outcome) => ({ ...about, ...documentOf(outcome) })));
 }
+
+const documentOf = ({ records: _, results, ...rest }: TaskAtDepth) =>
+  ({ ...rest, results: results.map(({ standardError, ...result }) => ({ ...result, standard_error: standardError })) });
 
 type TaskAtDepth = TaskOutcome & { readonly passes: number | null };
 

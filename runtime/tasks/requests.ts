@@ -12,41 +12,68 @@ export interface Request {
   readonly cut: number;
 }
 
+/** A text before it is fitted into the model's context. */
+export interface Sequence {
+  readonly tokens: readonly number[];
+  /** First token that is scored; at least 1. */
+  readonly from: number;
+  /** First token that must not be left out. */
+  readonly kept: number;
+}
+
+/** How texts become tokens. */
+export interface Reading {
+  readonly protocol: TaskProtocol;
+  readonly tokenizer: Tokenizer;
+  /** The token in front of whole texts, by harness. */
+  readonly start: number;
+}
+
+export const encode = ({ tokenizer }: Reading, text: string): readonly number[] => [...tokenizer.encode(Buffer.from(text))];
+
 /**
+ * A sequence for each choice.
  * moeut: context and continuation are encoded apart, no token stands in front, and a first token is never scored.
- * harness: they are encoded together and cut where the context ends; sentences follow a start token and a space.
- * @param start the token in front of sentences  @param seqLen tokens that the model reads at most
+ * harness: they are encoded together and cut where the context ends; whole texts follow a start token.
  */
-export function requestsOf(item: Item, protocol: TaskProtocol, tokenizer: Tokenizer, start: number, seqLen: number): readonly Request[] {
+export function sequencesOf(item: Item, reading: Reading): readonly Sequence[] {
   return item.choices.map((choice) => {
-    const { context } = item;
-    const { tokens, from } = protocol === "moeut" ? apart(context, choice, tokenizer) : together(context, choice, tokenizer, start);
+    const { tokens, from } = reading.protocol === "moeut" ? apart(item, choice, reading) : together(item, choice, reading);
     if (tokens.length <= from) throw new UserError(`${item.id}: the choice "${choice}" has no token that could be scored`);
-    return fitted(tokens, from, seqLen, item);
+    return { tokens, from, kept: from };
   });
 }
 
-type Sequence = Pick<Request, "tokens" | "from">;
+type Cut = Pick<Sequence, "tokens" | "from">;
 
-const encode = (tokenizer: Tokenizer, text: string): readonly number[] => [...tokenizer.encode(Buffer.from(text))];
+const leadOf = ({ glued, context }: Item, { protocol }: Reading): string =>
+  (glued === true || (protocol === "moeut" && context === "") ? "" : " ");
 
-function apart(context: string, choice: string, tokenizer: Tokenizer): Sequence {
-  if (context === "") return { tokens: encode(tokenizer, choice), from: 1 };
-  const before = encode(tokenizer, context);
-  return { tokens: [...before, ...encode(tokenizer, ` ${choice}`)], from: before.length };
+function apart(item: Item, choice: string, reading: Reading): Cut {
+  const [before, after] = [encode(reading, item.context), encode(reading, leadOf(item, reading) + choice)];
+  return { tokens: [...before, ...after], from: Math.max(1, before.length) };
 }
 
-function together(context: string, choice: string, tokenizer: Tokenizer, start: number): Sequence {
-  if (context === "") return { tokens: [start, ...encode(tokenizer, ` ${choice}`)], from: 1 };
-  const trimmed = context.trimEnd();
-  const before = encode(tokenizer, trimmed);
-  const tokens = encode(tokenizer, `${trimmed}${context.slice(trimmed.length)} ${choice}`);
+function together(item: Item, choice: string, reading: Reading): Cut {
+  const continuation = leadOf(item, reading) + choice;
+  if (item.context === "") return { tokens: [reading.start, ...encode(reading, continuation)], from: 1 };
+  const tokens = encode(reading, item.context + continuation);
+  const before = encode(reading, item.context.trimEnd());
   return { tokens, from: Math.max(1, Math.min(before.length, tokens.length - 1)) };
 }
 
-/** What does not fit is left out at the beginning of the context, never of what is scored. */
-function fitted(tokens: readonly number[], from: number, seqLen: number, { id }: Item): Request {
-  const cut = Math.max(0, tokens.length - 1 - seqLen);
-  if (from - cut >= 1) return { tokens: tokens.slice(cut), from: from - cut, cut };
-  throw new UserError(`${id}: ${tokens.length - from} tokens are to be scored, and the model's context is only ${seqLen}`);
+/**
+ * Into a context of seqLen tokens: what does not fit is left out at the beginning, never of what must be kept.
+ * @param task for the UserError where that alone is too long
+ */
+export function fitAll(sequences: readonly Sequence[], seqLen: number, task: string): readonly Request[] {
+  const needed = sequences.reduce((most, { tokens, kept }) => Math.max(most, tokens.length - kept), 0);
+  if (needed > seqLen) {
+    const more = `give it more with --set seq_len=${needed}`;
+    throw new UserError(`${task} has texts of which ${needed} tokens are scored, and the model's context is only ${seqLen}: ${more}`);
+  }
+  return sequences.map(({ tokens, from }) => {
+    const cut = Math.max(0, tokens.length - 1 - seqLen);
+    return { tokens: tokens.slice(cut), from: Math.max(1, from - cut), cut };
+  });
 }
