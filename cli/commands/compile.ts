@@ -9,11 +9,11 @@ import type { Profile } from "../../compiler/ir/plan.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { SourceText } from "../../compiler/ir/source.ts";
 import { byteTokenizer, type Tokenizer } from "../../runtime/data/index.ts";
-import { UserError } from "../../runtime/errors.ts";
-import { entriesOf, withOwnFolder } from "../../runtime/files/folder.ts";
-import { hasOwn, notOwn, ownLeftovers, writeOwn } from "../../runtime/files/written.ts";
+import { withOwnFolder } from "../../runtime/files/folder.ts";
+import { ownLeftovers, writeOwn } from "../../runtime/files/written.ts";
 import { encodeWeights } from "../../runtime/standalone/safetensors.ts";
 import { addAdapterOption, addSpecOptions, outFolder, refuseOptions, type AdapterOption, type SpecOptions } from "../options.ts";
+import { requireFree, requireOwn } from "../own-files.ts";
 import { chooseModel, loadSpec, type Spec } from "../spec.ts";
 import { bytes, printJson } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
@@ -69,27 +69,13 @@ function tokensOf({ file }: Tokenizer, { vocabSize }: ModelSpec): Tokens {
 }
 
 async function compileInto({ model, ...input }: Input, options: Options): Promise<void> {
-  requireFree(options);
+  requireFree(options, "manifest.json");
   const { files, plan } = compile(model, { ...input, profile: await profileFor(options), inference: options.inference === true });
   requireOwn(files, options.out);
   const leftovers = ownLeftovers(options.out, files);
   writeOwn(options.out, files);
   for (const path of leftovers.filter((name) => DISPENSABLE.test(name))) rmSync(join(options.out, path), { force: true });
   report(files, model.name, plan.memory.total, options);
-}
-
-/** UserError for a folder with contents where nothing was emitted, or by a version that kept no record of it; unless forced. */
-function requireFree({ out, force }: Options): void {
-  if (force === true || entriesOf(out).length === 0 || hasOwn(out, "manifest.json")) return;
-  throw new UserError(`${out} holds other files; choose another folder, or add --force to write beside them`);
-}
-
-/** UserError, before anything is written, if files would be written over that an emission did not write, or that were changed since. */
-function requireOwn(files: readonly EmittedFile[], out: string): void {
-  const paths = notOwn(out, files);
-  if (paths.length === 0) return;
-  throw new UserError(`${out} holds files that are not as moeut wrote them, and nothing was written: ${paths.join(", ")}; `
-    + "move or remove them, or choose another folder with --out");
 }
 
 /** The only names that an emission can have and a later one lack. A record may be anyone's: nothing else is deleted for being listed. */

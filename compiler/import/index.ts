@@ -8,7 +8,7 @@ import { printSpec } from "./print.ts";
 import { TRAINING_RELATIONS, TRAINING_RULES } from "./training-rules.ts";
 import { importTraining } from "./training.ts";
 
-export { BOOKKEEPING, findOfficialWeights } from "./weights.ts";
+export { BOOKKEEPING, findOfficialWeights, findTorchWeights } from "./weights.ts";
 export type { OfficialTensors } from "./weights.ts";
 
 export type ImportResult = { readonly spec: string; readonly scheme: NamingScheme } | { readonly error: string };

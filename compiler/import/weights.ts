@@ -4,6 +4,7 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 import { namingScheme, officialPlace } from "../parameters/naming.ts";
 import type { NamingScheme } from "../parameters/naming.ts";
 import { parametersOf } from "../parameters/parameters.ts";
+import { torchPlace } from "../torch/index.ts";
 
 export interface OfficialTensors {
   readonly scheme: NamingScheme;
@@ -28,6 +29,21 @@ export function findOfficialWeights(model: ModelSpec, tensors: Found): OfficialT
 
 function match(model: ModelSpec, scheme: NamingScheme, tensors: Found): OfficialTensors | { readonly problems: readonly string[] } {
   const places = Object.fromEntries(parametersOf(model).map((p) => [p.name, officialPlace(model, scheme, p)]));
+  const problems = problemsOf(places, tensors);
+  return problems.length === 0 ? { scheme, places } : { problems };
+}
+
+/** The same for the names of `moeut export hf`. */
+export function findTorchWeights(model: ModelSpec, tensors: Found): Omit<OfficialTensors, "scheme"> | { readonly problems: readonly string[] } {
+  const places = Object.fromEntries(parametersOf(model).map((p) => {
+    const { name, shape } = torchPlace(model, p);
+    return [p.name, { tensor: name, shape, start: 0 }];
+  }));
+  const problems = problemsOf(places, tensors);
+  return problems.length === 0 ? { places } : { problems };
+}
+
+function problemsOf(places: OfficialTensors["places"], tensors: Found): readonly string[] {
   const wanted = new Map(Object.entries(places).map(([name, { tensor, shape }]) => [tensor, { name, shape }]));
   const unfit = [...wanted].flatMap(([tensor, { name, shape }]) => {
     const found = tensors.get(tensor);
@@ -37,6 +53,5 @@ function match(model: ModelSpec, scheme: NamingScheme, tensors: Found): Official
     return /^B?F/.test(found.dtype) ? [] : [`tensor "${tensor}" is ${found.dtype}, which is no floating-point dtype`];
   });
   const extra = [...tensors.keys()].filter((name) => !wanted.has(name) && !BOOKKEEPING.test(name));
-  const problems = [...unfit, ...extra.map((name) => `the checkpoint's tensor "${name}" has no place in the model`)];
-  return problems.length === 0 ? { scheme, places } : { problems };
+  return [...unfit, ...extra.map((name) => `the checkpoint's tensor "${name}" has no place in the model`)];
 }

@@ -1,0 +1,51 @@
+/** README.md: what the folder is, for those who load and train it. */
+import type { ModelSpec } from "../ir/model-spec.ts";
+import { isCausal } from "./context.ts";
+import { modelType } from "./config.ts";
+
+/** What a trained model has seen. */
+export interface Trained {
+  readonly step: number;
+  readonly source: string;
+  readonly tokens: number;
+}
+
+export interface About {
+  /** Resolved, in canonical form. */
+  readonly spec: string;
+  readonly parameters: number;
+  readonly version: string;
+  /** Null for weights as training begins with them. */
+  readonly trained: Trained | null;
+  /** tokenizer.json, or null. */
+  readonly tokenizer: string | null;
+}
+
+const grouped = (n: number): string => n.toLocaleString("en");
+
+export const modelCard = (model: ModelSpec, { spec, parameters, version, trained, tokenizer }: About): string => `---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [moeut]
+---
+
+# ${model.name}
+
+${grouped(parameters)} parameters, ${trained === null ? "not trained yet: the weights are those that training begins with"
+    : `trained for ${grouped(trained.step)} steps of ${grouped(model.train.batch)} sequences on ${trained.source} (${grouped(trained.tokens)} tokens)`}. \`modeling_${modelType(model)}.py\` is all of the model, written by moeut ${version} from this spec:
+
+\`\`\`moeut
+${spec.trim()}
+\`\`\`
+
+\`\`\`python
+from transformers import ${tokenizer === null ? "AutoModelForCausalLM" : "AutoModelForCausalLM, AutoTokenizer"}
+
+model = AutoModelForCausalLM.from_pretrained(".", trust_remote_code=True)
+${tokenizer === null ? `tokens = torch.tensor([[0]])  # numbers below ${model.vocabSize}` : `tokenizer = AutoTokenizer.from_pretrained(".", trust_remote_code=True)
+tokens = tokenizer("The quick brown", return_tensors="pt").input_ids`}
+${isCausal(model) ? "model.generate(tokens, max_new_tokens=50)" : "model(tokens).logits  # every position sees all: it cannot generate"}
+\`\`\`
+
+\`moeut import hf . --out RUN\` makes a run folder of the weights in this folder, bit for bit.
+`;

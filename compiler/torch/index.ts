@@ -1,0 +1,44 @@
+/** A model as the files of a Hugging Face checkpoint, but for its weights: ModelSpec → PyTorch text. */
+import type { ModelSpec } from "../ir/model-spec.ts";
+import { modelCard } from "./card.ts";
+import type { About } from "./card.ts";
+import { isCausal } from "./context.ts";
+import { modelType, startFields } from "./config.ts";
+import { withPythonNames } from "./functions.ts";
+import { className, modelingFile } from "./module.ts";
+import { configName } from "./writer.ts";
+import type { Writer } from "./writer.ts";
+
+export { torchPlace } from "./names.ts";
+export type { Trained } from "./card.ts";
+
+interface TorchFile {
+  readonly path: string;
+  readonly content: string;
+}
+
+export function torchFiles(given: ModelSpec, about: About): readonly TorchFile[] {
+  const model = withPythonNames(given);
+  const fields = startFields(model);
+  const module = `modeling_${modelType(model)}`;
+  const text = modelingFile(model, fields, `${model.name} in PyTorch, written by moeut ${about.version} from the spec in README.md.`);
+  return [
+    { path: `${module}.py`, content: text }, json("config.json", configJson(model, fields, module)),
+    ...(isCausal(model) ? [json("generation_config.json", { do_sample: true })] : []),
+    ...(about.tokenizer === null ? [] : tokenizerFiles(model, about.tokenizer)),
+    { path: "spec.moeut", content: about.spec }, { path: "README.md", content: modelCard(model, about) },
+  ];
+}
+
+const json = (path: string, value: unknown): TorchFile => ({ path, content: `${JSON.stringify(value, null, 2)}\n` });
+
+const configJson = (model: ModelSpec, fields: Writer["fields"], module: string): unknown => ({
+  architectures: [className(model)],
+  auto_map: { AutoConfig: `${module}.${configName(model)}`, AutoModelForCausalLM: `${module}.${className(model)}` },
+  model_type: modelType(model), dtype: "float32", ...Object.fromEntries([...fields].map(([name, { value }]) => [name, value])),
+});
+
+const tokenizerFiles = ({ seqLen }: ModelSpec, content: string): readonly TorchFile[] => [
+  { path: "tokenizer.json", content },
+  json("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast", model_max_length: seqLen, clean_up_tokenization_spaces: false }),
+];
