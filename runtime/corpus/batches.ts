@@ -16,7 +16,7 @@ export interface Batch {
 }
 
 /** A batch and a shard are full with so many bytes of text. */
-const BATCH = 2 ** 20;
+const BATCH = 2 ** 18;
 const SHARD = 2 ** 24;
 
 /** Empty documents are left out. */

@@ -1,6 +1,7 @@
 /** Text in pieces, and how often each word occurs in it. */
 import { createUtf8Decoder } from "../standalone/text.ts";
 import { createCutter, wordsOf } from "../standalone/tokenizer/byte-level.ts";
+import { ownCopy } from "../standalone/tokenizer/remembered.ts";
 
 const PIECE = 2 ** 22; // bytes
 
@@ -16,7 +17,10 @@ export async function countWords(texts: AsyncIterable<Uint8Array>): Promise<Read
   const counts = new Map<string, number>();
   const [decoder, cutter] = [createUtf8Decoder(), createCutter()];
   const count = (text: string): void => {
-    for (const word of wordsOf(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+    for (const word of wordsOf(text)) {
+      const known = counts.get(word);
+      counts.set(known === undefined ? ownCopy(word) : word, (known ?? 0) + 1);
+    }
   };
   for await (const bytes of texts) count(cutter.next(decoder.decode(bytes, { stream: true })));
   count(cutter.next(decoder.decode()) + cutter.end());

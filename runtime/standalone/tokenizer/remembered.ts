@@ -6,9 +6,12 @@ export function remembered<T>(make: (word: string) => T): (word: string) => T {
     if (found !== undefined) return found;
     if (known.size >= MOST_WORDS) known.clear();
     const made = make(word);
-    known.set(word, made);
+    known.set(ownCopy(word), made);
     return made;
   };
 }
+
+/** A string of its own: engines let a part of a text hold on to all of the text. */
+export const ownCopy = (part: string): string => part.split("").join("");
 
 const MOST_WORDS = 2 ** 17;
