@@ -4,10 +4,9 @@ import { openCorpus, type Corpus } from "../runtime/corpus/corpus.ts";
 import { isCorpus } from "../runtime/corpus/index-file.ts";
 import { loadText, type Data, type Text, type TextOptions, type Tokenizer } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
-import { requireRoom } from "../runtime/tokenizer/file.ts";
 import { endingAtOnce } from "./interrupt.ts";
 import { say } from "./terminal.ts";
-import { tokenizerFor } from "./tokenizer.ts";
+import { requireFit, tokenizerFor } from "./tokenizer.ts";
 
 /** The prepared corpus that a source is, or null. UserError if it is mixed with others, or not finished. */
 export function corpusOf(source: readonly string[]): Corpus | null {
@@ -28,7 +27,7 @@ export async function readTrainingData(
   if (options.tokenizer !== undefined && tokenizerFor(options, []).id !== tokenizer.id) {
     throw new UserError(`${corpus.name} was prepared with another tokenizer than ${options.tokenizer}; leave --tokenizer out`);
   }
-  requireRoom(corpus.name, tokenizer, models);
+  requireFit(corpus.name, tokenizer, models);
   return { data: corpus, tokenizer };
 }
 

@@ -9,14 +9,21 @@ const FILES = "a tokenizer.json, of `moeut tokenizer train` or Hugging Face, or 
 
 export const tokenizerOption = (): Option => new Option("--tokenizer <file>", `${FILES} (default: every byte is a token)`);
 
-/** UserError if a model has no room for all of its tokens. Room for more is no mistake, and is said. */
 export function tokenizerFor({ tokenizer: path }: { readonly tokenizer?: string }, models: readonly ModelSpec[]): Tokenizer {
   const tokenizer = path === undefined ? byteTokenizer : readTokenizer(path);
+  requireFit(path, tokenizer, models);
+  return tokenizer;
+}
+
+/**
+ * UserError if a model has no room for all tokens. Room for more is no mistake, and is said.
+ * @param path what brings the tokenizer; without one, a text of bytes may do with fewer tokens
+ */
+export function requireFit(path: string | undefined, tokenizer: Tokenizer, models: readonly ModelSpec[]): void {
   if (path !== undefined) requireRoom(path, tokenizer, models);
   const large = models.find(({ vocabSize }) => vocabSize > tokenizer.vocabSize);
-  if (large === undefined) return tokenizer;
+  if (large === undefined) return;
   say(`note: model ${large.name} has a vocab_size of ${grouped(large.vocabSize)}, of which ${usedOf(path, tokenizer)}`);
-  return tokenizer;
 }
 
 const usedOf = (path: string | undefined, { vocabSize }: Tokenizer): string =>

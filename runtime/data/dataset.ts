@@ -77,9 +77,10 @@ function requireLength({ name }: Data, train: Blocks, validation: Blocks, seqLen
   if (short === undefined) return;
   const both = wanted.length === 2 && train.tokens === validation.tokens;
   const why = both ? `: ${seqLen + 1} to train on and ${seqLen + 1} to hold out` : "";
-  const what = both || wanted.length === 1 ? "it has" : `of it are ${short === train ? "to train on" : "held out"}`;
+  const what = both || wanted.length === 1 ? `it has ${short.tokens.length} tokens`
+    : `${short.tokens.length} of its tokens are ${short === train ? "to train on" : "held out"}`;
   const needed = (both ? 2 : 1) * (seqLen + 1);
-  throw new UserError(`${name} is too short: ${what} ${short.tokens.length} tokens, and seq_len ${seqLen} needs at least ${needed}${why}`);
+  throw new UserError(`${name} is too short: ${what}, and seq_len ${seqLen} needs at least ${needed}${why}`);
 }
 
 /** Block of the n-th drawn sequence. The order of the current epoch is kept, because it is asked for again and again. */
