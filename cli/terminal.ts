@@ -33,3 +33,12 @@ export const milliseconds = (seconds: number): string => (seconds >= 10 ? `${sec
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
+
+/** For what is said once, however often it happens. */
+export function once(act: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) act();
+    done = true;
+  };
+}

@@ -1,7 +1,7 @@
 /** Tokenizers: trained as the library `tokenizers` trains them, written as it writes them, and exact both ways. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Tokenizer as Library } from "@huggingface/tokenizers";
@@ -12,7 +12,7 @@ import { ALPHABET, CHARACTER_OF, createCutter, wordsOf } from "../runtime/standa
 import { readTokenizer, tokenizerText } from "../runtime/tokenizer/file.ts";
 import { trainMerges } from "../runtime/tokenizer/train.ts";
 import { countWords, textPieces } from "../runtime/tokenizer/words.ts";
-import { moeutHere, ROOT, type CliResult } from "./support/cli.ts";
+import { moeutHere, moeutStopped, ROOT, type CliResult } from "./support/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "moeut-tokenizer-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -71,6 +71,22 @@ describe("training", () => {
     expect(words).toEqual([...wordsOf(whole)]);
     expect(words.join("")).toBe(whole);
   }), { seed: 1, numRuns: 100 }));
+
+  test("of more different words than may be kept, the frequent ones are found, wherever the text is cut", async () => {
+    const letter = (n: number): string => String.fromCharCode(97 + (n % 10));
+    const rare = Array.from({ length: 300 }, (_, i) => ` ${letter(i)}${letter(i / 10)}${letter(i / 100)}`);
+    const text = Buffer.from(rare.map((word) => `${word} often often`).join(""));
+    let forgot = 0;
+    const counted = (size: number): ReturnType<typeof countWords> => {
+      const parts = Array.from({ length: Math.ceil(text.length / size) }, (_, i) => text.subarray(i * size, (i + 1) * size));
+      return countWords(ReadableStream.from(parts), 64, () => void forgot++);
+    };
+    const [whole, parts] = [await counted(text.length), await counted(7)];
+    expect(whole.get(" often")).toBe(600);
+    expect(whole.size).toBeLessThanOrEqual(64);
+    expect([...parts]).toEqual([...whole]);
+    expect(forgot).toBeGreaterThan(4);
+  });
 
   test("pieces of bytes are cut between characters, and a mark at the beginning stays", () => {
     const text = `\ufeff${"é🙂".repeat(1_500_000)}`;
@@ -207,6 +223,21 @@ describe("moeut tokenizer train", () => {
     expect(first.stdout).toMatch(/only 26\d tokens, because no pair of them is left to merge/);
     expect(second.status).toBe(0);
     expect(readFileSync(a, "utf8")).toBe(readFileSync(b, "utf8"));
+  });
+
+  test("killed, it leaves no file or the whole one, and run again it writes the same", async () => {
+    const text = join(folder, "long.txt");
+    writeFileSync(text, Array.from({ length: 20_000 }, (_, i) => `${(i * 7919).toString(36)} ${(i * 104_729).toString(27)}`).join(" "));
+    const command = (out: string): readonly string[] => ["tokenizer", "train", text, "--vocab-size", "2000", "--out", out];
+    const [out, undisturbed] = [join(folder, "killed.json"), join(folder, "undisturbed.json")];
+    const killed = await moeutStopped(command(out), /different words/, "SIGKILL");
+    expect(killed.status).toBeNull();
+    await moeutHere(command(undisturbed));
+    const whole = readFileSync(undisturbed, "utf8");
+    if (existsSync(out)) expect(readFileSync(out, "utf8")).toBe(whole);
+    expect((await moeutHere(command(out))).status).toBe(0);
+    expect(readFileSync(out, "utf8")).toBe(whole);
+    expect(readdirSync(folder).filter((name) => name.includes(".tmp-"))).toEqual([]);
   });
 
   test("a vocabulary smaller than the alphabet, and a missing text, are mistakes", async () => {

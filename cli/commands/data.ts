@@ -10,8 +10,9 @@ import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
 import { endingAtOnce } from "../interrupt.ts";
 import { outFolder, part, whole } from "../options.ts";
+import { createReadProgress } from "../read-progress.ts";
 import { addSourceOptions, documentOptions, type SourceOptions } from "../source-options.ts";
-import { bytes, grouped, printJson, say, short } from "../terminal.ts";
+import { bytes, grouped, printJson, say } from "../terminal.ts";
 import { tokenizerFor, tokenizerOption } from "../tokenizer.ts";
 
 interface PrepareOptions extends SourceOptions {
@@ -64,31 +65,6 @@ function resultText(out: string, index: CorpusIndex, seconds: number): string {
     ? "\nnothing is held out: there are too few documents; separate them with --between, or give a larger --validation" : "";
   const text = `${bytes(train.bytes + validation.bytes)} of text in ${formatDuration(seconds)}`;
   return `${out}: ${words(train)} to train on, ${words(validation)} held out; ${text}${empty}\n`;
-}
-
-/** How far it is, on a line that changes on a terminal and now and then elsewhere. */
-function createReadProgress(size: number) {
-  const { isTTY } = process.stderr;
-  const every = isTTY ? 200 : 10_000; // ms
-  const started = performance.now();
-  let [read, kept, last] = [0, 0, started];
-  const show = (text: number): void => {
-    const made = (text - kept) / ((performance.now() - started) / 1000);
-    const share = size > 0 ? `${Math.min(100, Math.floor((100 * read) / size))} % read, ` : "";
-    const line = `${share}${bytes(text)} of text${kept > 0 ? `, ${bytes(kept)} of it done before` : ""}, ${short(made)}B/s`;
-    process.stderr.write(isTTY ? `\r\x1b[K${line}` : `${line}\n`);
-  };
-  return {
-    onRead: (n: number): void => void (read += n),
-    onText(text: number, before: number): void {
-      kept = before;
-      if (performance.now() - last < every) return;
-      last = performance.now();
-      show(text);
-    },
-    kept: () => kept,
-    finish: (): void => void (isTTY && last > started && process.stderr.write("\n")),
-  };
 }
 
 function check(folder: string): void {

@@ -4,7 +4,7 @@ import { loadWeights } from "../../runtime/train/index.ts";
 import { endingAtOnce, interruptible, watchInterrupt } from "../interrupt.ts";
 import { addAdapterOption, addSetOption, decimal, share, whole, type AdapterOption, type SetOption } from "../options.ts";
 import { openSession } from "../../api/session.ts";
-import { printJson, say } from "../terminal.ts";
+import { once, printJson, say } from "../terminal.ts";
 import { readTrainedRun } from "../trained-run.ts";
 
 interface Options extends SetOption, AdapterOption {
@@ -57,12 +57,4 @@ async function collect(pieces: AsyncGenerator<string>, { prompt, json }: Options
     if (isStopped() || process.stdout.errored !== null) break;
   }
   return text;
-}
-
-function once(act: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) act();
-    done = true;
-  };
 }

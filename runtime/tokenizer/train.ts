@@ -59,8 +59,8 @@ interface Symbols {
 
 /** All words behind each other, token by token, as a list from which tokens can be taken out. */
 function createSymbols(counts: ReadonlyMap<string, number>, special: number): Symbols {
-  const words = [...counts].map(([word, count]) => ({ bytes: Buffer.from(word, "utf8"), count }));
-  const length = words.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  let length = 0;
+  for (const word of counts.keys()) length += Buffer.byteLength(word);
   const [token, next, previous] = [new Int32Array(length), new Int32Array(length), new Int32Array(length)];
   const weight = new Float64Array(length); // of the word
   const pairs = new Map<number, Pair>();
@@ -76,7 +76,8 @@ function createSymbols(counts: ReadonlyMap<string, number>, special: number): Sy
   };
 
   let at = 0;
-  for (const { bytes, count } of words) {
+  for (const [word, count] of counts) {
+    const bytes = Buffer.from(word);
     for (let i = 0; i < bytes.length; i++, at++) {
       token[at] = tokenOf[bytes[i]!]!;
       weight[at] = count;

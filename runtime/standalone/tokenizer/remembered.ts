@@ -1,3 +1,5 @@
+/** What is kept of a text word by word. */
+
 /** What is made of a word is kept for the next time; memory stays bounded. */
 export function remembered<T>(make: (word: string) => T): (word: string) => T {
   const known = new Map<string, T>();
