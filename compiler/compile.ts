@@ -18,10 +18,14 @@ export interface CompileOptions {
   readonly batch: number;
   readonly seqLen: number; // T
   readonly entries: readonly EntryName[];
+  /** Training counts only positions whose target is a token: see IGNORED. */
+  readonly masked?: boolean;
   /** Positions that one prefill run consumes; at most seqLen. */
   readonly chunk?: number;
   /** Positions that one run of "score" scores; at most batch · seqLen. */
   readonly rows?: number;
+  /** Texts that prefill and decode continue at once, of equal length so far. Default 1. */
+  readonly texts?: number;
   /** Further graph outputs to keep readable, per entry: "layers.0", "logits", "sel.ffn.1", … */
   readonly keep?: Partial<Readonly<Record<EntryName, readonly string[]>>>;
   readonly profile?: Profile;
@@ -61,7 +65,7 @@ function verified<T>(value: T, problems: readonly string[]): T {
 /** Only causal models have the entries "prefill" and "decode". */
 export const isCausal = (model: ModelSpec): boolean => model.layers.every(({ attention }) => attention.causal);
 
-type GraphOptions = Pick<CompileOptions, "batch" | "seqLen" | "chunk" | "rows">;
+type GraphOptions = Pick<CompileOptions, "batch" | "seqLen" | "masked" | "chunk" | "rows" | "texts">;
 
 /** The graph of one entry; "train" comes with its backward pass unless that is not wanted. */
 export function graphOf(
@@ -74,12 +78,13 @@ export function graphOf(
   return verified(both, validateGraph(both));
 }
 
-function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, chunk, rows = batch * seqLen }: GraphOptions): Entry {
+function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, masked = false, chunk, rows = batch * seqLen, texts = 1 }: GraphOptions): Entry {
   switch (name) {
-    case "train": case "evaluate": return { kind: name, batch, seqLen };
+    case "train": return { kind: name, batch, seqLen, masked };
+    case "evaluate": return { kind: name, batch, seqLen };
     case "score": return { kind: name, batch, seqLen, rows };
     case "logits": return { kind: "evaluate", batch: 1, seqLen };
-    case "prefill": return { kind: "step", chunk: Math.min(chunk ?? PREFILL_CHUNK, seqLen), capacity: seqLen };
-    case "decode": return { kind: "step", chunk: 1, capacity: seqLen };
+    case "prefill": return { kind: "step", chunk: Math.min(chunk ?? PREFILL_CHUNK, seqLen), capacity: seqLen, batch: texts };
+    case "decode": return { kind: "step", chunk: 1, capacity: seqLen, batch: texts };
   }
 }

@@ -85,11 +85,11 @@ async function expectSameWithoutCache({ executor, model }: Place): Promise<void>
   const { seqLen, vocabSize } = model;
   const rows = executor.shape("evaluate/tokens")[0]!;
   const text = Array.from("export ", (c) => c.charCodeAt(0));
-  const cached: ArrayLike<number>[] = [await prefill(executor, text, seqLen)];
+  const cached: ArrayLike<number>[] = [await prefill(executor, [text], seqLen)];
   const first = text.length - 1;
   while (text.length < seqLen) {
     text.push(greatest(cached.at(-1)!));
-    cached.push(await decode(executor, text.at(-1)!, text.length - 1));
+    cached.push(await decode(executor, [text.at(-1)!], text.length - 1));
   }
   const tokens = Uint32Array.from({ length: rows * seqLen }, (_, i) => text[i % seqLen]!);
   executor.write("evaluate/tokens", tokens);

@@ -38,13 +38,13 @@ describe.each(CASES)("$name on $kind", ({ kind, name }) => {
     executor.write("evaluate/targets", Uint32Array.from(text));
     const { "evaluate/logits": logits } = await executor.run(["evaluate"], ["evaluate/logits"]);
     for (let t = 0; t < T; t++) expectAt(logits!.subarray(t * V, (t + 1) * V), t);
-    for (let t = 0; t < T; t++) expectAt(await decode(executor, text[t]!, t), t);
+    for (let t = 0; t < T; t++) expectAt(await decode(executor, [text[t]!], t), t);
   }));
 
   test.each([1, 4, 7, T])("prefill in chunks of %i up to every length, then decoding", (chunk) => run(chunk, async (executor) => {
     for (let length = 1; length <= T; length += 3) {
-      expectAt(await prefill(executor, text.slice(0, length), T), length - 1); // over caches that hold the previous text
-      for (let t = length; t < Math.min(length + 2, T); t++) expectAt(await decode(executor, text[t]!, t), t);
+      expectAt(await prefill(executor, [text.slice(0, length)], T), length - 1); // over caches that hold the previous text
+      for (let t = length; t < Math.min(length + 2, T); t++) expectAt(await decode(executor, [text[t]!], t), t);
     }
   }));
 });

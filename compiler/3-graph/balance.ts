@@ -7,10 +7,11 @@
  */
 import { map, scatterLast, sum, view } from "../graph/dsl.ts";
 import { shapeOf, typeOf } from "../graph/builder.ts";
-import { add, constant, input, log, max, mul, sub } from "../ir/expr.ts";
+import { add, constant, div, input, log, max, mul, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { BalanceSpec } from "../ir/model-spec.ts";
 import { elements, plain } from "../ir/tensor-type.ts";
+import { countedIn, masked, overPositions } from "./mask.ts";
 import { informationLoss } from "./mutual-information.ts";
 import { logSumExp } from "./softmax.ts";
 import type { BalanceTerm, BuildState } from "./state.ts";
@@ -42,7 +43,7 @@ export function recordLoad(s: BuildState, key: string, logits: ValueId, selectio
   const [batch, positions, ...rest] = shapeOf(s.b, logits) as [number, number, ...number[]];
   const chosen = chosenOnes(s, key, logits, selection);
   const weight = running === null ? null : view(s.b, `${key}.running`, running, [batch, positions, ...rest.map(() => 1)]);
-  const counted = weight === null ? chosen : map(s.b, `${key}.counted`, mul(input(0), input(1)), [chosen, weight]);
+  const counted = masked(s, key, weight === null ? chosen : map(s.b, `${key}.counted`, mul(input(0), input(1)), [chosen, weight]));
   const counts = sum(s.b, `${key}.counts`, view(s.b, `${key}.counted`, counted, [1, batch * positions, ...rest]), 1); // [1, 1, …, E]
   const mean = sum(s.b, `${key}.counts_sum`, counts, -1);
   const excess = map(s.b, `${key}.excess`, sub(input(0), mul(input(1), constant(1 / rest.at(-1)!))), [counts, mean]);
@@ -51,10 +52,10 @@ export function recordLoad(s: BuildState, key: string, logits: ValueId, selectio
 
 /** Keeps one application's weight · mean of (log Σ exp logits)². */
 export function recordZLoss(s: BuildState, key: string, weight: number, logits: ValueId): void {
-  const lse = logSumExp(s.b, `${key}.z`, logits); // [..., 1]
+  const lse = masked(s, `${key}.z`, logSumExp(s.b, `${key}.z`, logits)); // [B, T, 1] or [B, T, H, 1]
   const count = elements(shapeOf(s.b, lse));
   const squares = map(s.b, `${key}.z_square`, mul(input(0), input(0)), [view(s.b, `${key}.z`, lse, [count])]);
-  const loss = map(s.b, `${key}.z_loss`, mul(input(0), constant(weight / count)), [sum(s.b, `${key}.z_sum`, squares, 0)]);
+  const loss = overPositions(s, `${key}.z_loss`, sum(s.b, `${key}.z_sum`, squares, 0), weight, count / (s.batch * s.positions));
   (s.zLosses[key] ??= []).push(loss);
 }
 
@@ -86,22 +87,41 @@ function termLoss(s: BuildState, term: BalanceTerm): ValueId {
   return one(addAll(s, `${term.key}.load`, loads), counts.length === 0 ? undefined : addAll(s, `${term.key}.counts`, counts), length, 1);
 }
 
-/** Sums over the positions that one group averages: [groups, 1, E] or [groups, 1, H, E]. */
+/**
+ * Sums over the positions that one group averages: [groups, 1, E] or [groups, 1, H, E]. Where only some positions count, their mean stands for
+ * the others.
+ */
 function sumPositions(s: BuildState, term: BalanceTerm, distribution: ValueId): ValueId {
-  const [batch, positions, ...rest] = shapeOf(s.b, distribution) as [number, number, ...number[]];
-  const shape = { sequence: [batch, positions], batch: [1, batch * positions], token: [batch * positions, 1] }[term.spec.over];
-  return sum(s.b, `${term.key}.load`, view(s.b, `${term.key}.distribution`, distribution, [...shape, ...rest]), 1);
+  const [name, shape, rest] = [`${term.key}.load`, groupShape(s, term), shapeOf(s.b, distribution).slice(2)];
+  const counted = masked(s, `${term.key}.distribution`, distribution);
+  const total = sum(s.b, name, view(s.b, `${term.key}.distribution`, counted, [...shape, ...rest]), 1);
+  const counts = countedIn(s, shape, shape.length + rest.length);
+  return counts === null ? total
+    : map(s.b, name, div(mul(input(0), constant(shape[1])), max(input(1), constant(1))), [total, counts]);
+}
+
+/** Groups, and positions of each. */
+function groupShape({ batch, positions }: BuildState, { spec: { over } }: BalanceTerm): readonly [number, number] {
+  switch (over) {
+    case "sequence": return [batch, positions];
+    case "batch": return [1, batch * positions];
+    case "token": return [batch * positions, 1];
+  }
 }
 
 /** Positions and applications that one group averages. */
 const groupSize = (s: BuildState, load: ValueId, nApplications: number): number =>
   (s.batch * s.positions * nApplications) / shapeOf(s.b, load)[0]!;
 
-/** Σ over groups of Σ over experts, times a factor: [1]. `rows` is [..., E]. */
-function scaledTotal(s: BuildState, name: string, rows: ValueId, factor: number): ValueId {
-  const groups = elements(shapeOf(s.b, rows).slice(0, -1));
-  const perGroup = view(s.b, name, sum(s.b, name, rows, -1), [groups]);
-  return map(s.b, name, mul(input(0), constant(factor / groups)), [sum(s.b, name, perGroup, 0)]);
+/** Σ over groups of Σ over experts, times a factor, each group by how many of its positions count: [1]. `rows` is [groups, 1, (H,) E]. */
+function scaledTotal(s: BuildState, term: BalanceTerm, rows: ValueId, factor: number): ValueId {
+  const name = `${term.key}.balance`;
+  const perGroup = sum(s.b, name, rows, -1);
+  const groups = elements(shapeOf(s.b, perGroup));
+  const counts = countedIn(s, groupShape(s, term), shapeOf(s.b, perGroup).length);
+  if (counts === null) return map(s.b, name, mul(input(0), constant(factor / groups)), [sum(s.b, name, view(s.b, name, perGroup, [groups]), 0)]);
+  const weighted = map(s.b, name, mul(input(0), input(1)), [perGroup, counts]);
+  return overPositions(s, name, sum(s.b, name, view(s.b, name, weighted, [groups]), 0), factor, groups / groupShape(s, term)[0]);
 }
 
 /**
@@ -111,7 +131,7 @@ function scaledTotal(s: BuildState, name: string, rows: ValueId, factor: number)
 function negativeEntropy(s: BuildState, term: BalanceTerm, load: ValueId, nApplications: number, nShares: number): ValueId {
   const p = mul(input(0), constant(1 / groupSize(s, load, nApplications)));
   const pLogP = map(s.b, `${term.key}.p_log_p`, mul(p, log(max(p, constant(1e-30)))), [load]);
-  return scaledTotal(s, `${term.key}.balance`, pLogP, term.spec.weight / nShares);
+  return scaledTotal(s, term, pLogP, term.spec.weight / nShares);
 }
 
 /** weight / nShares · mean over groups of E · Σ f P, [1]. `counts` is how often each expert was chosen. */
@@ -119,7 +139,7 @@ function evenness(s: BuildState, term: BalanceTerm, load: ValueId, counts: Value
   const size = groupSize(s, load, nApplications);
   const nExperts = shapeOf(s.b, load).at(-1)!;
   const product = map(s.b, `${term.key}.load_product`, mul(input(0), input(1)), [load, counts]);
-  return scaledTotal(s, `${term.key}.balance`, product, (term.spec.weight * nExperts) / (nShares * size * size * term.topK));
+  return scaledTotal(s, term, product, (term.spec.weight * nExperts) / (nShares * size * size * term.topK));
 }
 
 function addAll(s: BuildState, name: string, terms: readonly ValueId[]): ValueId {

@@ -1,10 +1,10 @@
 /** Which graph of a model is built. */
 export type Entry =
-  /** Forward with losses; addGradients makes the training step of it. */
-  | { readonly kind: "train"; readonly batch: number; readonly seqLen: number }
+  /** Forward with losses; addGradients makes the training step of it. `masked`: targets may be IGNORED, see mask.ts. */
+  | { readonly kind: "train"; readonly batch: number; readonly seqLen: number; readonly masked?: boolean }
   /** Forward with per-token losses, without regularizers. */
   | { readonly kind: "evaluate"; readonly batch: number; readonly seqLen: number }
   /** Forward of right-padded texts, with the losses of `rows` of their positions: the head computes no other. */
   | { readonly kind: "score"; readonly batch: number; readonly seqLen: number; readonly rows: number }
-  /** `chunk` positions of one sequence behind the `position` that are in the key and value caches of `capacity` positions. */
-  | { readonly kind: "step"; readonly chunk: number; readonly capacity: number };
+  /** `chunk` positions of each sequence behind the `position` that are in its key and value caches of `capacity` positions; one sequence or `batch`. */
+  | { readonly kind: "step"; readonly chunk: number; readonly capacity: number; readonly batch?: number };

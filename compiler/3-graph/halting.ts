@@ -13,6 +13,7 @@ import { add, constant, input, mul, neg, select, sigmoid, sub } from "../ir/expr
 import type { ValueId } from "../ir/graph.ts";
 import type { HaltingSpec } from "../ir/model-spec.ts";
 import { firstLayer } from "../stack/passes.ts";
+import { masked, overPositions } from "./mask.ts";
 import { param, perToken, vector, within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import type { Passes } from "./passes.ts";
@@ -45,7 +46,7 @@ export function haltingPasses(s: BuildState, spec: HaltingSpec, { sites, start, 
     if (s.entry.kind === "train") penalty = addPonder(s, pass, tokens.depth, weight, penalty);
   }
   s.outputs["passes"] = taken;
-  if (penalty !== null) s.penalties.push(map(s.b, "act.loss", mul(constant(spec.weight / (s.batch * s.positions)), input(0)), [penalty]));
+  if (penalty !== null) s.penalties.push(overPositions(s, "act.loss", penalty, spec.weight));
   return out;
 }
 
@@ -77,6 +78,6 @@ function halt(s: BuildState, layer: string, pass: number, h: ValueId, { never, m
 /** Σ over tokens of (D + M·ℓ), added to those of earlier passes, [1]. */
 function addPonder(s: BuildState, pass: number, depth: ValueId, weight: ValueId, before: ValueId | null): ValueId {
   const perToken = map(s.b, "act.ponder", add(input(0), mul(constant(pass), input(1))), [depth, weight]);
-  const total = sum(s.b, "act.ponder", view(s.b, "act.ponder", perToken, [s.batch * s.positions]), 0);
+  const total = sum(s.b, "act.ponder", view(s.b, "act.ponder", masked(s, "act.ponder", perToken), [s.batch * s.positions]), 0);
   return before === null ? total : map(s.b, "act.ponder", add(input(0), input(1)), [before, total]);
 }

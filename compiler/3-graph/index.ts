@@ -26,7 +26,7 @@ export type { Entry } from "./entry.ts";
  *             the pass which ends with application I
  *   evaluate  as train, without loss and reg_loss
  *   score     token_loss [1, N, 1] of the chosen rows, best u32 [1, N, 1]
- *   step      logits [1, 1, V] of row `last` of the chunk
+ *   step      logits [B, 1, V] of the rows `last` of the chunks
  */
 export function buildGraph(model: ModelSpec, entry: Entry): OpGraph {
   const { state, params } = begin(model, entry);
@@ -49,7 +49,7 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
   });
   const state: BuildState = {
     b, model, entry,
-    batch: entry.kind === "step" ? 1 : entry.batch,
+    batch: entry.batch ?? 1,
     positions: entry.kind === "step" ? entry.chunk : entry.seqLen,
     paramValues: Object.fromEntries(params.map((p) => [p.name, p.value])),
     sources: {}, balance: new Map(), information: new Map(), penalties: [], updates: {}, zLosses: {}, outputs: {},

@@ -3,6 +3,7 @@ import { shapeOf } from "../graph/builder.ts";
 import { gatherLast, gatherRows, linear, map, sum, topK, view } from "../graph/dsl.ts";
 import { add, col, constant, input, mul, select, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
+import { masked, overPositions } from "./mask.ts";
 import { normalize } from "./norm.ts";
 import { logSumExp } from "./softmax.ts";
 import { param, source, vector } from "./state.ts";
@@ -24,7 +25,7 @@ export function headLogits(s: BuildState, x: ValueId): ValueId {
   return bias ? map(s.b, "head.logits", add(input(0), input(1)), [logits, vector(s, "head.bias", 3)]) : logits;
 }
 
-/** Some positions of all sequences: the chunk's row `last`, [1, 1, D], or those that are scored, [1, N, D]. */
+/** Some positions of all sequences: the rows `last` of chunks, [B, 1, D], or those that are scored, [1, N, D]. */
 export function chosenRows(s: BuildState, x: ValueId, which: "last" | "rows"): ValueId {
   const table = view(s.b, "hidden", x, [s.batch * s.positions, s.model.dModel]);
   return gatherRows(s.b, `hidden.${which}`, table, source(s, which));
@@ -45,11 +46,10 @@ export function tokenLoss(s: BuildState, logits: ValueId): ValueId {
   return map(s.b, "token_loss", sub(input(0), input(1)), [logSumExp(s.b, "loss.lse", logits), sum(s.b, "loss.target_logit", picked, -1)]);
 }
 
-/** weight · mean over all positions of [B, T, 1], [1]. */
+/** weight · mean over all positions that count of [B, T, 1], [1]. */
 export function meanOfTokens(s: BuildState, name: string, perToken: ValueId, weight = 1): ValueId {
-  const count = s.batch * s.positions;
-  const total = sum(s.b, `${name}.sum`, view(s.b, name, perToken, [count]), 0);
-  return map(s.b, name, mul(input(0), constant(weight / count)), [total]);
+  const total = sum(s.b, `${name}.sum`, view(s.b, name, masked(s, name, perToken), [s.batch * s.positions]), 0);
+  return overPositions(s, name, total, weight);
 }
 
 /** loss_scale · (cross-entropy + regularizers), [1]: what is differentiated. */

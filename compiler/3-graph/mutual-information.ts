@@ -7,6 +7,7 @@ import { shapeOf } from "../graph/builder.ts";
 import { add, constant, div, input, log, max, mul, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import { elements, plain } from "../ir/tensor-type.ts";
+import { countedPositions, masked, maskOf } from "./mask.ts";
 import { logSumExp } from "./softmax.ts";
 import type { BuildState, InformationTerm } from "./state.ts";
 
@@ -24,7 +25,11 @@ export function informationLoss(s: BuildState, { key, weight, applications: all 
   const heads = shapeOf(s.b, all[0]!.distribution).slice(2, -1); // [] or [H]
   const perToken = (weight: ValueId): ValueId =>
     (heads.length === 0 ? weight : view(s.b, `${key}.weight`, weight, [s.batch, s.positions, 1, 1]));
-  const applications = all.map((a) => ({ ...a, weight: a.weight === null ? null : perToken(a.weight) }));
+  const weightOf = ({ weight }: Application): ValueId | null => (weight === null ? maskOf(s) : masked(s, `${key}.weight`, weight));
+  const applications = all.map((a) => {
+    const weight = weightOf(a);
+    return { ...a, halts: a.weight !== null, weight: weight === null ? null : perToken(weight) };
+  });
   const weightedSum = (name: string, of: (a: Application) => ValueId): ValueId =>
     chain(s, name, applications.map((a) => sumRows(s, name, weighted(s, key, of(a), a.weight))));
   const certainty = weightedSum(`${key}.certainty`, (a) => logP(s, key, a));
@@ -55,14 +60,16 @@ function sumRows(s: BuildState, name: string, x: ValueId): ValueId {
   return sum(s.b, name, view(s.b, name, x, [1, batch * positions, ...rest]), 1);
 }
 
-/** What ω divides by, all extents 1: the sum of the weights, or without weights tokens times experts. */
-function totalWeight(s: BuildState, key: string, applications: readonly Application[]): ValueId {
+/** What ω divides by, all extents 1: the sum of the weights of halting, or without halting tokens times experts. */
+function totalWeight(s: BuildState, key: string, applications: readonly (Application & { readonly halts: boolean })[]): ValueId {
   const shape = shapeOf(s.b, applications[0]!.distribution);
-  const weights = applications.flatMap(({ weight }) => (weight === null ? [] : [sumRows(s, `${key}.weight`, weight)]));
-  const unweighted = s.batch * s.positions * (applications.length - weights.length);
-  const rest = s.model.halting?.kind === "act" ? unweighted + 1e-12 : unweighted * shape.at(-1)!;
-  const one = map(s.b, `${key}.total`, constant(rest), [], plain(shape.map(() => 1)));
-  return chain(s, `${key}.total`, [one, ...weights]);
+  const weights = applications.flatMap(({ halts, weight }) => (halts ? [sumRows(s, `${key}.weight`, weight!)] : []));
+  const whole = applications.length - weights.length;
+  const [factor, more] = s.model.halting?.kind === "act" ? [whole, 1e-12] : [whole * shape.at(-1)!, 0];
+  const count = countedPositions(s);
+  const rest = count === null ? constant(s.batch * s.positions * factor + more) : add(mul(input(0), constant(factor)), constant(more));
+  const inputs = count === null ? [] : [view(s.b, `${key}.count`, count, shape.map(() => 1))];
+  return chain(s, `${key}.total`, [map(s.b, `${key}.total`, rest, inputs, plain(shape.map(() => 1))), ...weights]);
 }
 
 /** The sum, two at a time. */

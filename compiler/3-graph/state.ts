@@ -81,7 +81,7 @@ const inputShape = (s: BuildState, name: InputName): readonly number[] => {
     case "targets": return s.entry.kind === "score" ? [1, s.entry.rows] : [s.batch, s.positions];
     case "rows": return [1, s.entry.kind === "score" ? s.entry.rows : bug("only scoring chooses rows")];
     case "positions": return [1, s.positions];
-    case "last": return [1, 1];
+    case "last": return [s.batch, 1];
     case "noise": return [4];
     default: return [1];
   }

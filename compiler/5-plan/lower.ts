@@ -79,7 +79,7 @@ function lowerAnchor(c: PlanContext, node: Node, stores: readonly ValueId[]): re
       );
     }
     case "rope": return moves("rope", [rowsOf(x), x.shape[2]!, x.shape[1]!, colsOf(x), op.nRotate / 2, op.inverse ? 0 : 1], sizeOf(x));
-    case "cache": return moves("cache", [sizeOf(x) / 4, sizeOf(x) / x.shape[1]! / 4, y.shape[1]!], sizeOf(x) / 4);
+    case "cache": return moves("cache", [sizeOf(x) / 4, sizeOf(x) / x.shape[0]! / 4, sizeOf(y) / y.shape[0]! / 4, sizeOf(x) / x.shape[0]! / x.shape[1]! / 4], sizeOf(x) / 4);
     case "gatherLast": return moves("gatherLast", [rowsOf(x), colsOf(x), c.facts.type(second).shape.at(-1)!], sizeOf(y));
     case "scatterLast": return moves("scatterLast", [rowsOf(y), colsOf(y), c.facts.type(second).shape.at(-1)!], sizeOf(y));
     case "topK": {

@@ -101,7 +101,7 @@ export type Op =
    */
   | { readonly kind: "rope"; readonly nRotate: number; readonly inverse: boolean }
   /**
-   * Inputs x [1, T, H, Dh], position u32 [1]. Writes x at rows position … of a persistent cache; output: the cache [1, capacity, H, Dh].
+   * Inputs x [B, T, H, Dh], position u32 [1]. Writes x at rows position … of a persistent cache; output: the cache [B, capacity, H, Dh].
    */
   | { readonly kind: "cache"; readonly name: string }
   // ---- routing
@@ -118,9 +118,9 @@ export type Op =
   | { readonly kind: "scatterRows" };
 
 /**
- * tokens, targets u32 [B, T]; position u32 [1]; positions u32 [1, T], those of a chunk; last u32 [1, 1], the row of the chunk whose logits are
- * wanted; rows u32 [1, N], the positions b · T + t that are scored, whose targets are [1, N];
- * loss_scale f32 [1], 1 / accumulate; noise u32 [4], see `random`.
+ * tokens, targets u32 [B, T]; position u32 [1]; positions u32 [1, T], those of a chunk; last u32 [B, 1], the rows b · T + t of chunks whose
+ * logits are wanted; rows u32 [1, N], the positions b · T + t that are scored, whose targets are [1, N]; loss_scale f32 [1], the micro-batch's
+ * share of the targets of a batch; noise u32 [4], see `random`.
  */
 export type InputName = "tokens" | "targets" | "position" | "positions" | "last" | "rows" | "loss_scale" | "noise";
 

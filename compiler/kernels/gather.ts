@@ -100,17 +100,17 @@ export const ropeKernel = (): KernelParts => ({
   `,
 });
 
-/** Sizes: n4 (all vec4s of x), row4 (vec4s per position), capacity. One invocation per vec4. */
+/** Sizes: vec4s of x, and of x, the cache and a position of one sequence. One invocation per vec4. */
 export const cacheKernel = (): KernelParts => ({
   name: "cache_write",
   doc: ["Appends the keys or values of new positions to a cache."],
-  sizes: ["n4", "row4", "capacity"],
-  storage: [read("x", "vec4f", "[T, H, Dh]"), read("position", "u32", "[1]"), write("cache", "vec4f", "[capacity, H, Dh]")],
+  sizes: ["n4", "chunk4", "cache4", "row4"],
+  storage: [read("x", "vec4f", "[B, T, H, Dh]"), read("position", "u32", "[1]"), write("cache", "vec4f", "[B, capacity, H, Dh]")],
   workgroupSize: WIDTH,
   body: wgsl`
     ${numbered("i")}
-    let at = position[0] * sizes.row4 + i;
-    if (i < sizes.n4 && at < sizes.capacity * sizes.row4) { cache[at] = x[i]; }
+    let at = position[0] * sizes.row4 + i % sizes.chunk4;
+    if (i < sizes.n4 && at < sizes.cache4) { cache[(i / sizes.chunk4) * sizes.cache4 + at] = x[i]; }
   `,
 });
 

@@ -15,7 +15,7 @@ export interface ReferenceInputs {
   readonly params: Readonly<Record<string, ArrayLike<number>>>;
   /** `position` and `noise` default to 0, `loss_scale` to 1. */
   readonly inputs: Partial<Readonly<Record<InputName, ArrayLike<number>>>>;
-  /** Caches by name, [1, capacity, H, Dh]; changed in place. Missing ones are added as zeros. */
+  /** Caches by name, [B, capacity, H, Dh]; changed in place. Missing ones are added as zeros. */
   readonly states?: Record<string, Float64Array>;
 }
 
@@ -99,6 +99,10 @@ function evaluateNode(graph: OpGraph, node: Node, inputs: readonly Tensor[], giv
 
 function writeCache(name: string, x: Tensor, position: number, count: number, states: Record<string, Float64Array>): Float64Array {
   const cache = (states[name] ??= new Float64Array(count));
-  cache.set(x.data, position * x.shape[2]! * x.shape[3]!);
+  const [batch, positions, heads, width] = x.shape as [number, number, number, number];
+  for (let b = 0; b < batch; b++) {
+    const size = positions * heads * width;
+    cache.set(x.data.subarray(b * size, (b + 1) * size), (b * count) / batch + position * heads * width);
+  }
   return cache.slice();
 }

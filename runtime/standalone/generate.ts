@@ -32,7 +32,7 @@ export function createReader(executor: Executor, seqLen: number): Reader {
     logitsAfter: async (text) => {
       const goesOn = held.length > 0 && held.length + 1 === text.length && held.every((token, i) => token === text[i]);
       held = [];
-      const logits = goesOn ? await decode(executor, text.at(-1)!, text.length - 1) : await prefill(executor, text, seqLen);
+      const logits = goesOn ? await decode(executor, [text.at(-1)!], text.length - 1) : await prefill(executor, [text], seqLen);
       held = text;
       return logits;
     },
@@ -62,17 +62,21 @@ export async function* continueText(logitsAfter: LogitsAfter, prompt: readonly n
   }
 }
 
-/** Reads tokens into the caches, starting at position 0. @returns logits [V] after the last */
-export async function prefill(executor: Executor, tokens: readonly number[], seqLen: number): Promise<ArrayLike<number>> {
+/**
+ * Reads texts into the caches, starting at position 0.
+ * @param texts of one length, as many as the plan continues at once @returns logits [B, V] after their last tokens
+ */
+export async function prefill(executor: Executor, texts: readonly (readonly number[])[], seqLen: number): Promise<ArrayLike<number>> {
   const chunk = executor.shape("prefill/tokens").at(-1)!;
+  const { length } = texts[0]!;
   let logits: ArrayLike<number> = [];
-  for (let first = 0; first < tokens.length; first += chunk) {
+  for (let first = 0; first < length; first += chunk) {
     // A chunk that would pass the end of the caches starts earlier, and computes some positions again.
     const start = Math.min(first, seqLen - chunk);
-    const part = tokens.slice(start, start + chunk);
-    executor.write("prefill/tokens", Uint32Array.from({ length: chunk }, (_, i) => part[i] ?? 0));
+    const last = Math.min(length - start, chunk) - 1;
+    executor.write("prefill/tokens", Uint32Array.from(texts.flatMap((text) => Array.from({ length: chunk }, (_, i) => text[start + i] ?? 0))));
     executor.write("prefill/position", Uint32Array.of(start));
-    executor.write("prefill/last", Uint32Array.of(part.length - 1));
+    executor.write("prefill/last", Uint32Array.from(texts, (_, row) => row * chunk + last));
     writePositions(executor, "prefill", start, chunk);
     writeNoise(executor, "prefill", NO_NOISE);
     logits = (await executor.run(["prefill"], ["prefill/logits"]))["prefill/logits"]!;
@@ -80,11 +84,11 @@ export async function prefill(executor: Executor, tokens: readonly number[], seq
   return logits;
 }
 
-/** Adds one token at a position. @returns logits [V] after it */
-export async function decode(executor: Executor, token: number, position: number): Promise<ArrayLike<number>> {
-  executor.write("decode/tokens", Uint32Array.of(token));
+/** Adds one token to each text, at a position. @returns logits [B, V] after them */
+export async function decode(executor: Executor, tokens: readonly number[], position: number): Promise<ArrayLike<number>> {
+  executor.write("decode/tokens", Uint32Array.from(tokens));
   executor.write("decode/position", Uint32Array.of(position));
-  executor.write("decode/last", Uint32Array.of(0));
+  executor.write("decode/last", Uint32Array.from(tokens.keys()));
   writePositions(executor, "decode", position, 1);
   writeNoise(executor, "decode", NO_NOISE);
   return (await executor.run(["decode"], ["decode/logits"]))["decode/logits"]!;

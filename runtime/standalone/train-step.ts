@@ -3,13 +3,16 @@ import { NO_NOISE, stepNoise, writeNoise } from "./noise.ts";
 import { learningRate, updateWords, type Recipe } from "./schedule.ts";
 import { METRICS, type Executor } from "./types.ts";
 
+/** A target that is no token: in training and in losses its position counts for nothing. Only plans that are told so can train on it. */
+export const IGNORED = 0xffffffff;
+
 /** One micro-batch: targets[b, t] follows tokens[b, t]. */
 export interface MicroBatch {
   readonly tokens: Uint32Array; // [B, T]
   readonly targets: Uint32Array; // [B, T]
 }
 
-/** Losses are of the weights before the update, means over the micro-batches, in nats. */
+/** Losses are of the weights before the update, means over the targets of all micro-batches, in nats. */
 export interface StepMetrics {
   readonly ceLoss: number;
   readonly regLoss: number;
@@ -28,19 +31,29 @@ export interface StepMetrics {
  */
 export async function trainStep(executor: Executor, recipe: Recipe, step: number, batches: readonly MicroBatch[], seed: number): Promise<StepMetrics> {
   executor.write("update", updateWords(recipe, step));
-  executor.write("train/loss_scale", Float32Array.of(1 / batches.length));
+  const shares = sharesOf(batches);
   for (const index of batches.slice(0, -1).keys()) {
-    writeMicroBatch(executor, batches, index, seed, step);
+    writeMicroBatch(executor, batches, shares, index, seed, step);
     await executor.run(["train"]);
   }
-  writeMicroBatch(executor, batches, batches.length - 1, seed, step);
+  writeMicroBatch(executor, batches, shares, batches.length - 1, seed, step);
   const { metrics } = await executor.run(["train", "update"], ["metrics"]);
   return readMetrics(metrics!, learningRate(recipe, step));
 }
 
-/** Writes the inputs of "train" for one of a step's micro-batches. */
-export function writeMicroBatch(executor: Executor, batches: readonly MicroBatch[], index: number, seed: number, step: number): void {
+/** What each micro-batch of a step weighs: its share of the targets of all. */
+export function sharesOf(batches: readonly MicroBatch[]): readonly number[] {
+  const counts = batches.map(({ targets }) => targets.reduce((sum, target) => sum + Number(target !== IGNORED), 0));
+  const all = counts.reduce((a, b) => a + b, 0);
+  return counts.map((count) => count / Math.max(1, all));
+}
+
+/** Writes the inputs of "train" for one of a step's micro-batches. @param shares see sharesOf */
+export function writeMicroBatch(
+  executor: Executor, batches: readonly MicroBatch[], shares: readonly number[], index: number, seed: number, step: number,
+): void {
   const sequences = executor.shape("train/tokens")[0]!;
+  executor.write("train/loss_scale", Float32Array.of(shares[index]!));
   writeBatch(executor, "train", batches[index]!, stepNoise(seed, step, index * sequences));
 }
 

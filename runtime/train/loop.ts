@@ -4,7 +4,7 @@ import { UserError } from "../errors.ts";
 import { evaluate } from "../evaluate/index.ts";
 import type { ParamPlan } from "../standalone/plan.ts";
 import type { Recipe } from "../standalone/schedule.ts";
-import { trainStep, writeMicroBatch, type MicroBatch, type StepMetrics } from "../standalone/train-step.ts";
+import { sharesOf, trainStep, writeMicroBatch, type MicroBatch, type StepMetrics } from "../standalone/train-step.ts";
 import type { Executor } from "../standalone/types.ts";
 import { currentCheckpoint, NotFinite, saveCheckpoint } from "./checkpoint.ts";
 import { appendRecord, syncLog, type StepRecord } from "./log.ts";
@@ -110,8 +110,9 @@ async function firstBad(options: TrainOptions, step: number, metrics: StepMetric
 
 /** Runs the micro-batches again, launch by launch: the weights are as they were, because the update was skipped. */
 async function firstBadTensor(executor: Executor, batches: readonly MicroBatch[], seed: number, step: number): Promise<string | null> {
+  const shares = sharesOf(batches);
   for (const index of batches.keys()) {
-    writeMicroBatch(executor, batches, index, seed, step);
+    writeMicroBatch(executor, batches, shares, index, seed, step);
     const label = await executor.firstNonFinite("train");
     if (label !== null) return label;
   }

@@ -128,13 +128,13 @@ async function decoding({ golden, executor, seqLen }: Replay): Promise<readonly 
     const text = Array.from(rowOf(tokens, batch, row));
     const want = (position: number): Float32Array => rowOf(rowOf(logits, batch, row), context, position);
     const note = (position: number): string => `sequence ${row}, position ${position}`;
-    for (let t = 0; t < context; t++) single.push([note(t), ofLargest(await decode(executor, text[t]!, t), want(t))]);
+    for (let t = 0; t < context; t++) single.push([note(t), ofLargest(await decode(executor, [text[t]!], t), want(t))]);
     for (const length of [1, Math.ceil(context / 2), context]) chunked.push([
-      note(length - 1), ofLargest(await prefill(executor, text.slice(0, length), seqLen), want(length - 1)),
+      note(length - 1), ofLargest(await prefill(executor, [text.slice(0, length)], seqLen), want(length - 1)),
     ]);
     const half = Math.floor(context / 2);
-    await prefill(executor, text.slice(0, half), seqLen);
-    chunked.push([note(half), ofLargest(await decode(executor, text[half]!, half), want(half))]);
+    await prefill(executor, [text.slice(0, half)], seqLen);
+    chunked.push([note(half), ofLargest(await decode(executor, [text[half]!], half), want(half))]);
   }
   return [quantity("logits with cache", BOUNDS.tensors, single), quantity("logits after prefill", BOUNDS.tensors, chunked)];
 }
