@@ -7,15 +7,14 @@ import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts"
 import type { CompareHooks, CompareOptions } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import type { About } from "../runtime/compare/summary.ts";
-import { datasetOf, type Data, type Tokenizer } from "../runtime/data/index.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/package-root.ts";
 import { differenceText, count, loss, memory, ratioText, time } from "../runtime/report/words.ts";
 import { createProgress, type DataInfo, type Progress } from "../runtime/train/index.ts";
-import { readTrainingData } from "./data.ts";
+import { readTrainingData, type TrainingData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { bytes, grouped, say, table } from "./terminal.ts";
-import { requireComparable, shortcomings, variantOf } from "./variants.ts";
+import { dataInfoOf, requireComparable, shortcomings, variantOf } from "./variants.ts";
 
 export interface ComparisonOptions {
   readonly title: string;
@@ -36,7 +35,8 @@ export interface ComparisonOptions {
 /** Evaluations along a run where the recipe asks for none. */
 const EVALUATIONS = 10;
 
-const HELD_OUT: Readonly<Record<Data["heldOutBy"], string>> = {
+const HELD_OUT: Readonly<Record<TrainingData["heldOutBy"], string>> = {
+  pairs: "pairs that training does not see, none of them test items",
   source: "the part that the source itself holds out",
   documents: "documents of the corpus, chosen by a hash of their text",
   blocks: "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise",
@@ -47,39 +47,39 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   const { models, seeds, source, out, finalTokens } = options;
   requireComparable(models);
   const { seqLen, train: { steps, batch } } = models[0]!;
-  const { data: text, tokenizer } = await readTrainingData(source, models, options);
-  const { dataId, nTokens } = datasetOf(text, { seqLen, batch, seed: seeds[0]! });
-  const data: DataInfo = { source, id: dataId, tokenizer: tokenizer.id, tokens: nTokens };
+  const read = await readTrainingData(source, models, options);
+  const { tokenizer } = read;
+  const data = dataInfoOf(source, read.dataset({ seqLen, batch, seed: seeds[0]! }), tokenizer.id);
   const variants = models.map((model) => variantOf(model, data, device));
   const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) =>
     ({ info: info(seed, { kind: "", name: "" }), spec, tokenizer: tokenizer.file })));
   checkComparison(out, runs);
   const { info } = await device();
-  shortcomings(models, info).forEach(say);
+  shortcomings(models, data, info).forEach(say);
   const tokensPerStep = batch * seqLen;
   const evalTokens = 4 * tokensPerStep;
   const asked = variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe }));
   openComparison(out, { format: 1, variants: asked, seeds, data, evalTokens, finalTokens }, runs);
   const each = `${grouped(steps)} steps of ${grouped(tokensPerStep)} tokens each`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
-  const inner = compareOptions(options, variants, text, tokenizer, evalTokens);
-  return withProgress(out, steps, tokensPerStep, (hooks) => compareVariants(inner, about(options, text, data), hooks));
+  const inner = compareOptions(options, variants, read, evalTokens);
+  return withProgress(out, steps, tokensPerStep, (hooks) => compareVariants(inner, about(options, read, data), hooks));
 }
 
 function compareOptions(
-  options: ComparisonOptions, variants: readonly Variant[], text: Data, tokenizer: Tokenizer, evalTokens: number,
+  options: ComparisonOptions, variants: readonly Variant[], { tokenizer, dataset }: TrainingData, evalTokens: number,
 ): CompareOptions {
   const { out, seeds, finalTokens, prompt, sampleTokens, models } = options;
   const { seqLen, train: { steps, evalEvery } } = models[0]!;
-  const data: CompareOptions["data"] = async (seed, batch) => datasetOf(text, { seqLen, batch, seed });
+  const data: CompareOptions["data"] = async (seed, batch) => dataset({ seqLen, batch, seed });
   const every = evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
   return { out, variants, seeds, tokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens };
 }
 
-function about({ title, baseline, models }: ComparisonOptions, text: Data, data: DataInfo): About {
+function about({ title, baseline, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo): About {
   const { seqLen, train: { steps, batch } } = models[0]!;
   return {
-    title, baseline, data, heldOut: HELD_OUT[text.heldOutBy], versions: { moeut: VERSION, node: process.versions.node },
+    title, baseline, data, heldOut: HELD_OUT[heldOutBy], versions: { moeut: VERSION, node: process.versions.node },
     budget: { steps, batch, seq_len: seqLen, tokens: steps * batch * seqLen },
   };
 }

@@ -1,9 +1,13 @@
 /** The text that a command is given. */
+import { isCausal } from "../compiler/compile.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { openCorpus, type Corpus } from "../runtime/corpus/corpus.ts";
 import { isCorpus } from "../runtime/corpus/index-file.ts";
-import { loadText, type Data, type Text, type TextOptions, type Tokenizer } from "../runtime/data/index.ts";
+import { datasetOf, loadText, type Data, type Dataset, type SplitOptions, type Text, type TextOptions, type Tokenizer } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
+import { pairData, pairDataset } from "../runtime/pairs/data.ts";
+import type { PairTask } from "../runtime/pairs/pair.ts";
+import { pairTask } from "../runtime/pairs/tasks.ts";
 import { endingAtOnce } from "./interrupt.ts";
 import { say } from "./terminal.ts";
 import { requireFit, tokenizerFor } from "./tokenizer.ts";
@@ -16,8 +20,36 @@ export function corpusOf(source: readonly string[]): Corpus | null {
   return openCorpus(folder);
 }
 
-/** What models are trained on: a prepared corpus with its own tokenizer, or a text. UserError if a model has no room for the tokens. */
+/** What models are trained on, read once. */
+export interface TrainingData {
+  readonly tokenizer: Tokenizer;
+  /** Who says what is held out; of pairs, some that are no test items. */
+  readonly heldOutBy: Data["heldOutBy"] | "pairs";
+  readonly dataset: (options: Pick<SplitOptions, "seqLen" | "batch" | "seed">) => Dataset;
+}
+
+/** Pairs of a task, a prepared corpus with its own tokenizer, or a text. UserError if a model has no room for the tokens. */
 export async function readTrainingData(
+  source: readonly string[], models: readonly ModelSpec[], options: { readonly tokenizer?: string },
+): Promise<TrainingData> {
+  const task = pairTask(source);
+  if (task !== null) return pairsFor(task, source[0]!, models, options);
+  const { data, tokenizer } = await streamFor(source, models, options);
+  return { tokenizer, heldOutBy: data.heldOutBy, dataset: (split) => datasetOf(data, split) };
+}
+
+function pairsFor(task: PairTask, source: string, models: readonly ModelSpec[], options: { readonly tokenizer?: string }): TrainingData {
+  if (options.tokenizer !== undefined) throw new UserError(`the tokens of ${source} are its words: leave --tokenizer out`);
+  const seeing = models.find((model) => !isCausal(model));
+  if (seeing !== undefined) {
+    throw new UserError(`model ${seeing.name} has attention with \`causal false\`: it would read the answers that it is to give`);
+  }
+  const data = pairData(task);
+  requireFit(source, data.tokenizer, models);
+  return { tokenizer: data.tokenizer, heldOutBy: "pairs", dataset: (split) => pairDataset(data, split) };
+}
+
+async function streamFor(
   source: readonly string[], models: readonly ModelSpec[], options: { readonly tokenizer?: string },
 ): Promise<{ readonly data: Data; readonly tokenizer: Tokenizer }> {
   const corpus = corpusOf(source);

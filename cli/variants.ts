@@ -5,6 +5,7 @@ import { printSpec, specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { AdapterHandle, AdapterInfo } from "../runtime/adapter/index.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
+import type { Dataset } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
 import { recipeOf, type DataInfo, type RunInfo } from "../runtime/train/index.ts";
 import { endingAtOnce } from "./interrupt.ts";
@@ -53,21 +54,23 @@ export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promis
     recipe: recipeOf(train), checkpointEvery: train.checkpointEvery,
     parameters: { unique: total, active }, macsPerToken: countMacs(model).perToken,
     info: (seed, adapter): RunInfo => runInfo(model, seed, data, adapter),
-    open: async (purpose) => loadModel(await device(), model, { ...USES[purpose](model), during: endingAtOnce }),
+    open: async (purpose) => loadModel(await device(), model, { ...USES[purpose](model, data), during: endingAtOnce }),
   };
 }
 
 /** What a model is loaded for. */
-const USES: Readonly<Record<"train" | "generate", (model: ModelSpec) => CompileOptions>> = {
-  train: ({ seqLen, train }) => ({ batch: train.batch / train.accumulate, seqLen, entries: ["train", "update", "evaluate"] }),
+const USES: Readonly<Record<"train" | "generate", (model: ModelSpec, data: DataInfo) => CompileOptions>> = {
+  train: ({ seqLen, train }, { positions }) => ({
+    batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined, entries: ["train", "update", "evaluate"],
+  }),
   generate: ({ seqLen }) => ({ batch: 1, seqLen, entries: ["prefill", "decode"] }),
 };
 
 /** What the device has no room for, in words: known before anything is trained. */
-export const shortcomings = (models: readonly ModelSpec[], info: AdapterInfo): readonly string[] => models.flatMap((model) => {
+export const shortcomings = (models: readonly ModelSpec[], data: DataInfo, info: AdapterInfo): readonly string[] => models.flatMap((model) => {
   const misses = (use: keyof typeof USES): string | null => {
     try {
-      planFor(info, model, { ...USES[use](model), during: endingAtOnce });
+      planFor(info, model, { ...USES[use](model, data), during: endingAtOnce });
       return null;
     } catch (error) {
       if (error instanceof UserError) return error.message;
@@ -79,6 +82,9 @@ export const shortcomings = (models: readonly ModelSpec[], info: AdapterInfo): r
   const generate = isCausal(model) ? misses("generate") : null;
   return generate === null ? [] : [`${model.name} will write no samples: ${generate}`];
 });
+
+export const dataInfoOf = (source: readonly string[], { dataId, nTokens, seqLen, masked }: Dataset, tokenizer: string): DataInfo =>
+  ({ source, id: dataId, tokenizer, tokens: nTokens, ...(masked ? { positions: seqLen } : {}) });
 
 export const runInfo = (model: ModelSpec, seed: number, data: DataInfo, adapter: RunInfo["adapter"]): RunInfo => ({
   format: 1, model: model.name, specHash: specHash(model), seed, data, recipe: recipeOf(model.train),

@@ -128,7 +128,7 @@ describe("files", () => {
     { why: "JSONL of blank lines", path: () => file("blank.jsonl", "\n\n"), message: /blank\.jsonl is empty/ },
     { why: "not gzip", path: () => file("not.gz", "plain"), message: /not\.gz is not a sound gzip file/ },
     { why: "truncated gzip", path: () => file("cut.gz", gzipSync("x".repeat(1000)).subarray(0, 20)), message: /cut\.gz is not a sound gzip file/ },
-    { why: "unknown split", path: () => "scan:lenght", message: /scan has no split "lenght"; choose one of simple, length/ },
+    { why: "a task of pairs", path: () => "scan:length", message: /scan:length is a task of pairs and no text: .* eval --tasks scan/ },
     { why: "built-in among files", path: () => [file("ok.txt", "ok"), "typescript"], message: /built-in source typescript cannot be mixed/ },
   ])("$why", async ({ path, message }) => {
     const attempt = loadData(path(), OPTIONS);
@@ -240,12 +240,6 @@ describe("built-in sources", () => {
     expect(one.dataId).toBe(two.dataId);
   });
 
-  test("scan: validation is the split's own test set", async () => {
-    const data = await loadData("scan:length", { ...OPTIONS, seqLen: 64 });
-    const [train, test] = [scanText(scanSplit("length").train).length, scanText(scanSplit("length").test).length];
-    expect(data).toMatchObject({ nTokens: train + test, trainBlocks: Math.floor(train / 65), validationBlocks: Math.floor(test / 65) });
-  });
-
   test("scan without a split holds all commands", async () => {
     expect((await textOf("scan")).split("\n")).toHaveLength(20_911);
   });
@@ -276,6 +270,7 @@ describe("scan", () => {
     { split: "length", train: 16_990, test: 3_920 },
     { split: "addprim_jump", train: 14_670, test: 7_706 },
     { split: "addprim_turn_left", train: 21_890, test: 1_208 },
+    { split: "around_right", train: 15_225, test: 4_476 },
   ] as const)("$split has the published sizes and no test command in training", ({ split, train, test: nTest }) => {
     const parts = scanSplit(split);
     expect([parts.train.length, parts.test.length]).toEqual([train, nTest]);

@@ -150,7 +150,7 @@ test("what a comparison has no room for is known before it trains", () => {
   const found = shortcomings([
     named("fits", {}), named("large", { vocab: 300_000 }),
     named("encoder", { attention: "attention mha { n_heads 1  d_head 4  causal false }" }),
-  ], info);
+  ], { source: [], id: "", tokenizer: "bytes", tokens: 0 }, info);
   expect(found).toEqual([expect.stringMatching(/^large cannot be trained here: large is too large for a small GPU: .+ in one buffer, and the device allows 1\.0 MiB; choose /)]);
 });
 

@@ -8,9 +8,11 @@ import { evaluate, nonFinite, type Evaluation } from "../../runtime/evaluate/ind
 import { protocolOf, protocolWords, type Protocol } from "../../runtime/evaluate/protocol.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
 import type { TaskProtocol } from "../../runtime/tasks/items.ts";
+import { PAIR_TASKS } from "../../runtime/pairs/tasks.ts";
 import { TASKS } from "../../runtime/tasks/tasks.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
-import { loadTasks, runTask, taskWords, type LoadedTask, type TaskOutcome } from "../eval-tasks.ts";
+import { isPairTest, loadPairTests, pairDocument, pairWords, runPairTest } from "../eval-pairs.ts";
+import { loadTasks, runTask, taskWords, type TaskOutcome } from "../eval-tasks.ts";
 import { readEvalText, type EvalText } from "../eval-text.ts";
 import { endingAtOnce, interruptible } from "../interrupt.ts";
 import {
@@ -35,7 +37,7 @@ const IMPOSSIBLE = "a depth that the model cannot have is named, makes the exit 
 
 export function define(command: Command): void {
   addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), false)))
-    .option("--tasks <list>", `instead of a text: ${Object.keys(TASKS).join(",")}, or JSONL files of one's own`, list)
+    .option("--tasks <list>", `instead of a text: ${[...Object.keys(TASKS), ...PAIR_TASKS].join(",")}, or JSONL or TSV files of one's own`, list)
     .addOption(new Option("--protocol <name>", "how benchmarks are scored").choices(["moeut", "harness"]).default("moeut"))
     .option("--items <file>", "write what came out for every item of the benchmarks, as JSONL", outFile)
     .option("--stride <n>", "windows n tokens apart: each token once, with at least seq_len - n before it (default: disjoint blocks)", whole(1))
@@ -76,34 +78,54 @@ async function run(folder: string, options: Options, command: Command): Promise<
 async function runTasks(folder: string, tasks: readonly string[], options: Options, command: Command): Promise<void> {
   refuseOptions(command, ["stride", "max-tokens"], "--tasks");
   const trained = readTrainedRun(folder, options.set);
-  const loaded = loadTasks(tasks, options.data?.[0] ?? ".", options.protocol);
+  const loaded = tasks.flatMap((name) => measurements(name, trained, options));
   const depths = depthsOf(trained.model, options.passes);
   const impossible = depths.flatMap((depth) => ("problem" in depth ? [depth.problem] : []));
   if (impossible.length > 0) throw new UserError(impossible.join("\n"));
-  const outcomes = await withAdapter(options, (handle) => runTasksOn(handle, trained, loaded, depths, options));
+  const outcomes = await withAdapter(options, (handle) => runTasksOn(handle, loaded, depths, options));
   if (options.items !== undefined) {
     writeAtomic(options.items, outcomes.flatMap(({ records }) => records.map((record) => `${JSON.stringify(record)}\n`)).join(""));
   }
-  const about = { run: folder, step: trained.step, protocol: options.protocol };
-  if (options.json === true) printJson(outcomes.map((outcome) => ({ ...about, ...documentOf(outcome) })));
+  if (options.json === true) printJson(outcomes.map(({ records: _, ...outcome }) => ({ run: folder, step: trained.step, ...outcome })));
 }
 
-const documentOf = ({ records: _, results, ...rest }: TaskAtDepth) =>
+/** What came out of a task: one document, its items, and the words for it. */
+interface TaskResult {
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly records: readonly object[];
+  readonly words: string;
+}
+
+type Measurement = (handle: AdapterHandle, model: ModelSpec) => Promise<TaskResult>;
+
+/** The test sets of a name, files read already. */
+function measurements(name: string, trained: TrainedRun, { data, protocol }: Options): readonly Measurement[] {
+  if (isPairTest(name)) return loadPairTests(name, trained, data?.[0] ?? null).map((test) => async (handle, model) => {
+    const outcome = await runPairTest(handle, model, trained, test);
+    return { document: pairDocument(outcome), records: outcome.records, words: pairWords(outcome) };
+  });
+  return loadTasks([name], data?.[0] ?? ".", protocol).map((task) => async (handle, model) => {
+    const outcome = await runTask(handle, model, trained, task, protocol);
+    return { document: { protocol, ...documentOf(outcome) }, records: outcome.records, words: taskWords(outcome, protocol) };
+  });
+}
+
+const documentOf = ({ records: _, results, ...rest }: TaskOutcome) =>
   ({ ...rest, results: results.map(({ standardError, ...result }) => ({ ...result, standard_error: standardError })) });
 
-type TaskAtDepth = TaskOutcome & { readonly passes: number | null };
+type AtDepth = Readonly<Record<string, unknown>> & { readonly records: readonly object[] };
 
 async function runTasksOn(
-  handle: AdapterHandle, trained: TrainedRun, tasks: readonly LoadedTask[], depths: readonly Depth[], { protocol, json }: Options,
-): Promise<readonly TaskAtDepth[]> {
-  const outcomes: TaskAtDepth[] = [];
+  handle: AdapterHandle, tasks: readonly Measurement[], depths: readonly Depth[], { json }: Options,
+): Promise<readonly AtDepth[]> {
+  const outcomes: AtDepth[] = [];
   for (const depth of depths) {
     if ("problem" in depth) continue;
     if (depth.passes !== null && json !== true) process.stdout.write(`passes         ${depth.passes}\n`);
-    for (const task of tasks) {
-      const outcome = await runTask(handle, depth.model, trained, task, protocol);
-      if (json !== true) process.stdout.write(taskWords(outcome, protocol));
-      outcomes.push({ passes: depth.passes, ...outcome });
+    for (const measure of tasks) {
+      const { document, records, words } = await measure(handle, depth.model);
+      if (json !== true) process.stdout.write(words);
+      outcomes.push({ passes: depth.passes, ...document, records });
     }
   }
   return outcomes;

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { printSpec } from "../../compiler/format/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { datasetOf, type Dataset } from "../../runtime/data/index.ts";
+import type { Dataset } from "../../runtime/data/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import {
@@ -16,7 +16,7 @@ import { openSession, type PlannedSession } from "../../api/session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
 import { bytes, grouped, printJson, say } from "../terminal.ts";
 import { tokenizerOption } from "../tokenizer.ts";
-import { runInfo } from "../variants.ts";
+import { dataInfoOf, runInfo } from "../variants.ts";
 
 interface Options extends SpecOptions, AdapterOption {
   readonly data: readonly string[];
@@ -50,15 +50,15 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   const { files, data: source } = separateSpecs(file === undefined ? [] : [file], options.data);
   if (files.length > 1) throw new UserError(`train takes one spec, not ${files.length}; compare trains several`);
   const model = chooseModel(loadSpec(files[0]!, withSteps(options.set, options.steps)), options);
-  const { data: text, tokenizer } = await readTrainingData(source, [model], options);
-  const data = datasetOf(text, { seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed: options.seed });
-  const dataInfo = { source, id: data.dataId, tokenizer: tokenizer.id, tokens: data.nTokens };
+  const { tokenizer, dataset } = await readTrainingData(source, [model], options);
+  const data = dataset({ seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed: options.seed });
+  const dataInfo = dataInfoOf(source, data, tokenizer.id);
   await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, { ...options, texts: { spec: printSpec(model), tokenizer: tokenizer.file } }));
 }
 
 async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo, options: TrainOptions): Promise<void> {
   checkFolder(options.out, options.resume === true, runInfo(model, options.seed, dataInfo, { kind: "", name: "" }), options.texts);
-  const session = await openTraining(model, options);
+  const session = await openTraining(model, data, options);
   try {
     await trainOn(session, data, runInfo(model, options.seed, dataInfo, session.adapter), options);
   } finally {
@@ -66,10 +66,10 @@ async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo,
   }
 }
 
-async function openTraining(model: ModelSpec, choice: AdapterOption): Promise<PlannedSession> {
+async function openTraining(model: ModelSpec, { seqLen, masked }: Dataset, choice: AdapterOption): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);
   const { batch, accumulate } = model.train;
-  const session = await openSession(choice, model, { batch: batch / accumulate, seqLen: model.seqLen, entries: ["train", "update", "evaluate"], during: endingAtOnce });
+  const session = await openSession(choice, model, { batch: batch / accumulate, seqLen, masked, entries: ["train", "update", "evaluate"], during: endingAtOnce });
   say(`training on ${session.adapter.name}; ${bytes(session.memoryBytes)} of buffers`);
   return session;
 }
@@ -78,8 +78,8 @@ async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, op
   const { model, executor, params } = session;
   const { batch, steps, evalEvery, checkpointEvery } = model.train;
   const done = startRun({ folder: options.out, ...options.texts, info, executor, params, resume: options.resume === true, note: say });
-  say(done > 0 ? `resuming after step ${done} of ${steps}` : `${steps} steps of ${grouped(batch * model.seqLen)} tokens; ${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
-  const tokensPerStep = batch * model.seqLen;
+  const tokensPerStep = batch * data.seqLen;
+  say(done > 0 ? `resuming after step ${done} of ${steps}` : `${steps} steps of ${grouped(tokensPerStep)} tokens; ${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
   const progress = createProgress({ output: process.stderr, label: "", steps, tokensPerStep });
   const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", () => leftIn(options.out));
   const trainOptions = {

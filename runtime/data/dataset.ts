@@ -11,7 +11,7 @@ export interface Batch {
 }
 
 export interface ValidationBatch extends Batch {
-  /** For each row that counts, its first position that does. Rows after those are padding (zeros): the last batch may not be full. */
+  /** For each row that counts, its first position that does; from there on, those with a target do. Rows after those are padding (zeros): the last batch may not be full. */
   readonly scoredFrom: readonly number[];
 }
 
@@ -19,6 +19,10 @@ export interface Dataset {
   /** See Split. */
   readonly dataId: string;
   readonly nTokens: number;
+  /** T of its batches. */
+  readonly seqLen: number;
+  /** Some targets are IGNORED: the model is to be compiled for that. */
+  readonly masked: boolean;
   /** Bytes of text per token, for bits per byte. */
   readonly bytesPerToken: number;
   readonly trainBlocks: number;
@@ -62,7 +66,8 @@ export function datasetOf(data: Data, { seqLen, batch, seed, validationFraction 
     scoredFrom: new Uint32Array(validation.count),
   };
   return {
-    dataId: id, nTokens: data.nTokens, bytesPerToken: data.bytesPerToken, trainBlocks: train.count, validationBlocks: validation.count,
+    dataId: id, nTokens: data.nTokens, seqLen, masked: false, bytesPerToken: data.bytesPerToken,
+    trainBlocks: train.count, validationBlocks: validation.count,
     batchAt: (step) => {
       const blocks = Array.from({ length: batch }, (_, row) => order(step * batch + row));
       return gather(train.tokens, blocks.map(train.startOf), seqLen, batch);
@@ -84,7 +89,7 @@ function requireLength({ name }: Data, train: Blocks, validation: Blocks, seqLen
 }
 
 /** Block of the n-th drawn sequence. The order of the current epoch is kept, because it is asked for again and again. */
-function epochOrder(blocks: number, seed: number): (drawn: number) => number {
+export function epochOrder(blocks: number, seed: number): (drawn: number) => number {
   let kept: { epoch: number; order: Uint32Array } = { epoch: -1, order: new Uint32Array(0) };
   return (drawn) => {
     if (blocks === 0) throw new Error("all data is held out, none is there to train on");

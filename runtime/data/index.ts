@@ -1,4 +1,4 @@
-export { datasetOf, windowBatches, type Data, type Dataset, type ValidationBatch } from "./dataset.ts";
+export { datasetOf, windowBatches, type Data, type Dataset, type SplitOptions, type ValidationBatch } from "./dataset.ts";
 export { measuredText, type MeasuredText } from "./measured.ts";
 export { sharedTokens } from "./overlap.ts";
 export { canReadAgain } from "./source.ts";

@@ -9,7 +9,7 @@ export interface ScanPair {
   readonly actions: readonly string[];
 }
 
-export const SCAN_SPLITS = ["simple", "length", "addprim_jump", "addprim_turn_left"] as const;
+export const SCAN_SPLITS = ["simple", "length", "addprim_jump", "addprim_turn_left", "around_right"] as const;
 export type ScanSplit = (typeof SCAN_SPLITS)[number];
 
 const VERBS = ["walk", "look", "run", "jump"];
@@ -60,8 +60,8 @@ const LONGEST_TRAINED = 22;
 const REPEATS: Readonly<Record<string, number>> = { jump: 1467, "turn left": 2189 };
 
 /**
- * Training and test pairs of a split. "length", "addprim_jump" and "addprim_turn_left" are the published ones, repeated
- * lines included. "simple" is 80 % to 20 % as published, but drawn here: the published draw is not documented.
+ * Training and test pairs of a split. "length", "addprim_jump", "addprim_turn_left" and "around_right" (Loula et al. 2018) are the published
+ * ones, repeated lines included. "simple" is 80 % to 20 % as published, but drawn here: the published draw is not documented.
  */
 export function scanSplit(split: ScanSplit): { readonly train: readonly ScanPair[]; readonly test: readonly ScanPair[] } {
   const all = scanPairs();
@@ -70,6 +70,7 @@ export function scanSplit(split: ScanSplit): { readonly train: readonly ScanPair
     case "length": return partition(all, ({ actions }) => actions.length <= LONGEST_TRAINED); // prettier-ignore
     case "addprim_jump": return primitive(all, "jump"); // prettier-ignore
     case "addprim_turn_left": return primitive(all, "turn left"); // prettier-ignore
+    case "around_right": return template(all);
   }
 }
 
@@ -89,6 +90,12 @@ function primitive(all: readonly ScanPair[], words: string) {
   const { train, test } = partition(all, isTrain);
   const shown = all.find(({ command }) => command === words)!;
   return { train: [...train, ...Array.from({ length: REPEATS[words]! - 1 }, () => shown)], test };
+}
+
+/** What "around right" means is to be inferred from "around left" and "right"; "turn around right" is in neither set. */
+function template(all: readonly ScanPair[]) {
+  const { train, test } = partition(all, ({ command }) => !command.includes("around right"));
+  return { train, test: test.filter(({ command }) => !command.includes("turn around right")) };
 }
 
 /** A fixed order in which neighbours have nothing to do with each other. */

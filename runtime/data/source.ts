@@ -6,7 +6,7 @@ import { closed, PLAIN, type Document, type DocumentOptions } from "./document.t
 import { documentsOf, expandFiles, listed } from "./files.ts";
 import { passagesOf } from "./passages.ts";
 import { isRegular, MOST_BYTES, requireBelowMost, sizeOf, tooLarge } from "./read.ts";
-import { scanPairs, scanSplit, scanText, SCAN_SPLITS, type ScanSplit } from "./scan.ts";
+import { scanPairs, scanText } from "./scan.ts";
 
 /** Text to learn from, as UTF-8 bytes. */
 export interface SourceData {
@@ -17,7 +17,10 @@ export interface SourceData {
   readonly notes: readonly string[];
 }
 
-const BUILT_IN = ["typescript", "scan", ...SCAN_SPLITS.map((split) => `scan:${split}`)];
+const BUILT_IN = ["typescript", "scan"];
+
+/** Tasks whose examples are pairs: see runtime/pairs. */
+const PAIRS = /^(scan|listops|cogs|pairs):|^listops$/;
 
 /**
  * The documents of a built-in source, of files, globs and directories, one after the other. UserError, naming it, for what cannot be read.
@@ -70,14 +73,8 @@ export function canReadAgain(source: readonly string[]): boolean {
 function builtIn(name: string): SourceData | null {
   if (name === "typescript") return { text: declarationFiles(), heldOut: null, notes: [] };
   if (name === "scan") return { text: Buffer.from(scanText(scanPairs())), heldOut: null, notes: [] };
-  return name.startsWith("scan:") ? scan(name.slice("scan:".length)) : null;
-}
-
-function scan(split: string): SourceData {
-  const known = SCAN_SPLITS.find((candidate): candidate is ScanSplit => candidate === split);
-  if (known === undefined) throw new UserError(`scan has no split "${split}"; choose one of ${SCAN_SPLITS.join(", ")}`);
-  const { train, test } = scanSplit(known);
-  return { text: Buffer.from(scanText(train)), heldOut: Buffer.from(scanText(test)), notes: [] };
+  if (!PAIRS.test(name)) return null;
+  throw new UserError(`${name} is a task of pairs and no text: train on it with --data, and measure with eval --tasks ${name.split(":")[0]}`);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Loss of a model on held-out data. */
 import type { ValidationBatch } from "../data/index.ts";
-import { writeBatch } from "../standalone/train-step.ts";
+import { IGNORED, writeBatch } from "../standalone/train-step.ts";
 import type { Executor, HostArray } from "../standalone/types.ts";
 
 export interface Evaluation {
@@ -25,14 +25,14 @@ export async function evaluate(
   const passes: number[] = [];
   const counts: number[] = [];
   const outputs = ["evaluate/token_loss", "evaluate/passes"].filter((name) => executor.has(name));
-  const means = (values: HostArray, scoredFrom: readonly number[]): readonly number[] =>
-    scoredFrom.map((from, row) => mean(values.subarray(row * seqLen + from, (row + 1) * seqLen)));
   for (const batch of batches) {
     writeBatch(executor, "evaluate", batch);
     const { "evaluate/token_loss": losses, "evaluate/passes": taken } = await executor.run(["evaluate"], outputs);
-    counts.push(...batch.scoredFrom.map((from) => seqLen - from));
-    sequences.push(...means(losses!, batch.scoredFrom));
-    if (taken !== undefined) passes.push(...means(taken, batch.scoredFrom));
+    const scored = batch.scoredFrom.map((from, row) => scoredPositions(batch, row * seqLen + from, (row + 1) * seqLen));
+    const means = (values: HostArray): readonly number[] => scored.map((positions) => mean(positions, values));
+    counts.push(...scored.map(({ length }) => length));
+    sequences.push(...means(losses!));
+    if (taken !== undefined) passes.push(...means(taken));
     onBatch(sequences.length);
   }
   return summary(sequences, passes, counts, bytesPerToken);
@@ -45,12 +45,13 @@ export function nonFinite({ sequences }: Evaluation): string | null {
   return `the loss is not finite (NaN or infinite in ${bad} of ${sequences.length} windows): numbers in the model are too large for float32`;
 }
 
+/** Those with a target, of a part of a batch. */
+const scoredPositions = ({ targets }: ValidationBatch, from: number, to: number): readonly number[] =>
+  Array.from({ length: to - from }, (_, i) => from + i).filter((position) => targets[position] !== IGNORED);
+
 /** Sums in float64, whatever the array holds. */
-function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]!;
-  return sum / values.length;
-}
+const mean = (positions: readonly number[], values: HostArray): number =>
+  positions.reduce((sum, position) => sum + values[position]!, 0) / positions.length;
 
 /**
  * @param passes mean of each sequence, empty for models without halting

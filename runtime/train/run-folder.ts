@@ -38,6 +38,8 @@ export interface DataInfo {
   readonly id: string;
   readonly tokenizer: string;
   readonly tokens: number;
+  /** Positions that the longest pair of a task takes; undefined for texts, whose windows take as many as the model has. */
+  readonly positions?: number;
 }
 
 const specPath = (folder: string): string => join(folder, "spec.moeut");
