@@ -57,7 +57,7 @@ export function withSteps(set: readonly string[], steps: number | undefined): re
 }
 
 export function addDataOption(command: Command, required: boolean): Command {
-  const [flags, text] = ["--data <source...>", "files, a quoted glob, - for standard input, or a built-in source (typescript, scan)"] as const;
+  const [flags, text] = ["--data <source...>", "a prepared corpus, files, directories, a quoted glob, - for standard input, typescript or scan"] as const;
   return required ? command.requiredOption(flags, text) : command.option(flags, text);
 }
 
