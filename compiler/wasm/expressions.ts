@@ -1,4 +1,4 @@
-/** Expressions of the subset as values: what WGSL calls abstract numbers take the type that their surroundings need. */
+/** Expressions of the subset as values: what WGSL calls abstract numbers take the type that is needed around them. */
 import { constant, read, type Builder } from "./builder.ts";
 import { libraryFunction } from "./functions.ts";
 import type { Local, Memory, Operation, Value } from "./ir.ts";
@@ -8,14 +8,14 @@ import { isVector, scalarOf, vectorOf, widthOf, type Type } from "./types.ts";
 export type Binding = { readonly value: Value } | { readonly variable: Local } | { readonly array: ArrayVariable; readonly memory: Memory };
 export type Scope = Map<string, Binding>;
 
-/** What is the same everywhere in a kernel. */
-export interface Surroundings {
+/** What all functions of a kernel share. */
+export interface KernelContext {
   readonly builder: Builder;
   readonly globals: Scope;
   readonly functions: ReadonlyMap<string, FunctionSyntax>;
   readonly hasSize: (name: string) => boolean;
   readonly size: (name: string) => Value;
-  readonly inline: (surroundings: Surroundings, f: FunctionSyntax, values: readonly Value[]) => Value | null;
+  readonly inline: (kernel: KernelContext, f: FunctionSyntax, values: readonly Value[]) => Value | null;
 }
 
 /** A number whose type is not settled: `1` may become any, `1.0` any with a fraction. */
@@ -32,7 +32,7 @@ export const convert = (operand: Operand): Value =>
   (isAbstract(operand) ? constant(operand.fraction ? "f32" : "i32", operand.abstract) : operand);
 
 /** The value as this type: numbers without one take it, single ones fill vectors. */
-export function settled({ builder }: Surroundings, operand: Operand, type: Type, line: number): Value {
+export function settled({ builder }: KernelContext, operand: Operand, type: Type, line: number): Value {
   if (isAbstract(operand) && (!operand.fraction || scalarOf(type) === "f32")) return constant(type, operand.abstract);
   if (isAbstract(operand)) throw new Error(`${line}: ${operand.abstract} where ${type} is needed`);
   if (operand.type === type) return operand;
@@ -42,7 +42,7 @@ export function settled({ builder }: Surroundings, operand: Operand, type: Type,
 
 type Scopes = readonly Scope[];
 
-export function expression(s: Surroundings, scopes: Scopes, e: ExpressionSyntax): Operand {
+export function expression(s: KernelContext, scopes: Scopes, e: ExpressionSyntax): Operand {
   switch (e.kind) {
     case "number": return numberOf(e.text);
     case "name": return nameOf(s, scopes, e);
@@ -64,14 +64,14 @@ function numberOf(text: string): Operand {
 
 const find = (scopes: Scopes, name: string): Binding | undefined => scopes.findLast((scope) => scope.has(name))?.get(name);
 
-function nameOf({ builder }: Surroundings, scopes: Scopes, e: ExpressionSyntax & { readonly kind: "name" }): Operand {
+function nameOf({ builder }: KernelContext, scopes: Scopes, e: ExpressionSyntax & { readonly kind: "name" }): Operand {
   if (e.name === "true" || e.name === "false") return constant("bool", Number(e.name === "true"));
   const found = find(scopes, e.name) ?? refuse(e.line, `the name ${e.name}`);
   if ("value" in found) return found.value;
   return "variable" in found ? read(found.variable) : builder.load(found.memory, constant("u32", 0));
 }
 
-function memberOf(s: Surroundings, scopes: Scopes, e: ExpressionSyntax & { readonly kind: "member" }): Operand {
+function memberOf(s: KernelContext, scopes: Scopes, e: ExpressionSyntax & { readonly kind: "member" }): Operand {
   if (e.of.kind === "name" && e.of.name === "sizes") return s.hasSize(e.name) ? s.size(e.name) : refuse(e.line, `the size ${e.name}`);
   const of = s.builder.name(convert(expression(s, scopes, e.of)));
   const lanes = [...e.name].map((letter) => "xyzw".indexOf(letter));
@@ -81,7 +81,7 @@ function memberOf(s: Surroundings, scopes: Scopes, e: ExpressionSyntax & { reado
 }
 
 /** An element of an array, or a number of a vector. */
-function elementOf(s: Surroundings, scopes: Scopes, e: ExpressionSyntax & { readonly kind: "index" }): Operand {
+function elementOf(s: KernelContext, scopes: Scopes, e: ExpressionSyntax & { readonly kind: "index" }): Operand {
   if (rootOf(s, scopes, e) !== null) {
     const { memory, index } = memoryAt(s, scopes, e);
     return s.builder.load(memory, index);
@@ -94,14 +94,14 @@ function elementOf(s: Surroundings, scopes: Scopes, e: ExpressionSyntax & { read
 }
 
 /** The array that an index is one of; null where it is a vector's. */
-function rootOf(s: Surroundings, scopes: Scopes, e: ExpressionSyntax): Extract<Binding, { readonly memory: Memory }> | null {
+function rootOf(s: KernelContext, scopes: Scopes, e: ExpressionSyntax): Extract<Binding, { readonly memory: Memory }> | null {
   if (e.kind === "index") return rootOf(s, scopes, e.of);
   const found = e.kind === "name" ? find(scopes, e.name) : undefined;
   return found !== undefined && "memory" in found ? found : null;
 }
 
 /** Where an element stands: `array[i]`, and of arrays of arrays `array[i][j]`. */
-export function memoryAt(s: Surroundings, scopes: Scopes, e: ExpressionSyntax): { readonly memory: Memory; readonly index: Value } {
+export function memoryAt(s: KernelContext, scopes: Scopes, e: ExpressionSyntax): { readonly memory: Memory; readonly index: Value } {
   const root = rootOf(s, scopes, e) ?? refuse(e.line, "something that is no array's element");
   const indices: Value[] = [];
   for (let at = e; at.kind === "index"; at = at.of) {
@@ -117,7 +117,7 @@ export function memoryAt(s: Surroundings, scopes: Scopes, e: ExpressionSyntax): 
   return { memory: root.memory, index };
 }
 
-function unary({ builder }: Surroundings, of: Operand, operator: string): Operand {
+function unary({ builder }: KernelContext, of: Operand, operator: string): Operand {
   if (isAbstract(of)) return { ...of, abstract: -of.abstract };
   if (operator === "-") return of.op === "constant" ? constant(of.type, -of.value) : builder.make("negate", of.type, of);
   return builder.make(operator === "!" ? "not" : "complement", of.type, of);
@@ -125,7 +125,7 @@ function unary({ builder }: Surroundings, of: Operand, operator: string): Operan
 
 const COMPARES: readonly string[] = ["==", "!=", "<", ">", "<=", ">="];
 
-function binary(s: Surroundings, operator: string, left: Operand, right: Operand, line: number): Operand {
+function binary(s: KernelContext, operator: string, left: Operand, right: Operand, line: number): Operand {
   if (isAbstract(left) && isAbstract(right)) {
     return { abstract: arithmetic(operator, left.abstract, right.abstract, line), fraction: left.fraction || right.fraction };
   }
@@ -157,7 +157,7 @@ const OPERATIONS: Readonly<Record<string, readonly [Operation, (type: Type) => T
 };
 
 /** The value of a call; null of a function without one. */
-export function callOf(s: Surroundings, scopes: Scopes, e: ExpressionSyntax & { readonly kind: "call" }): Value | null {
+export function callOf(s: KernelContext, scopes: Scopes, e: ExpressionSyntax & { readonly kind: "call" }): Value | null {
   const values = e.values.map((value) => expression(s, scopes, value));
   if (e.type !== null) return s.builder.make("bitcast", e.type, convert(values[0]!));
   if (/^(?:f32|u32|i32|bool|vec[234][fuib])$/.test(e.callee)) return construct(s, e.callee as Type, values, e.line);
@@ -180,7 +180,7 @@ function commonType(values: readonly Operand[]): Type {
 }
 
 /** `f32(x)`, `vec4f()`, `vec4f(x)`, `vec4f(v)`, `vec4f(x, y, z, w)`. */
-function construct(s: Surroundings, type: Type, values: readonly Operand[], line: number): Value {
+function construct(s: KernelContext, type: Type, values: readonly Operand[], line: number): Value {
   const [only] = values;
   const scalar = scalarOf(type);
   if (only === undefined) return constant(type, 0);
@@ -191,14 +191,14 @@ function construct(s: Surroundings, type: Type, values: readonly Operand[], line
   return s.builder.splat(type, settled(s, only, scalar, line));
 }
 
-function converted(s: Surroundings, value: Operand, type: Type): Value {
+function converted(s: KernelContext, value: Operand, type: Type): Value {
   if (isAbstract(value)) return constant(type, value.abstract);
   if (value.type === type) return value;
   const fromConstant = value.op === "constant" && !isVector(type);
   return fromConstant ? constant(type, value.value) : s.builder.make("convert", type, value);
 }
 
-function select(s: Surroundings, [no, yes, condition]: readonly Operand[], line: number): Value {
+function select(s: KernelContext, [no, yes, condition]: readonly Operand[], line: number): Value {
   const type = commonType([no!, yes!]);
   return s.builder.make("select", type, settled(s, no!, type, line), settled(s, yes!, type, line), convert(condition!));
 }

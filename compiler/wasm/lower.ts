@@ -1,6 +1,6 @@
 /** Syntax → intermediate form: names resolved, types checked, functions inlined. What is outside of the subset is refused with its line. */
 import { Builder, constant, read } from "./builder.ts";
-import { callOf, convert, expression, memoryAt, refuse, settled, type Scope, type Surroundings } from "./expressions.ts";
+import { callOf, convert, expression, memoryAt, refuse, settled, type Scope, type KernelContext } from "./expressions.ts";
 import type { KernelCode, Local, Memory, Statement, Value } from "./ir.ts";
 import type { ArrayVariable, ExpressionSyntax, FunctionSyntax, Module, StatementSyntax } from "./syntax.ts";
 import { bytesOf, type Type } from "./types.ts";
@@ -17,14 +17,14 @@ export function lower(module: Module): KernelCode {
     ...module.storage.map((variable, i) => [variable.name, { array: variable, memory: memoryOf(variable, read(buffers[i]!), 0) }] as const),
     ...arrays,
   ]);
-  const surroundings: Surroundings = {
+  const kernel: KernelContext = {
     builder, globals, inline,
     functions: new Map(module.functions.map((f) => [f.name, f])),
     size: (name) => builder.loadOnce(read(sizes), 4 * module.sizes.indexOf(name)),
     hasSize: (name) => module.sizes.includes(name),
   };
   const body = builder.collect(() => countingUp(builder, read(first), read(end), (group) => {
-    countingUp(builder, constant("u32", 0), constant("u32", main.workgroupSize!), (lane) => invocation(surroundings, main, group, lane));
+    countingUp(builder, constant("u32", 0), constant("u32", main.workgroupSize!), (lane) => invocation(kernel, main, group, lane));
   }));
   return { parameters: [sizes, scratch, first, end, ...buffers], body, scratchBytes };
 }
@@ -46,8 +46,8 @@ function countingUp(builder: Builder, from: Value, to: Value, body: (counter: Va
 }
 
 /** Grids of any length need no second dimension here: the workgroup is its number, in one row. */
-function invocation(surroundings: Surroundings, main: FunctionSyntax, group: Value, lane: Value): void {
-  const { builder } = surroundings;
+function invocation(kernel: KernelContext, main: FunctionSyntax, group: Value, lane: Value): void {
+  const { builder } = kernel;
   const zero = constant("u32", 0);
   const builtins: Readonly<Record<string, Value>> = {
     workgroup_id: builder.vector("vec3u", [group, zero, zero]),
@@ -55,7 +55,7 @@ function invocation(surroundings: Surroundings, main: FunctionSyntax, group: Val
     local_invocation_index: lane,
   };
   const given = (name: string | null): Value => builtins[name ?? ""] ?? refuse(main.line, `the built-in value ${name ?? "?"}`);
-  inline(surroundings, main, main.parameters.map(({ builtin }) => given(builtin)));
+  inline(kernel, main, main.parameters.map(({ builtin }) => given(builtin)));
 }
 
 function memoryOf({ element, written }: ArrayVariable, base: Value, offset: number): Memory {
@@ -78,35 +78,35 @@ function scratchArrays(variables: readonly ArrayVariable[], base: Value): { read
 
 /** Where `return` leads, and where it leaves its value. */
 interface Frame {
-  readonly surroundings: Surroundings;
+  readonly kernel: KernelContext;
   readonly scopes: readonly Scope[];
   readonly leave: (line: number, value: ExpressionSyntax | null, scopes: readonly Scope[]) => void;
 }
 
 /** The body of a function where it is called, and its value, if it has one. */
-function inline(surroundings: Surroundings, f: FunctionSyntax, values: readonly Value[]): Value | null {
-  const { builder, globals } = surroundings;
+function inline(kernel: KernelContext, f: FunctionSyntax, values: readonly Value[]): Value | null {
+  const { builder, globals } = kernel;
   const parameters: Scope = new Map(f.parameters.map(({ name }, i) => [name, { value: builder.name(values[i]!) }]));
   const scopes = [globals, parameters];
   const last = f.body.at(-1);
   if (last?.kind === "return" && last.value !== null && !f.body.slice(0, -1).some(returns)) { // the value itself
     const body = [...scopes, new Map() as Scope];
-    statements(f.body.slice(0, -1), { surroundings, scopes: body, leave: unreachableReturn });
-    return settled(surroundings, expression(surroundings, body, last.value), f.result!, last.line);
+    statements(f.body.slice(0, -1), { kernel, scopes: body, leave: unreachableReturn });
+    return settled(kernel, expression(kernel, body, last.value), f.result!, last.line);
   }
   if (!f.body.some(returns)) {
-    statements(f.body, { surroundings, scopes: [...scopes, new Map()], leave: unreachableReturn });
+    statements(f.body, { kernel, scopes: [...scopes, new Map()], leave: unreachableReturn });
     return null;
   }
   const label = { name: f.name };
   const result = f.result === null ? null : builder.variable(f.result, constant(f.result, 0));
   const leave: Frame["leave"] = (line, value, from) => {
     if (result !== null && value !== null) {
-      builder.add({ do: "set", local: result, value: settled(surroundings, expression(surroundings, from, value), result.type, line) });
+      builder.add({ do: "set", local: result, value: settled(kernel, expression(kernel, from, value), result.type, line) });
     }
     builder.add({ do: "exit", label });
   };
-  const body = builder.collect(() => statements(f.body, { surroundings, scopes: [...scopes, new Map()], leave }));
+  const body = builder.collect(() => statements(f.body, { kernel, scopes: [...scopes, new Map()], leave }));
   builder.add({ do: "block", label, body });
   return result === null ? null : builder.name(read(result));
 }
@@ -128,12 +128,12 @@ function statements(list: readonly StatementSyntax[], frame: Frame): void {
 const nested = (frame: Frame): Frame => ({ ...frame, scopes: [...frame.scopes, new Map()] });
 
 function block(list: readonly StatementSyntax[], frame: Frame): readonly Statement[] {
-  return frame.surroundings.builder.collect(() => statements(list, nested(frame)));
+  return frame.kernel.builder.collect(() => statements(list, nested(frame)));
 }
 
 function statement(s: StatementSyntax, frame: Frame): void {
-  const { surroundings, scopes } = frame;
-  const { builder } = surroundings;
+  const { kernel, scopes } = frame;
+  const { builder } = kernel;
   switch (s.kind) {
     case "let": case "var": return declare(s, frame);
     case "assign": return assign(s, frame);
@@ -141,11 +141,11 @@ function statement(s: StatementSyntax, frame: Frame): void {
     case "block": return statements(s.body, nested(frame));
     case "call": {
       if (s.call.kind !== "call") return refuse(s.line, "a statement that does nothing");
-      callOf(surroundings, scopes, s.call);
+      callOf(kernel, scopes, s.call);
       return;
     }
     case "if": {
-      const condition = settled(surroundings, expression(surroundings, scopes, s.condition), "bool", s.line);
+      const condition = settled(kernel, expression(kernel, scopes, s.condition), "bool", s.line);
       if (condition.op === "constant") return statements(condition.value !== 0 ? s.then : s.otherwise, nested(frame));
       return builder.add({ do: "if", condition, then: block(s.then, frame), otherwise: block(s.otherwise, frame) });
     }
@@ -153,40 +153,40 @@ function statement(s: StatementSyntax, frame: Frame): void {
   }
 }
 
-function declare(s: StatementSyntax & { readonly kind: "let" | "var" }, { surroundings, scopes }: Frame): void {
-  const { builder } = surroundings;
+function declare(s: StatementSyntax & { readonly kind: "let" | "var" }, { kernel, scopes }: Frame): void {
+  const { builder } = kernel;
   const type = s.type;
-  const given = s.value === null ? constant(type!, 0) : expression(surroundings, scopes, s.value);
-  const value = type === null ? convert(given) : settled(surroundings, given, type, s.line);
+  const given = s.value === null ? constant(type!, 0) : expression(kernel, scopes, s.value);
+  const value = type === null ? convert(given) : settled(kernel, given, type, s.line);
   scopes.at(-1)!.set(s.name, s.kind === "let" ? { value: builder.name(value) } : { variable: builder.variable(value.type, value) });
 }
 
-function assign({ target, operator, value, line }: StatementSyntax & { readonly kind: "assign" }, { surroundings, scopes }: Frame): void {
-  const { builder } = surroundings;
+function assign({ target, operator, value, line }: StatementSyntax & { readonly kind: "assign" }, { kernel, scopes }: Frame): void {
+  const { builder } = kernel;
   const source: ExpressionSyntax = operator === null ? value : { kind: "binary", line, operator, left: target, right: value };
-  const given = expression(surroundings, scopes, source);
-  const place = target.kind === "name" ? scopes.findLast((scope) => scope.has(target.name))?.get(target.name) : undefined;
-  if (place !== undefined && "variable" in place) {
-    builder.add({ do: "set", local: place.variable, value: settled(surroundings, given, place.variable.type, line) });
+  const given = expression(kernel, scopes, source);
+  const bound = target.kind === "name" ? scopes.findLast((scope) => scope.has(target.name))?.get(target.name) : undefined;
+  if (bound !== undefined && "variable" in bound) {
+    builder.add({ do: "set", local: bound.variable, value: settled(kernel, given, bound.variable.type, line) });
     return;
   }
-  const { memory, index } = memoryAt(surroundings, scopes, target);
-  builder.store(memory, index, settled(surroundings, given, memory.element, line));
+  const { memory, index } = memoryAt(kernel, scopes, target);
+  builder.store(memory, index, settled(kernel, given, memory.element, line));
 }
 
 /** The counter of a loop is as good as constant inside, unless the body sets it. */
 function loop({ start, condition, step, body, line }: StatementSyntax & { readonly kind: "for" }, frame: Frame): void {
-  const { surroundings } = frame;
-  const { builder } = surroundings;
+  const { kernel } = frame;
+  const { builder } = kernel;
   if (start.kind !== "var" || start.value === null) refuse(line, "a loop without a counter");
-  const from = convert(expression(surroundings, frame.scopes, start.value!));
+  const from = convert(expression(kernel, frame.scopes, start.value!));
   const type: Type = start.type ?? from.type;
   const counter: Local = { type, depth: assigns(body, start.name) ? Infinity : builder.depth + 1, meaning: null };
-  builder.add({ do: "set", local: counter, value: settled(surroundings, from, type, line) });
+  builder.add({ do: "set", local: counter, value: settled(kernel, from, type, line) });
   const within: Frame = { ...frame, scopes: [...frame.scopes, new Map([[start.name, { variable: counter }]])] };
   builder.loop(() => ({
     do: "loop",
-    condition: settled(surroundings, expression(surroundings, within.scopes, condition), "bool", line),
+    condition: settled(kernel, expression(kernel, within.scopes, condition), "bool", line),
     body: block(body, within),
     step: builder.collect(() => statement(step, within)),
   }));

@@ -34,7 +34,7 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
   const commandsOf = (entry: string): readonly Command[] => (entryOf(plan, entry), commands[entry]!);
   const readBack = async (names: readonly string[], encoder: GPUCommandEncoder): Promise<Record<string, HostArray>> => {
     const read = staging.begin(names);
-    for (const p of read.places) encoder.copyBufferToBuffer(buffers[p.tensor.buffer]!, 0, read.buffer, p.offset, p.bytes);
+    for (const { tensor, offset, bytes } of read.tensors) encoder.copyBufferToBuffer(buffers[tensor.buffer]!, 0, read.buffer, offset, bytes);
     device.queue.submit([encoder.finish()]);
     return staging.finish(read);
   };
@@ -171,7 +171,8 @@ function createSizes(device: GPUDevice, dispatches: readonly Dispatch[]): { read
   return { buffer, binding: (d) => ({ buffer, offset: at.get(d.sizes.join())!, size: bytes }) };
 }
 
-interface Place {
+/** A tensor that is read, and where it lies in the staging buffer. */
+interface StagedTensor {
   readonly name: string;
   readonly tensor: TensorPlan;
   readonly offset: number;
@@ -180,7 +181,7 @@ interface Place {
 
 interface Reading {
   readonly buffer: GPUBuffer;
-  readonly places: readonly Place[];
+  readonly tensors: readonly StagedTensor[];
 }
 
 interface Staging {
@@ -214,24 +215,24 @@ function createStaging(device: GPUDevice, plan: KernelPlan): Staging {
   return {
     buffers,
     begin: (names) => {
-      const places = placesOf(plan, names);
-      return { places, buffer: take(bytesIn(places)) };
+      const tensors = stagedTensors(plan, names);
+      return { tensors, buffer: take(bytesIn(tensors)) };
     },
-    finish: async ({ buffer, places }) => {
-      const size = bytesIn(places);
+    finish: async ({ buffer, tensors }) => {
+      const size = bytesIn(tensors);
       await buffer.mapAsync(MAP_READ, 0, size);
       const bytes = buffer.getMappedRange(0, size).slice(0);
       buffer.unmap();
       idle.push(buffer);
-      return Object.fromEntries(places.map((p) => [p.name, unpack(bytes, p.offset, p.tensor)]));
+      return Object.fromEntries(tensors.map(({ name, tensor, offset }) => [name, unpack(bytes, offset, tensor)]));
     },
   };
 }
 
-const bytesIn = (places: readonly Place[]): number => places.reduce((sum, p) => sum + p.bytes, 0);
+const bytesIn = (tensors: readonly StagedTensor[]): number => tensors.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Tensors one behind the other. */
-function placesOf(plan: KernelPlan, names: readonly string[]): readonly Place[] {
+function stagedTensors(plan: KernelPlan, names: readonly string[]): readonly StagedTensor[] {
   let offset = 0;
   return names.map((name) => {
     const tensor = tensorOf(plan, name);
