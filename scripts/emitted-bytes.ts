@@ -1,6 +1,6 @@
 /**
- * Whether a change of the compiler changes what it emits: hashes of everything that `moeut compile` writes beside the copied runtime, for every model
- * of specs/ and every kernel profile.
+ * Whether a change of the compiler changes what it emits: hashes of everything that `moeut compile` writes beside the copied runtime, for
+ * every model of specs/ and every kernel profile.
  *
  *   npx tsx scripts/emitted-bytes.ts                 prints one line a model and profile
  *   npx tsx scripts/emitted-bytes.ts --since COMMIT  compares with what that commit prints; exit status 1 if anything differs
@@ -72,7 +72,8 @@ function linesAt(commit: string): readonly string[] {
   try {
     execFileSync("git", ["worktree", "add", "--detach", folder, commit], { cwd: ROOT, stdio: "ignore" });
     symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-    return execFileSync(process.execPath, ["--import", "tsx", "scripts/emitted-bytes.ts", ...chosen], { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 }).trim().split("\n");
+    const command = ["--import", "tsx", "scripts/emitted-bytes.ts", ...chosen];
+    return execFileSync(process.execPath, command, { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 }).trim().split("\n");
   } finally {
     rmSync(folder, { recursive: true, force: true });
     execFileSync("git", ["worktree", "prune"], { cwd: ROOT });

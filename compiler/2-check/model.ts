@@ -90,7 +90,9 @@ function applied(tree: ModelTree, context: BuildContext): Expanded | null {
 }
 
 /** Distinct pools in the order of their first application, and where each is applied. */
-function schedulePools(applications: readonly Application[]): { readonly pools: readonly Application[]; readonly schedule: readonly Site[] } {
+function schedulePools(
+  applications: readonly Application[],
+): { readonly pools: readonly Application[]; readonly schedule: readonly Site[] } {
   const pools: Application[] = [];
   const uses: number[] = [];
   const index: Record<string, number> = {};

@@ -32,9 +32,10 @@ export function choose(s: BuildState, at: RouterSite, ranked: ValueId, score: Sc
 const EPS = 1e-6;
 
 /**
- * An order whose greatest entries are the experts of `first`, and behind them others drawn without replacement in proportion to score + 10⁻⁶, as
- * in the Sparse Universal Transformer (Tan et al. 2023, arXiv:2310.07096). By an exponential race, which is the Gumbel trick without its
- * second logarithm (Efraimidis and Spirakis 2006): the expert whose exponential number over its weight is smallest comes first.
+ * An order whose greatest entries are the experts of `first`, and behind them others drawn without replacement in proportion to score +
+ * 10⁻⁶, as in the Sparse Universal Transformer (Tan et al. 2023, arXiv:2310.07096). By an exponential race, which is the Gumbel trick
+ * without its second logarithm (Efraimidis and Spirakis 2006): the expert whose exponential number over its weight is smallest comes
+ * first.
  */
 function drawOrder(s: BuildState, { name, site }: RouterSite, first: ValueId | null, score: Score): ValueId {
   const uniform = randomNumbers(s, `${name}.sampled`, site, "uniform", shapeOf(s.b, score.of));

@@ -29,8 +29,8 @@ export function dropInput(s: BuildState, { name, site }: RouterSite, x: ValueId,
 const EXCLUDED = -1e30;
 
 /**
- * Scores [B, T, E] or [B, T, H, E] for the choice alone, of which each is excluded with probability p (Csordás et al. 2023, arXiv:2310.10837). All
- * calls of one application exclude the same experts.
+ * Scores [B, T, E] or [B, T, H, E] for the choice alone, of which each is excluded with probability p (Csordás et al. 2023,
+ * arXiv:2310.10837). All calls of one application exclude the same experts.
  */
 export function expertDropout(
   s: BuildState, { name, site }: RouterSite, shape: readonly number[], p: number,

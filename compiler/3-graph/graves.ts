@@ -1,7 +1,7 @@
 /**
  * Adaptive computation time as first published (Graves 2016, arXiv:1603.08983) and as in the Universal Transformer (Dehghani et al. 2019,
- * arXiv:1807.03819, appendix C). State of each token: P, the halting probabilities so far; R, what of 1 its last pass got; N, its passes; out, its output. In
- * every pass, with u what its layers read and θ the threshold, for tokens that have not halted
+ * arXiv:1807.03819, appendix C). State of each token: P, the halting probabilities so far; R, what of 1 its last pass got; N, its passes;
+ * out, its output. In every pass, with u what its layers read and θ the threshold, for tokens that have not halted
  *
  *   p = sigmoid(w·u + b)     the token halts in this pass if P + p > θ
  *   weight = p, or 1 − P if it halts      P ← P + p    R ← R + (1 − P) if it halts    N ← N + 1

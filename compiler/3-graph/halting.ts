@@ -1,7 +1,7 @@
 /**
  * Adaptive computation time over passes in the form of the Sparse Universal Transformer (Tan et al. 2023, arXiv:2310.07096), after
- * Graves 2016 (arXiv:1603.08983). State of each token: N, the probability of not having halted; A, the output weighted by where it halted; D, the
- * depth so weighted; h, the stream that the layers go on from. In front of pass ℓ ≥ 1
+ * Graves 2016 (arXiv:1603.08983). State of each token: N, the probability of not having halted; A, the output weighted by where it
+ * halted; D, the depth so weighted; h, the stream that the layers go on from. In front of pass ℓ ≥ 1
  *
  *   p = N · g_stop(h)    N ← N · g_go(h)    A ← A + p·h    D ← D + (ℓ−1)·p    M = N where N ≥ θ, else 0
  *   h ← layers(h), keys and values of the first layer from the last mixed output, tokens with M = 0 skipped

@@ -1,5 +1,6 @@
 /**
- * Mixture of attention heads (Zhang et al. 2022, arXiv:2210.05144) as in the Sparse Universal Transformer (Tan et al. 2023, arXiv:2310.07096):
+ * Mixture of attention heads (Zhang et al. 2022, arXiv:2210.05144) as in the Sparse Universal Transformer (Tan et al. 2023,
+ * arXiv:2310.07096):
  * each token chooses experts, and each expert is a few heads of queries with an output projection. Keys and values belong to no expert.
  */
 import { attention as attend, expertMatmul, linear, map, sum, view } from "../graph/dsl.ts";

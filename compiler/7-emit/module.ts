@@ -94,7 +94,9 @@ function typeName({ name }: ModelSpec): string {
 }
 
 /** The features and limits without which the plan does not run. */
-function deviceNeeds({ profile, buffers, kernels }: KernelPlan): { readonly requiredFeatures: readonly string[]; readonly requiredLimits: Readonly<Record<string, number>> } {
+function deviceNeeds(
+  { profile, buffers, kernels }: KernelPlan,
+): { readonly requiredFeatures: readonly string[]; readonly requiredLimits: Readonly<Record<string, number>> } {
   const largest = Math.max(...buffers.map((b) => Math.ceil(b.bytes / 16) * 16));
   return {
     requiredFeatures: needsSubgroups(profile) ? ["subgroups"] : [],

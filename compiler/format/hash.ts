@@ -16,7 +16,8 @@ const LATER: Readonly<Record<string, unknown>> = {
 
 /**
  * Facts that are written otherwise in an identity than in a ModelSpec, since they were so when the first models had them. Biases without a
- * loss term are a kind of balance, a placement is the word for it, or else what reads the norm, and the biases of experts have another name.
+ * loss term are a kind of balance, a placement is the word for it, or else what reads the norm, and the biases of experts have another
+ * name.
  */
 function asIdentity(value: object): object {
   if ("placement" in value) {

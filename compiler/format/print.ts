@@ -146,7 +146,9 @@ const printRouter = (router: RouterSpec): string => `router { ${fields({
 /** Whether a spec may say what is averaged together. */
 const HAS_SCOPE: Readonly<Record<BalanceSpec["kind"], boolean>> = { entropy: true, load: true, mutual_information: false };
 
-function printBalancing({ balance, router: { loadBiasRate } }: { readonly balance: BalanceSpec | null; readonly router: RouterSpec }): string {
+function printBalancing(
+  { balance, router: { loadBiasRate } }: { readonly balance: BalanceSpec | null; readonly router: RouterSpec },
+): string {
   if (balance === null) return loadBiasRate === null ? "balance none" : `balance bias { ${fields({ rate: loadBiasRate })} }`;
   const scope = HAS_SCOPE[balance.kind] ? `  scope ${balance.over}, ${balance.passes ? "passes" : "site"}` : "";
   return `balance ${balance.kind} { ${fields({ weight: balance.weight })}${scope}  ${fields({ bias_rate: loadBiasRate ?? 0 })} }`;

@@ -34,7 +34,9 @@ function match(model: ModelSpec, scheme: NamingScheme, tensors: Found): Official
 }
 
 /** The same for the names of `moeut export hf`. */
-export function findTorchWeights(model: ModelSpec, tensors: Found): Omit<OfficialTensors, "scheme"> | { readonly problems: readonly string[] } {
+export function findTorchWeights(
+  model: ModelSpec, tensors: Found,
+): Omit<OfficialTensors, "scheme"> | { readonly problems: readonly string[] } {
   const places = Object.fromEntries(parametersOf(model).map((p) => {
     const { name, shape } = torchPlace(model, p);
     return [p.name, { tensor: name, shape, start: 0 }];

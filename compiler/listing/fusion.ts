@@ -1,5 +1,6 @@
 /**
- * Launches as 5-plan decided them: for each its work, the program of what is fused into it, and why each value that it leaves in storage is stored.
+ * Launches as 5-plan decided them: for each its work, the program of what is fused into it, and why each value that it leaves in storage
+ * is stored.
  *
  *   3  matmul nt  a.attention.q  4 × 64 tiles
  *        x0 = b12 [rows, 1]
@@ -11,7 +12,8 @@ import type { Address, LaunchPlan, Line, Operand, PlannedLaunch, Row, Term, Work
 import { exprText } from "./expr.ts";
 
 export function listFusion(plan: LaunchPlan): string {
-  const entries = Object.entries(plan.entries).map(([name, launches]) => `entry ${name}: ${launches.length} launches\n${launches.map((launch, i) => launchText(launch, i)).join("")}`);
+  const entries = Object.entries(plan.entries).map(([name, launches]) =>
+    `entry ${name}: ${launches.length} launches\n${launches.map(launchText).join("")}`);
   return `fusion of ${plan.model}, ${plan.profile.name} kernels\n\n${entries.join("\n")}`;
 }
 
@@ -48,13 +50,15 @@ function programOf(work: Work): Listed {
     case "rows": {
       const { operands, loops, after, stores } = work.program;
       const looped = loops.flatMap(({ before, reductions, inside }) => [
-        ...linesText(before), "for each column", ...indented(linesText(inside)), ...reductions.map(({ how, accumulator, result }) => `${result} = ${how} of ${accumulator}`),
+        ...linesText(before), "for each column", ...indented(linesText(inside)),
+        ...reductions.map(({ how, accumulator, result }) => `${result} = ${how} of ${accumulator}`),
       ]);
       return { operands, lines: [...looped, ...linesText(after), ...linesText(stores)] };
     }
     case "columnSums": {
       const { operands, inside, sums } = work.program;
-      return { operands, lines: ["for each row of a chunk", ...indented(linesText(inside)), ...sums.map(({ accumulator, operand }) => `${operand}[chunk] = ${accumulator}`)] };
+      const stored = sums.map(({ accumulator, operand }) => `${operand}[chunk] = ${accumulator}`);
+      return { operands, lines: ["for each row of a chunk", ...indented(linesText(inside)), ...stored] };
     }
     default: return { operands: [], lines: [] };
   }
@@ -67,8 +71,14 @@ function lineText(line: Line): readonly string[] {
   switch (line.do) {
     case "let": return [`${line.name} = ${termText(line.value)}`];
     case "row": return [`${line.name} = row ${rowText(line.of)} by ${line.step.kind} ${line.step.sizes.join(" ")}`];
-    case "accumulate": return [line.how === "sum" ? `${line.into} += ${termText(line.value)}` : `${line.into} = max(${line.into}, ${termText(line.value)})`];
-    case "store": return [`${line.operand}[${line.at === "own" ? "own" : addressText(line.at)}] ${line.add ? "+=" : "="} ${termText(line.value)}`];
+    case "accumulate": {
+      const value = termText(line.value);
+      return [line.how === "sum" ? `${line.into} += ${value}` : `${line.into} = max(${line.into}, ${value})`];
+    }
+    case "store": {
+      const at = line.at === "own" ? "own" : addressText(line.at);
+      return [`${line.operand}[${at}] ${line.add ? "+=" : "="} ${termText(line.value)}`];
+    }
     case "sumSlots": return [
       `${line.sum} = sum over ${line.slot} < ${line.slots}, ${line.row} = ${rowText(line.of)} * ${line.slots} + ${line.slot}`,
       ...indented([...linesText(line.lines), `of ${termText(line.term)}`]),

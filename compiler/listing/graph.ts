@@ -11,7 +11,8 @@ export function listGraph(graph: OpGraph): string {
     const types = node.outputs.map((id) => typeText(graph.values[id]!.type, perToken.has(id)));
     return [`${node.outputs.map(valueName).join(", ")} = ${operation(graph, node)}`, `: ${types.join(", ")}`, names(node)];
   });
-  return [`graph ${graph.name}${tokens === null ? "" : `, B = ${tokens[0]}, T = ${tokens[1]}`}\n`, columns(rows, [56, 30]), ...outputLines(graph)].join("");
+  const extents = tokens === null ? "" : `, B = ${tokens[0]}, T = ${tokens[1]}`;
+  return [`graph ${graph.name}${extents}\n`, columns(rows, [56, 30]), ...outputLines(graph)].join("");
 }
 
 const valueName = (id: ValueId): string => `v${id}`;
@@ -59,7 +60,8 @@ function valuesOfTokens({ nodes, values }: OpGraph, [B, T]: TokenAxes): Readonly
 
 /** Letters for the axes of tokens, extents for the rest; `41→44` is stored wider than it is. */
 function typeText({ dtype, shape, physical }: TensorType, perToken: boolean): string {
-  const extents = shape.map((extent, axis) => (perToken && axis < 2 ? "BT"[axis]! : physical[axis] === extent ? `${extent}` : `${extent}→${physical[axis]}`));
+  const extents = shape.map((extent, axis) => (
+    perToken && axis < 2 ? "BT"[axis]! : physical[axis] === extent ? `${extent}` : `${extent}→${physical[axis]}`));
   return `${dtype === "f32" ? "" : `${dtype} `}[${extents.join(", ")}]`;
 }
 

@@ -4,7 +4,8 @@ import { columns } from "./columns.ts";
 
 export function listPlan(plan: KernelPlan): string {
   const { model, profile, kernels, buffers, memory, entries } = plan;
-  const rows = buffers.map(({ label, kind, bytes, table }, i) => [`b${i}`, kind, `${bytes} bytes`, `${label}${table === null ? "" : ", made on the host"}`]);
+  const rows = buffers.map(({ label, kind, bytes, table }, i) =>
+    [`b${i}`, kind, `${bytes} bytes`, `${label}${table === null ? "" : ", made on the host"}`]);
   const heading = `plan ${model}, ${profile.name} kernels: ${kernels.length} kernels, ${buffers.length} buffers of ${memory.total} bytes\n`;
   return [heading, columns(rows, [8, 12, 20]), ...Object.entries(entries).map(([name, entry]) => entryText(plan, name, entry))].join("");
 }

@@ -1,4 +1,7 @@
-/** What a parameter is called in PyTorch. Shapes differ in that heads and channels share an axis there: the numbers and their order are the same. */
+/**
+ * What a parameter is called in PyTorch. Shapes differ in that heads and channels share an axis there: the numbers and their order are
+ * the same.
+ */
 import type { ModelSpec } from "../ir/model-spec.ts";
 import { hasExperts } from "../parameters/parameters.ts";
 import type { ParameterSpec } from "../parameters/parameters.ts";

@@ -117,7 +117,10 @@ function bundledDriver(): ReturnType<typeof unpackSwiftshader> {
 const DRIVER_VARIABLES = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] as const; // the second is what old loaders know
 type Previous = Readonly<Partial<Record<(typeof DRIVER_VARIABLES)[number], string | undefined>>>;
 
-/** Points the Vulkan loader at the bundled driver alone; returns what to restore. The loader reads this when an adapter is first requested. */
+/**
+ * Points the Vulkan loader at the bundled driver alone; returns what to restore. The loader reads this when an adapter is first
+ * requested.
+ */
 function driverFiles(source: DriverSource): Previous {
   if (source !== "bundled") return {};
   const { icd } = bundledDriver();

@@ -1,7 +1,8 @@
 /**
  * While a GPU promise is pending, Dawn's binding asks the driver in every turn of the event loop: that keeps a core busy on which a
  * software driver would compute. Sleeping a moment in each of these turns gives it back. (A lower priority of this thread does too,
- * but the system lets nobody raise it again, threads and processes inherit it, and beside other work all else that the thread does starves.)
+ * but the system lets nobody raise it again, threads and processes inherit it, and beside other work all else that the thread does
+ * starves.)
  */
 
 /** Milliseconds. A long wait ends this much later at most, a short one by a twentieth of itself. */

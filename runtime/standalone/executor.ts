@@ -25,7 +25,8 @@ interface Command {
  */
 export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promise<Executor> {
   const life = watchLife(device);
-  const buffers = plan.buffers.map((b) => device.createBuffer({ label: b.label, size: roundUp(b.bytes, 16), usage: USAGE.storage | USAGE.copySrc | USAGE.copyDst }));
+  const usage = USAGE.storage | USAGE.copySrc | USAGE.copyDst;
+  const buffers = plan.buffers.map(({ label, bytes }) => device.createBuffer({ label, size: roundUp(bytes, 16), usage }));
   plan.buffers.forEach((b, i) => b.table && device.queue.writeBuffer(buffers[i]!, 0, tableWords(b.table, b.bytes / 4)));
   const sizes = createSizes(device, Object.values(plan.entries).flatMap((e) => e.dispatches));
   const commands = await life.during(() => createCommands(device, plan, buffers, sizes.binding));
@@ -34,7 +35,9 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
   const commandsOf = (entry: string): readonly Command[] => (entryOf(plan, entry), commands[entry]!);
   const readBack = async (names: readonly string[], encoder: GPUCommandEncoder): Promise<Record<string, HostArray>> => {
     const read = staging.begin(names);
-    for (const { tensor, offset, bytes } of read.tensors) encoder.copyBufferToBuffer(buffers[tensor.buffer]!, 0, read.buffer, offset, bytes);
+    for (const { tensor: { buffer }, offset, bytes } of read.tensors) {
+      encoder.copyBufferToBuffer(buffers[buffer]!, 0, read.buffer, offset, bytes);
+    }
     device.queue.submit([encoder.finish()]);
     return staging.finish(read);
   };
@@ -85,7 +88,8 @@ async function timeEntry(device: GPUDevice, commands: readonly Command[]): Promi
   for (let first = 0; first < commands.length; first += 2048) { // a query set holds 4096 timestamps
     const part = commands.slice(first, first + 2048);
     const querySet = device.createQuerySet({ type: "timestamp", count: 2 * part.length });
-    part.forEach((command, i) => encodePass(encoder, [command], { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 }));
+    part.forEach((command, i) =>
+      encodePass(encoder, [command], { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 }));
     encoder.resolveQuerySet(querySet, 0, 2 * part.length, resolved, 16 * first);
   }
   encoder.copyBufferToBuffer(resolved, 0, readable, 0, bytes);
@@ -98,7 +102,9 @@ async function timeEntry(device: GPUDevice, commands: readonly Command[]): Promi
 }
 
 /** Runs an entry dispatch by dispatch and looks at the bits of everything written. Slow: for finding out what went wrong. */
-async function findNonFinite(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[], entry: string, commands: readonly Command[]): Promise<string | null> {
+async function findNonFinite(
+  device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[], entry: string, commands: readonly Command[],
+): Promise<string | null> {
   const dispatches = plan.entries[entry]!.dispatches;
   const clear = device.createCommandEncoder(); // what earlier runs left in shared buffers is not this run's
   plan.buffers.forEach((b, i) => b.kind === "activations" && clear.clearBuffer(buffers[i]!));
@@ -125,14 +131,18 @@ async function isNonFinite(device: GPUDevice, buffer: GPUBuffer): Promise<boolea
 }
 
 /** One pipeline per kernel; one bind group for all dispatches that bind the same: those of a pass come again in the next. */
-async function createCommands(device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[], sizesOf: (d: Dispatch) => GPUBufferBinding): Promise<Record<string, readonly Command[]>> {
+async function createCommands(
+  device: GPUDevice, plan: KernelPlan, buffers: readonly GPUBuffer[], sizesOf: (d: Dispatch) => GPUBufferBinding,
+): Promise<Record<string, readonly Command[]>> {
   const kernels = await Promise.all(plan.kernels.map(async (kernel) => {
-    const entries = [{ binding: 0, visibility: COMPUTE_STAGE, buffer: { type: "uniform" as const } },
-      ...kernel.access.map((access, i) => ({ binding: i + 1, visibility: COMPUTE_STAGE, buffer: { type: access === "read" ? "read-only-storage" as const : "storage" as const } }))];
+    const storage = kernel.access.map((access) => (access === "read" ? "read-only-storage" as const : "storage" as const));
+    const types = ["uniform" as const, ...storage];
+    const entries = types.map((type, binding) => ({ binding, visibility: COMPUTE_STAGE, buffer: { type } }));
     const layout = device.createBindGroupLayout({ label: kernel.name, entries });
     const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
+    const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
     const compute = { module, entryPoint: "main" };
-    const pipeline = await device.createComputePipelineAsync({ label: kernel.name, layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute })
+    const pipeline = await device.createComputePipelineAsync({ label: kernel.name, layout: pipelineLayout, compute })
       .catch((error: unknown) => refuse(kernel.name, module, error));
     return { layout, pipeline };
   }));
@@ -159,7 +169,9 @@ async function refuse(name: string, module: GPUShaderModule, error: unknown): Pr
 }
 
 /** The sizes of all dispatches in one uniform buffer; equal lists share one place. */
-function createSizes(device: GPUDevice, dispatches: readonly Dispatch[]): { readonly buffer: GPUBuffer; readonly binding: (d: Dispatch) => GPUBufferBinding } {
+function createSizes(
+  device: GPUDevice, dispatches: readonly Dispatch[],
+): { readonly buffer: GPUBuffer; readonly binding: (d: Dispatch) => GPUBufferBinding } {
   const bytes = roundUp(dispatches.reduce((most, d) => Math.max(most, 4 * d.sizes.length), 16), 16);
   const stride = roundUp(bytes, device.limits.minUniformBufferOffsetAlignment);
   const at = new Map<string, number>();

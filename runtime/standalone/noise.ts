@@ -1,4 +1,7 @@
-/** The tensor "ENTRY/noise", u32 [4], of entries with random numbers: two words of key, the first sequence, and 1 if sequences have numbers of their own. */
+/**
+ * The tensor "ENTRY/noise", u32 [4], of entries with random numbers: two words of key, the first sequence, and 1 if sequences have
+ * numbers of their own.
+ */
 import { createRandom } from "./random.ts";
 import type { Executor } from "./types.ts";
 

@@ -26,7 +26,9 @@ export function initializeParameters(executor: Executor, params: readonly ParamP
 }
 
 /** Reads one kind of state as official tensors, in the order in which their first parts occur. */
-export async function readOfficial(executor: Pick<Executor, "read">, params: readonly ParamPlan[], state: ParamState): Promise<readonly OfficialTensor[]> {
+export async function readOfficial(
+  executor: Pick<Executor, "read">, params: readonly ParamPlan[], state: ParamState,
+): Promise<readonly OfficialTensor[]> {
   const tensors = new Map<string, OfficialTensor>();
   for (const { name, official } of params) {
     const tensor = tensors.get(official.tensor) ?? { name: official.tensor, shape: official.shape, data: new Float32Array(product(official.shape)) };
@@ -37,7 +39,9 @@ export async function readOfficial(executor: Pick<Executor, "read">, params: rea
 }
 
 /** @param read gives the numbers of an official tensor, as many as its shape says; called once for neighbouring parts of one tensor */
-export function writeOfficial(executor: Executor, params: readonly ParamPlan[], state: ParamState, read: (tensor: string, shape: readonly number[]) => Float32Array): void {
+export function writeOfficial(
+  executor: Executor, params: readonly ParamPlan[], state: ParamState, read: (tensor: string, shape: readonly number[]) => Float32Array,
+): void {
   let data = new Float32Array(0);
   params.forEach(({ name, shape, official }, i) => {
     if (params[i - 1]?.official.tensor !== official.tensor) data = read(official.tensor, official.shape) as Float32Array<ArrayBuffer>;

@@ -3,7 +3,9 @@ import { HeaderProblem, parseHeader, printHeader, type SafetensorsHeader, type T
 import type { OfficialTensor } from "./parameters.ts";
 
 /** Equal tensors give equal bytes: they are ordered by name. */
-export function encodeWeights(tensors: readonly OfficialTensor[], metadata: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
+export function encodeWeights(
+  tensors: readonly OfficialTensor[], metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
   const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
   let at = 0;
   const infos = sorted.map(({ name, shape, data }): [string, TensorInfo] => [name, { dtype: "F32", shape, start: at, end: (at += data.byteLength) }]);

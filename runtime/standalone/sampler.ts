@@ -11,7 +11,10 @@ export interface SamplerOptions {
   readonly seed: number;
 }
 
-/** @param index of the token in the generated text @returns a token; ties go to the lower one. Throws a RangeError for logits with NaN or +Infinity. */
+/**
+ * @param index of the token in the generated text @returns a token; ties go to the lower one. Throws a RangeError for logits with NaN or
+ * +Infinity.
+ */
 export type Sampler = (logits: ArrayLike<number>, index: number) => number;
 
 export function createSampler({ temperature, topK, topP, seed }: SamplerOptions): Sampler {

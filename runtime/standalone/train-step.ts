@@ -29,7 +29,9 @@ export interface StepMetrics {
  * @param batches as many as the recipe accumulates, each of the size the plan was made for
  * @param seed of what is random in a step
  */
-export async function trainStep(executor: Executor, recipe: Recipe, step: number, batches: readonly MicroBatch[], seed: number): Promise<StepMetrics> {
+export async function trainStep(
+  executor: Executor, recipe: Recipe, step: number, batches: readonly MicroBatch[], seed: number,
+): Promise<StepMetrics> {
   executor.write("update", updateWords(recipe, step));
   const shares = sharesOf(batches);
   for (const index of batches.slice(0, -1).keys()) {

@@ -9,9 +9,10 @@ export type HostArray = Float32Array | Uint32Array;
 /**
  * A plan loaded on a device: all buffers, pipelines and bind groups exist; nothing is created afterwards.
  *
- * Tensor names: inputs and outputs of an entry are "ENTRY/NAME": "train/tokens" u32 [B, T], "train/targets" u32 [B, T], "train/loss_scale" f32 [1], "train/noise" u32 [4],
- * "decode/position" u32 [1], "prefill/last" u32 [B, 1], "evaluate/token_loss" f32 [B, T, 1], "decode/logits" f32 [B, 1, V]. For each parameter
- * "param/NAME", "grad/NAME", "adam_m/NAME", "adam_v/NAME". "update" f32 [8], see UPDATE; "metrics" f32 [8], see METRICS.
+ * Tensor names: inputs and outputs of an entry are "ENTRY/NAME": "train/tokens" u32 [B, T], "train/targets" u32 [B, T],
+ * "train/loss_scale" f32 [1], "train/noise" u32 [4], "decode/position" u32 [1], "prefill/last" u32 [B, 1], "evaluate/token_loss" f32 [B,
+ * T, 1], "decode/logits" f32 [B, 1, V]. For each parameter "param/NAME", "grad/NAME", "adam_m/NAME", "adam_v/NAME". "update" f32 [8], see
+ * UPDATE; "metrics" f32 [8], see METRICS.
  *
  * Entries: "train" (forward and backward of one micro-batch; adds to the gradients), "update" (norm, clip, AdamW, gradients back to zero),
  * "evaluate" (forward with per-token losses), "score" (the same of chosen positions: "score/rows" and "score/targets" u32 [1, N]), "logits"
@@ -33,7 +34,10 @@ export interface Executor {
   destroy(): void;
 }
 
-/** Words of the "update" tensor, written once per step. oneMinusBeta1 and oneMinusBeta2 are 1 − β: what the newest gradient weighs in a mean. */
+/**
+ * Words of the "update" tensor, written once per step. oneMinusBeta1 and oneMinusBeta2 are 1 − β: what the newest gradient weighs in a
+ * mean.
+ */
 export const UPDATE = { lr: 0, oneMinusBeta1: 1, oneMinusBeta2: 2, eps: 3, weightDecay: 4, gradClip: 5, biasCorrection1: 6, biasCorrection2: 7 } as const;
 
 /** Words of the "metrics" tensor, written by "update": losses are means over the micro-batches since the last update (each weighted by its loss_scale).

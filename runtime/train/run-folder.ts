@@ -122,7 +122,9 @@ export function requireSameRun(folder: string, have: RunInfo, want: RunInfo): vo
 }
 
 /** The settings that change weights, by the names they have in a spec. */
-export function recipeSettings({ optimizer: o, schedule: s, gradClip, batch, accumulate, steps }: Recipe): Readonly<Record<string, unknown>> {
+export function recipeSettings(
+  { optimizer: o, schedule: s, gradClip, batch, accumulate, steps }: Recipe,
+): Readonly<Record<string, unknown>> {
   return {
     lr: o?.lr, beta1: o?.beta1, beta2: o?.beta2, eps: o?.eps, weight_decay: o?.weightDecay,
     schedule: s?.kind, warmup: s?.warmup, floor: s?.floor, grad_clip: gradClip ?? "none", batch, accumulate, steps,
