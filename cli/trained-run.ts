@@ -41,7 +41,7 @@ export function readTrainedRun(folder: string, overrides: readonly string[]): Tr
   const spec = specOf(source, overrides);
   const model = chooseModel(spec, { set: [] });
   const { weights, state: { step } } = checkpoint;
-  const tokenizer = tokenizerOf(folder, info.data.tokenizer);
+  const tokenizer = tokenizerOf(folder, checkpoint.path, info.data.tokenizer);
   return { folder, info, model, sources: spec.sources, trainedSeqLen: asTrained?.seqLen ?? model.seqLen, tokenizer, weights, step };
 }
 
@@ -50,10 +50,11 @@ function requireSameModel(file: string, model: ModelSpec | undefined, { specHash
   if (model !== undefined && specHash(model) !== saved) throw specChanged(file);
 }
 
-function tokenizerOf(folder: string, id: string): Tokenizer {
+/** That of the run; where it is gone, the one that lies beside the weights. */
+function tokenizerOf(folder: string, checkpoint: string, id: string): Tokenizer {
   if (id === byteTokenizer.id) return byteTokenizer;
-  const path = tokenizerPath(folder);
-  if (!existsSync(path)) throw new UserError(`${folder} was made with the tokenizer "${id}", and its tokenizer.json is gone`);
+  const path = [folder, checkpoint].map(tokenizerPath).find((each) => existsSync(each));
+  if (path === undefined) throw new UserError(`${folder} was made with the tokenizer "${id}", and its tokenizer.json is gone`);
   const tokenizer = readTokenizer(path);
   if (tokenizer.id === id) return tokenizer;
   throw new UserError(`${path} was changed after the run was made, and its weights belong to the tokens as they were`);

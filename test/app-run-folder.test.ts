@@ -11,6 +11,7 @@ import { EnvironmentError, UserError } from "../runtime/errors.ts";
 import {
   createRun, currentCheckpoint, Diverged, logPath, openCheckpoint, readLog, readRun, saveCheckpoint, train, type TrainOptions,
 } from "../runtime/train/index.ts";
+import { readTokenizer } from "../runtime/tokenizer/file.ts";
 import { bigramParams, createBigram } from "./support/bigram-executor.ts";
 import { bigramRun, T, V } from "./support/bigram-run.ts";
 
@@ -186,6 +187,25 @@ describe("the parts of a run belong together", () => {
     } } });
     expect(new Set(steps)).toEqual(new Set(upTo(29)));
   });
+});
+
+test("a checkpoint has the tokenizer too: without the run's it is read there, and with the next one it moves on", async () => {
+  const model = chooseModel(loadSpec("specs/tiny.moeut", ["vocab_size=420"]), { set: [] });
+  const [folder, tokenizer] = [newFolder(), readTokenizer("test/tokenizers/bpe.model")];
+  const { info } = bigramRun({ folder: newFolder() });
+  const data = { ...info.data, tokenizer: tokenizer.id };
+  createRun(folder, { spec: printSpec(model), tokenizer: tokenizer.file }, { ...info, model: "tiny", specHash: specHash(model), data });
+  const save = (step: number): Promise<void> => saveCheckpoint(
+    folder, createBigram({ vocabSize: V, batch: 1, seqLen: T }), bigramParams(V),
+    { format: 1, step, sequences: step * info.recipe.batch, seed: info.seed, specHash: specHash(model), dataId: data.id },
+  );
+  await save(3);
+  await save(4);
+  expect(readdirSync(join(folder, "checkpoints"))).toHaveLength(1);
+  rmSync(join(folder, "tokenizer.json"));
+  expect(readTrainedRun(folder, []).tokenizer.id).toBe(tokenizer.id);
+  rmSync(join(currentCheckpoint(folder)!, "tokenizer.json"));
+  expect(() => readTrainedRun(folder, [])).toThrow(/was made with the tokenizer "json:.*", and its tokenizer\.json is gone/);
 });
 
 describe("runs of early versions, without hashes", () => {

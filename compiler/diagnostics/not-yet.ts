@@ -55,7 +55,7 @@ export const NOT_YET: readonly Absent[] = [
   { idea: "dropout", words: ["dropout", "attention_dropout", "attn_dropout", "resid_dropout", "residual_dropout", "hidden_dropout", "drop_path", "layer_drop", "stochastic_depth"], nearest: "`expert_dropout` and `input_dropout` in `router`" },
   { idea: "other optimizers", words: ["muon", "lion", "sgd", "adafactor", "shampoo", "soap", "adam_mini"], nearest: "`optimizer adamw`; with `weight_decay 0` it is Adam" },
   { idea: "half precision", words: ["bf16", "fp16", "bfloat16", "float16", "dtype", "precision", "mixed_precision", "amp", "fp8", "quantization"], nearest: "float32, in which everything is computed" },
-  { idea: "tokenizers", words: ["tokenizer", "bpe", "sentencepiece", "tiktoken"], nearest: "bytes as tokens, for which `vocab_size 256` is enough" },
+  { idea: "tokenizers", words: ["tokenizer", "bpe", "sentencepiece", "tiktoken"], nearest: "`--tokenizer FILE` of `moeut train`, with as many tokens as `vocab_size` says" },
 ];
 
 const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_]/g, "");

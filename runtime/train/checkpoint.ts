@@ -15,7 +15,7 @@ import { readOfficial, writeOfficial, type ParamState } from "../standalone/para
 import type { ParamPlan } from "../standalone/plan.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import type { Executor } from "../standalone/types.ts";
-import { readJson, type DataInfo, type RunInfo } from "./run-folder.ts";
+import { readJson, tokenizerPath, type DataInfo, type RunInfo } from "./run-folder.ts";
 
 /** Everything beside tensors that a run needs to go on. Random numbers and data order are functions of seed and step. */
 export interface CheckpointState {
@@ -53,7 +53,7 @@ export interface RunIdentity extends Pick<RunInfo, "seed" | "specHash"> {
 }
 
 const MOMENTS = [["adam_m", "m."], ["adam_v", "v."]] as const;
-const [WEIGHTS, OPTIMIZER] = ["weights.safetensors", "optimizer.safetensors"];
+const [WEIGHTS, OPTIMIZER, TOKENIZER] = ["weights.safetensors", "optimizer.safetensors", "tokenizer.json"];
 const pointerPath = (folder: string): string => join(folder, "checkpoint.json");
 const nameOf = (step: number): string => `step-${String(step).padStart(8, "0")}`;
 /** NaN for names that nameOf does not give: a copy that somebody put beside the checkpoints, say. */
@@ -101,6 +101,7 @@ export async function saveCheckpoint(
     const files = {
       [WEIGHTS]: await saveTensors(join(checkpoint, WEIGHTS), executor, params, [["param", ""]]),
       [OPTIMIZER]: await saveTensors(join(checkpoint, OPTIMIZER), executor, params, MOMENTS),
+      ...keepTokenizer(folder, checkpoint),
     };
     const text = `${JSON.stringify({ ...state, files }, null, 2)}\n`;
     writeAtomic(statePath(checkpoint), text);
@@ -109,6 +110,14 @@ export async function saveCheckpoint(
   } finally {
     removeAllBut(folder, currentCheckpoint(folder));
   }
+}
+
+/** Weights that are taken elsewhere know what their tokens are. @returns the SHA-256 by name; none where tokens are bytes */
+function keepTokenizer(folder: string, checkpoint: string): Readonly<Record<string, string>> {
+  if (!existsSync(tokenizerPath(folder))) return {};
+  const text = readFileSync(tokenizerPath(folder));
+  writeAtomic(join(checkpoint, TOKENIZER), text);
+  return { [TOKENIZER]: sha256([text]) };
 }
 
 type Prefixed = readonly (readonly [ParamState, prefix: string])[];
@@ -137,7 +146,7 @@ function removeAllBut(folder: string, current: string | null): void {
 }
 
 const isPart = (name: string): boolean =>
-  [WEIGHTS, OPTIMIZER, "state.json"].some((part) => name === part || name.startsWith(`.${part}.tmp-`));
+  [WEIGHTS, OPTIMIZER, TOKENIZER, "state.json"].some((part) => name === part || name.startsWith(`.${part}.tmp-`));
 
 /** What cannot be removed does no harm. */
 function removeCheckpoint(path: string): void {

@@ -6,7 +6,7 @@
  *   run.json          what the run is: RunInfo
  *   log.jsonl         one record per step: see log.ts
  *   checkpoint.json   which checkpoint is the current one
- *   checkpoints/step-00000050/{weights.safetensors, optimizer.safetensors, state.json}
+ *   checkpoints/step-00000050/{weights.safetensors, optimizer.safetensors, state.json}, tokenizer.json once more
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
