@@ -6,29 +6,37 @@ import { UserError } from "../runtime/errors.ts";
 import { sequences, type Sequence } from "../runtime/pairs/data.ts";
 import { answerAll, type Answer, type DecodeOptions } from "../runtime/pairs/decode.ts";
 import { tabLines } from "../runtime/pairs/files.ts";
-import { byKind, judge, share, type Judged, type Share } from "../runtime/pairs/judge.ts";
-import type { Pair, TestSet } from "../runtime/pairs/pair.ts";
+import { byKind, judge, share, shareOfTokens, type Share } from "../runtime/pairs/judge.ts";
+import type { Pair, PairTask, TestSet } from "../runtime/pairs/pair.ts";
 import { PAIR_TASKS, pairTask } from "../runtime/pairs/tasks.ts";
+import type { Scored } from "../runtime/tasks/score.ts";
 import { loadWeights } from "../runtime/train/index.ts";
 import { loadModel } from "../api/session.ts";
+import { scoreAll } from "./eval-tasks.ts";
 import { grouped, say } from "./terminal.ts";
 import type { TrainedRun } from "./trained-run.ts";
 
-export interface PairTest extends TestSet {
-  /** Words of an answer at most. */
-  readonly limit: number;
-}
+export type PairTest = TestSet & Pick<PairTask, "limit" | "by">;
 
 export interface PairOutcome {
   readonly task: string;
   readonly items: number;
   readonly limit: number;
+  readonly by: PairTask["by"];
   readonly results: readonly ({ readonly metric: string } & Share)[];
   readonly kinds: Readonly<Record<string, Share>>;
   readonly records: readonly PairRecord[];
 }
 
-type PairRecord = Pair & Judged & { readonly task: string; readonly id: string; readonly answer: string; readonly ended: boolean };
+type PairRecord = Pair & {
+  readonly task: string;
+  readonly id: string;
+  /** Words in front of the end; with "…" behind them where none came before the limit. */
+  readonly answer: string;
+  readonly exact: number;
+  /** See Judged; null where an answer is one word. */
+  readonly oracle: number | null;
+};
 
 const isFile = (name: string): boolean => /\.tsv(\.gz)?$/.test(name);
 
@@ -40,11 +48,11 @@ export function loadPairTests(name: string, { folder, info: { data } }: TrainedR
   const task = pairTask(data.source);
   const trainedOn = data.source.join(" ");
   if (task === null) throw new UserError(`${folder} was trained on ${trainedOn}, which are no pairs: it cannot answer ${name}`);
-  if (isFile(name)) return [{ name, pairs: tabLines(name), limit: task.limit }];
+  if (isFile(name)) return [{ name, pairs: tabLines(name), limit: task.limit, by: "kind" }];
   if (!trainedOn.startsWith(name)) throw new UserError(`${folder} was trained on ${trainedOn}, and not on ${name}`);
   const tests = task.tests(from);
   if (tests.length === 0) throw new UserError(`${trainedOn} has no test items of its own: name a file of them, --tasks FILE.tsv`);
-  return tests.map((test) => ({ ...test, limit: task.limit }));
+  return tests.map((test) => ({ ...test, limit: task.limit, by: task.by }));
 }
 
 /** Prompts that are continued at once. */
@@ -52,19 +60,39 @@ const TEXTS = 64;
 
 /** @param model that of the run, at its own depth or another */
 export async function runPairTest(handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, test: PairTest): Promise<PairOutcome> {
-  const { name, pairs, limit } = test;
+  const { name, pairs, limit, by } = test;
   const all = pairs.map(sequences(trained.tokenizer));
   sayPositions(name, model, all, trained);
+  const forced = await scoreAll(handle, model, trained, all.map((sequence) => ({ ...sequence, cut: 0 })), true);
+  const judged = limit === 1 ? pairs.map((pair, i) => firstWord(trained, pair, forced[i]!))
+    : await decoded(handle, model, trained, pairs, all, limit);
+  const records = pairs.map((pair, i): PairRecord => ({ task: name, id: `${name}:${i + 1}`, ...pair, ...judged[i]! }));
+  const exact = judged.map((of) => of.exact);
+  const results = limit === 1 ? [{ metric: "accuracy", ...share(exact) }] : [
+    { metric: "exact_match", ...share(exact) },
+    { metric: "with_oracle_end", ...share(judged.flatMap(({ oracle }) => oracle ?? [])) },
+    { metric: "token_accuracy", ...shareOfTokens(forced.map(({ tokens, best }) => ({ tokens: tokens.length, right: tokens.filter((t, j) => t === best![j]).length }))) },
+  ];
+  return { task: name, items: pairs.length, limit, by, results, kinds: byKind(pairs, exact), records };
+}
+
+type Judgement = Pick<PairRecord, "answer" | "exact" | "oracle">;
+
+/** Where an answer is one word: the most probable one behind the question. */
+function firstWord(trained: TrainedRun, { target }: Pair, { best }: Scored): Judgement {
+  const answer = wordsOf(trained, [best![0]!]);
+  return { answer, exact: Number(answer === target), oracle: null };
+}
+
+async function decoded(
+  handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, pairs: readonly Pair[], all: readonly Sequence[], limit: number,
+): Promise<readonly Judgement[]> {
   const answers = await answersTo(handle, model, trained, all, limit);
-  const records = pairs.map((pair, i): PairRecord => {
+  return pairs.map((pair, i) => {
     const { tokens, ended, oracle } = answers[i]!;
-    const answered = { answer: wordsOf(trained, tokens), ended, oracle: wordsOf(trained, oracle) };
-    return { task: name, id: `${name}:${i + 1}`, ...pair, answer: answered.answer, ended, ...judge(pair, answered, limit) };
+    const answer = wordsOf(trained, tokens);
+    return { answer: ended ? answer : `${answer} …`, ...judge(pair, { answer, ended, oracle: wordsOf(trained, oracle) }) };
   });
-  const exact = records.map((record) => record.exact);
-  const results = [{ metric: limit === 1 ? "accuracy" : "exact_match", ...share(exact) },
-    ...(limit === 1 ? [] : [{ metric: "with_oracle_end", ...share(records.map(({ oracle }) => oracle)) }])];
-  return { task: name, items: pairs.length, limit, results, kinds: byKind(pairs, exact), records };
 }
 
 const wordsOf = ({ tokenizer }: TrainedRun, tokens: readonly number[]): string => decodeText(tokenizer, tokens);
@@ -133,12 +161,15 @@ export function pairDocument({ records: _, results, kinds, ...rest }: PairOutcom
   };
 }
 
+/** More kinds than that are for --json: COGS has 21, and two means of them. */
+const FEW_KINDS = 23;
+
 /** A line for each figure, and below them the first by kind. */
-export function pairWords({ task, items, limit, results, kinds }: PairOutcome): string {
+export function pairWords({ task, items, limit, by, results, kinds }: PairOutcome): string {
   const how = limit === 1 ? "the most probable word" : `greedy, at most ${limit} words and the end`;
   const lines = results.map(({ metric, value, standardError }, i) =>
     `${metric.padEnd(20)} ${value.toFixed(4)} ± ${standardError.toFixed(4)}${i === 0 ? `  (${grouped(items)} items, ${how})` : ""}`);
   const parts = Object.entries(kinds).map(([kind, { value, items: n }]) => `${kind}: ${value.toFixed(3)} of ${grouped(n)}`);
-  const all = parts.length < 2 ? lines : [...lines, `${"by kind".padEnd(20)} ${parts.join(", ")}`];
+  const all = parts.length < 2 || parts.length > FEW_KINDS ? lines : [...lines, `${`by ${by}`.padEnd(20)} ${parts.join(", ")}`];
   return all.map((line, i) => `${(i === 0 ? task : "").padEnd(14)} ${line}\n`).join("");
 }

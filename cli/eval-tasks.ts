@@ -78,7 +78,8 @@ function byItem<T>(counts: readonly number[], all: readonly T[]): readonly (read
   return counts.map((count) => all.slice(next, (next += count)));
 }
 
-async function scoreAll(
+/** @param predicts whether the most probable tokens are wanted too */
+export async function scoreAll(
   handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, requests: readonly Request[], predicts: boolean,
 ): Promise<readonly Scored[]> {
   const all = new Array<Scored>(requests.length);

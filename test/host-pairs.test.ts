@@ -9,7 +9,7 @@ import { UserError } from "../runtime/errors.ts";
 import { evaluate } from "../runtime/evaluate/index.ts";
 import { pairData, pairDataset } from "../runtime/pairs/data.ts";
 import { answerAll, type Answer } from "../runtime/pairs/decode.ts";
-import { byKind, judge, share } from "../runtime/pairs/judge.ts";
+import { byKind, judge, share, shareOfTokens } from "../runtime/pairs/judge.ts";
 import { apply, listops } from "../runtime/pairs/listops.ts";
 import { holdBack, type Pair, type PairTask } from "../runtime/pairs/pair.ts";
 import { pairTask } from "../runtime/pairs/tasks.ts";
@@ -199,11 +199,11 @@ describe("answers", () => {
       },
     } as unknown as Executor;
   }
-  const answer = async (script: readonly number[], target: readonly number[], limit: number): Promise<Answer> =>
-    (await answerAll(scripted([script]), [{ prompt: [1, 2], length: target.length }], { ...options, limit }))[0]!;
-  const judged = async (script: readonly number[], target: readonly number[], limit = 4): Promise<readonly [number, number]> => {
-    const { tokens, ended, oracle } = await answer(script, target, limit);
-    const { exact, oracle: free } = judge({ source: "", target: target.join(" "), kind: "" }, { answer: tokens.join(" "), ended, oracle: oracle.join(" ") }, limit);
+  const answer = async (script: readonly number[], target: readonly number[]): Promise<Answer> =>
+    (await answerAll(scripted([script]), [{ prompt: [1, 2], length: target.length }], options))[0]!;
+  const judged = async (script: readonly number[], target: readonly number[]): Promise<readonly [number, number]> => {
+    const { tokens, ended, oracle } = await answer(script, target);
+    const { exact, oracle: free } = judge({ source: "", target: target.join(" "), kind: "" }, { answer: tokens.join(" "), ended, oracle: oracle.join(" ") });
     return [exact, free];
   };
 
@@ -218,8 +218,6 @@ describe("answers", () => {
     { why: "longer than the limit", script: [4, 4, 4, 4, 4, EOS], target: [4, 4, 4, 4, 4], want: [0, 1] },
   ])("$why", async ({ script, target = [4, 2], want }) => expect(await judged(script, target)).toEqual(want));
 
-  test("of one word only the word counts", async () => expect(await judged([4, 4, 4, 4, 4], [4], 1)).toEqual([1, 1]));
-
   test("each row of a batch has its own end", async () => {
     const got = await answerAll(scripted([[4, EOS], [4, 4, 4, EOS], [2, 2, EOS]]), [1, 3, 2].map((length) => ({ prompt: [1, 2], length })), options);
     expect(got.map(({ tokens, ended }) => [tokens, ended])).toEqual([[[4], true], [[4, 4, 4], true], [[2, 2], true]]);
@@ -227,6 +225,8 @@ describe("answers", () => {
 
   test("shares have standard errors, kinds their own", () => {
     expect(share([1, 0, 1, 1])).toEqual({ value: 0.75, standardError: Math.sqrt((0.75 * 0.25) / 3), items: 4 });
+    expect(shareOfTokens([{ right: 1, tokens: 2 }, { right: 4, tokens: 4 }])).toMatchObject({ value: 5 / 6, items: 2 });
+    expect(shareOfTokens([1, 0, 1, 1].map((right) => ({ right, tokens: 1 }))).standardError).toBeCloseTo(share([1, 0, 1, 1]).standardError, 12);
     const pairs = ["pp_recursion", "prim_to_obj", "prim_to_obj", "cp_recursion"].map((kind) => ({ source: "", target: "", kind }));
     expect(byKind(pairs, [0, 1, 1, 1])).toMatchObject({ structural: { value: 0.5 }, lexical: { value: 1, items: 2 }, prim_to_obj: { items: 2 } });
     expect(Object.keys(byKind([{ source: "", target: "", kind: "10" }, { source: "", target: "", kind: "9" }], [0, 1]))).toEqual(["9", "10"]);

@@ -16,9 +16,8 @@ export interface Answered {
   readonly oracle: string;
 }
 
-/** @param limit words of an answer at most: of one, only the first word counts, and not where it ends */
-export const judge = ({ target }: Pair, { answer, ended, oracle }: Answered, limit: number): Judged =>
-  ({ exact: Number(answer === target && (ended || limit === 1)), oracle: Number(oracle === target) });
+export const judge = ({ target }: Pair, { answer, ended, oracle }: Answered): Judged =>
+  ({ exact: Number(answer === target && ended), oracle: Number(oracle === target) });
 
 export interface Share {
   readonly value: number;
@@ -30,6 +29,14 @@ export interface Share {
 export function share(values: readonly number[]): Share {
   const value = values.reduce((a, b) => a + b, 0) / values.length;
   return { value, standardError: values.length < 2 ? 0 : Math.sqrt((value * (1 - value)) / (values.length - 1)), items: values.length };
+}
+
+/** Of tokens that come in items: right ones by all, and the standard error of that from how items differ. */
+export function shareOfTokens(items: readonly { readonly right: number; readonly tokens: number }[]): Share {
+  const tokens = items.reduce((sum, item) => sum + item.tokens, 0);
+  const value = items.reduce((sum, item) => sum + item.right, 0) / tokens;
+  const squares = items.reduce((sum, item) => sum + (item.right - value * item.tokens) ** 2, 0);
+  return { value, standardError: items.length < 2 ? 0 : Math.sqrt((squares * items.length) / (items.length - 1)) / tokens, items: items.length };
 }
 
 /** Kinds of COGS that need new structures; all others need known words in new places (Kim and Linzen 2020). */

@@ -26,6 +26,8 @@ export interface PairTask {
   readonly tests: (folder: string | null) => readonly TestSet[];
   /** Words of an answer at most; an answer of one word is not followed to its end. */
   readonly limit: number;
+  /** What kinds are. */
+  readonly by: "kind" | "length" | "depth";
 }
 
 export const wordsOf = (text: string): readonly string[] => (text === "" ? [] : text.split(" "));
