@@ -188,7 +188,7 @@ describe("mistakes", () => {
     { why: "a prepared corpus as source", args: [out, "--out", join(root, "again")], message: /small is a prepared corpus: its tokens are data as they are, and no text/ },
     { why: "a share of all", args: [small, "--out", join(root, "again"), "--validation", "1"], message: /It must be a number from 0 to below 1/ },
     { why: "an unknown escape", args: [small, "--out", join(root, "again"), "--between", "\\q"], message: /--between: \\q is not understood; of escapes there are/ },
-    { why: "a source that holds out itself", args: ["scan:length", "--out", join(root, "again")], message: /scan:length says itself what is held out; train on it as it is/ },
+    { why: "a task of pairs", args: ["scan:length", "--out", join(root, "again")], message: /scan:length is a task of pairs and no text: train on it with --data/ },
     { why: "no source", args: [join(root, "none.txt"), "--out", join(root, "again")], message: /cannot read .*none\.txt: no such file/ },
   ])("$why is said", async ({ args, message }) => {
     const { status, stderr } = await moeutHere(["data", "prepare", ...args]);
