@@ -137,7 +137,7 @@ test("compare: the budget is of the variants that are chosen, one that is too la
   writeFileSync(file, `moeut 1
 model other { vocab_size 256  seq_len 64  d_model 16  layer a { feed_forward dense { d_ff 16 } }  train { batch 8 } }
 model open from other { seq_len 16  layer * { attention { causal false } }  train { batch 2  accumulate 2 } }
-model huge from open { vocab_size 16_000_000  train { accumulate 1 } }
+model huge from open { vocab_size 16_000_000  d_model 128  train { accumulate 1 } }
 `);
   const out = join(scratch, "budget");
   const result = await moeut(["compare", file, "--model", "open", "--model", "huge", "--tokens", "64", "--seeds", "1", "--eval-tokens", "64", "--data", "scan", "--out", out, "--json"]);

@@ -112,6 +112,12 @@ test("lavapipe, which ends the process when the system maps no more memory for i
 });
 
 describe("any sizes that the language allows", () => {
+  test("also more elements than a number can count", () => {
+    const attention = "attention switchhead { n_heads 65375  d_head 4  n_experts 1 on q, v, o  top_k 1 }";
+    const [problem] = planProblems(planOf(modelOf(spec({ batch: 132_851, seq: 1_037_883, attention })), PORTABLE), GPU);
+    expect(problem?.buffer?.bytes).toBeGreaterThan(2 ** 53);
+  });
+
   test("are launched within the limits, or something that is too large is named", () => {
     fc.assert(fc.property(anySizes, ({ profile, text }) => {
       const plan = planOf(modelOf(text), profile);

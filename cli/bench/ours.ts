@@ -2,7 +2,7 @@
 import { planModel, type EntryName } from "../../compiler/compile.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { ParamPlan } from "../../compiler/ir/plan.ts";
-import { timeKernels, type Contestant, type KernelTime } from "../../runtime/bench/index.ts";
+import { timeKernels, warmRun, type Contestant, type KernelTime } from "../../runtime/bench/index.ts";
 import { generateTokens } from "../../runtime/standalone/generate.ts";
 import { initialize } from "../../runtime/standalone/initialize.ts";
 import { createRandom } from "../../runtime/standalone/random.ts";
@@ -39,7 +39,7 @@ export async function openOurs(handle: Handle, workload: Workload): Promise<Ours
   const { kind, name } = session.adapter;
   return {
     name: `moeut on ${kind === "gpu" ? name : kind}`, check: await once(), session, data, run: () => secondsOf(once),
-    timeKernels: () => timeKernels(executor, plan, entries, costs()), close: session.close,
+    timeKernels: async () => (await warmRun(() => secondsOf(once)), timeKernels(executor, plan, entries, costs())), close: session.close,
   };
 }
 

@@ -5,7 +5,7 @@ import { expertMatmul, expertOuter, gatherLast, gatherRows, map, matmul, rope, s
 import { compactInputs, readsColumn, simplify } from "../expr/simplify.ts";
 import { constant, input, mul } from "../ir/expr.ts";
 import type { Node, Op, ValueId } from "../ir/graph.ts";
-import { bug, elements, plain, sameType } from "../ir/tensor-type.ts";
+import { bug, elements, exactElements, plain, sameType } from "../ir/tensor-type.ts";
 import { reshapeGradient, sumDown, widen } from "./broadcast.ts";
 import { derivative } from "./derivative.ts";
 
@@ -143,9 +143,9 @@ function sumSlots(b: GraphBuilder, slots: ValueId, a: ValueId): ValueId {
   const target = typeOf(b, a);
   if (sameType(typeOf(b, slots), target)) return slots;
   const name = gradName(b, a);
-  const rows = elements(target.shape.slice(0, -1));
+  const rows = (shape: readonly number[]): bigint => exactElements(shape.slice(0, -1));
   const width = target.shape.at(-1)!;
-  const perRow = elements(shapeOf(b, slots).slice(0, -1)) / rows;
+  const perRow = Number(rows(shapeOf(b, slots)) / rows(target.shape));
   if (perRow === 1) return view(b, name, slots, target.shape);
   const grouped = view(b, name, slots, [...target.shape.slice(0, -1), perRow, width]);
   return view(b, name, sum(b, name, grouped, -2), target.shape);

@@ -7,6 +7,13 @@ import { epilogueOf } from "./epilogue.ts";
 import { rowsOf, sizeOf } from "./facts.ts";
 import type { Unlabelled } from "./launch.ts";
 
+/** Tiles that keep a GPU busy. */
+const ENOUGH_TILES = 1024;
+
+/** Teams for each tile of a grid: where there are few, several share its sum. */
+const teamsFor = ({ profile }: PlanContext, grid: readonly number[]): number =>
+  (grid.reduce((product, extent) => product * extent, 1) < ENOUGH_TILES ? (profile.teams ?? 1) : 1);
+
 const columnTiles = ({ profile }: PlanContext, n: number): number => Math.ceil(n / 4 / tileColumns(profile));
 
 type OpOf<K extends Op["kind"]> = Extract<Op, { kind: K }>;
@@ -19,9 +26,10 @@ export function matmulLaunch(
   const n = elements(layout === "nt" ? b.slice(0, bSplit) : b.slice(bSplit));
   const [m, k] = layout === "tn" ? [aCols, aRows] : [aRows, aCols];
   const { epilogue, refs, sizes } = epilogueOf(c, node, stores);
+  const grid = [columnTiles(c, n), Math.ceil(m / c.profile.tileRows)];
   return {
-    work: { kind: "matmul", layout, epilogue }, refs: [...node.inputs.map(c.ref), ...refs], sizes: [m, n / 4, k, Math.floor(k / 4), ...sizes],
-    grid: [columnTiles(c, n), Math.ceil(m / c.profile.tileRows)], flops: 2 * m * n * k,
+    work: { kind: "matmul", layout, teams: teamsFor(c, grid), epilogue }, refs: [...node.inputs.map(c.ref), ...refs],
+    sizes: [m, n / 4, k, Math.floor(k / 4), ...sizes], grid, flops: 2 * m * n * k,
   };
 }
 
@@ -35,9 +43,11 @@ export function expertMatmulLaunches(
   const { launches, order, tiles, nTiles } = c.tables.sorted(selection, heads, groups, profile.tileRows);
   const [k, n] = transposed ? [outer, inner] : [inner, outer];
   const { epilogue, refs, sizes } = epilogueOf(c, node, stores);
+  const grid = [columnTiles(c, n), nTiles];
   return [...launches, {
-    work: { kind: "expertMatmul", layout: transposed ? "nt" : "nn", epilogue }, refs: [c.ref(a), c.ref(w), order, tiles, ...refs],
-    sizes: [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...sizes], grid: [columnTiles(c, n), nTiles], flops: 2 * slots * n * k,
+    work: { kind: "expertMatmul", layout: transposed ? "nt" : "nn", teams: teamsFor(c, grid), epilogue },
+    refs: [c.ref(a), c.ref(w), order, tiles, ...refs],
+    sizes: [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...sizes], grid, flops: 2 * slots * n * k,
   }];
 }
 
@@ -49,9 +59,9 @@ export function expertOuterLaunches(c: PlanContext, node: Node, { heads }: OpOf<
   const slots = sizeOf(facts.type(selection));
   const { launches, order, ranges } = c.tables.sorted(selection, heads, groups, profile.tileRows);
   if (!c.accumulates(out)) bug("an expert's weight gradient is always added to its parameter's");
+  const grid = [columnTiles(c, n), Math.ceil(m / profile.tileRows), groups];
   return [...launches, {
-    work: { kind: "expertOuter" }, refs: [c.ref(x), c.ref(y), order, ranges, c.ref(out)],
-    sizes: [m, n / 4, slots / rowsOf(facts.type(x)), slots / rowsOf(facts.type(y))],
-    grid: [columnTiles(c, n), Math.ceil(m / profile.tileRows), groups], flops: 2 * slots * m * n,
+    work: { kind: "expertOuter", teams: teamsFor(c, grid) }, refs: [c.ref(x), c.ref(y), order, ranges, c.ref(out)],
+    sizes: [m, n / 4, slots / rowsOf(facts.type(x)), slots / rowsOf(facts.type(y))], grid, flops: 2 * slots * m * n,
   }];
 }

@@ -15,9 +15,9 @@ import * as fused from "./fused.ts";
 
 export function kernelOf(work: Work, profile: Profile): KernelParts {
   switch (work.kind) {
-    case "matmul": return matmulKernel(work.layout, profile, fused.epilogueWgsl(work.epilogue));
-    case "expertMatmul": return expertMatmulKernel(work.layout, profile, fused.epilogueWgsl(work.epilogue));
-    case "expertOuter": return expertOuterKernel(profile);
+    case "matmul": return matmulKernel(work.layout, profile, work.teams, fused.epilogueWgsl(work.epilogue));
+    case "expertMatmul": return expertMatmulKernel(work.layout, profile, work.teams, fused.epilogueWgsl(work.epilogue));
+    case "expertOuter": return expertOuterKernel(profile, work.teams);
     case "gatherRows": return gather.gatherRowsKernel(fused.epilogueWgsl(work.epilogue));
     case "rows": return fused.rowsKernel(work.program, profile);
     case "pointwise": return fused.pointwiseKernel(work.program);

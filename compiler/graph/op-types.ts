@@ -3,7 +3,7 @@
  * `checkOp` is the one authority; `resultTypes` derives the outputs where the inputs determine them.
  */
 import type { Op, TensorType } from "../ir/graph.ts";
-import { bug, channels, elements, plain, sameType, showType, viewType } from "../ir/tensor-type.ts";
+import { bug, channels, exactElements, plain, sameType, showType, viewType } from "../ir/tensor-type.ts";
 
 type Kind = Op["kind"];
 type OpOf<K extends Kind> = Extract<Op, { kind: K }>;
@@ -122,7 +122,7 @@ function checkMap(inputs: readonly TensorType[], out: TensorType): string | null
 }
 
 function checkView(x: TensorType, out: TensorType): string | null {
-  if (elements(x.shape) !== elements(out.shape)) return "changes the number of elements";
+  if (exactElements(x.shape) !== exactElements(out.shape)) return "changes the number of elements";
   const type = viewType(x, out.shape);
   return expect(type !== null && sameType(type, out), "would change the storage");
 }
@@ -134,16 +134,16 @@ function checkMatmul(op: OpOf<"matmul">, a: TensorType, b: TensorType): string |
   const innerB = inner(b, op.bSplit, op.layout !== "nt");
   const columns = op.layout === "nt" ? b.physical.slice(0, op.bSplit) : b.physical.slice(op.bSplit);
   return expect(innerA === innerB, `contracts ${innerA} with ${innerB}`)
-    ?? expect(elements(columns) % 4 === 0, "stores columns that are no whole number of vec4s");
+    ?? expect(exactElements(columns) % 4n === 0n, "stores columns that are no whole number of vec4s");
 }
 
-const rowsOf = (t: TensorType): number => elements(t.shape.slice(0, -1));
+const rowsOf = (t: TensorType): bigint => exactElements(t.shape.slice(0, -1));
 
 /** Rows of x must divide the slots of the selection, and heads the rows of the selection. */
 function checkRows(x: TensorType, selection: TensorType, heads: number): string | null {
   return expect(selection.dtype === "u32", "selects by u32")
-    ?? expect(elements(selection.shape) % rowsOf(x) === 0, "rows do not divide the slots")
-    ?? expect(rowsOf(selection) % heads === 0, "heads do not divide the rows");
+    ?? expect(exactElements(selection.shape) % rowsOf(x) === 0n, "rows do not divide the slots")
+    ?? expect(rowsOf(selection) % BigInt(heads) === 0n, "heads do not divide the rows");
 }
 
 function checkExpertMatmul(op: OpOf<"expertMatmul">, [a, w, selection]: readonly TensorType[]): string | null {

@@ -95,11 +95,11 @@ export interface ColumnSumsProgram extends Bound {
   readonly sums: readonly { readonly accumulator: string; readonly operand: string }[];
 }
 
-/** What a kernel computes: all that its text depends on besides the profile. */
+/** What a kernel computes: all that its text depends on besides the profile. `teams` share the sum of each tile of a contraction. */
 export type Work =
-  | { readonly kind: "matmul"; readonly layout: "nn" | "nt" | "tn"; readonly epilogue: EpilogueProgram }
-  | { readonly kind: "expertMatmul"; readonly layout: "nn" | "nt"; readonly epilogue: EpilogueProgram }
-  | { readonly kind: "expertOuter" }
+  | { readonly kind: "matmul"; readonly layout: "nn" | "nt" | "tn"; readonly teams: number; readonly epilogue: EpilogueProgram }
+  | { readonly kind: "expertMatmul"; readonly layout: "nn" | "nt"; readonly teams: number; readonly epilogue: EpilogueProgram }
+  | { readonly kind: "expertOuter"; readonly teams: number }
   | { readonly kind: "gatherRows"; readonly epilogue: EpilogueProgram }
   | { readonly kind: "rows"; readonly program: RowsProgram }
   | { readonly kind: "pointwise"; readonly program: PointwiseProgram }

@@ -15,6 +15,9 @@ const roundUp4 = (extent: number): number => Math.ceil(extent / 4) * 4;
 
 export const elements = (shape: readonly number[]): number => shape.reduce((product, extent) => product * extent, 1);
 
+/** The same for comparing and dividing: a tensor that no device holds may have more than 2⁵³. */
+export const exactElements = (shape: readonly number[]): bigint => shape.reduce((product, extent) => product * BigInt(extent), 1n);
+
 /** f32 with the last axis stored rounded up to a multiple of 4: activations. */
 export const channels = (shape: readonly number[]): TensorType => paddedAxes(shape, [shape.length - 1]);
 

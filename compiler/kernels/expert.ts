@@ -14,15 +14,15 @@ import type { Profile } from "../ir/plan.ts";
 import { accumulateOuter, accumulateRows, columnOfLane, type Epilogue } from "./matmul.ts";
 import { OUTER_SCRATCH, packedOuter, packedRows, ROWS_SCRATCH } from "./packed.ts";
 import { times, wgsl, write, type KernelParts, type Storage } from "./text.ts";
-import { ofOne, ofTeam, team, type TileText } from "./team.ts";
+import { addParts, ofOne, ofTeams, ownsSum, team, type TileText } from "./team.ts";
 import { isPacked, tileColumns } from "./tiles.ts";
 
 const TILES: Storage = { name: "tiles", element: "vec4u", access: "read", note: "[tiles] expert, first place in order, slots, 0" };
 const ORDER: Storage = { name: "order", element: "u32", access: "read", note: "[slots] slots sorted by expert" };
 
 /** Sizes: n4, k4 in vec4s; a_div slots per row of a. Grid: column tiles × slot tiles. */
-export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilogue: Epilogue): KernelParts {
-  const { owner, enable, workgroupSize, module, body } = isPacked(profile) ? packedTile(layout) : teamTile(layout, profile);
+export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, teams: number, epilogue: Epilogue): KernelParts {
+  const { owner, enable, workgroupSize, module, body } = isPacked(profile) ? packedTile(layout) : teamTile(layout, profile, teams);
   const product = `c[s] = a[row of s] w[expert of s]${layout === "nt" ? " transposed" : ""}`;
   return {
     name: `expert_matmul_${layout}`,
@@ -35,7 +35,7 @@ export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilog
       { name: "b", element: "vec4f", access: "read", note: layout === "nn" ? "w [experts, k, n]" : "w [experts, n, k]" },
       ORDER, TILES, ...epilogue.storage,
     ],
-    enable, workgroupSize,
+    enable, workgroupSize, teams,
     module: wgsl`
       ${module}
       ${epilogue.finish}
@@ -48,14 +48,15 @@ export function expertMatmulKernel(layout: "nn" | "nt", profile: Profile, epilog
   };
 }
 
-function teamTile(layout: "nn" | "nt", profile: Profile): TileText {
+function teamTile(layout: "nn" | "nt", profile: Profile, teams: number): TileText {
   const { tileRows } = profile;
-  return ofTeam(team(profile, { vec4f: tileRows }), wgsl`
+  return ofTeams(teams, tileRows, team(profile, { vec4f: tileRows }, teams), wgsl`
     ${columnOfLane(profile)}
     let w_base = job.x * sizes.n4 * sizes.k4 * 4u;
     ${times(tileRows, slotOfTile)}
-    ${accumulateRows(layout, profile, "w_base")}
-    if (column < sizes.n4) {
+    ${accumulateRows(layout, profile, "w_base", teams)}
+    ${addParts(teams, tileRows, profile)}
+    if (${ownsSum(teams)}column < sizes.n4) {
       ${times(tileRows, (i) => `if (${i}u < job.z) { finish(slot${i}, column, c${i}); }`)}
     }
   `);
@@ -76,8 +77,8 @@ const slotOfTile = (i: number): string => wgsl`
 `;
 
 /** Sizes: m rows and n4 columns of each expert's matrix; a_div, b_div slots per row. Grid: column tiles × row tiles × experts. */
-export function expertOuterKernel(profile: Profile): KernelParts {
-  const { enable, workgroupSize, module, body } = isPacked(profile) ? packedOuterTile() : teamOuterTile(profile);
+export function expertOuterKernel(profile: Profile, teams: number): KernelParts {
+  const { enable, workgroupSize, module, body } = isPacked(profile) ? packedOuterTile() : teamOuterTile(profile, teams);
   return {
     name: "expert_outer",
     doc: ["Weight gradient of an expert product: c[g] += sum over slots s of expert g of a[row of s] (outer) b[row of s].",
@@ -91,7 +92,7 @@ export function expertOuterKernel(profile: Profile): KernelParts {
       { name: "ranges", element: "vec2u", access: "read", note: "[experts] first place in order, slots" },
       write("c", "vec4f", "[experts, m, n], added to"),
     ],
-    enable, workgroupSize, module,
+    enable, workgroupSize, teams, module,
     body: wgsl`
       let range = ranges[tile.z];
       if (range.y == 0u) { return; }
@@ -100,15 +101,16 @@ export function expertOuterKernel(profile: Profile): KernelParts {
   };
 }
 
-function teamOuterTile(profile: Profile): TileText {
+function teamOuterTile(profile: Profile, teams: number): TileText {
   const { tileRows } = profile;
-  return ofTeam(team(profile, { vec4f: tileRows / 4, u32: 1 }), wgsl`
+  return ofTeams(teams, tileRows, team(profile, { vec4f: tileRows / 4, u32: 1 }, teams), wgsl`
     let m4 = sizes.m / 4u;
     let row0 = tile.y * ${tileRows}u;
     ${columnOfLane(profile)}
     ${times(tileRows, (i) => `var c${i} = vec4f();`)}
-    ${accumulateOuter(profile, "range.y", "slot / sizes.a_div", (row) => row, { name: "b_row", prepare: ROWS_OF_SLOT })}
-    if (column < sizes.n4) {
+    ${accumulateOuter(profile, teams, "range.y", "slot / sizes.a_div", (row) => row, { name: "b_row", prepare: ROWS_OF_SLOT })}
+    ${addParts(teams, tileRows, profile)}
+    if (${ownsSum(teams)}column < sizes.n4) {
       let c_base = tile.z * sizes.m * sizes.n4 + column;
       ${times(tileRows, (i) => `if (row0 + ${i}u < sizes.m) { ${addTo(`c_base + (row0 + ${i}u) * sizes.n4`, `c${i}`)} }`)}
     }

@@ -7,12 +7,12 @@
  *   nn  c[m, n] = Σ_k a[m, k] · b[k, n]     nt  c[m, n] = Σ_k a[m, k] · b[n, k]     tn  c[m, n] = Σ_k a[k, m] · b[k, n]
  *
  * Work   2·m·n·k flops; each tile reads k·(tileRows + 4·lanes) words.
- * Error  one f32 sum of k products in order of k: |c − c₆₄| ≤ k·2⁻²⁴·Σ|a·b|.
+ * Error  one f32 sum of k products in order of k: |c − c₆₄| ≤ k·2⁻²⁴·Σ|a·b|. Teams that share a tile have a sum each: fewer roundings.
  */
 import type { Profile } from "../ir/plan.ts";
 import { FINISH, OUTER_SCRATCH, packedOuter, packedRows, ROWS_SCRATCH } from "./packed.ts";
 import { times, wgsl, type KernelParts, type Storage } from "./text.ts";
-import { ofOne, ofTeam, share, team, type SharedVar, type TileText } from "./team.ts";
+import { addParts, eachRun, ofOne, ofTeams, ownsSum, share, team, type SharedVar, type TileText } from "./team.ts";
 import { isPacked, PACKED_ROWS, tileColumns } from "./tiles.ts";
 
 export type Layout = "nn" | "nt" | "tn";
@@ -33,8 +33,8 @@ const FORMULA: Readonly<Record<Layout, string>> = {
 };
 
 /** Sizes: m rows, n4 and k4 in vec4s, k in words. Grid: column tiles × row tiles. */
-export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogue): KernelParts {
-  const { owner, enable, workgroupSize, module, body } = isPacked(profile) ? packedTile(layout) : teamTile(layout, profile);
+export function matmulKernel(layout: Layout, profile: Profile, teams: number, epilogue: Epilogue): KernelParts {
+  const { owner, enable, workgroupSize, module, body } = isPacked(profile) ? packedTile(layout) : teamTile(layout, profile, teams);
   return {
     name: `matmul_${layout}`,
     doc: [`Matrix product ${FORMULA[layout]}${epilogue.note ? `; ${epilogue.note}` : ""}.`,
@@ -46,7 +46,7 @@ export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogu
       { name: "b", element: "vec4f", access: "read", note: layout === "nt" ? "[n, k]" : "[k, n]" },
       ...epilogue.storage,
     ],
-    enable, workgroupSize,
+    enable, workgroupSize, teams,
     module: wgsl`
       ${module}
       ${epilogue.finish}
@@ -55,14 +55,15 @@ export function matmulKernel(layout: Layout, profile: Profile, epilogue: Epilogu
   };
 }
 
-function teamTile(layout: Layout, profile: Profile): TileText {
+function teamTile(layout: Layout, profile: Profile, teams: number): TileText {
   const { tileRows } = profile;
-  return ofTeam(team(profile, { vec4f: layout === "tn" ? tileRows / 4 : tileRows }), wgsl`
+  return ofTeams(teams, tileRows, team(profile, { vec4f: layout === "tn" ? tileRows / 4 : tileRows }, teams), wgsl`
     let row0 = tile.y * ${tileRows}u;
     ${columnOfLane(profile)}
     ${times(tileRows, (i) => `var c${i} = vec4f();`)}
-    ${layout === "tn" ? accumulateColumns(profile) : accumulateTile(layout, profile)}
-    if (column < sizes.n4) {
+    ${layout === "tn" ? accumulateColumns(profile, teams) : accumulateTile(layout, profile, teams)}
+    ${addParts(teams, tileRows, profile)}
+    if (${ownsSum(teams)}column < sizes.n4) {
       ${times(tileRows, (i) => `if (row0 + ${i}u < sizes.m) { finish(row0 + ${i}u, column, c${i}); }`)}
     }
   `);
@@ -83,15 +84,15 @@ export const columnOfLane = ({ lanes }: Profile): string => wgsl`
 `;
 
 /** Layouts nn and nt: c [tileRows, 4] += a [rows, k] · b, rows beyond the last being that one again. */
-const accumulateTile = (layout: "nn" | "nt", profile: Profile): string => wgsl`
+const accumulateTile = (layout: "nn" | "nt", profile: Profile, teams: number): string => wgsl`
   ${times(profile.tileRows, (i) => `let a_row${i} = min(row0 + ${i}u, sizes.m - 1u) * sizes.k4;`)}
-  ${accumulateRows(layout, profile, "0u")}
+  ${accumulateRows(layout, profile, "0u", teams)}
 `;
 
 /** Layout tn: c [tileRows, 4] += a [k, rows]ᵀ · b [k, 4]. */
-const accumulateColumns = (profile: Profile): string => wgsl`
+const accumulateColumns = (profile: Profile, teams: number): string => wgsl`
   let m4 = (sizes.m + 3u) / 4u;
-  ${accumulateOuter(profile, "sizes.k", "k_in", (q) => `k + ${q}`)}
+  ${accumulateOuter(profile, teams, "sizes.k", "k_in", (q) => `k + ${q}`)}
 `;
 
 const vec4s = (count: number): readonly SharedVar[] => Array.from({ length: count }, (_, i) => ({ name: `a${i}`, element: "vec4f" }));
@@ -117,17 +118,13 @@ const blockNt: Block = ({ tileRows }, bBase, take, q) => wgsl`
 `;
 
 /** c [tileRows, 4] += a [rows, k] · b: lanes run along k. Rows begin at `a_row0…`, in vec4s; also the expert kernels'. */
-export function accumulateRows(layout: "nn" | "nt", profile: Profile, bBase: string): string {
-  const { lanes, tileRows } = profile;
+export function accumulateRows(layout: "nn" | "nt", profile: Profile, bBase: string, teams: number): string {
+  const { tileRows } = profile;
   const block = layout === "nn" ? blockNn : blockNt;
-  return wgsl`
-    for (var k = 0u; k < sizes.k4; k += ${lanes}u) {
-      let k_in = min(k + lane, sizes.k4 - 1u);
-      ${times(tileRows, (i) => `let a${i} = a[a_row${i} + k_in];`)}
-      let filled = min(${lanes}u, sizes.k4 - k);
-      ${share(profile, vec4s(tileRows), "filled", (take, q) => block(profile, bBase, take, q))}
-    }
-  `;
+  return eachRun(teams, profile, "sizes.k4", wgsl`
+    ${times(tileRows, (i) => `let a${i} = a[a_row${i} + k_in];`)}
+    ${share(profile, vec4s(tileRows), "filled", (take, q) => block(profile, bBase, take, q), teams)}
+  `);
 }
 
 /** A further value that each lane finds for its own k, and that `bRow` sees for lane q. */
@@ -141,21 +138,19 @@ export interface SharedRow {
  * c [tileRows, 4] += a [k, rows]ᵀ · b [k, 4]: lanes run along k for the row operand.
  * @param count WGSL of the number of k  @param aRow row of `a` for this lane's k (clamped in `k_in`)  @param bRow row of `b` for lane q
  */
-export function accumulateOuter(profile: Profile, count: string, aRow: string, bRow: (q: string) => string, shared?: SharedRow): string {
-  const { lanes, tileRows } = profile;
+export function accumulateOuter(
+  profile: Profile, teams: number, count: string, aRow: string, bRow: (q: string) => string, shared?: SharedRow,
+): string {
+  const { tileRows } = profile;
   const quads = tileRows / 4;
   const extra: readonly SharedVar[] = shared === undefined ? [] : [{ name: shared.name, element: "u32" }];
-  return wgsl`
-    for (var k = 0u; k < ${count}; k += ${lanes}u) {
-      let k_in = min(k + lane, ${count} - 1u);
-      ${shared?.prepare ?? ""}
-      ${times(quads, (r) => `let a${r} = a[(${aRow}) * m4 + min(row0 / 4u + ${r}u, m4 - 1u)];`)}
-      let filled = min(${lanes}u, ${count} - k);
-      ${share(profile, [...vec4s(quads), ...extra], "filled", (take, q) => wgsl`
-        let bv = b[(${bRow(shared === undefined ? q : take(shared.name))}) * sizes.n4 + column_in];
-        ${times(quads, (r) => `let x${r} = ${take(`a${r}`)};`)}
-        ${times(tileRows, (i) => `c${i} = fma(vec4f(x${i >> 2}.${"xyzw"[i & 3]!}), bv, c${i});`)}
-      `)}
-    }
-  `;
+  return eachRun(teams, profile, count, wgsl`
+    ${shared?.prepare ?? ""}
+    ${times(quads, (r) => `let a${r} = a[(${aRow}) * m4 + min(row0 / 4u + ${r}u, m4 - 1u)];`)}
+    ${share(profile, [...vec4s(quads), ...extra], "filled", (take, q) => wgsl`
+      let bv = b[(${bRow(shared === undefined ? q : take(shared.name))}) * sizes.n4 + column_in];
+      ${times(quads, (r) => `let x${r} = ${take(`a${r}`)};`)}
+      ${times(tileRows, (i) => `c${i} = fma(vec4f(x${i >> 2}.${"xyzw"[i & 3]!}), bv, c${i});`)}
+    `, teams)}
+  `);
 }

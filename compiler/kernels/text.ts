@@ -23,18 +23,21 @@ export interface KernelParts {
   readonly storage: readonly Storage[];
   readonly enable?: string;
   readonly workgroupSize: number;
+  /** Of a workgroup; of several, the body makes `lane` of `invocation`. */
+  readonly teams?: number;
   /** Functions and workgroup variables outside main. */
   readonly module?: string;
   readonly body: string;
 }
 
 /**
- * main sees `tile` (a number, or with `grid` its place along each axis), `lane` (index in the workgroup) and `sizes`, which end
- * with the grid.
+ * main sees `tile` (a number, or with `grid` its place along each axis), `lane` (index in the workgroup; `invocation` where that has
+ * several teams) and `sizes`, which end with the grid.
  */
 export function kernelText(parts: KernelParts): Kernel {
   const { grid = ["n_tiles"] } = parts;
   const sizes = [...parts.sizes, ...grid];
+  const index = parts.teams === undefined || parts.teams === 1 ? "lane" : "invocation";
   const head = wgsl`
     ${parts.doc.map((line) => `// ${line}`).join("\n")}
     ${parts.enable ?? ""}
@@ -45,13 +48,15 @@ export function kernelText(parts: KernelParts): Kernel {
   `;
   const main = wgsl`
     @compute @workgroup_size(${parts.workgroupSize})
-    fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    fn main(${BUILTINS}, @builtin(local_invocation_index) ${index}: u32) {
       ${tileOfGroup(grid)}
       ${parts.body}
     }
   `;
   return { name: parts.name, wgsl: `${head}\n\n${main}\n`, access: parts.storage.map((s) => s.access) };
 }
+
+const BUILTINS = "@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u";
 
 /** The uniform block is binding 0; the types of the others end in one column, so that the notes stand below each other. */
 function bindings(storage: readonly Storage[]): string {

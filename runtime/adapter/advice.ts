@@ -2,7 +2,8 @@ import type { Candidate } from "./choose.ts";
 
 const GPU_ADVICE = [
   "a GPU would be faster. If this machine has one, it needs a Vulkan driver:",
-  "  NVIDIA: the vendor's driver with its Vulkan parts; in containers NVIDIA_DRIVER_CAPABILITIES=all",
+  "  NVIDIA: the vendor's driver with its Vulkan parts; in containers NVIDIA_DRIVER_CAPABILITIES=all, and libegl1 and libxext6,",
+  "    without which the driver says that it has no vkCreateInstance",
   "  AMD, Intel: mesa-vulkan-drivers, and access to /dev/dri (group render; in containers --device /dev/dri)",
 ];
 

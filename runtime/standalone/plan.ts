@@ -48,6 +48,8 @@ export interface Profile {
   readonly tileRows: number;
   /** Who reduces a row: one invocation (software adapters) or a whole team (GPUs). */
   readonly rowOwner: "thread" | "team";
+  /** Teams of a workgroup that share the sum of a contraction that has too few tiles to fill a GPU; each tile has one team if absent. */
+  readonly teams?: number;
 }
 
 /** Binding 0 of every kernel is a uniform block of sizes, so one text serves all shapes; bindings 1… are storage. */

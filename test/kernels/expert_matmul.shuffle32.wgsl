@@ -1,6 +1,7 @@
 // Expert product c[s] = a[row of s] w[expert of s]; 1 fused pointwise value(s).
-// One team of 32 lanes owns up to 8 slots of one expert by 128 columns.
+// A workgroup of 8 teams of 32 lanes owns up to 8 slots of one expert by 128 columns.
 enable subgroups;
+diagnostic(off, subgroup_uniformity);
 struct Sizes { n4: u32, k4: u32, a_div: u32, column_tiles: u32, slot_tiles: u32 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
 @group(0) @binding(1) var<storage, read>       a: array<vec4f>;     // [rows, k]
@@ -12,6 +13,7 @@ struct Sizes { n4: u32, k4: u32, a_div: u32, column_tiles: u32, slot_tiles: u32 
 @group(0) @binding(7) var<storage, read_write> y1: array<vec4f>;    // [rows, columns] or broadcast
 fn team_sum(x: f32, lane: u32) -> f32 { return subgroupAdd(x); }
 fn team_max(x: f32, lane: u32) -> f32 { return subgroupMax(x); }
+var<workgroup> parts: array<vec4f, 1024>;
 fn finish(row: u32, column: u32, value: vec4f) {
   let at = row * sizes.n4 + column;
   y0[at] = value;
@@ -20,13 +22,15 @@ fn finish(row: u32, column: u32, value: vec4f) {
   y1[at] = v1;
 }
 
-@compute @workgroup_size(32)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) invocation: u32) {
   let number = group.x + group.y * groups.x;
   let tile = vec2u(number % sizes.column_tiles, number / sizes.column_tiles);
   if (tile.y >= sizes.slot_tiles) { return; }
   let job = tiles[tile.y];
   if (job.z == 0u) { return; }
+  let part = invocation / 32u;
+  let lane = invocation % 32u;
   let column = tile.x * 32u + lane;
   let column_in = min(column, sizes.n4 - 1u);
   let w_base = job.x * sizes.n4 * sizes.k4 * 4u;
@@ -54,8 +58,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let slot7 = order[job.y + min(7u, job.z - 1u)];
   let a_row7 = (slot7 / sizes.a_div) * sizes.k4;
   var c7 = vec4f();
-  for (var k = 0u; k < sizes.k4; k += 32u) {
+  let run = (sizes.k4 + 7u) / 8u;
+  for (var done = 0u; done < run; done += 32u) {
+    let k = part * run + done;
     let k_in = min(k + lane, sizes.k4 - 1u);
+    let filled = min(min(32u, run - done), max(sizes.k4, k) - k);
     let a0 = a[a_row0 + k_in];
     let a1 = a[a_row1 + k_in];
     let a2 = a[a_row2 + k_in];
@@ -64,7 +71,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let a5 = a[a_row5 + k_in];
     let a6 = a[a_row6 + k_in];
     let a7 = a[a_row7 + k_in];
-    let filled = min(32u, sizes.k4 - k);
     for (var q = 0u; q < filled; q++) {
       let b_at = w_base + (k + q) * 4u * sizes.n4 + column_in;
       let b0 = b[b_at]; let b1 = b[b_at + sizes.n4]; let b2 = b[b_at + 2u * sizes.n4]; let b3 = b[b_at + 3u * sizes.n4];
@@ -78,7 +84,31 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       { let x = subgroupShuffle(a7, q); c7 = fma(vec4f(x.w), b3, fma(vec4f(x.z), b2, fma(vec4f(x.y), b1, fma(vec4f(x.x), b0, c7)))); }
     }
   }
-  if (column < sizes.n4) {
+  for (var half = 4u; half > 0u; half /= 2u) {
+    if (part >= half && part < 2u * half) {
+      parts[((part - half) * 8u + 0u) * 32u + lane] = c0;
+      parts[((part - half) * 8u + 1u) * 32u + lane] = c1;
+      parts[((part - half) * 8u + 2u) * 32u + lane] = c2;
+      parts[((part - half) * 8u + 3u) * 32u + lane] = c3;
+      parts[((part - half) * 8u + 4u) * 32u + lane] = c4;
+      parts[((part - half) * 8u + 5u) * 32u + lane] = c5;
+      parts[((part - half) * 8u + 6u) * 32u + lane] = c6;
+      parts[((part - half) * 8u + 7u) * 32u + lane] = c7;
+    }
+    workgroupBarrier();
+    if (part < half) {
+      c0 += parts[(part * 8u + 0u) * 32u + lane];
+      c1 += parts[(part * 8u + 1u) * 32u + lane];
+      c2 += parts[(part * 8u + 2u) * 32u + lane];
+      c3 += parts[(part * 8u + 3u) * 32u + lane];
+      c4 += parts[(part * 8u + 4u) * 32u + lane];
+      c5 += parts[(part * 8u + 5u) * 32u + lane];
+      c6 += parts[(part * 8u + 6u) * 32u + lane];
+      c7 += parts[(part * 8u + 7u) * 32u + lane];
+    }
+    workgroupBarrier();
+  }
+  if (part == 0u && column < sizes.n4) {
     if (0u < job.z) { finish(slot0, column, c0); }
     if (1u < job.z) { finish(slot1, column, c1); }
     if (2u < job.z) { finish(slot2, column, c2); }

@@ -64,6 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let a_row7 = min(row0 + 7u, sizes.m - 1u) * sizes.k4;
   for (var k = 0u; k < sizes.k4; k += 32u) {
     let k_in = min(k + lane, sizes.k4 - 1u);
+    let filled = min(32u, sizes.k4 - k);
     let a0 = a[a_row0 + k_in];
     let a1 = a[a_row1 + k_in];
     let a2 = a[a_row2 + k_in];
@@ -72,7 +73,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let a5 = a[a_row5 + k_in];
     let a6 = a[a_row6 + k_in];
     let a7 = a[a_row7 + k_in];
-    let filled = min(32u, sizes.k4 - k);
     shared_vec4f[0][lane] = a0;
     shared_vec4f[1][lane] = a1;
     shared_vec4f[2][lane] = a2;

@@ -44,8 +44,11 @@ export const PROFILES: Readonly<Record<"own" | "portable" | "team" | "cpu", (han
   own: ownProfile,
   portable: (handle) => (exchanges(handle) ? PORTABLE : CPU),
   cpu: () => CPU,
-  team: (handle) => (exchanges(handle) ? { ...ownProfile(handle), name: "team", rowOwner: "team" } : CPU),
+  team: (handle) => (exchanges(handle) ? teamProfile(ownProfile(handle)) : CPU),
 };
+
+/** Several teams share a contraction's tile where they may. */
+const teamProfile = (own: Profile): Profile => ({ ...own, name: "team", rowOwner: "team", teams: 2 });
 
 /** Whether invocations can hand each other anything: the processor runs one at a time. */
 const exchanges = ({ info }: AdapterHandle): boolean => info.kind !== "cpu";
