@@ -1,10 +1,9 @@
 /** Benchmarks in `eval`: items from published files, scored by a named protocol, one record for each item. */
 import { existsSync } from "node:fs";
 import type { AdapterHandle } from "../runtime/adapter/index.ts";
-import type { Tokenizer } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
 import type { Answer, Item, TaskProtocol } from "../runtime/tasks/items.ts";
-import { fitAll, type Reading, type Request } from "../runtime/tasks/requests.ts";
+import { fitAll, startToken, type Reading, type Request } from "../runtime/tasks/requests.ts";
 import type { Result } from "../runtime/tasks/results.ts";
 import { bucketsOf, scoreBucket, type Scored } from "../runtime/tasks/score.ts";
 import type { Scoring } from "../runtime/tasks/scoring.ts";
@@ -54,9 +53,6 @@ function taskOf(name: string): Task {
   const known = Object.keys(TASKS).join(", ");
   throw new UserError(`there is no task ${name}: choose of ${known}, or name a JSONL file with context, choices and gold`);
 }
-
-/** The token in front of sentences under the harness's protocol: the tokenizer's own, or a line break where it has none, as bytes. */
-const startToken = (tokenizer: Tokenizer): number => tokenizer.endOfText ?? tokenizer.encode(Buffer.from("\n"))[0]!;
 
 /** @param model that of the run, at its own depth or another */
 export async function runTask(

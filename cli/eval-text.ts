@@ -1,14 +1,21 @@
 /** What `eval` measures: text that training held out, or another text and what is known about it. */
 import type { Corpus } from "../runtime/corpus/corpus.ts";
-import { canReadAgain, loadText, measuredText, sharedTokens, splitText } from "../runtime/data/index.ts";
+import { canReadAgain, inMemory, loadText, measuredText, sharedTokens, splitText } from "../runtime/data/index.ts";
 import type { MeasuredText, Text, TokenArray } from "../runtime/data/index.ts";
+import { PLAIN } from "../runtime/data/document.ts";
+import { sourceDocuments } from "../runtime/data/source.ts";
 import { UserError } from "../runtime/errors.ts";
+import { coveredText, type Covered } from "../runtime/evaluate/covered.ts";
+import { startToken } from "../runtime/tasks/requests.ts";
 import type { DataInfo } from "../runtime/train/index.ts";
 import { corpusOf, readData } from "./data.ts";
-import { grouped } from "./terminal.ts";
+import { grouped, say } from "./terminal.ts";
 import type { TrainedRun } from "./trained-run.ts";
 
+/** A text, and what is known about it. */
 export interface EvalText extends MeasuredText {
+  /** What the tokens stand for where that is more than they themselves say; null: see coveredBy. */
+  readonly covered: Covered | null;
   /** What the measured text has to do with training. */
   readonly words: string;
   /** Share of the measured text that also occurs in the text of training; null where that is not known, and for what was held out. */
@@ -23,8 +30,9 @@ export async function readEvalText(trained: TrainedRun, source: readonly string[
   const text = await readData(source, { tokenizer: trained.tokenizer, vocabSize: trained.model.vocabSize });
   const measured = measuredText(text, { id: trained.info.data.id, seqLen: trained.trainedSeqLen });
   const { bytesPerToken } = text;
-  if (measured.heldOut) return { ...measured, words: heldOutWords(measured, trained.trainedSeqLen), seen: null, bytesPerToken };
-  return { ...measured, ...await comparedWithTraining(trained, source, text.heldOut ?? text.tokens), bytesPerToken };
+  const words = heldOutWords(measured, trained.trainedSeqLen);
+  if (measured.heldOut) return { ...measured, words, seen: null, covered: null, bytesPerToken };
+  return { ...measured, covered: null, ...await comparedWithTraining(trained, source, text.heldOut ?? text.tokens), bytesPerToken };
 }
 
 /** What a prepared corpus holds out. UserError if its tokens are not those of the run. */
@@ -35,7 +43,35 @@ function preparedText({ info, tokenizer, trainedSeqLen }: TrainedRun, corpus: Co
   const heldOut = dataId === info.data.id;
   const words = heldOut ? "held out from training: the documents that the corpus holds out"
     : `what ${name} holds out; whether the run was trained on it is not known`;
-  return { dataId, heldOut, tokens, spans: [{ start: 0, end: tokens.length }], words, seen: null, bytesPerToken };
+  return { dataId, heldOut, tokens, spans: [{ start: 0, end: tokens.length }], words, seen: null, covered: null, bytesPerToken };
+}
+
+/** All of its documents, each behind a start token. UserError for a prepared corpus, which has no text any more. */
+export async function readEvalDocuments(trained: TrainedRun, source: readonly string[]): Promise<EvalText> {
+  const corpus = corpusOf(source);
+  if (corpus !== null) throw new UserError(`--protocol harness counts words of documents: name the texts that ${corpus.name} was made of`);
+  const documents = await documentsOf(source);
+  const start = startToken(trained.tokenizer);
+  const encoded = documents.map((text) => [start, ...trained.tokenizer.encode(text)]);
+  const tokens = Uint32Array.from(encoded.flat());
+  const ends = encoded.map((sum => ({ length }: readonly number[]) => (sum += length))(0));
+  const spans = ends.map((end, i) => ({ start: end - encoded[i]!.length, end }));
+  const parts = documents.map(coveredText);
+  const covered = { bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0), words: parts.reduce((sum, { words }) => sum + words, 0) };
+  const known = await comparedWithTraining(trained, source, tokens);
+  return { dataId: "", heldOut: false, tokens: inMemory(tokens), spans, covered, ...known, bytesPerToken: covered.bytes / tokens.length };
+}
+
+async function documentsOf(source: readonly string[]): Promise<readonly Uint8Array[]> {
+  const documents: Uint8Array[] = [];
+  let parts: Uint8Array[] = [];
+  for await (const { text, continues } of sourceDocuments(source, PLAIN, (note) => say(`note: ${note}`))) {
+    parts.push(text);
+    if (continues) continue;
+    documents.push(Buffer.concat(parts));
+    parts = [];
+  }
+  return documents.filter(({ length }) => length > 0);
 }
 
 const heldOutWords = ({ spans }: MeasuredText, seqLen: number): string =>

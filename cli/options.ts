@@ -44,9 +44,12 @@ export function addAdapterOption(command: Command): Command {
 
 /** UserError if one of the options was given. @param why they do nothing: another option, for instance "--ir ast" */
 export function refuseOptions(command: Command, names: readonly string[], why: string): void {
-  const given = names.find((name) => command.getOptionValueSource(name) === "cli");
+  const given = names.find((name) => command.getOptionValueSource(keyOf(name)) === "cli");
   if (given !== undefined) throw new UserError(`--${given} does nothing beside ${why}; leave one of them out`);
 }
+
+/** As commander keeps `max-tokens`: maxTokens. */
+const keyOf = (name: string): string => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** The overrides with a number of steps from an option of its own. UserError if --set has another. */
 export function withSteps(set: readonly string[], steps: number | undefined): readonly string[] {

@@ -195,6 +195,45 @@ describe("lambada", () => {
   });
 });
 
+describe("texts", () => {
+  const documents = ["the cat sits and the dogs sit.\n", "2 + 2 = 4. ".repeat(40), "é"];
+  const path = file("documents.jsonl", documents.map((text) => `${JSON.stringify({ text })}\n`).join(""));
+  const measured = async (protocol: string) =>
+    json(await moeutHere(["eval", RUN, "--data", path, "--protocol", protocol, "--json", "--adapter", "cpu"]));
+  const bytes = (text: string): number => Buffer.byteLength(text);
+
+  test("harness: each document alone behind a start token, every token once, in windows of which the last is moved back", async () => {
+    const got = await measured("harness");
+    const total = sum(documents.map((text) => {
+      const tokens = [...encode("<|endoftext|>"), ...encode(text)];
+      let loss = 0;
+      for (let done = 0; done < tokens.length - 1;) {
+        const end = Math.min(done + 64, tokens.length - 1); // of the targets
+        const { log } = model(tokens.slice(Math.max(0, end - 64), end + 1));
+        loss -= sum(log.slice(-(end - done)));
+        done = end;
+      }
+      return loss;
+    }));
+    const [allBytes, words] = [sum(documents.map(bytes)), sum(documents.map((text) => text.split(/\s+/).length))];
+    expect(got).toMatchObject({ bytes: allBytes, words, tokens: sum(documents.map((text) => encode(text).length)) });
+    close(got.byte_perplexity, Math.exp(total / allBytes), "byte perplexity");
+    close(got.bits_per_byte, total / allBytes / Math.LN2, "bits per byte");
+    close(got.word_perplexity, Math.exp(total / words), "word perplexity");
+    expect(got.standard_error).toBeGreaterThan(0);
+  });
+
+  test("moeut: one stream in whole blocks", async () => {
+    const got = await measured("moeut");
+    const tokens = encode(documents.map((text) => (text.endsWith("\n") ? text : `${text}\n`)).join(""));
+    const blocks = Math.floor((tokens.length - 1) / 64);
+    const total = sum(Array.from({ length: blocks }, (_, i) => -sum(model(tokens.slice(64 * i, 64 * i + 65)).log.slice(1))));
+    expect(got.tokens).toBe(64 * blocks);
+    close(got.loss, total / (64 * blocks), "loss");
+    close(got.bits_per_byte, total / Math.LN2 / bytes(decode(tokens.slice(1, 64 * blocks + 1))), "bits per byte");
+  });
+});
+
 test("a line for each benchmark says what was measured by which protocol", async () => {
   const { stdout } = await moeutHere(["eval", RUN, "--tasks", `${items},lambada`, "--data", scratch, "--adapter", "cpu"]);
   expect(stdout).toMatch(/items\.jsonl +accuracy +\d\.\d{4} ± \d\.\d{4} +\(moeut protocol, 5 items, 1 contexts cut at their beginning\)\n/);
@@ -214,6 +253,9 @@ test("what does not go together, and tasks that do not exist, are said", async (
     (await moeutHere(["eval", RUN, "--adapter", "cpu", ...args])).stderr;
   expect(await failing("--tasks", "blimb")).toMatch(/there is no task blimb: choose of blimp, .*lambada, cbt/);
   expect(await failing("--tasks", items, "--stride", "4")).toMatch(/--stride does nothing beside --tasks/);
-  expect(await failing("--data", corpus, "--protocol", "harness")).toMatch(/--protocol does nothing beside a text/);
+  expect(await failing("--data", corpus, "--protocol", "moeut", "--stride", "4")).toMatch(/--stride does nothing beside --protocol/);
+  expect(await failing("--data", corpus, "--protocol", "harness", "--max-tokens", "4")).toMatch(/--max-tokens does nothing beside/);
+  expect(await failing("--tasks", items, "--max-tokens", "4")).toMatch(/--max-tokens does nothing beside --tasks/);
+  expect(await failing("--data", corpus, "--items", join(scratch, "i.jsonl"))).toMatch(/--items does nothing beside a text/);
   expect(await failing()).toMatch(/give the text to measure with --data, or benchmarks with --tasks/);
 });

@@ -8,12 +8,13 @@ import { afterAll, describe, expect, test } from "vitest";
 import { readEvalText } from "../cli/eval-text.ts";
 import type { TrainedRun } from "../cli/trained-run.ts";
 import {
-  blockWindows, byteTokenizer, datasetOf, loadText, measuredText, scoredTokens, sharedTokens, slidingWindows, splitText, windowBatches, type Text,
+  byteTokenizer, datasetOf, loadText, measuredText, scoredTokens, sharedTokens, splitText, windowBatches, windowsOf, type Text,
 } from "../runtime/data/index.ts";
 import { scanSplit, scanText } from "../runtime/data/scan.ts";
 import { readSource } from "../runtime/data/source.ts";
 import { inMemory, type Tokens } from "../runtime/data/tokens.ts";
 import { UserError } from "../runtime/errors.ts";
+import { coveredBy, coveredText } from "../runtime/evaluate/covered.ts";
 import { evaluate, nonFinite } from "../runtime/evaluate/index.ts";
 import { protocolOf, protocolWords } from "../runtime/evaluate/protocol.ts";
 import { createRandom } from "../runtime/standalone/random.ts";
@@ -53,9 +54,9 @@ describe("held-out text stays held out", async () => {
       .toEqual(pieces.map((piece) => piece.slice(0, SEQ_LEN)));
     const trainedOn = Array.from({ length: data.trainBlocks }, (_, i) => Buffer.from(data.batchAt(i).tokens).toString());
     expect(trainedOn.filter((block) => pieces.some((piece) => piece.startsWith(block)))).toEqual([]);
-    for (const [seqLen, stride] of [[4, null], [4, 1], [8, null], [8, 3], [64, null], [64, 5]] as const) {
-      const { windows, context } = protocolOf({ dataId: "", heldOut, tokens, spans }, seqLen, stride);
-      for (const start of windows.starts) expect(spans.some((span) => span.start <= start && start + context + 1 <= span.end)).toBe(true);
+    for (const [seqLen, rule, stride] of [[4, "blocks", 4], [4, "strided", 1], [8, "moeut", 8], [8, "strided", 3], [64, "blocks", 64], [64, "strided", 5]] as const) {
+      const { windows: { starts, scoredTo } } = protocolOf({ tokens, spans }, seqLen, rule, stride);
+      starts.forEach((start, i) => expect(spans.some((span) => span.start <= start && start + scoredTo[i]! + 1 <= span.end)).toBe(true));
     }
   });
 
@@ -150,11 +151,11 @@ describe("windows", () => {
   const tokens = inMemory(new Uint8Array(10_000));
   /** How often each token is predicted, and the fewest tokens of its span before it that a prediction saw. */
   const coverage = (
-    { starts, scoredFrom }: ReturnType<typeof blockWindows>, seqLen: number, end: number,
+    { starts, scoredFrom, scoredTo }: ReturnType<typeof windowsOf>, end: number,
   ): { readonly times: readonly number[]; readonly context: readonly number[] } => {
     const [times, context] = [new Array<number>(end).fill(0), new Array<number>(end).fill(Infinity)];
     starts.forEach((start, i) => {
-      for (let position = scoredFrom[i]!; position < seqLen; position++) {
+      for (let position = scoredFrom[i]!; position < scoredTo[i]!; position++) {
         times[start + position + 1]!++;
         context[start + position + 1] = Math.min(context[start + position + 1]!, position + 1);
       }
@@ -166,31 +167,36 @@ describe("windows", () => {
   test("overlapping: every token but the first once, with all the context that the stride promises", () => {
     fc.assert(fc.property(sizes, fc.integer({ min: 1, max: 20 }), ([seqLen, length, start], some) => {
       const [T, stride, end] = [Math.min(seqLen, length - 1), Math.min(some, seqLen, length - 1), start + length];
-      const windows = slidingWindows(tokens, [{ start, end }], T, stride);
-      const { times, context } = coverage(windows, T, end);
+      const windows = windowsOf(tokens, [{ start, end }], T, stride, "moved");
+      const { times, context } = coverage(windows, end);
       expect(times.slice(start + 1)).toEqual(new Array(length - 1).fill(1));
       expect(times.slice(0, start + 1).every((n) => n === 0)).toBe(true);
       for (let token = start + 1; token < end; token++) expect(context[token]).toBeGreaterThanOrEqual(Math.min(token - start, T - stride));
-      expect(scoredTokens(windows, T)).toBe(length - 1);
+      expect(scoredTokens(windows)).toBe(length - 1);
     }), { seed: 1 });
   });
 
-  test("blocks: no token is in two of them", () => {
+  test("blocks: every token but the first once; without a partial block, those of whole ones", () => {
     fc.assert(fc.property(sizes, ([T, length, start]) => {
-      const windows = blockWindows(tokens, [{ start, end: start + length }], T);
-      expect([...windows.starts]).toEqual(Array.from({ length: Math.floor(length / (T + 1)) }, (_, i) => start + i * (T + 1)));
-      expect(scoredTokens(windows, T)).toBe(windows.starts.length * T);
+      const span = { start, end: start + length };
+      const { times } = coverage(windowsOf(tokens, [span], T, T, "short"), span.end);
+      expect(times.slice(start + 1)).toEqual(new Array(length - 1).fill(1));
+      const whole = windowsOf(tokens, [span], T, T, "dropped");
+      expect(scoredTokens(whole)).toBe(Math.floor((length - 1) / T) * T);
+      expect([...whole.starts]).toEqual(Array.from({ length: Math.floor((length - 1) / T) }, (_, i) => start + i * T));
     }), { seed: 1 });
   });
 
   test("pieces are read one by one", () => {
     const spans = [{ start: 5, end: 15 }, { start: 20, end: 24 }, { start: 30, end: 42 }];
-    expect([...slidingWindows(tokens, spans, 6, 2).starts]).toEqual([5, 7, 8, 30, 32, 34, 35]);
-    expect([...slidingWindows(tokens, spans, 6, 2).scoredFrom]).toEqual([0, 4, 5, 0, 4, 4, 5]);
+    const windows = windowsOf(tokens, spans, 6, 2, "moved");
+    expect([...windows.starts]).toEqual([5, 7, 8, 20, 30, 32, 34, 35]);
+    expect([...windows.scoredFrom]).toEqual([0, 4, 5, 0, 0, 4, 4, 5]);
+    expect([...windows.scoredTo]).toEqual([6, 6, 6, 3, 6, 6, 6, 6]);
   });
 
   test("a limit spreads over the text and is kept to", () => {
-    const windows = slidingWindows(tokens, [{ start: 0, end: 1001 }], 10, 10);
+    const windows = windowsOf(tokens, [{ start: 0, end: 1001 }], 10, 10, "moved");
     const batches = [...windowBatches(windows, 10, 4, 50)];
     expect(batches.map(({ scoredFrom }) => scoredFrom)).toEqual([[0, 0, 0, 0], [0]]);
     expect([...windowBatches(windows, 10, 4, 1)].map(({ scoredFrom }) => scoredFrom.length)).toEqual([1]);
@@ -198,28 +204,54 @@ describe("windows", () => {
 });
 
 describe("protocol", () => {
-  const measured = (length: number) =>
-    ({ dataId: "", heldOut: false, tokens: inMemory(new Uint8Array(length)), spans: [{ start: 0, end: length }] });
+  const measured = (length: number) => ({ tokens: inMemory(new Uint8Array(length)), spans: [{ start: 0, end: length }] });
+  const ALONE = "each read with nothing before it";
+  const SHORT = " (no piece of the text fills seq_len 64)";
   test.each([
-    { why: "blocks, and a tail", length: 50, seqLen: 7, stride: null, context: 7, measured: 42, words: "disjoint blocks of 8 tokens, each read with nothing before it" },
-    { why: "a stride", length: 50, seqLen: 8, stride: 2, context: 8, measured: 49, words: "windows of 8 tokens, 2 apart: each token once, with at least 6 before it where the text has them" },
-    { why: "a stride of the whole context", length: 49, seqLen: 8, stride: 8, context: 8, measured: 48, words: "windows of 8 tokens, each read with nothing before it" },
-    { why: "a text shorter than the context", length: 5, seqLen: 64, stride: null, context: 4, measured: 4, words: "disjoint blocks of 5 tokens, each read with nothing before it (no piece of the text fills seq_len 64)" },
-    { why: "the same with a stride", length: 5, seqLen: 64, stride: 32, context: 4, measured: 4, words: "windows of 4 tokens, each read with nothing before it (no piece of the text fills seq_len 64)" },
-    { why: "two tokens", length: 2, seqLen: 64, stride: null, context: 1, measured: 1, words: "disjoint blocks of 2 tokens, each read with nothing before it (no piece of the text fills seq_len 64)" },
-  ])("$why", ({ length, seqLen, stride, context, measured: scored, words }) => {
-    const protocol = protocolOf(measured(length), seqLen, stride);
+    { why: "blocks, and a tail", length: 50, seqLen: 7, rule: "blocks", context: 7, scored: 49, words: `disjoint blocks of 7 predicted tokens, ${ALONE}` },
+    { why: "blocks of moeut", length: 51, seqLen: 7, rule: "moeut", context: 7, scored: 49, words: `moeut: disjoint blocks of 7 predicted tokens, ${ALONE}, and no partial block` },
+    { why: "a stride", length: 50, seqLen: 8, rule: "strided", stride: 2, context: 8, scored: 49, words: "windows of 8 tokens, 2 apart: each token once, with at least 6 before it where the text has them" },
+    { why: "a stride of the whole context", length: 49, seqLen: 8, rule: "strided", stride: 8, context: 8, scored: 48, words: `windows of 8 tokens, ${ALONE}` },
+    { why: "documents", length: 50, seqLen: 8, rule: "harness", context: 8, scored: 49, words: "harness: each document alone, behind a start token, in windows of 8 tokens, the last of which ends with it" },
+    { why: "a text shorter than the context", length: 5, seqLen: 64, rule: "blocks", context: 4, scored: 4, words: `disjoint blocks of 4 predicted tokens, ${ALONE}${SHORT}` },
+    { why: "the same with a stride", length: 5, seqLen: 64, rule: "strided", stride: 32, context: 4, scored: 4, words: `windows of 4 tokens, ${ALONE}${SHORT}` },
+    { why: "two tokens", length: 2, seqLen: 64, rule: "blocks", context: 1, scored: 1, words: `disjoint blocks of 1 predicted tokens, ${ALONE}${SHORT}` },
+  ] as const)("$why", ({ length, seqLen, rule, context, scored, words, ...given }) => {
+    const protocol = protocolOf(measured(length), seqLen, rule, "stride" in given ? given.stride : undefined);
     expect(protocol).toMatchObject({ context, tokens: length });
-    expect(scoredTokens(protocol.windows, context)).toBe(scored);
+    expect(scoredTokens(protocol.windows)).toBe(scored);
     expect(protocolWords(protocol)).toBe(words);
   });
 
   test.each([
-    { why: "a stride beyond the context", length: 50, stride: 9, message: /--stride 9 is more than seq_len 8: tokens between two windows would not be measured/ },
-    { why: "one token", length: 1, stride: null, message: /only 1 token, and predicting needs at least 2/ },
-  ])("$why is refused", ({ length, stride, message }) => {
-    expect(() => protocolOf(measured(length), 8, stride)).toThrow(UserError);
-    expect(() => protocolOf(measured(length), 8, stride)).toThrow(message);
+    { why: "a stride beyond the context", length: 50, rule: "strided", stride: 9, message: /--stride 9 is more than seq_len 8: tokens between two/ },
+    { why: "one token", length: 1, rule: "blocks", stride: 8, message: /only 1 token, and predicting needs at least 2/ },
+    { why: "no whole block", length: 8, rule: "moeut", stride: 8, message: /no piece of the text fills a block of seq_len 8/ },
+  ] as const)("$why is refused", ({ length, rule, stride, message }) => {
+    expect(() => protocolOf(measured(length), 8, rule, stride)).toThrow(UserError);
+    expect(() => protocolOf(measured(length), 8, rule, stride)).toThrow(message);
+  });
+});
+
+describe("the text behind tokens", () => {
+  const covered = (text: string, windows: readonly (readonly [start: number, from: number, to: number])[]) => {
+    const [starts, scoredFrom, scoredTo] = [0, 1, 2].map((i) => windows.map((window) => window[i]!)) as [number[], number[], number[]];
+    const tokens = inMemory(bytes(text));
+    return coveredBy(byteTokenizer, {
+      tokens, starts: Float64Array.from(starts), scoredFrom: Uint32Array.from(scoredFrom), scoredTo: Uint32Array.from(scoredTo),
+    }, [...windows.keys()]);
+  };
+
+  test("bytes are those of scored tokens; a word is counted once, wherever windows cut it", () => {
+    expect(covered("one two  three\nfour", [[0, 0, 18]])).toEqual({ bytes: 18, words: 4 });
+    expect(covered("one two  three\nfour", [[0, 0, 5], [5, 0, 3], [3, 5, 15]])).toEqual({ bytes: 18, words: 4 });
+    expect(covered("one two  three\nfour", [[0, 0, 2], [9, 0, 3]])).toEqual({ bytes: 5, words: 2 });
+    expect(covered("ä ö é", [[0, 0, 7]])).toEqual({ bytes: 7, words: 3 }); // 2 bytes each, and the first is not scored
+  });
+
+  test("of a document, as Python's re.split counts", () => {
+    expect(coveredText(bytes("one two\n three"))).toEqual({ bytes: 14, words: 3 });
+    expect(coveredText(bytes("\none\n"))).toEqual({ bytes: 5, words: 3 });
   });
 });
 
@@ -233,7 +265,7 @@ describe("evaluation", () => {
       `param/table.${part}`, Float32Array.from({ length: (V / 2) * V }, (_, i) => random.uniform(1000 + i)),
     );
     const lossOf = async (stride: number) => {
-      const result = await evaluate(executor, windowBatches(slidingWindows(tokens, [{ start: 0, end: 101 }], T, stride), T, batch), 1);
+      const result = await evaluate(executor, windowBatches(windowsOf(tokens, [{ start: 0, end: 101 }], T, stride, "moved"), T, batch));
       expect(result.tokens).toBe(100);
       return result.loss;
     };
@@ -245,10 +277,10 @@ describe("evaluation", () => {
     const executor = createBigram({ vocabSize: 4, batch: 2, seqLen: 3 });
     executor.write("param/table.high", Float32Array.of(Number.NaN, 0, 0, 0, 0, 0, 0, 0)); // token 2
     const row = Uint32Array.of(2, 0, 1, 2, 2, 2);
-    const result = await evaluate(executor, [{ tokens: row, targets: Uint32Array.of(0, 0, 0, 0, 0, 0), scoredFrom: [1] }], 1);
+    const result = await evaluate(executor, [{ tokens: row, targets: Uint32Array.of(0, 0, 0, 0, 0, 0), scoredFrom: [1] }]);
     expect(result).toMatchObject({ tokens: 2, loss: expect.closeTo(Math.log(4), 5) });
     expect(nonFinite(result)).toBeNull();
-    const bad = await evaluate(executor, [{ tokens: row, targets: row.map(() => 0), scoredFrom: [0, 0] }], 1);
+    const bad = await evaluate(executor, [{ tokens: row, targets: row.map(() => 0), scoredFrom: [0, 0] }]);
     expect(bad.loss).toBeNaN();
     expect(nonFinite(bad)).toMatch(/the loss is not finite \(NaN or infinite in 2 of 2 windows\)/);
   });

@@ -157,7 +157,7 @@ describe("sources", () => {
     ]);
     const losses = new Float32Array(3 * dataset.seqLen).fill(100);
     losses.set([1, 3], 2); // of the one held-out pair: <bos> a <sep> z <eos>
-    const { loss, tokens: count } = await evaluate(stubOf({ "evaluate/token_loss": losses }, [3, dataset.seqLen]), dataset.validationBatches(), 1);
+    const { loss, tokens: count } = await evaluate(stubOf({ "evaluate/token_loss": losses }, [3, dataset.seqLen]), dataset.validationBatches());
     expect([loss, count]).toEqual([2, 2]);
     expect(() => pairDataset(pairs, { seqLen: 6, batch: 3, seed: 1 })).toThrow(/the longest pair takes 7 positions, and seq_len is 6/);
   });

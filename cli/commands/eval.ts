@@ -2,18 +2,20 @@ import { Option, type Command } from "commander";
 import { withPasses } from "../../compiler/stack/depth.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { AdapterHandle } from "../../runtime/adapter/index.ts";
-import { windowBatches } from "../../runtime/data/index.ts";
+import { chosenWindows, windowBatches } from "../../runtime/data/index.ts";
 import { messageOf, UserError } from "../../runtime/errors.ts";
+import { coveredBy, type Covered } from "../../runtime/evaluate/covered.ts";
 import { evaluate, nonFinite, type Evaluation } from "../../runtime/evaluate/index.ts";
 import { protocolOf, protocolWords, type Protocol } from "../../runtime/evaluate/protocol.ts";
 import { writeAtomic } from "../../runtime/files/write-atomic.ts";
 import type { TaskProtocol } from "../../runtime/tasks/items.ts";
 import { PAIR_TASKS } from "../../runtime/pairs/tasks.ts";
+import { ratio } from "../../runtime/tasks/results.ts";
 import { TASKS } from "../../runtime/tasks/tasks.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
 import { isPairTest, loadPairTests, pairDocument, pairWords, runPairTest } from "../eval-pairs.ts";
 import { loadTasks, runTask, taskWords, type TaskOutcome } from "../eval-tasks.ts";
-import { readEvalText, type EvalText } from "../eval-text.ts";
+import { readEvalDocuments, readEvalText, type EvalText } from "../eval-text.ts";
 import { endingAtOnce, interruptible } from "../interrupt.ts";
 import {
   addAdapterOption, addDataOption, addSetOption, list, outFile, refuseOptions, whole, wholes, type AdapterOption, type SetOption,
@@ -25,7 +27,7 @@ import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 interface Options extends SetOption, AdapterOption {
   readonly data?: readonly string[];
   readonly tasks?: readonly string[];
-  readonly protocol: TaskProtocol;
+  readonly protocol?: TaskProtocol;
   readonly items?: string;
   readonly stride?: number;
   readonly maxTokens?: number;
@@ -35,12 +37,15 @@ interface Options extends SetOption, AdapterOption {
 
 const IMPOSSIBLE = "a depth that the model cannot have is named, makes the exit status 1, and does not keep the others from being measured";
 
+const PROTOCOLS = "as the MoEUT training code or lm-evaluation-harness does it "
+  + "(default: moeut for benchmarks; texts in disjoint blocks, the last partial one too)";
+
 export function define(command: Command): void {
   addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), false)))
     .option("--tasks <list>", `instead of a text: ${[...Object.keys(TASKS), ...PAIR_TASKS].join(",")}, or JSONL or TSV files of one's own`, list)
-    .addOption(new Option("--protocol <name>", "how benchmarks are scored").choices(["moeut", "harness"]).default("moeut"))
+    .addOption(new Option("--protocol <name>", PROTOCOLS).choices(["moeut", "harness"]))
     .option("--items <file>", "write what came out for every item of the benchmarks, as JSONL", outFile)
-    .option("--stride <n>", "windows n tokens apart: each token once, with at least seq_len - n before it (default: disjoint blocks)", whole(1))
+    .option("--stride <n>", "windows n tokens apart: each token once, with at least seq_len - n before it (default: n = seq_len)", whole(1))
     .option("--max-tokens <n>", "predict about so many tokens at most, spread evenly over the data", whole(1))
     .option("--passes <list>", `apply the repeated group of the stack so many times, for instance 1,4,8,16; ${IMPOSSIBLE}`, wholes(1))
     .option("--json", "print one JSON document; of several depths, an array of them")
@@ -63,12 +68,16 @@ interface Measuring {
   readonly trained: TrainedRun;
   readonly text: EvalText;
   readonly protocol: Protocol;
+  /** What is measured of the text. */
+  readonly covered: Covered;
   readonly options: TextEvaluation;
 }
 
 async function run(folder: string, options: Options, command: Command): Promise<void> {
   if (options.tasks !== undefined) return runTasks(folder, options.tasks, options, command);
-  refuseOptions(command, ["protocol", "items"], "a text, which is measured by its loss");
+  refuseOptions(command, ["items"], "a text, which is measured by its loss");
+  if (options.protocol !== undefined) refuseOptions(command, ["stride"], "--protocol");
+  if (options.protocol === "harness") refuseOptions(command, ["max-tokens"], "--protocol harness");
   const { data } = options;
   if (data === undefined) throw new UserError("give the text to measure with --data, or benchmarks with --tasks");
   return runText(folder, { ...options, data });
@@ -99,7 +108,7 @@ interface TaskResult {
 type Measurement = (handle: AdapterHandle, model: ModelSpec) => Promise<TaskResult>;
 
 /** The test sets of a name, files read already. */
-function measurements(name: string, trained: TrainedRun, { data, protocol }: Options): readonly Measurement[] {
+function measurements(name: string, trained: TrainedRun, { data, protocol = "moeut" }: Options): readonly Measurement[] {
   if (isPairTest(name)) return loadPairTests(name, trained, data?.[0] ?? null).map((test) => async (handle, model) => {
     const outcome = await runPairTest(handle, model, trained, test);
     return { document: pairDocument(outcome), records: outcome.records, words: pairWords(outcome) };
@@ -138,8 +147,12 @@ async function runText(folder: string, options: TextEvaluation): Promise<void> {
   const depths = depthsOf(trained.model, options.passes);
   const impossible = depths.flatMap((depth) => ("problem" in depth ? [depth.problem] : []));
   if (impossible.length === depths.length) throw new UserError(impossible.join("\n"));
-  const text = await readEvalText(trained, options.data);
-  const measuring: Measuring = { trained, text, options, protocol: protocolOf(text, trained.model.seqLen, options.stride ?? null) };
+  const text = await (options.protocol === "harness" ? readEvalDocuments : readEvalText)(trained, options.data);
+  const rule = options.protocol ?? (options.stride === undefined ? "blocks" : "strided");
+  const protocol = protocolOf(text, trained.model.seqLen, rule, options.stride);
+  const chosen = chosenWindows(protocol.windows, options.maxTokens);
+  const covered = text.covered ?? coveredBy(trained.tokenizer, protocol.windows, chosen);
+  const measuring: Measuring = { trained, text, options, protocol, covered };
   for (const problem of impossible) say(`note: ${problem}; the others are measured`);
   const outcomes = await withAdapter(options, (handle) => measureAll(handle, depths, measuring));
   const documents = outcomes.map((outcome) => jsonOf(outcome, measuring));
@@ -186,7 +199,7 @@ async function measure(handle: AdapterHandle, model: ModelSpec, passes: number |
 /** From here on compiling takes seconds. */
 const SLOW_DEPTH = 500;
 
-async function measureOn(handle: AdapterHandle, model: ModelSpec, { trained, text, protocol, options }: Measuring): Promise<Evaluation> {
+async function measureOn(handle: AdapterHandle, model: ModelSpec, { trained, protocol, options }: Measuring): Promise<Evaluation> {
   const { context, windows } = protocol;
   const batch = Math.min(model.train.batch / model.train.accumulate, windows.starts.length);
   const depth = model.schedule.length;
@@ -195,7 +208,7 @@ async function measureOn(handle: AdapterHandle, model: ModelSpec, { trained, tex
   try {
     loadWeights(trained.weights, session.executor, session.params);
     const batches = windowBatches(windows, context, batch, options.maxTokens);
-    return await evaluate(session.executor, batches, text.bytesPerToken, countdown(windows.starts.length));
+    return await evaluate(session.executor, batches, countdown(windows.starts.length));
   } finally {
     session.close();
   }
@@ -211,30 +224,40 @@ function countdown(total: number): (sequences: number) => void {
   };
 }
 
-function jsonOf({ passes, result, problem }: Outcome, { trained, text, protocol, options }: Measuring): unknown {
+function jsonOf({ passes, result, problem }: Outcome, measuring: Measuring): unknown {
+  const { trained, text, protocol, options } = measuring;
   return {
     run: trained.folder, step: trained.step, ...(passes === null ? {} : { passes }), data: options.data, data_id: text.dataId,
     held_out: text.heldOut, text: text.words, seen_in_training: text.seen,
     protocol: protocolWords(protocol), context: protocol.context, stride: protocol.stride,
-    ...(result === null ? {} : numbersOf(result, protocol, text.bytesPerToken)), ...(problem === null ? {} : { problem }),
+    ...(result === null ? {} : numbersOf(result, measuring)), ...(problem === null ? {} : { problem }),
   };
 }
 
-function numbersOf({ tokens, loss, perplexity, bitsPerByte, passes }: Evaluation, protocol: Protocol, bytesPerToken: number) {
+function numbersOf({ tokens, loss, perplexity, passes, sequences, counts }: Evaluation, { text, protocol, covered }: Measuring) {
   const unmeasured = protocol.tokens - tokens;
+  const per = (count: number): number => Math.exp((loss * tokens) / count);
   return {
-    tokens, unmeasured_tokens: unmeasured, unmeasured_bytes: Math.round(unmeasured * bytesPerToken),
-    loss, perplexity, bits_per_byte: bitsPerByte, ...(passes === null ? {} : { mean_passes: passes }),
+    tokens, unmeasured_tokens: unmeasured, unmeasured_bytes: Math.round(unmeasured * text.bytesPerToken), ...covered,
+    loss, standard_error: ratio(sequences.map((mean, i) => mean * counts[i]!), counts).standardError,
+    perplexity, bits_per_byte: (loss * tokens) / (Math.LN2 * covered.bytes),
+    byte_perplexity: per(covered.bytes), word_perplexity: per(covered.words),
+    ...(passes === null ? {} : { mean_passes: passes }),
   };
 }
 
-function wordsOf(depth: number | null, result: Evaluation, { text, protocol }: Measuring): string {
-  const { tokens, unmeasured_bytes: rest, loss, perplexity, bits_per_byte, mean_passes } = numbersOf(result, protocol, text.bytesPerToken);
+/** Errors are those of the loss, from the spread of windows. */
+function wordsOf(depth: number | null, result: Evaluation, measuring: Measuring): string {
+  const {
+    tokens, unmeasured_bytes: rest, loss, standard_error: error, perplexity, bits_per_byte, byte_perplexity, word_perplexity, mean_passes,
+  } = numbersOf(result, measuring);
+  const scaled = (value: number, by: number, digits: number): string => `${value.toFixed(digits)} ± ${(error * by).toFixed(digits)}`;
   return [
     ...(depth === null ? [] : [`passes         ${depth}`]),
-    `loss           ${loss.toFixed(4)} nats per token`,
-    `perplexity     ${perplexity.toFixed(3)}`,
-    `bits per byte  ${bits_per_byte.toFixed(4)}`,
+    `loss           ${scaled(loss, 1, 4)} nats per token`,
+    `perplexity     ${scaled(perplexity, perplexity, 3)} per token`,
+    `               ${byte_perplexity.toFixed(4)} per byte, ${word_perplexity.toPrecision(6)} per word`,
+    `bits per byte  ${scaled(bits_per_byte, bits_per_byte / loss, 4)}`,
     ...(mean_passes === undefined ? [] : [`passes taken   ${mean_passes.toFixed(2)} on average before a token halts`]),
     `(${grouped(tokens)} tokens predicted; ${grouped(rest)} ${rest === 1 ? "byte" : "bytes"} of the text not measured)\n`,
   ].join("\n");

@@ -161,7 +161,7 @@ async function measure(
   { finalTokens }: CompareOptions, variant: Variant, { executor }: Session, data: Dataset, hooks: CompareHooks,
 ): Promise<Outcome> {
   hooks.onPhase?.(`measuring ${variant.name} on held-out data …`);
-  const { sequences } = await evaluate(executor, data.validationBatches(finalTokens), data.bytesPerToken);
+  const { sequences } = await evaluate(executor, data.validationBatches(finalTokens));
   if (sequences.every(Number.isFinite)) return { diverged: null, sequences };
   return { diverged: "the loss on held-out data is not finite after the last step", sequences: [] };
 }

@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import { IGNORED } from "../standalone/train-step.ts";
 import { permutation } from "./shuffle.ts";
 import type { Blocks, Split } from "./split.ts";
 import type { Tokens } from "./tokens.ts";
@@ -63,7 +64,7 @@ export function datasetOf(data: Data, { seqLen, batch, seed, validationFraction 
   const order = epochOrder(train.count, seed);
   const windows: Windows = {
     tokens: validation.tokens, starts: Float64Array.from({ length: validation.count }, (_, block) => validation.startOf(block)),
-    scoredFrom: new Uint32Array(validation.count),
+    scoredFrom: new Uint32Array(validation.count), scoredTo: new Uint32Array(validation.count).fill(seqLen),
   };
   return {
     dataId: id, nTokens: data.nTokens, seqLen, masked: false, bytesPerToken: data.bytesPerToken,
@@ -99,24 +100,36 @@ export function epochOrder(blocks: number, seed: number): (drawn: number) => num
   };
 }
 
-function gather(tokens: Tokens, starts: readonly number[], seqLen: number, batch: number): Batch {
+/** @param lengths of the rows: positions without a target follow */
+function gather(
+  tokens: Tokens, starts: readonly number[], seqLen: number, batch: number, lengths: readonly number[] = starts.map(() => seqLen),
+): Batch {
   const result = { tokens: new Uint32Array(batch * seqLen), targets: new Uint32Array(batch * seqLen) };
-  const block = new Uint32Array(seqLen + 1);
+  const room = new Uint32Array(seqLen + 1);
   for (const [row, start] of starts.entries()) {
+    const block = room.subarray(0, lengths[row]! + 1);
     tokens.read(start, block);
-    result.tokens.set(block.subarray(0, seqLen), row * seqLen);
+    result.tokens.set(block.subarray(0, -1), row * seqLen);
     result.targets.set(block.subarray(1), row * seqLen);
+    result.targets.fill(IGNORED, row * seqLen + lengths[row]!, (row + 1) * seqLen);
   }
   return result;
 }
 
 /** At most about `maxTokens` tokens that count, in windows spread evenly, but at least one window. */
 export function* windowBatches(windows: Windows, seqLen: number, batch: number, maxTokens = Infinity): Generator<ValidationBatch> {
-  const total = windows.starts.length;
-  const count = Math.min(total, Math.max(1, Math.floor((maxTokens * total) / scoredTokens(windows, seqLen))));
-  for (let first = 0; first < count; first += batch) {
-    const rows = Math.min(batch, count - first);
-    const chosen = Array.from({ length: rows }, (_, row) => Math.floor(((first + row) * total) / count));
-    yield { ...gather(windows.tokens, chosen.map((window) => windows.starts[window]!), seqLen, batch), scoredFrom: chosen.map((window) => windows.scoredFrom[window]!) };
+  const { tokens, starts, scoredFrom, scoredTo } = windows;
+  const all = chosenWindows(windows, maxTokens);
+  for (let row = 0; row < all.length; row += batch) {
+    const chosen = all.slice(row, row + batch);
+    const of = (values: ArrayLike<number>): readonly number[] => chosen.map((window) => values[window]!);
+    yield { ...gather(tokens, of(starts), seqLen, batch, of(scoredTo)), scoredFrom: of(scoredFrom) };
   }
+}
+
+/** Their numbers, in order. */
+export function chosenWindows(windows: Windows, maxTokens = Infinity): readonly number[] {
+  const total = windows.starts.length;
+  const count = Math.min(total, Math.max(1, Math.floor((maxTokens * total) / scoredTokens(windows))));
+  return Array.from({ length: count }, (_, i) => Math.floor((i * total) / count));
 }

@@ -7,18 +7,19 @@ export interface Evaluation {
   /** Mean cross-entropy in nats per token. */
   readonly loss: number;
   readonly perplexity: number;
-  readonly bitsPerByte: number;
   /** Tokens predicted. */
   readonly tokens: number;
   /** Mean loss of each sequence, in the order of the data. */
   readonly sequences: readonly number[];
+  /** Tokens of each sequence that count. */
+  readonly counts: readonly number[];
   /** Mean number of passes that a token takes before it halts; null for models without halting. */
   readonly passes: number | null;
 }
 
 /** Runs the "evaluate" entry over batches of the size it was planned for. Positions that do not count are read and not scored. */
 export async function evaluate(
-  executor: Executor, batches: Iterable<ValidationBatch>, bytesPerToken: number, onBatch: (sequences: number) => void = () => {},
+  executor: Executor, batches: Iterable<ValidationBatch>, onBatch: (sequences: number) => void = () => {},
 ): Promise<Evaluation> {
   const seqLen = executor.shape("evaluate/tokens")[1]!;
   const sequences: number[] = [];
@@ -35,7 +36,7 @@ export async function evaluate(
     if (taken !== undefined) passes.push(...means(taken));
     onBatch(sequences.length);
   }
-  return summary(sequences, passes, counts, bytesPerToken);
+  return summary(sequences, passes, counts);
 }
 
 /** Why a loss measures nothing, or null if it does. */
@@ -57,12 +58,12 @@ const mean = (positions: readonly number[], values: HostArray): number =>
  * @param passes mean of each sequence, empty for models without halting
  * @param counts tokens of each sequence
  */
-function summary(sequences: readonly number[], passes: readonly number[], counts: readonly number[], bytesPerToken: number): Evaluation {
+function summary(sequences: readonly number[], passes: readonly number[], counts: readonly number[]): Evaluation {
   const tokens = counts.reduce((a, b) => a + b, 0);
   const overTokens = (means: readonly number[]): number => means.reduce((sum, value, i) => sum + value * (counts[i]! / tokens), 0);
   const loss = overTokens(sequences);
   return {
-    loss, perplexity: Math.exp(loss), bitsPerByte: loss / Math.LN2 / bytesPerToken, tokens, sequences,
+    loss, perplexity: Math.exp(loss), tokens, sequences, counts,
     passes: passes.length === 0 ? null : overTokens(passes),
   };
 }

@@ -29,6 +29,9 @@ export interface Reading {
   readonly start: number;
 }
 
+/** The token in front of whole texts by harness: the tokenizer's own, or a line break where it has none, as bytes. */
+export const startToken = (tokenizer: Tokenizer): number => tokenizer.endOfText ?? tokenizer.encode(Buffer.from("\n"))[0]!;
+
 export const encode = ({ tokenizer }: Reading, text: string): readonly number[] => [...tokenizer.encode(Buffer.from(text))];
 
 /**

@@ -35,7 +35,7 @@ export function perplexityResult(metric: string, sums: readonly number[], counts
 }
 
 /** Σ sums / Σ counts with its standard error, which is 0 of a single part: that says nothing about it. */
-function ratio(sums: readonly number[], counts: readonly number[]): { readonly value: number; readonly standardError: number } {
+export function ratio(sums: readonly number[], counts: readonly number[]): { readonly value: number; readonly standardError: number } {
   const [n, count] = [sums.length, total(counts)];
   const value = total(sums) / count;
   const squares = sums.reduce((sum, part, i) => sum + (part - value * counts[i]!) ** 2, 0);

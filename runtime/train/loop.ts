@@ -83,7 +83,7 @@ const recordOf = (step: number, metrics: StepMetrics, recipe: Recipe, microToken
 /** @param step counted from 1 */
 async function validate(options: TrainOptions, step: number): Promise<number> {
   const { executor, data, evalTokens } = options;
-  const { loss } = await evaluate(executor, data.validationBatches(evalTokens), data.bytesPerToken);
+  const { loss } = await evaluate(executor, data.validationBatches(evalTokens));
   if (!Number.isFinite(loss)) throw diverged(options, step, `the validation loss is ${loss}`);
   return loss;
 }
