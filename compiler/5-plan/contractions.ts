@@ -1,10 +1,10 @@
 /** Launches of matrix products, and of those in which every row meets the matrix of its expert. */
 import type { Node, Op, ValueId } from "../ir/graph.ts";
-import { bug, elements } from "../ir/tensor-type.ts";
+import { bug, elements, exactElements } from "../ir/tensor-type.ts";
 import { tileColumns } from "../kernels/tiles.ts";
 import type { PlanContext } from "./context.ts";
 import { epilogueOf } from "./epilogue.ts";
-import { rowsOf, sizeOf } from "./facts.ts";
+import { sizeOf } from "./facts.ts";
 import type { Unlabelled } from "./launch.ts";
 
 /** Tiles that keep a GPU busy. */
@@ -13,6 +13,10 @@ const ENOUGH_TILES = 1024;
 /** Teams for each tile of a grid: where there are few, several share its sum. */
 const teamsFor = ({ profile }: PlanContext, grid: readonly number[]): number =>
   (grid.reduce((product, extent) => product * extent, 1) < ENOUGH_TILES ? (profile.teams ?? 1) : 1);
+
+/** Slots of a selection [..., K] that each row of x [..., k] has. */
+const slotsPerRow = ({ facts }: PlanContext, selection: ValueId, x: ValueId): number =>
+  Number(exactElements(facts.type(selection).shape) / exactElements(facts.type(x).shape.slice(0, -1)));
 
 const columnTiles = ({ profile }: PlanContext, n: number): number => Math.ceil(n / 4 / tileColumns(profile));
 
@@ -47,7 +51,7 @@ export function expertMatmulLaunches(
   return [...launches, {
     work: { kind: "expertMatmul", layout: transposed ? "nt" : "nn", teams: teamsFor(c, grid), epilogue },
     refs: [c.ref(a), c.ref(w), order, tiles, ...refs],
-    sizes: [n / 4, k / 4, slots / rowsOf(facts.type(a)), ...sizes], grid, flops: 2 * slots * n * k,
+    sizes: [n / 4, k / 4, slotsPerRow(c, selection, a), ...sizes], grid, flops: 2 * slots * n * k,
   }];
 }
 
@@ -62,6 +66,6 @@ export function expertOuterLaunches(c: PlanContext, node: Node, { heads }: OpOf<
   const grid = [columnTiles(c, n), Math.ceil(m / profile.tileRows), groups];
   return [...launches, {
     work: { kind: "expertOuter", teams: teamsFor(c, grid) }, refs: [c.ref(x), c.ref(y), order, ranges, c.ref(out)],
-    sizes: [m, n / 4, slots / rowsOf(facts.type(x)), slots / rowsOf(facts.type(y))], grid, flops: 2 * slots * m * n,
+    sizes: [m, n / 4, slotsPerRow(c, selection, x), slotsPerRow(c, selection, y)], grid, flops: 2 * slots * m * n,
   }];
 }
