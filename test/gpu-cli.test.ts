@@ -102,6 +102,22 @@ describe("training", () => {
     expect(json(other).held_out).toBe(false);
   });
 
+  test("a prepared corpus is trained on with its own tokenizer, resumed to the same bits, and measured by what it holds out", async () => {
+    const [corpus, tokenizer] = [join(scratch, "corpus"), join(scratch, "tokenizer.json")];
+    expect((await moeutHere(["tokenizer", "train", "scan", "--vocab-size", "300", "--out", tokenizer])).status).toBe(0);
+    expect((await moeut(["data", "prepare", "scan", "--tokenizer", tokenizer, "--out", corpus])).status).toBe(0);
+    const settings = ["--steps", "4", ...SMALL, "--set", "vocab_size=300", "--set", "train.checkpoint_every=1"];
+    const on = (out: string, ...more: readonly string[]) =>
+      ["train", "specs/tiny.moeut", "--data", corpus, "--out", join(scratch, out), ...settings, ...more];
+    expect(json(await moeut(on("prepared", "--json")))).toMatchObject({ step: 4, finished: true });
+    expect((await moeutStopped(on("stopped-prepared"), /step +2\//, "SIGKILL")).status).toBeNull();
+    expect((await moeut(on("stopped-prepared", "--resume"))).status).toBe(0);
+    expect(bytesOf("stopped-prepared")).toEqual(bytesOf("prepared"));
+    const measured = json(await moeut(["eval", join(scratch, "prepared"), "--data", corpus, "--max-tokens", String(TOKENS), "--json"]));
+    expect(measured).toMatchObject({ held_out: true, tokens: TOKENS, data: [corpus] });
+    expect(measured.loss).toBeLessThan(Math.log(300));
+  });
+
   test("damaged weights are refused by name", async () => {
     cpSync(join(scratch, "straight"), join(scratch, "damaged"), { recursive: true });
     const path = join(currentCheckpoint(join(scratch, "damaged"))!, "weights.safetensors");
