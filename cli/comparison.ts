@@ -37,7 +37,6 @@ const EVALUATIONS = 10;
 
 const HELD_OUT: Readonly<Record<TrainingData["heldOutBy"], string>> = {
   pairs: "pairs that training does not see, none of them test items",
-  source: "the part that the source itself holds out",
   documents: "documents of the corpus, chosen by a hash of their text",
   blocks: "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise",
 };

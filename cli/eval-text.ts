@@ -32,7 +32,7 @@ export async function readEvalText(trained: TrainedRun, source: readonly string[
   const { bytesPerToken } = text;
   const words = heldOutWords(measured, trained.trainedSeqLen);
   if (measured.heldOut) return { ...measured, words, seen: null, covered: null, bytesPerToken };
-  return { ...measured, covered: null, ...await comparedWithTraining(trained, source, text.heldOut ?? text.tokens), bytesPerToken };
+  return { ...measured, covered: null, ...await comparedWithTraining(trained, source, text.tokens), bytesPerToken };
 }
 
 /** What a prepared corpus holds out. UserError if its tokens are not those of the run. */

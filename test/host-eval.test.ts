@@ -8,9 +8,8 @@ import { afterAll, describe, expect, test } from "vitest";
 import { readEvalText } from "../cli/eval-text.ts";
 import type { TrainedRun } from "../cli/trained-run.ts";
 import {
-  byteTokenizer, datasetOf, loadText, measuredText, scoredTokens, sharedTokens, splitText, windowBatches, windowsOf, type Text,
+  byteTokenizer, datasetOf, loadText, measuredText, scoredTokens, sharedTokens, windowBatches, windowsOf, type Text,
 } from "../runtime/data/index.ts";
-import { scanSplit, scanText } from "../runtime/data/scan.ts";
 import { readSource } from "../runtime/data/source.ts";
 import { inMemory, type Tokens } from "../runtime/data/tokens.ts";
 import { UserError } from "../runtime/errors.ts";
@@ -83,27 +82,10 @@ describe("held-out text stays held out", async () => {
     expect([measuredText(await textOf(a, b), order).heldOut, measuredText(await textOf(b, a), order).heldOut]).toEqual([true, false]);
   });
 
-  /** A text that says itself what is held out. */
-  const ownHeldOut = (): Text => {
-    const [tokens, heldOut] = [scanSplit("length").train, scanSplit("length").test].map((pairs) => Buffer.from(scanText(pairs))) as [Buffer, Buffer];
-    const parts = { tokenizer: byteTokenizer.id, tokens, heldOut };
-    return {
-      ...parts, name: "scan", nTokens: tokens.length + heldOut.length, bytesPerToken: 1, notes: [], heldOutBy: "source",
-      split: (seqLen, fraction) => splitText(parts, seqLen, fraction),
-    };
-  };
-
-  test("a source's own test set is measured as a whole", async () => {
-    const text = ownHeldOut();
-    const id = datasetOf(text, { seqLen: 64, batch: 2, seed: 0 }).dataId;
-    expect(measuredText(text, { id, seqLen: 64 })).toMatchObject({ heldOut: true, spans: [{ start: 0, end: text.heldOut!.length }] });
-  });
-
   test("identities are those of runs that exist", async () => {
     const fixed = file("fixed.txt", "abcdefghijklmnopqrstuvwxyz\n".repeat(40));
     expect((await loadData(fixed, { tokenizer: byteTokenizer, seqLen: 16, batch: 2, seed: 1 })).dataId)
       .toBe("ac8ccb43a975390bb8380caf59f88924");
-    expect(datasetOf(ownHeldOut(), { seqLen: 64, batch: 2, seed: 1 }).dataId).toBe("0a9d9975d0b565154c814f697d65a35c");
   });
 });
 

@@ -38,7 +38,7 @@ export interface SplitOptions {
   readonly seqLen: number; // T
   readonly batch: number; // B
   readonly seed: number;
-  /** Share of the blocks that is held out where the source does not say itself: 0 to train on all, 1 to hold out all. Default 0.05. */
+  /** Share of the blocks that is held out: 0 to train on all, 1 to hold out all. Default 0.05. */
   readonly validationFraction?: number;
 }
 
@@ -51,8 +51,8 @@ export interface Data {
   readonly nTokens: number;
   /** Of text, for bits per byte. */
   readonly bytesPerToken: number;
-  /** Who says what is held out: the source itself, a hash of each document, or we, in blocks at even distances. */
-  readonly heldOutBy: "source" | "documents" | "blocks";
+  /** What decides what is held out: a hash of each document, or our choice of blocks at even distances. */
+  readonly heldOutBy: "documents" | "blocks";
   /** @param fraction of the blocks that is held out, where these are ours to choose */
   split(seqLen: number, fraction?: number): Split;
 }

@@ -24,8 +24,8 @@ export interface MeasuredText {
 export function measuredText(text: Text, trained: TrainedData): MeasuredText {
   const { id: dataId, validation } = splitText(text, trained.seqLen);
   const heldOut = dataId === trained.id;
-  const tokens = inMemory(text.heldOut ?? text.tokens);
-  if (!heldOut || text.heldOut !== null) return { dataId, heldOut, tokens, spans: [{ start: 0, end: tokens.length }] };
+  const tokens = inMemory(text.tokens);
+  if (!heldOut) return { dataId, heldOut, tokens, spans: [{ start: 0, end: tokens.length }] };
   const span = (start: number): Span => ({ start, end: start + trained.seqLen + 1 });
   return { dataId, heldOut, tokens, spans: Array.from({ length: validation.count }, (_, block) => span(validation.startOf(block))) };
 }

@@ -11,8 +11,6 @@ import { scanPairs, scanText } from "./scan.ts";
 /** Text to learn from, as UTF-8 bytes. */
 export interface SourceData {
   readonly text: Uint8Array;
-  /** Held-out text where the source defines it; null: part of `text` is to be held out. */
-  readonly heldOut: Uint8Array | null;
   /** What the reader should know: files that were skipped, bytes that are not UTF-8. */
   readonly notes: readonly string[];
 }
@@ -31,7 +29,6 @@ export async function* sourceDocuments(
 ): AsyncGenerator<Document> {
   const known = source.length === 1 ? builtIn(source[0]!) : null;
   if (known === null) return yield* documentsOf(filesOf(source), options, note);
-  if (known.heldOut !== null) throw new UserError(`${source[0]} says itself what is held out; train on it as it is`);
   yield* passagesOf("", async function* () { yield known.text; }, options);
 }
 
@@ -49,7 +46,7 @@ export async function readSource(source: string | readonly string[]): Promise<So
     length += texts.at(-1)!.length;
     if (length > MOST_BYTES) throw tooLarge(`the text of ${listed(files)}`);
   }
-  return { text: Buffer.concat(texts), heldOut: null, notes };
+  return { text: Buffer.concat(texts), notes };
 }
 
 function filesOf(parts: readonly string[]): readonly string[] {
@@ -71,8 +68,8 @@ export function canReadAgain(source: readonly string[]): boolean {
 }
 
 function builtIn(name: string): SourceData | null {
-  if (name === "typescript") return { text: declarationFiles(), heldOut: null, notes: [] };
-  if (name === "scan") return { text: Buffer.from(scanText(scanPairs())), heldOut: null, notes: [] };
+  if (name === "typescript") return { text: declarationFiles(), notes: [] };
+  if (name === "scan") return { text: Buffer.from(scanText(scanPairs())), notes: [] };
   if (!PAIRS.test(name)) return null;
   throw new UserError(`${name} is a task of pairs and no text: train on it with --data, and measure with eval --tasks ${name.split(":")[0]}`);
 }

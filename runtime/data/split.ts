@@ -21,7 +21,6 @@ export interface Split {
 /** What of a text decides how it is split. */
 interface SplitText {
   readonly tokens: TokenArray;
-  readonly heldOut: TokenArray | null;
   /** Its id. */
   readonly tokenizer: string;
 }
@@ -33,14 +32,12 @@ interface Part {
 }
 
 /**
- * @param fraction of the blocks that is held out where the source does not say itself. Parts of a text that is too short have no blocks.
+ * @param fraction of the blocks that is held out. Parts of a text that is too short have no blocks.
  */
 export function splitText(text: SplitText, seqLen: number, fraction = 0.05): Split {
-  const { tokens, heldOut } = text;
-  const [train, validation] = heldOut === null ? spread(tokens, seqLen, fraction) : [blocksOf(tokens, seqLen), blocksOf(heldOut, seqLen)];
-  const id = idOf([train, validation], text.tokenizer, seqLen);
-  const [trained, held] = [inMemory(train.tokens), inMemory(validation.tokens)];
-  return { id, train: asBlocks(train, trained), validation: asBlocks(validation, train.tokens === validation.tokens ? trained : held) };
+  const [train, validation] = spread(text.tokens, seqLen, fraction);
+  const [id, tokens] = [idOf([train, validation], text.tokenizer, seqLen), inMemory(text.tokens)];
+  return { id, train: asBlocks(train, tokens), validation: asBlocks(validation, tokens) };
 }
 
 const asBlocks = ({ starts }: Part, tokens: Tokens): Blocks => ({ tokens, count: starts.length, startOf: (block) => starts[block]! });

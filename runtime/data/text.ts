@@ -13,8 +13,6 @@ export interface TextOptions {
 
 export interface Text extends Data {
   readonly tokens: TokenArray;
-  /** Where the source defines it; null: part of `tokens` is to be held out. */
-  readonly heldOut: TokenArray | null;
   /** What the reader should know about the source: files that were skipped, bytes that are not UTF-8. */
   readonly notes: readonly string[];
 }
@@ -22,13 +20,12 @@ export interface Text extends Data {
 /** Reads and tokenizes a source: see readSource for what it may be. UserError for whatever is wrong with it. */
 export async function loadText(source: string | readonly string[], options: TextOptions): Promise<Text> {
   const name = typeof source === "string" ? source : source.join(" ");
-  const { text, heldOut, notes } = await readSource(source);
+  const { text, notes } = await readSource(source);
   const tokens = tokenize(name, text, options);
-  const held = heldOut === null ? null : tokenize(name, heldOut, options);
-  const parts = { tokenizer: options.tokenizer.id, tokens, heldOut: held };
+  const parts = { tokenizer: options.tokenizer.id, tokens };
   return {
-    ...parts, name, nTokens: tokens.length + (held?.length ?? 0), bytesPerToken: text.length / tokens.length, notes,
-    heldOutBy: held === null ? "blocks" : "source", split: (seqLen, fraction) => splitText(parts, seqLen, fraction),
+    ...parts, name, nTokens: tokens.length, bytesPerToken: text.length / tokens.length, notes,
+    heldOutBy: "blocks", split: (seqLen, fraction) => splitText(parts, seqLen, fraction),
   };
 }
 
