@@ -9,6 +9,7 @@ export interface ReadProgress {
   /** Of what comes after reading. */
   show(line: () => string): void;
   kept(): number;
+  /** What is said next has a line of its own. */
   finish(): void;
 }
 
@@ -18,10 +19,12 @@ export function createReadProgress(size: number): ReadProgress {
   const every = isTTY ? 200 : 10_000; // ms
   const started = performance.now();
   let [read, kept, last] = [0, 0, started];
+  let isShown = false;
   const show = (line: () => string): void => {
     if (performance.now() - last < every) return;
     last = performance.now();
     process.stderr.write(isTTY ? `\r\x1b[K${line()}` : `${line()}\n`);
+    isShown = isTTY;
   };
   const reading = (text: number): string => {
     const made = (text - kept) / ((performance.now() - started) / 1000);
@@ -36,6 +39,9 @@ export function createReadProgress(size: number): ReadProgress {
     },
     show,
     kept: () => kept,
-    finish: () => void (isTTY && last > started && process.stderr.write("\n")),
+    finish() {
+      if (isShown) process.stderr.write("\n");
+      isShown = false;
+    },
   };
 }

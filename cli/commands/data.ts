@@ -41,7 +41,7 @@ async function runPrepare(source: readonly string[], options: PrepareOptions): P
   const { out, validation, field, between, json } = options;
   const tokenizer = tokenizerFor(options, []);
   const progress = createReadProgress(sizeOnDisk(source));
-  const note = (text: string): void => say(`note: ${text}`);
+  const note = (text: string): void => (progress.finish(), say(`note: ${text}`));
   const started = performance.now();
   const index = await withOwnFolder(out, () => prepare({
     folder: out, source, documents: sourceDocuments(source, { ...documentOptions(options), onRead: progress.onRead }, note),
@@ -62,7 +62,7 @@ function resultText(out: string, index: CorpusIndex, seconds: number): string {
   const { train, validation } = counts(index);
   const words = ({ tokens, documents }: typeof train): string => `${grouped(tokens)} tokens of ${grouped(documents)} documents`;
   const empty = index.validation > 0 && validation.documents === 0
-    ? "\nnothing is held out: there are too few documents; separate them with --between, or give a larger --validation" : "";
+    ? "\nnothing is held out: there are too few documents; separate them with --between, or hold out more, with another --out" : "";
   const text = `${bytes(train.bytes + validation.bytes)} of text in ${formatDuration(seconds)}`;
   return `${out}: ${words(train)} to train on, ${words(validation)} held out; ${text}${empty}\n`;
 }
@@ -73,6 +73,7 @@ function check(folder: string): void {
   const damages = index.shards.flatMap((shard) => PARTS.flatMap((name) => damageOf(folder, name, shard) ?? []));
   if (damages.length > 0) throw severalProblems(folder, damages);
   const unfinished = index.complete ? "" : "; it is not finished: the same `moeut data prepare` again goes on with it";
-  const files = index.shards.length === 1 ? "1 shard, and it is" : `${grouped(index.shards.length)} shards, all`;
-  process.stdout.write(`${folder}: ${files} as they were written${unfinished}\n`);
+  const count = index.shards.length;
+  const words = count === 1 ? "1 shard, as it was written" : `${grouped(count)} shards, all as they were written`;
+  process.stdout.write(`${folder}: ${words}${unfinished}\n`);
 }

@@ -7,7 +7,7 @@
  *   train/00000.documents        where in them each document begins, little-endian, 4 bytes each
  *   validation/00000.tokens …    the same of what is held out; a part without tokens has no files
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { readJsonFile } from "../files/json.ts";
@@ -57,14 +57,10 @@ export const tokenizerPath = (folder: string): string => join(folder, "tokenizer
 export const tokensPath = (folder: string, part: PartName, shard: string): string => join(folder, part, `${shard}.tokens`);
 export const documentsPath = (folder: string, part: PartName, shard: string): string => join(folder, part, `${shard}.documents`);
 
-/** The folder holds a prepared corpus, or a part of one. */
+/** The folder holds a prepared corpus, or a part of one, perhaps a damaged one. */
 export function isCorpus(folder: string): boolean {
-  if (!existsSync(indexPath(folder))) return false;
-  try {
-    return (readJsonFile(indexPath(folder)) as Partial<CorpusIndex> | null)?.format === "moeut-data";
-  } catch {
-    return false;
-  }
+  const path = indexPath(folder);
+  return existsSync(path) && statSync(path).isFile() && readFileSync(path, "latin1").includes('"moeut-data"');
 }
 
 /** UserError for an index that is damaged or of another version. */
