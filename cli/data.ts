@@ -45,7 +45,7 @@ function pairsFor(task: PairTask, source: string, models: readonly ModelSpec[], 
     throw new UserError(`model ${seeing.name} has attention with \`causal false\`: it would read the answers that it is to give`);
   }
   const data = pairData(task);
-  requireFit(source, data.tokenizer, models);
+  requireFit(`the vocabulary of ${source}`, data.tokenizer, models);
   return { tokenizer: data.tokenizer, heldOutBy: "pairs", dataset: (split) => pairDataset(data, split) };
 }
 

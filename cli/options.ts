@@ -60,7 +60,8 @@ export function withSteps(set: readonly string[], steps: number | undefined): re
 }
 
 export function addDataOption(command: Command, required: boolean): Command {
-  const [flags, text] = ["--data <source...>", "a prepared corpus, files, directories, a quoted glob, - for standard input, typescript or scan"] as const;
+  const kinds = "a prepared corpus, files, directories, a quoted glob, - for standard input, typescript or scan";
+  const [flags, text] = ["--data <source...>", `${kinds}; or pairs: scan:SPLIT, listops, cogs:DIR, pairs:FILE`] as const;
   return required ? command.requiredOption(flags, text) : command.option(flags, text);
 }
 

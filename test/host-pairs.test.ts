@@ -178,6 +178,7 @@ describe("words as tokens", () => {
   test("a closed vocabulary refuses other words", () => {
     const closed = parseTokenizer("words", vocabularyText(["jump"], false));
     expect(closed.vocabSize).toBe(5);
+    expect(() => closed.encode(Buffer.from("jump high"))).toThrow(UserError);
     expect(() => closed.encode(Buffer.from("jump high"))).toThrow(/the word "high" is not in this vocabulary/);
   });
 });

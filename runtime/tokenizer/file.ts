@@ -78,8 +78,17 @@ function tokenizerOf(text: string): Tokenizer {
   const ends = ENDS.flatMap((end) => (json.added_tokens ?? []).filter(({ content }) => content === end));
   return {
     id: `json:${sha256([text]).slice(0, 32)}`, vocabSize, endOfText: ends[0]?.id ?? null, file: text, decoder,
-    encode: (bytes) => collected(encode(textPieces(isWhole ? notTooLong(bytes) : bytes)), vocabSize),
+    encode: (bytes) => encodable(() => collected(encode(textPieces(isWhole ? notTooLong(bytes) : bytes)), vocabSize)),
   };
+}
+
+/** A text may hold what a closed vocabulary has no token for. */
+function encodable<T>(encode: () => T): T {
+  try {
+    return encode();
+  } catch (error) {
+    throw error instanceof RangeError ? new UserError(error.message) : error;
+  }
 }
 
 const LONGEST_WHOLE = 2 ** 28; // bytes

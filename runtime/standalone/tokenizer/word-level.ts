@@ -3,7 +3,7 @@ import type { TextCode } from "../text.ts";
 import type { TokenizerJson } from "./json.ts";
 
 /**
- * Texts come back with single spaces between words.
+ * Texts come back with single spaces between words. Encoding throws a RangeError for a word that is none of them, unless there is a token for those.
  * @returns null for every other kind of file
  */
 export function wordLevelCode({ model, normalizer, pre_tokenizer: pre, added_tokens: added }: TokenizerJson): TextCode | null {
@@ -28,5 +28,5 @@ export function wordLevelCode({ model, normalizer, pre_tokenizer: pre, added_tok
 }
 
 function unknown(word: string): never {
-  throw new Error(`the word "${word}" is not in this vocabulary, which has no token for others`);
+  throw new RangeError(`the word "${word}" is not in this vocabulary, which has no token for others`);
 }
