@@ -11,7 +11,8 @@ export type RowAccess =
   | { readonly kind: "div"; readonly by: number } // trailing axes broadcast
   | { readonly kind: "mod"; readonly by: number } // leading axes broadcast
   | { readonly kind: "divMod"; readonly div: number; readonly mod: number } // outer and inner axes broadcast
-  | { readonly kind: "skip"; readonly inner: number; readonly middle: number }; // a middle run broadcasts: (row / (inner·middle))·inner + row % inner
+  /** A middle run broadcasts: (row / (inner · middle)) · inner + row % inner. */
+  | { readonly kind: "skip"; readonly inner: number; readonly middle: number };
 
 interface Run {
   readonly kept: boolean;

@@ -36,7 +36,8 @@ function headsOf(
   const after = causal ? 0 : before;
   return {
     flops: 2 * batch * heads * pairsSeen(queries, keys, before, after) * facts.type(q).shape.at(-1)!,
-    queryHeads: batch * heads, keyHeads: batch * keyHeads, queries, keys, perLane: vectorsPerLane(profile, c4), channelTiles: channelTiles(profile, c4),
+    queryHeads: batch * heads, keyHeads: batch * keyHeads, queries, keys,
+    perLane: vectorsPerLane(profile, c4), channelTiles: channelTiles(profile, c4),
     sizes: [heads, heads / keyHeads, queries, keys, c4, before, after, ...positions],
   };
 }

@@ -14,6 +14,7 @@ const SHORT_AXIS = 32;
 export interface Facts {
   readonly graph: OpGraph;
   readonly type: (value: ValueId) => TensorType;
+  readonly name: (value: ValueId) => string;
   /** The node that makes a value. */
   readonly producer: (value: ValueId) => Node;
   readonly role: (value: ValueId) => Role;
@@ -55,10 +56,13 @@ export function gatherFacts(graph: OpGraph): Facts {
   const contributions = new Set(graph.gradients.flatMap((g) => g.contributions.map(base)));
   const isContribution = (value: ValueId): boolean => contributions.has(value);
   const roles: Role[] = [];
-  for (const { op, inputs, outputs } of graph.nodes) for (const output of outputs) roles[output] = roleOf(op, inputs.map(type), isContribution(output));
+  for (const { op, inputs, outputs } of graph.nodes) {
+    for (const output of outputs) roles[output] = roleOf(op, inputs.map(type), isContribution(output));
+  }
   return {
     graph,
     type,
+    name: (value) => graph.values[value]!.name,
     producer,
     role: (value) => roles[value]!,
     consumers: (value) => consumers[value]!,

@@ -7,16 +7,12 @@
  *   3. Row reductions and pointwise values over the same rows and columns share one kernel when they share loads.
  * docs/architecture.md follows one small graph through them.
  */
-import type { ValueId } from "../ir/graph.ts";
+import type { Node, ValueId } from "../ir/graph.ts";
+import { elements, sameList } from "../ir/tensor-type.ts";
 import { colsOf, isRowScalar, rowsOf, sizeOf, type Facts } from "./facts.ts";
 import { padsWithZero } from "./padding.ts";
-import { columnShape, epilogueColumns, extentOf, newStep, valuesOf, type AnchorStep, type RowsStep, type Step } from "./step.ts";
-import { leaves, MAX_STORAGE, storedAll, storedForPrice, storedForUse, type Stored } from "./stored.ts";
-
-export interface Fusion {
-  readonly steps: readonly Step[];
-  readonly stored: Stored;
-}
+import type { AnchorStep, ColumnsStep, Fusion, RowsStep, Stored } from "./step.ts";
+import { MAX_STORAGE, readsOf, storedAll, storedForPrice, storedForUse } from "./stored.ts";
 
 /** Operations whose kernels finish each element of their result in a register. */
 const EPILOGUES: ReadonlySet<string> = new Set(["matmul", "expertMatmul", "gatherRows"]);
@@ -26,132 +22,161 @@ const MAX_ROUNDS = 8;
 
 /** @param unfused stores every value with a kernel of its own: slow, and what fusion is tested against */
 export function fuse(facts: Facts, keep: readonly ValueId[], unfused: boolean): Fusion {
-  if (unfused) return arrange(facts, storedAll(facts), startStep);
+  if (unfused) return arrange(facts, storedAll(facts), () => undefined);
   let stored = storedForUse(facts, keep);
   for (let round = 0; ; round++) {
-    const fusion = arrange(facts, stored, joinOrStart);
-    const dear = storedForPrice(facts, stored, fusion.steps);
+    const fusion = arrange(facts, stored, earliestStep);
+    const dear = storedForPrice(facts, fusion);
     if (dear.size === 0 || round === MAX_ROUNDS) return fusion;
     stored = new Map([...stored, ...dear]);
   }
+}
+
+/** A step that may still grow. */
+type Draft = Growing & (
+  Pick<AnchorStep, "kind" | "node" | "columns"> | Pick<RowsStep, "kind" | "rows" | "cols"> | Pick<ColumnsStep, "kind" | "shape" | "axis">
+);
+type AnchorDraft = Extract<Draft, { kind: "anchor" }>;
+type ColumnsDraft = Extract<Draft, { kind: "columns" }>;
+type RowsDraft = Extract<Draft, { kind: "rows" }>;
+
+interface Growing {
+  /** Its place among the steps. */
+  readonly at: number;
+  readonly outputs: readonly ValueId[];
+  readonly reduces: ValueId[];
+  readonly stores: ValueId[];
+  /** Buffers that it needs to compute and store all these. */
+  readonly binds: Set<ValueId>;
 }
 
 /** Steps so far, and where things are in them. */
 interface Arrangement {
   readonly facts: Facts;
   readonly stored: Stored;
-  readonly steps: Step[];
+  readonly reads: Map<ValueId, ReadonlySet<ValueId>>;
+  readonly steps: Draft[];
   /** The step that makes a value. */
-  readonly stepOf: Map<ValueId, number>;
-  /** Steps of which a pointwise value or sum reads a stored value, ascending. */
-  readonly readers: Map<ValueId, number[]>;
+  readonly stepOf: Map<ValueId, Draft>;
+  /** Steps of which a pointwise value or sum reads a stored value. */
+  readonly readers: Map<ValueId, Set<Draft>>;
 }
 
-/** One pass in topological order. @param place finds or makes the step of a stored value that no operation's own kernel makes */
-function arrange(facts: Facts, stored: Stored, place: (c: Arrangement, value: ValueId) => number): Fusion {
-  const c: Arrangement = { facts, stored, steps: [], stepOf: new Map(), readers: new Map() };
+/** One pass in topological order. @param find an earlier step for a stored value that no operation's own kernel makes */
+function arrange(facts: Facts, stored: Stored, find: (c: Arrangement, value: ValueId) => Draft | undefined): Fusion {
+  const c: Arrangement = { facts, stored, reads: new Map(), steps: [], stepOf: new Map(), readers: new Map() };
   for (const node of facts.graph.nodes) {
     const value = node.outputs[0]!;
     const role = facts.role(value);
     if (role === "given" || !stored.has(value)) continue;
-    const at = role === "anchor" ? c.steps.push({ kind: "anchor", node, stores: [] }) - 1 : place(c, value);
-    for (const output of node.outputs) c.stepOf.set(output, at);
+    for (const output of node.outputs) readsOf(facts, stored, output, c.reads);
+    if (role === "anchor") startAnchor(c, node);
+    else join(c, find(c, value) ?? startStep(c, value), value);
   }
-  return { steps: c.steps, stored };
+  const steps = c.steps.map((step) => ({ ...step, values: [...step.outputs, ...step.reduces, ...step.stores] }));
+  return { steps, stored, reads: c.reads };
 }
 
-const startStep = (c: Arrangement, value: ValueId): number => c.steps.push(newStep(c.facts, value)) - 1;
+const growing = ({ steps }: Arrangement): Growing => ({ at: steps.length, outputs: [], reduces: [], stores: [], binds: new Set() });
 
-/** Rules 2 and 3: a value joins the earliest step that it may, or starts its own. */
-function joinOrStart(c: Arrangement, value: ValueId): number {
-  const needs = leaves(c.facts, c.stored, [value]);
-  const ready = Math.max(BEFORE_ALL, ...[...needs].map((leaf) => c.stepOf.get(leaf) ?? BEFORE_ALL));
-  const found = companions(c, needs, ready).find((at) => canJoin(c, c.steps[at]!, value, at === ready));
-  if (found !== undefined) joinStep(c.steps[found]!, value, c.facts.role(value) === "rowReduce");
-  const at = found ?? startStep(c, value);
-  for (const leaf of needs) noteReader(c, leaf, at);
-  return at;
+function startAnchor(c: Arrangement, node: Node): void {
+  const binds = new Set([...node.outputs, ...c.reads.get(node.outputs[0]!)!]);
+  const step: Draft = { ...growing(c), kind: "anchor", node, columns: kernelColumns(c.facts, node), outputs: node.outputs, binds };
+  c.steps.push(step);
+  for (const output of node.outputs) c.stepOf.set(output, step);
 }
 
-/** In place of the step of what is given, which no step makes. */
-const BEFORE_ALL = -1;
+/** Columns (in words) of an anchor's result as its kernel sees it. */
+function kernelColumns(facts: Facts, { op, inputs, outputs }: Node): number {
+  const output = facts.type(outputs[0]!);
+  if (op.kind !== "matmul") return colsOf(output);
+  const { physical } = facts.type(inputs[0]!);
+  return sizeOf(output) / elements(op.layout === "tn" ? physical.slice(op.aSplit) : physical.slice(0, op.aSplit));
+}
 
-/** Steps that make the last ingredient or share loads with a value, once its ingredients are there; in order. */
-function companions({ facts, readers }: Arrangement, needs: ReadonlySet<ValueId>, ready: number): readonly number[] {
-  const found = new Set(ready === BEFORE_ALL ? [] : [ready]);
-  for (const leaf of needs) {
-    if (isRowScalar(facts.type(leaf))) continue;
-    const steps = readers.get(leaf) ?? [];
-    for (let i = steps.length - 1; i >= 0 && steps[i]! >= ready; i--) found.add(steps[i]!);
+/** An empty step over what this value goes over. */
+function startStep(c: Arrangement, value: ValueId): Draft {
+  const { op, inputs } = c.facts.producer(value);
+  const step: Draft = op.kind === "reduce" && c.facts.role(value) === "columnSum"
+    ? { ...growing(c), kind: "columns", shape: c.facts.type(inputs[0]!).shape, axis: op.axis }
+    : { ...growing(c), kind: "rows", ...extentOf(c.facts, value) };
+  c.steps.push(step);
+  return step;
+}
+
+/** The matrix that a row reduction or a pointwise value goes over. */
+function extentOf(facts: Facts, value: ValueId): { readonly rows: number; readonly cols: number } {
+  const type = facts.type(facts.role(value) === "rowReduce" ? facts.producer(value).inputs[0]! : value);
+  return { rows: rowsOf(type), cols: colsOf(type) };
+}
+
+function join({ facts, reads, stepOf, readers }: Arrangement, step: Draft, value: ValueId): void {
+  (["rowReduce", "columnSum"].includes(facts.role(value)) ? step.reduces : step.stores).push(value);
+  stepOf.set(value, step);
+  step.binds.add(value);
+  for (const read of reads.get(value)!) {
+    step.binds.add(read);
+    readers.set(read, (readers.get(read) ?? new Set()).add(step));
   }
-  return [...found].sort((a, b) => a - b);
 }
 
-function joinStep(step: Step, value: ValueId, isRowReduce: boolean): void {
-  if (step.kind === "columns" || (step.kind === "rows" && isRowReduce)) step.reduces.push(value);
-  else step.stores.push(value);
+/** Rules 2 and 3: the earliest step that a value may join. */
+function earliestStep(c: Arrangement, value: ValueId): Draft | undefined {
+  const reads = [...c.reads.get(value)!];
+  const makers = reads.flatMap((read) => c.stepOf.get(read) ?? []);
+  const sharing = reads.filter((read) => !isRowScalar(c.facts.type(read))).flatMap((read) => [...c.readers.get(read) ?? []]);
+  const last = Math.max(...makers.map(({ at }) => at));
+  const ready = [...new Set([...makers, ...sharing])].filter(({ at }) => at >= last).sort((a, b) => a.at - b.at);
+  return ready.find((step) => canJoin(c, step, value, step.at === last));
 }
 
-/** Steps are noted mostly in order, so the place is near the end. */
-function noteReader({ readers }: Arrangement, leaf: ValueId, step: number): void {
-  const steps = readers.get(leaf) ?? [];
-  readers.set(leaf, steps);
-  let at = steps.length;
-  while (at > 0 && steps[at - 1]! > step) at--;
-  if (steps[at - 1] !== step) steps.splice(at, 0, step);
-}
-
-/** @param step one of the value's companions  @param producesInput whether it makes the last ingredient */
-function canJoin(c: Arrangement, step: Step, value: ValueId, producesInput: boolean): boolean {
+/** @param makesLast whether this step makes the last that the value reads */
+function canJoin(c: Arrangement, step: Draft, value: ValueId, makesLast: boolean): boolean {
   const isColumnSum = c.facts.role(value) === "columnSum";
-  if (countBindings(c, [...valuesOf(step), value]) > MAX_STORAGE) return false;
+  const isRouted = step.kind === "anchor" && step.node.op.kind === "expertMatmul"; // binds the order of slots and the tiles, too
+  if (new Set([...step.binds, value, ...c.reads.get(value)!]).size > MAX_STORAGE - (isRouted ? 2 : 0)) return false;
   switch (step.kind) {
-    case "anchor": return producesInput && fitsEpilogue(c, step, value) && keepsPadding(c, step, value);
-    case "columns": return !producesInput && isColumnSum && columnShape(c.facts, value) === step.shape;
+    case "anchor": return makesLast && fitsEpilogue(c, step, value) && keepsPadding(c, step, value);
+    case "columns": return !makesLast && isColumnSum && sumsTheSame(c.facts, step, value);
     case "rows": return !isColumnSum && sameMatrix(c, step, value) && staysInRow(c, step, value);
   }
 }
 
-/** Buffers that a step needs to compute and store these values. */
-function countBindings({ facts, stored }: Arrangement, values: readonly ValueId[]): number {
-  const all = new Set<ValueId>(values.map((v) => facts.base(v)));
-  for (const value of values) {
-    if (facts.role(value) !== "anchor") leaves(facts, stored, [value], all);
-    else for (const input of facts.producer(value).inputs) all.add(facts.base(input));
-  }
-  const routed = values.some((value) => facts.producer(value).op.kind === "expertMatmul");
-  return all.size + (routed ? 2 : 0); // the order of slots, and the tiles
+function sumsTheSame(facts: Facts, { shape, axis }: ColumnsDraft, value: ValueId): boolean {
+  const { op, inputs } = facts.producer(value);
+  return op.kind === "reduce" && op.axis === axis && sameList(facts.type(inputs[0]!).shape, shape);
 }
 
-function sameMatrix({ facts }: Arrangement, step: RowsStep, value: ValueId): boolean {
+function sameMatrix({ facts }: Arrangement, step: RowsDraft, value: ValueId): boolean {
   const { rows, cols } = extentOf(facts, value);
   const isOfRow = facts.role(value) !== "rowReduce" && isRowScalar(facts.type(value)) && step.reduces.length > 0;
   return rows === step.rows && (cols === step.cols || isOfRow);
 }
 
-/** What this step itself produces may be read only in the row that is being computed: other rows belong to other invocations. */
-function staysInRow({ facts, stored }: Arrangement, step: RowsStep, value: ValueId): boolean {
-  const { rows } = extentOf(facts, value);
-  const visited = new Set<string>();
-  const visit = (v: ValueId, sameRow: boolean): boolean => {
-    const key = `${v}/${sameRow}`;
-    if (visited.has(key)) return true;
-    visited.add(key);
-    return facts.producer(v).inputs.every((input) => {
-      const seen = facts.through(input);
-      const aligned = sameRow && facts.role(v) !== "slotSum" && rowsOf(facts.type(seen)) === rows; // even one slot has a row name of its own
-      return stored.has(facts.base(seen)) ? aligned || !valuesOf(step).includes(facts.base(seen)) : visit(seen, aligned);
-    });
-  };
-  return visit(value, true);
+/**
+ * What this step itself produces may be read only in the row that is being computed: other rows belong to other invocations.
+ * @param sameRow whether that is the row in which this value is needed
+ */
+function staysInRow(c: Arrangement, step: RowsDraft, value: ValueId, sameRow: boolean = true, visited: Set<string> = new Set()): boolean {
+  const { facts, stored, stepOf } = c;
+  const key = `${value}/${sameRow}`;
+  if (visited.has(key)) return true;
+  visited.add(key);
+  const isSlots = facts.role(value) === "slotSum"; // even one slot has a row name of its own
+  return facts.producer(value).inputs.every((input) => {
+    const seen = facts.through(input);
+    const aligned = sameRow && !isSlots && rowsOf(facts.type(seen)) === step.rows;
+    if (!stored.has(facts.base(seen))) return staysInRow(c, step, seen, aligned, visited);
+    return aligned || stepOf.get(facts.base(seen)) !== step;
+  });
 }
 
 /** A map over exactly the result of a contraction, whose other operands line up with its rows or columns. */
-function fitsEpilogue(c: Arrangement, { node }: AnchorStep, value: ValueId): boolean {
+function fitsEpilogue(c: Arrangement, { node, columns }: AnchorDraft, value: ValueId): boolean {
   const type = c.facts.type(value);
   if (!EPILOGUES.has(node.op.kind) || c.facts.role(value) !== "map" || isRowScalar(type)) return false;
   const result = node.outputs[0]!;
-  return sizeOf(type) === sizeOf(c.facts.type(result)) && fitsOperands(c, result, epilogueColumns(c.facts, node), value);
+  return sizeOf(type) === sizeOf(c.facts.type(result)) && fitsOperands(c, result, columns, value);
 }
 
 /** @param result of the contraction, which its kernel sees in rows of `columns` words */
@@ -172,8 +197,8 @@ function fitsOperands(c: Arrangement, result: ValueId, columns: number, value: V
 }
 
 /** Where an epilogue sees several padded axes as one row, it cannot mask: what it finishes there must be zero in the padding by itself. */
-function keepsPadding({ facts, stored }: Arrangement, { node, stores }: AnchorStep, value: ValueId): boolean {
+function keepsPadding({ facts, stored }: Arrangement, { node, columns, stores }: AnchorDraft, value: ValueId): boolean {
   const type = facts.type(value);
-  if (type.shape.at(-1) === colsOf(type) || colsOf(type) === epilogueColumns(facts, node)) return true;
+  if (type.shape.at(-1) === colsOf(type) || colsOf(type) === columns) return true;
   return padsWithZero(facts, (v) => (stored.has(v) && !stores.includes(v) && v !== value) || v === node.outputs[0], value);
 }

@@ -4,8 +4,9 @@ import type { LaunchPlan, PlannedLaunch } from "../ir/launch.ts";
 import type { ParamPlan, Profile, TensorPlan } from "../ir/plan.ts";
 import { METRICS_WORDS } from "../kernels/tiles.ts";
 import { planEntry, type EntryLaunches } from "./entry.ts";
-import { bytesOf, declare, type Launch, type Ref, type RefTable } from "./launch.ts";
-import { assignBuffers, memoryByKind } from "./memory.ts";
+import { sizeOf } from "./facts.ts";
+import { lasting, type Launch, type Ref, type Tensor } from "./launch.ts";
+import { assignBuffers, memoryByKind, tensorTable } from "./memory.ts";
 import { planUpdate } from "./update.ts";
 
 export { CPU, PORTABLE, profileFor } from "./profile.ts";
@@ -26,39 +27,42 @@ export interface PlanOptions {
 
 /** Plans entries of one model together: they share parameters and, since only one runs at a time, activation memory. */
 export function planLaunches(model: string, entries: readonly EntryRequest[], options: PlanOptions): LaunchPlan {
-  const refs: RefTable = new Map();
   const first = entries[0]!.graph;
   const trains = entries.some((e) => e.graph.gradients.length > 0);
-  declareParams(refs, first, trains, options.update);
-  const planned = entries.map((e) => ({ graph: e.graph, ...planEntry(e.graph, e.outputs, refs, options.profile, options.unfused ?? false) }));
-  const update = options.update ? planUpdate(first, refs) : [];
-  const { buffers, bufferOf } = assignBuffers(refs, [...planned.map((p) => p.launches), update]);
-  const bytes = (touched: readonly Ref[]): number => [...new Set(touched)].reduce((sum, ref) => sum + refs.get(ref)!.bytes, 0);
+  const planned = entries.map(({ graph, outputs }) =>
+    ({ name: graph.name, graph, ...planEntry(graph, outputs, options.profile, options.unfused ?? false) }));
+  const update = options.update ? [{ name: "update", ...planUpdate(first) }] : [];
+  const all = [...planned, ...update];
+  const tensors = tensorTable([...paramTensors(first, trains, options.update), ...all.flatMap((entry) => entry.tensors)]);
+  const { buffers, bufferOf } = assignBuffers(tensors, all.map((entry) => entry.launches));
+  const bytes = (touched: readonly Ref[]): number => [...new Set(touched)].reduce((sum, ref) => sum + tensors.get(ref)!.bytes, 0);
   const bound = ({ refs: touched, ...launch }: Launch): PlannedLaunch =>
     ({ ...launch, buffers: touched.map((ref) => bufferOf.get(ref)!), bytes: bytes(touched) });
-  const all = [...planned.map((p) => [p.graph.name, p.launches] as const), ...(options.update ? [["update", update] as const] : [])];
   return {
-    model, profile: options.profile, buffers, entries: Object.fromEntries(all.map(([name, launches]) => [name, launches.map(bound)])),
-    params: first.params.map((p): ParamPlan => ({ name: p.name, shape: first.values[p.value]!.type.shape, official: p.official, init: p.init })),
-    tensors: hostTensors(planned, refs, bufferOf, options.update),
+    model, profile: options.profile, buffers, entries: Object.fromEntries(all.map(({ name, launches }) => [name, launches.map(bound)])),
+    params: first.params.map(({ name, value, official, init }): ParamPlan =>
+      ({ name, shape: first.values[value]!.type.shape, official, init })),
+    tensors: hostTensors(planned, bufferOf, options.update),
     memory: memoryByKind(buffers),
   };
 }
 
-function declareParams(refs: RefTable, graph: OpGraph, trains: boolean, update: boolean): void {
-  for (const p of graph.params) {
-    const bytes = bytesOf(graph.values[p.value]!.type);
-    declare(refs, `param/${p.name}`, bytes, "parameters", true);
-    if (trains) declare(refs, `grad/${p.name}`, bytes, "gradients", true);
-    if (update) for (const moment of ["adam_m", "adam_v"]) declare(refs, `${moment}/${p.name}`, bytes, "optimizer", true);
-  }
-  if (trains) declare(refs, "metrics", 4 * METRICS_WORDS, "outputs", true);
+function paramTensors(graph: OpGraph, trains: boolean, update: boolean): readonly Tensor[] {
+  const ofParams = graph.params.flatMap(({ name, value }) => {
+    const words = sizeOf(graph.values[value]!.type);
+    return [
+      lasting(`param/${name}`, words, "parameters"),
+      ...(trains ? [lasting(`grad/${name}`, words, "gradients")] : []),
+      ...(update ? ["adam_m", "adam_v"].map((moment) => lasting(`${moment}/${name}`, words, "optimizer")) : []),
+    ];
+  });
+  return [...ofParams, ...(trains ? [lasting("metrics", METRICS_WORDS, "outputs")] : [])];
 }
 
 type Planned = EntryLaunches & { readonly graph: OpGraph };
 
 function hostTensors(
-  planned: readonly Planned[], refs: RefTable, bufferOf: ReadonlyMap<string, number>, update: boolean,
+  planned: readonly Planned[], bufferOf: ReadonlyMap<string, number>, update: boolean,
 ): Record<string, TensorPlan> {
   const tensors: Record<string, TensorPlan> = {};
   const words = (name: string, n: number): void =>
@@ -70,7 +74,7 @@ function hostTensors(
       if (buffer !== undefined) tensors[`${kind}/${p.name}`] = { buffer, ...first.values[p.value]!.type };
     }
   }
-  if (refs.has("metrics")) words("metrics", METRICS_WORDS);
+  if (bufferOf.has("metrics")) words("metrics", METRICS_WORDS);
   if (update) words("update", 8);
   for (const { graph, outputs } of planned) {
     for (const node of graph.nodes) {
@@ -79,7 +83,9 @@ function hostTensors(
       const buffer = bufferOf.get(`input/${node.op.name}/${type.shape.join("x")}`);
       if (buffer !== undefined) tensors[`${graph.name}/${node.op.name}`] = { buffer, ...type };
     }
-    for (const output of outputs) tensors[`${graph.name}/${output.name}`] = { buffer: bufferOf.get(output.ref)!, ...graph.values[output.value]!.type };
+    for (const { name, value, ref } of outputs) {
+      tensors[`${graph.name}/${name}`] = { buffer: bufferOf.get(ref)!, ...graph.values[value]!.type };
+    }
   }
   return tensors;
 }

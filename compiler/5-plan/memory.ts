@@ -1,13 +1,23 @@
 /** Which tensors share a buffer: a tensor's buffer is free again after the last launch that touches it. */
 import type { BufferKind, BufferPlan } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
-import type { Launch, Ref, RefInfo, RefTable } from "./launch.ts";
+import type { Launch, Ref, Tensor } from "./launch.ts";
 
 /** A buffer that several tensors use in turn; it is as large as the largest of them. */
 interface Slot {
   readonly bytes: number;
   readonly buffer: number;
   readonly largest: string;
+}
+
+/** Tensors of one name are one, as large as the largest of them. */
+export function tensorTable(tensors: readonly Tensor[]): ReadonlyMap<Ref, Tensor> {
+  const table = new Map<Ref, Tensor>();
+  for (const tensor of tensors) {
+    const { bytes, ...known } = table.get(tensor.ref) ?? tensor;
+    table.set(tensor.ref, { ...known, bytes: Math.max(bytes, tensor.bytes) });
+  }
+  return table;
 }
 
 export interface BufferAssignment {
@@ -20,20 +30,24 @@ export interface BufferAssignment {
  * the same time, so they share the slots as well.
  * A launch never reads and writes one buffer under two names: its outputs are placed before its inputs are freed.
  */
-export function assignBuffers(refs: RefTable, entries: readonly (readonly Launch[])[]): BufferAssignment {
+export function assignBuffers(tensors: ReadonlyMap<Ref, Tensor>, entries: readonly (readonly Launch[])[]): BufferAssignment {
   const buffers: BufferPlan[] = [];
   const bufferOf = new Map<Ref, number>();
-  for (const [ref, info] of refs) {
-    if (!info.lasting) continue;
+  for (const { ref, kind, bytes, table, lasting } of tensors.values()) {
+    if (!lasting) continue;
     bufferOf.set(ref, buffers.length);
-    buffers.push({ label: ref, kind: info.kind, bytes: info.bytes, table: info.table });
+    buffers.push({ label: ref, kind, bytes, table });
   }
   const slots: Slot[] = [];
-  for (const launches of entries) shareSlots(refs, launches, slots, bufferOf, buffers.length);
-  return { buffers: [...buffers, ...slots.map((slot, i) => ({ label: `slot ${i} (${slot.largest})`, kind: "activations" as const, bytes: slot.bytes, table: null }))], bufferOf };
+  for (const launches of entries) shareSlots(tensors, launches, slots, bufferOf, buffers.length);
+  const shared = slots.map(({ bytes, largest }, i) =>
+    ({ label: `slot ${i} (${largest})`, kind: "activations", bytes, table: null }) as const);
+  return { buffers: [...buffers, ...shared], bufferOf };
 }
 
-function shareSlots(refs: RefTable, launches: readonly Launch[], slots: Slot[], bufferOf: Map<Ref, number>, firstSlot: number): void {
+function shareSlots(
+  tensors: ReadonlyMap<Ref, Tensor>, launches: readonly Launch[], slots: Slot[], bufferOf: Map<Ref, number>, firstSlot: number,
+): void {
   const last = new Map<Ref, number>();
   launches.forEach((launch, at) => launch.refs.forEach((ref) => last.set(ref, at)));
   const free: FreeSlots = new Map();
@@ -41,13 +55,12 @@ function shareSlots(refs: RefTable, launches: readonly Launch[], slots: Slot[], 
   launches.forEach((launch, at) => {
     for (const ref of launch.refs) {
       if (bufferOf.has(ref)) continue;
-      const info = refs.get(ref);
-      if (info === undefined) bug(`tensor "${ref}" was never declared`);
-      const slot = takeSlot(slots, free, info, firstSlot);
+      const tensor = tensors.get(ref) ?? bug(`tensor "${ref}" was never declared`);
+      const slot = takeSlot(slots, free, tensor, firstSlot);
       bufferOf.set(ref, slots[slot]!.buffer);
     }
     for (const ref of new Set(launch.refs)) {
-      if (last.get(ref) !== at || refs.get(ref)!.lasting) continue;
+      if (last.get(ref) !== at || tensors.get(ref)!.lasting) continue;
       const slot = bufferOf.get(ref)! - firstSlot;
       release(free, slots[slot]!.bytes, slot);
     }
@@ -64,7 +77,7 @@ function release(free: FreeSlots, bytes: number, slot: number): void {
 }
 
 /** The smallest free slot that is large enough, else the largest free one, grown, else a new one. */
-function takeSlot(slots: Slot[], free: FreeSlots, { bytes, label }: RefInfo, firstSlot: number): number {
+function takeSlot(slots: Slot[], free: FreeSlots, { bytes, label }: Tensor, firstSlot: number): number {
   const sizes = [...free.keys()];
   const fitting = sizes.reduce((least, size) => (size >= bytes && size < least ? size : least), Infinity);
   const size = fitting < Infinity ? fitting : sizes.reduce((most, size) => Math.max(most, size), 0);
@@ -79,7 +92,12 @@ function takeSlot(slots: Slot[], free: FreeSlots, { bytes, label }: RefInfo, fir
   return slot;
 }
 
-export function memoryByKind(buffers: readonly BufferPlan[]): { readonly total: number; readonly byKind: Readonly<Record<BufferKind, number>> } {
+interface Memory {
+  readonly total: number;
+  readonly byKind: Readonly<Record<BufferKind, number>>;
+}
+
+export function memoryByKind(buffers: readonly BufferPlan[]): Memory {
   const byKind: Record<BufferKind, number> = {
     parameters: 0, gradients: 0, optimizer: 0, activations: 0, outputs: 0, caches: 0, tables: 0, inputs: 0,
   };

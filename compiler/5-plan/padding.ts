@@ -15,7 +15,8 @@ export function padsWithZero(
   const node = facts.producer(value);
   const result = isZero(value) ? true
     : node.op.kind === "reduce" ? padsWithZero(facts, isZero, node.inputs[0]!, memo)
-    : node.op.kind === "map" && keepsZero(node.op.expr, node.inputs.map((input) => !isRowScalar(facts.type(input)) && padsWithZero(facts, isZero, input, memo)));
+    : node.op.kind === "map" && keepsZero(node.op.expr, node.inputs.map((input) => (
+      !isRowScalar(facts.type(input)) && padsWithZero(facts, isZero, input, memo))));
   memo.set(value, result);
   return result;
 }

@@ -1,46 +1,72 @@
-/** What one launch does, or a fixed few: which values it computes and leaves in storage. */
+/** What fusion decides: which values are stored, and what one launch does, or a fixed few. */
 import type { Node, ValueId } from "../ir/graph.ts";
-import { elements } from "../ir/tensor-type.ts";
-import { colsOf, rowsOf, sizeOf, type Facts } from "./facts.ts";
+import { CHUNK } from "../kernels/tiles.ts";
 
-export type Step =
-  /** A launch of its own; `stores` are values finished in its epilogue, besides its own outputs if those are read. */
-  | { readonly kind: "anchor"; readonly node: Node; readonly stores: ValueId[] }
-  /** Row reductions and pointwise stores over one matrix. */
-  | { readonly kind: "rows"; readonly rows: number; readonly cols: number; readonly reduces: ValueId[]; readonly stores: ValueId[] }
-  /** Sums over a long axis that is not the last. */
-  | { readonly kind: "columns"; readonly shape: string; readonly reduces: ValueId[] };
-
-export type AnchorStep = Extract<Step, { kind: "anchor" }>;
-export type RowsStep = Extract<Step, { kind: "rows" }>;
-
-/** The values of a step: what its launch makes, whether somebody reads it or not. */
-export const valuesOf = (step: Step): readonly ValueId[] =>
-  step.kind === "anchor" ? [...step.node.outputs, ...step.stores] : step.kind === "rows" ? [...step.reduces, ...step.stores] : step.reduces;
-
-export function newStep(facts: Facts, value: ValueId): Step {
-  if (facts.role(value) === "columnSum") return { kind: "columns", shape: columnShape(facts, value), reduces: [value] };
-  const reduces = facts.role(value) === "rowReduce" ? [value] : [];
-  const { rows, cols } = extentOf(facts, value);
-  return { kind: "rows", rows, cols, reduces, stores: reduces.length > 0 ? [] : [value] };
+export interface Fusion {
+  readonly steps: readonly Step[];
+  readonly stored: Stored;
+  readonly reads: Reads;
 }
 
-/** The matrix that a row reduction or a pointwise value goes over. */
-export function extentOf(facts: Facts, value: ValueId): { readonly rows: number; readonly cols: number } {
-  const type = facts.type(facts.role(value) === "rowReduce" ? facts.producer(value).inputs[0]! : value);
-  return { rows: rowsOf(type), cols: colsOf(type) };
+/** The values in storage, each with the first reason found, for people. A view is stored where what it shows is. */
+export type Stored = ReadonlyMap<ValueId, string>;
+
+/** For a value, the stored values that it is computed from, directly or through values that are not stored. */
+export type Reads = ReadonlyMap<ValueId, ReadonlySet<ValueId>>;
+
+export type Step = AnchorStep | RowsStep | ColumnsStep | TablesStep;
+
+interface Values {
+  /** All that it computes, whether somebody reads it or not. */
+  readonly values: readonly ValueId[];
 }
 
-/** Sums over the same axis of the same shape. */
-export function columnShape(facts: Facts, value: ValueId): string {
-  const { op, inputs } = facts.producer(value);
-  return `${facts.type(inputs[0]!).shape.join("x")}/${op.kind === "reduce" ? op.axis : ""}`;
+/** A launch of its own; `stores` are values finished in its epilogue, besides its own outputs if those are read. */
+export interface AnchorStep extends Values {
+  readonly kind: "anchor";
+  readonly node: Node;
+  /** Of the result as its kernel sees it, in words. */
+  readonly columns: number;
+  readonly stores: readonly ValueId[];
 }
 
-/** Columns (in words) of an anchor's result as its kernel sees it. */
-export function epilogueColumns(facts: Facts, { op, inputs, outputs }: Node): number {
-  const output = facts.type(outputs[0]!);
-  if (op.kind !== "matmul") return colsOf(output);
-  const { physical } = facts.type(inputs[0]!);
-  return sizeOf(output) / elements(op.layout === "tn" ? physical.slice(op.aSplit) : physical.slice(0, op.aSplit));
+/** Row reductions and pointwise stores over one matrix. */
+export interface RowsStep extends Values {
+  readonly kind: "rows";
+  readonly rows: number;
+  readonly cols: number;
+  readonly reduces: readonly ValueId[];
+  readonly stores: readonly ValueId[];
 }
+
+/** Sums over a long axis that is not the last. */
+export interface ColumnsStep extends Values {
+  readonly kind: "columns";
+  /** Of what is summed, as the mathematics sees it. */
+  readonly shape: readonly number[];
+  readonly axis: number;
+  readonly reduces: readonly ValueId[];
+}
+
+/** Parts of the axis that are summed one by one. */
+export const chunksOf = ({ shape, axis }: ColumnsStep): number => Math.ceil(shape[axis]! / CHUNK);
+
+/** Slots sorted by expert, for every step that is routed by one selection to as many matrices in tiles of as many rows (tables.ts). */
+export interface TablesStep extends Values {
+  readonly kind: "tables";
+  /** The first of those steps. */
+  readonly user: AnchorStep;
+  readonly selection: ValueId;
+  /** The topK that makes the selection, and numbers its experts over all heads; null where it is given. */
+  readonly choice: AnchorStep | null;
+  readonly slots: number;
+  readonly groups: number;
+  readonly tileRows: number;
+  readonly nTiles: number;
+  /** Slots are counted in blocks of so many. */
+  readonly block: number;
+  readonly blocks: number;
+}
+
+/** The tables that each routed operation reads. */
+export type TablesOf = ReadonlyMap<Node, TablesStep>;

@@ -1,50 +1,54 @@
-/** Routing tables: slots sorted by expert, made once per selection and shared by everything that is routed by it. */
+/** Routing tables: slots sorted by expert, in a step before the first that needs them, shared by everything that one selection routes. */
 import type { Node, ValueId } from "../ir/graph.ts";
 import { bug } from "../ir/tensor-type.ts";
+import type { PlanContext } from "./context.ts";
 import { sizeOf, type Facts } from "./facts.ts";
 import { flat, type Ref, type Unlabelled } from "./launch.ts";
+import type { AnchorStep, Step, TablesOf, TablesStep } from "./step.ts";
 
-export interface Sorted {
-  readonly order: Ref;
-  readonly ranges: Ref;
-  readonly tiles: Ref;
-  readonly nTiles: number;
-  /** The launches that make the tables: not empty only for the first who asks. */
-  readonly launches: readonly Unlabelled[];
+interface Routed {
+  readonly steps: readonly Step[];
+  readonly tablesOf: TablesOf;
 }
 
-export interface Tables {
-  /** Heads of a selection, and the tensor of its experts numbered over all heads. */
-  readonly numbering: (selection: ValueId) => { readonly heads: number; readonly expert: Ref };
-  readonly sorted: (selection: ValueId, heads: number, groups: number, tileRows: number) => Sorted;
-}
-
-export function createTables(facts: Facts, ref: (value: ValueId) => Ref, scratch: (bytes: number) => Ref): Tables {
-  const expertOf = new Map<ValueId, Ref>();
-  const made = new Map<string, Sorted>();
-  const numbering = (selection: ValueId): { heads: number; expert: Ref } => {
-    const known = expertOf.get(selection) ?? scratch(4 * sizeOf(facts.type(selection)));
-    expertOf.set(selection, known);
-    return { heads: headsOf(facts, selection), expert: known };
-  };
-  const sorted = (selection: ValueId, heads: number, groups: number, tileRows: number): Sorted => {
-    const base = facts.base(selection);
-    const key = `${base}/${groups}/${tileRows}`;
+/** @param tileRows slots that a tile of an expert product takes */
+export function addTables(facts: Facts, steps: readonly Step[], tileRows: number): Routed {
+  const anchors = new Map<ValueId, AnchorStep>();
+  const made = new Map<string, TablesStep>();
+  const tablesOf = new Map<Node, TablesStep>();
+  const all = steps.flatMap((step): readonly Step[] => {
+    if (step.kind !== "anchor") return [step];
+    anchors.set(step.node.outputs[0]!, step);
+    const routing = routingOf(facts, step.node, tileRows);
+    if (routing === null) return [step];
+    const { selection } = routing;
+    const key = JSON.stringify(routing);
     const known = made.get(key);
-    if (known !== undefined) return { ...known, launches: [] };
-    const routed = facts.producer(base).op.kind === "topK";
-    if (routed && headsOf(facts, base) !== heads) bug("one selection is used with different numbers of heads");
-    const tables = sortLaunches(routed ? numbering(base).expert : ref(base), sizeOf(facts.type(base)), groups, tileRows, scratch);
+    const choice = facts.producer(selection).op.kind === "topK" ? anchors.get(selection)! : null;
+    const tables = known ?? { kind: "tables", values: [], user: step, choice, ...routing, ...sizesOf(facts, routing) };
     made.set(key, tables);
-    return tables;
-  };
-  return { numbering, sorted };
+    tablesOf.set(step.node, tables);
+    return known === undefined ? [tables, step] : [step];
+  });
+  return { steps: all, tablesOf };
 }
 
-function headsOf(facts: Facts, selection: ValueId): number {
-  const users: readonly Node[] = facts.consumers(selection);
-  for (const { op } of users) if (op.kind === "expertMatmul" || op.kind === "expertOuter") return op.heads;
-  return 1;
+type Routing = Pick<TablesStep, "selection" | "groups" | "tileRows">;
+
+/** By which selection an operation is routed, to how many matrices or rows of a table. */
+function routingOf({ base, type }: Facts, { op, inputs, outputs }: Node, tileRows: number): Routing | null {
+  switch (op.kind) {
+    case "expertMatmul": return { selection: base(inputs[2]!), groups: type(inputs[1]!).physical[0]!, tileRows };
+    case "expertOuter": return { selection: base(inputs[2]!), groups: type(outputs[0]!).physical[0]!, tileRows };
+    case "scatterRows": return { selection: base(inputs[1]!), groups: type(outputs[0]!).shape[0]!, tileRows: 1 };
+    default: return null;
+  }
+}
+
+function sizesOf({ type }: Facts, { selection, groups, tileRows }: Routing): Pick<TablesStep, "slots" | "nTiles" | "block" | "blocks"> {
+  const slots = sizeOf(type(selection));
+  const block = blockSize(slots);
+  return { slots, nTiles: Math.floor(slots / tileRows) + Math.min(groups, slots), block, blocks: Math.ceil(slots / block) };
 }
 
 /** Blocks of about √slots entries keep both the count table and the walk within a block short. */
@@ -54,19 +58,21 @@ function blockSize(slots: number): number {
   return block;
 }
 
-function sortLaunches(expert: Ref, slots: number, groups: number, tileRows: number, scratch: (bytes: number) => Ref): Sorted {
-  const block = blockSize(slots);
-  const blocks = Math.ceil(slots / block);
-  const nTiles = Math.floor(slots / tileRows) + Math.min(groups, slots);
-  const [counts, totals, order] = [scratch(4 * blocks * groups), scratch(4 * groups), scratch(4 * slots)];
-  const [ranges, tiles] = [scratch(8 * groups), scratch(16 * nTiles)];
-  return {
-    order, ranges, tiles, nTiles,
-    launches: [
-      { work: { kind: "routeCount" }, refs: [expert, counts], sizes: [slots, groups, block, blocks], grid: flat(blocks * groups) },
-      { work: { kind: "routePrefix" }, refs: [counts, totals], sizes: [groups, blocks], grid: flat(groups) },
-      { work: { kind: "routeOffsets" }, refs: [totals, ranges, tiles], sizes: [groups, tileRows, nTiles], grid: [1] },
-      { work: { kind: "routePlace" }, refs: [expert, counts, ranges, order], sizes: [slots, groups, block], grid: flat(slots) },
-    ],
-  };
+/** Heads of the expert products that a selection routes: its experts are numbered over all of them. */
+export function headsOf(facts: Facts, selection: ValueId): number {
+  const heads = facts.consumers(selection).flatMap(({ op }) => (op.kind === "expertMatmul" || op.kind === "expertOuter" ? [op.heads] : []));
+  if (heads.some((each) => each !== heads[0])) bug("one selection is used with different numbers of heads");
+  return heads[0] ?? 1;
+}
+
+export function tableLaunches(c: PlanContext, step: TablesStep): readonly Unlabelled[] {
+  const { slots, groups, tileRows, block, blocks, nTiles } = step;
+  const experts = step.choice === null ? c.ref(step.selection) : c.scratch(step.choice)[0]!;
+  const [counts, totals, order, ranges, tiles] = c.scratch(step) as [Ref, Ref, Ref, Ref, Ref];
+  return [
+    { work: { kind: "routeCount" }, refs: [experts, counts], sizes: [slots, groups, block, blocks], grid: flat(blocks * groups) },
+    { work: { kind: "routePrefix" }, refs: [counts, totals], sizes: [groups, blocks], grid: flat(groups) },
+    { work: { kind: "routeOffsets" }, refs: [totals, ranges, tiles], sizes: [groups, tileRows, nTiles], grid: [1] },
+    { work: { kind: "routePlace" }, refs: [experts, counts, ranges, order], sizes: [slots, groups, block], grid: flat(slots) },
+  ];
 }

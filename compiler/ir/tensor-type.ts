@@ -31,7 +31,7 @@ export const paddedAxes = (shape: readonly number[], axes: readonly number[]): T
   physical: shape.map((extent, axis) => (axes.includes(axis) ? roundUp4(extent) : extent)),
 });
 
-const sameList = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+export const sameList = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
 
 export const sameType = (a: TensorType, b: TensorType): boolean =>
   a.dtype === b.dtype && sameList(a.shape, b.shape) && sameList(a.physical, b.physical);
