@@ -1,7 +1,7 @@
 /**
  * Damaged files: what is read from them is what was saved, or there is a message that names the file. See support/fuzz.ts for longer runs.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import v8 from "node:v8";
@@ -13,7 +13,9 @@ import { readTrainedRun } from "../cli/trained-run.ts";
 import { printSpec } from "../compiler/format/index.ts";
 import { checkSource } from "../compiler/front.ts";
 import { importOfficial } from "../compiler/import/index.ts";
-import { readSource } from "../runtime/data/source.ts";
+import { openCorpus } from "../runtime/corpus/corpus.ts";
+import { PLAIN } from "../runtime/data/document.ts";
+import { readSource, sourceDocuments } from "../runtime/data/source.ts";
 import { EnvironmentError, UserError } from "../runtime/errors.ts";
 import { DTYPE_BYTES } from "../runtime/standalone/safetensors-header.ts";
 import type { HostArray } from "../runtime/standalone/types.ts";
@@ -22,7 +24,7 @@ import { readSafetensors, writeSafetensors } from "../runtime/files/safetensors.
 import { logPath, readLog, startRun, train, type TrainOptions } from "../runtime/train/index.ts";
 import { readJson } from "../runtime/train/run-folder.ts";
 import { bigramRun } from "./support/bigram-run.ts";
-import { moeutHere } from "./support/cli.ts";
+import { moeutHere, ROOT } from "./support/cli.ts";
 import { damaged, damagesOf, fewer, isSame, writeFiles, type Damage, type Files } from "./support/file-fuzz.ts";
 import { fuzz, type Dice } from "./support/fuzz.ts";
 import { MADE_CONFIG, makeGolden } from "./support/made-golden.ts";
@@ -137,6 +139,31 @@ const data = (name: string, bytes: Buffer): Target => ({
 });
 const jsonLines = SENTENCES.map((text) => JSON.stringify({ text })).join("\n");
 
+function table(): Target {
+  const read = async (folder: string): Promise<void> => {
+    for await (const { text } of sourceDocuments([join(folder, "a.csv")], { ...PLAIN, tables: true }, () => {})) expect(text).toBeDefined();
+  };
+  return { files: { "a.csv": Buffer.from(`id,text\n${SENTENCES.map((text, i) => `${i},"${text}"\n`).join("")}`) }, read };
+}
+
+/** Its tokens are protected by hashes; what the index says beside them is only told. */
+async function preparedCorpus(): Promise<Target> {
+  const [source, folder] = [join(work, "source.jsonl"), join(work, "corpus")];
+  writeFileSync(source, jsonLines);
+  expect(await moeutHere(["data", "prepare", source, "--out", folder, "--validation", "0.3"])).toMatchObject({ status: 0 });
+  return {
+    files: filesIn(folder),
+    read: (at) => {
+      const { train, validation } = openCorpus(at).split(4);
+      return [train, validation].map(({ tokens }) => {
+        const all = new Uint32Array(tokens.length);
+        tokens.read(0, all);
+        return all;
+      });
+    },
+  };
+}
+
 const TRAINING_CODE = {
   context: 8, vocab: 20, batch: 2,
   args: {
@@ -165,6 +192,9 @@ const targets: Readonly<Record<string, Target>> = {
   "text in UTF-16": data("a.txt", Buffer.from(`\ufeff${SENTENCES.join("\n")}`, "utf16le")),
   "text in UTF-32": data("a.txt", Buffer.from(Uint32Array.from(`\ufeff${SENTENCES.join("\n")}`, (c) => c.codePointAt(0)!).buffer)),
   "packed text": data("a.txt.gz", gzipSync(SENTENCES.join("\n"))),
+  "Parquet": data("a.parquet", readFileSync(join(ROOT, "test", "parquet", "snappy.parquet"))),
+  "a table": table(),
+  "prepared corpus": await preparedCorpus(),
   "packed lines of JSON": data("a.jsonl.gz", gzipSync(jsonLines)),
 };
 

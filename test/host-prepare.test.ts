@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { corpusOf } from "../cli/data.ts";
 import { openCorpus } from "../runtime/corpus/corpus.ts";
-import { readIndex, type CorpusIndex } from "../runtime/corpus/index-file.ts";
+import { readIndex, writeIndex, type CorpusIndex } from "../runtime/corpus/index-file.ts";
 import { PLAIN } from "../runtime/data/document.ts";
 import { datasetOf } from "../runtime/data/index.ts";
 import { sourceDocuments } from "../runtime/data/source.ts";
@@ -151,9 +151,9 @@ describe("a prepared corpus", () => {
       { why: "a file cut short", damage: (at: string) => truncateSync(join(at, "validation", "00001.tokens"), 100), message: /validation.00001\.tokens has 100 of \d+ bytes/ },
       { why: "a longer file", damage: (at: string) => appendFileSync(join(at, "train", "00001.tokens"), "xx"), message: /train.00001\.tokens has \d+ of \d+ bytes/ },
       { why: "an index that is no JSON", damage: (at: string) => truncateSync(join(at, "index.json"), 100), message: /index\.json is not JSON; it was damaged/ },
-      { why: "an index without a hash", damage: (at: string) => edit(at, (index) => ({ ...index, shards: [{ ...index.shards[0], text_sha256: 1 }] })), message: /index\.json is not the index of a prepared corpus that this version can read/ },
-      { why: "an index of another version", damage: (at: string) => edit(at, (index) => ({ ...index, version: 2 })), message: /that this version can read/ },
-      { why: "one that is not finished", damage: (at: string) => edit(at, (index) => ({ ...index, complete: false })), message: /is not finished: the same `moeut data prepare` again goes on with it/ },
+      { why: "an index with another number", damage: (at: string) => replaceIn(join(at, "index.json"), /"bytes": 1/, '"bytes": 2'), message: /index\.json was damaged, or changed after it was written/ },
+      { why: "an index of another version", damage: (at: string) => edit(at, { version: 2 }), message: /index\.json is of another version \(2\), which this one cannot read/ },
+      { why: "one that is not finished", damage: (at: string) => edit(at, { complete: false }), message: /is not finished: the same `moeut data prepare` again goes on with it/ },
     ])("$why is refused before training", ({ why, damage, message }) => {
       const folder = damaged(why, damage);
       expect(() => openCorpus(folder)).toThrow(UserError);
@@ -162,8 +162,11 @@ describe("a prepared corpus", () => {
   });
 });
 
-function edit(folder: string, change: (index: CorpusIndex) => unknown): void {
-  writeFileSync(join(folder, "index.json"), JSON.stringify(change(readIndex(folder))));
+const edit = (folder: string, change: Partial<Record<keyof CorpusIndex, unknown>>): void =>
+  writeIndex(folder, { ...readIndex(folder), ...change } as CorpusIndex);
+
+function replaceIn(path: string, pattern: RegExp, by: string): void {
+  writeFileSync(path, readFileSync(path, "utf8").replace(pattern, by));
 }
 
 /** Which block of `length` tokens this is, or −1. */

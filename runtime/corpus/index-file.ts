@@ -11,6 +11,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { readJsonFile } from "../files/json.ts";
+import { sha256 } from "../files/sha256.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 
 export const PARTS = ["train", "validation"] as const;
@@ -65,31 +66,22 @@ export function isCorpus(folder: string): boolean {
 
 /** UserError for an index that is damaged or of another version. */
 export function readIndex(folder: string): CorpusIndex {
-  const index = readJsonFile(indexPath(folder));
+  const path = indexPath(folder);
+  const { checksum, ...index } = { ...readJsonFile(path) as Partial<Written> | null };
+  if (checksum !== checksumOf(index)) throw new UserError(`${path} was damaged, or changed after it was written`);
   if (isIndex(index)) return index;
-  throw new UserError(`${indexPath(folder)} is not the index of a prepared corpus that this version can read`);
+  throw new UserError(`${path} is of another version (${String(index.version)}), which this one cannot read`);
 }
+
+const isIndex = (index: Partial<CorpusIndex>): index is CorpusIndex => index.format === "moeut-data" && index.version === 1;
 
 /** Written last of all, so that what it lists is there. */
 export const writeIndex = (folder: string, index: CorpusIndex): void =>
-  writeAtomic(indexPath(folder), `${JSON.stringify(index, null, 1)}\n`);
+  writeAtomic(indexPath(folder), `${JSON.stringify({ ...index, checksum: checksumOf(index) } satisfies Written, null, 1)}\n`);
 
-type Unknown<T> = { readonly [K in keyof T]?: unknown };
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-const isObject = <T>(value: unknown): value is Unknown<T> => typeof value === "object" && value !== null;
-
-function isIndex(value: unknown): value is CorpusIndex {
-  if (!isObject<CorpusIndex>(value) || !isObject<Settings["tokenizer"]>(value.tokenizer)) return false;
-  const { format, version, complete, tokenizer, token_bytes: width, source, validation, field, between, shards } = value;
-  return format === "moeut-data" && version === 1 && typeof complete === "boolean" && (width === 2 || width === 4)
-    && typeof tokenizer.id === "string" && isCount(tokenizer.vocab_size)
-    && (tokenizer.end_of_text === null || isCount(tokenizer.end_of_text))
-    && Array.isArray(source) && typeof validation === "number" && typeof field === "string" && typeof between === "string"
-    && Array.isArray(shards) && shards.every(isShard);
+interface Written extends CorpusIndex {
+  /** SHA-256 of everything else, as JSON without spaces. */
+  readonly checksum: string;
 }
 
-const isShard = (value: unknown): boolean => isObject<Shard>(value) && typeof value.name === "string" && /^\d{5,}$/.test(value.name)
-  && typeof value.text_sha256 === "string" && PARTS.every((part) => isPart(value[part]));
-
-const isPart = (value: unknown): boolean => isObject<Part>(value) && [value.tokens, value.documents, value.bytes].every(isCount)
-  && [value.tokens_sha256, value.documents_sha256].every((hash) => typeof hash === "string");
+const checksumOf = (index: Partial<CorpusIndex>): string => sha256([JSON.stringify(index)]);

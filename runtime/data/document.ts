@@ -45,11 +45,14 @@ function valueAt(value: unknown, path: string): unknown {
   return undefined;
 }
 
+/** The first names, none at great length: whoever wrote the file chose them. */
+export const someOf = (names: readonly string[]): string => names.slice(0, 8).map((name) => name.slice(0, 60)).join(", ");
+
 /** UserError that says what is there instead. @param what the thing that should have it, with its place */
 export function textAt(what: string, value: unknown, field: string, hint = ""): string {
   const text = valueAt(value, field);
   if (typeof text === "string") return text;
-  const fields = typeof value === "object" && value !== null && !Array.isArray(value) ? Object.keys(value).slice(0, 8) : [];
-  const known = fields.length === 0 ? "" : ` (it has ${fields.join(", ")})`;
+  const fields = typeof value === "object" && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
+  const known = fields.length === 0 ? "" : ` (it has ${someOf(fields)})`;
   throw new UserError(`${what} has no field "${field}" that is a string${known}${hint}`);
 }

@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { AsyncBuffer, ParquetScan } from "hyparquet";
 import { cannotRead, messageOf, UserError } from "../errors.ts";
-import { textAt, whole, type Document, type DocumentOptions, type TextPieces } from "./document.ts";
+import { someOf, textAt, whole, type Document, type DocumentOptions, type TextPieces } from "./document.ts";
 import { isRegular, MOST_BYTES, readPieces, tooLarge } from "./read.ts";
 import { unpacked, unpackedName } from "./unpack.ts";
 
@@ -49,7 +49,7 @@ function columnOf(path: string, { metadata }: ParquetScan, field: string): strin
   const names = topColumns(metadata.schema);
   const found = names.find((name) => name === field) ?? names.find((name) => field.startsWith(`${name}.`));
   if (found !== undefined) return found;
-  throw new UserError(`${path} has no column "${field}" (it has ${names.slice(0, 8).join(", ")}); choose one with --field`);
+  throw new UserError(`${path} has no column "${field}" (it has ${someOf(names)}); choose one with --field`);
 }
 
 /** The schema is a tree, written root first: the children of the root. */

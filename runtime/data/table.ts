@@ -1,7 +1,7 @@
 /** Texts in a column of CSV and TSV files (RFC 4180): a first row of names, fields in quotes where they hold what separates others. */
 import { isUtf8 } from "node:buffer";
 import { UserError } from "../errors.ts";
-import { whole, type Document, type DocumentOptions, type TextPieces } from "./document.ts";
+import { someOf, whole, type Document, type DocumentOptions, type TextPieces } from "./document.ts";
 import { linesOf } from "./lines.ts";
 import { unpackedName } from "./unpack.ts";
 
@@ -27,8 +27,7 @@ const CONVERT = "convert it, for instance with iconv -f LATIN1 -t UTF-8";
 function columnOf(path: string, names: readonly string[], field: string): number {
   const column = names.indexOf(field);
   if (column >= 0) return column;
-  const known = names.slice(0, 8).join(", ");
-  throw new UserError(`${path}:1: the first row names no column "${field}" (it names ${known}); choose one with --field`);
+  throw new UserError(`${path}:1: the first row names no column "${field}" (it names ${someOf(names)}); choose one with --field`);
 }
 
 function tooShort(place: string, fields: readonly string[], names: readonly string[], field: string): never {
