@@ -143,9 +143,17 @@ describe("sources", () => {
     expect([...seen, ...held].some((source) => tests.has(source))).toBe(false);
   });
 
+  test("one question is too few, two are one to train on and one to hold back", () => {
+    expect(() => pairData(taskOf(`pairs:${file("one.tsv", "a\tb\na\tb\n")}`))).toThrow(UserError);
+    expect(() => pairData(taskOf(`pairs:${file("none.tsv", "")}`))).toThrow(/at least two different questions/);
+    const { train, validation } = pairData(taskOf(`pairs:${file("two.tsv", "a\tb\nc\td\n")}`));
+    expect([train.length, validation.length]).toEqual([1, 1]);
+  });
+
   test("rows are scored from the target to its end, and padding counts for nothing", async () => {
     const pairs = pairData({ ...taskOf(`pairs:${lines}`), validation: () => [{ source: "a", target: "z", kind: "" }] });
     const dataset = pairDataset(pairs, { seqLen: 9, batch: 3, seed: 1 });
+    expect(dataset.bytesPerToken).toBe(1); // "z" and what ends it, two tokens
     const { tokens, targets } = dataset.batchAt(0);
     const words = (row: HostArray): string => decodeText(pairs.tokenizer, row);
     const rows = [0, 1, 2].map((row) => {

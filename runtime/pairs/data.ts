@@ -12,6 +12,8 @@ export interface PairData {
   readonly tokenizer: Tokenizer;
   readonly train: readonly Sequence[];
   readonly validation: readonly Sequence[];
+  /** Of held-out answers, a byte for the end of each word. */
+  readonly bytesPerToken: number;
 }
 
 /** `<bos> source <sep> target <eos>`. */
@@ -24,9 +26,16 @@ export interface Sequence {
 export function pairData(task: PairTask): PairData {
   const [all, held] = [task.train(), task.validation()];
   const { train, validation } = held === null ? holdBack(all) : { train: all, validation: held };
+  if (train.length === 0) throw new UserError("pairs to train on need at least two different questions: one of them is held back");
   const tokenizer = tokenizerOf(task, all);
   const code = sequences(tokenizer);
-  return { tokenizer, train: train.map(code), validation: validation.map(code) };
+  return { tokenizer, train: train.map(code), validation: validation.map(code), bytesPerToken: bytesPerToken(validation) };
+}
+
+function bytesPerToken(pairs: readonly Pair[]): number {
+  const [bytes, tokens] = [(target: string) => Buffer.byteLength(target) + 1, (target: string) => wordsOf(target).length + 1];
+  const total = (of: (target: string) => number): number => pairs.reduce((sum, { target }) => sum + of(target), 0);
+  return total(bytes) / total(tokens);
 }
 
 /** The words of a task; where it does not say them, those of its training, sorted. */
@@ -48,13 +57,17 @@ export function sequences(tokenizer: Tokenizer): (pair: Pick<Pair, "source" | "t
 const longest = (all: readonly Sequence[]): number => all.reduce((most, { tokens }) => Math.max(most, tokens.length - 1), 0);
 
 /** UserError if a sequence is longer than the model's context. Rows are as long as the longest of all. */
-export function pairDataset({ tokenizer, train, validation }: PairData, { seqLen: most, batch, seed }: Pick<SplitOptions, "seqLen" | "batch" | "seed">): Dataset {
+export function pairDataset(data: PairData, { seqLen: most, batch, seed }: Pick<SplitOptions, "seqLen" | "batch" | "seed">): Dataset {
+  const { tokenizer, train, validation, bytesPerToken } = data;
   const seqLen = longest([...train, ...validation]);
-  if (seqLen > most) throw new UserError(`the longest pair takes ${seqLen} positions, and seq_len is ${most}: give it \`seq_len ${seqLen}\` or more, or --set seq_len=${seqLen}`);
+  if (seqLen > most) {
+    const more = `give it \`seq_len ${seqLen}\` or more, or --set seq_len=${seqLen}`;
+    throw new UserError(`the longest pair takes ${seqLen} positions, and seq_len is ${most}: ${more}`);
+  }
   const order = epochOrder(train.length, seed);
   return {
     dataId: idOf(tokenizer, [train, validation]), nTokens: [...train, ...validation].reduce((sum, { tokens }) => sum + tokens.length, 0),
-    seqLen, masked: true, bytesPerToken: Number.NaN, trainBlocks: train.length, validationBlocks: validation.length,
+    seqLen, masked: true, bytesPerToken, trainBlocks: train.length, validationBlocks: validation.length,
     batchAt: (step) => rows(Array.from({ length: batch }, (_, row) => train[order(step * batch + row)]!), seqLen, batch),
     validationBatches: (maxTokens) => validationBatches(validation, seqLen, batch, maxTokens),
   };

@@ -39,6 +39,6 @@ const HELD_BACK = 0.1;
 export function holdBack(pairs: readonly Pair[]): { readonly train: readonly Pair[]; readonly validation: readonly Pair[] } {
   const sources = [...new Set(pairs.map(({ source }) => source))];
   const order = permutation(sources.length, 0, "held back");
-  const held = new Set(Array.from(order.subarray(0, Math.floor(sources.length * HELD_BACK)), (i) => sources[i]!));
+  const held = new Set(Array.from(order.subarray(0, Math.max(1, Math.floor(sources.length * HELD_BACK))), (i) => sources[i]!));
   return { train: pairs.filter(({ source }) => !held.has(source)), validation: pairs.filter(({ source }) => held.has(source)) };
 }
