@@ -40,7 +40,7 @@ describe("mistakes on the command line: one message, status 1", () => {
     { why: "several models and no choice", args: ["train", "specs/demo.moeut", "--data", "scan", "--out", out], message: /several models; choose one with --model: moeut, dense/ },
     { why: "a model that is not there", args: [...train, "--data", "scan", "--model", "tyni"], message: /has no model "tyni"; it has tiny/ },
     { why: "unknown data", args: [...train, "--data", "nowhere.txt"], message: /cannot read nowhere.txt: no such file/ },
-    { why: "a directory for data", args: [...train, "--data", "specs"], message: /specs is a directory/ },
+    { why: "an empty directory for data", args: [...train, "--data", mkdtempSync(join(scratch, "empty-"))], message: /no file is in .*empty-/ },
     { why: "empty data", args: [...train, "--data", file("empty.txt", "")], message: /empty.txt is empty/ },
     { why: "binary data", args: [...train, "--data", file("binary.txt", Uint8Array.of(1, 0, 2))], message: /is not text/ },
     { why: "a text shorter than the context", args: [...train, "--data", file("short.txt", "too short")], message: /too short.*seq_len 64/ },
