@@ -6,7 +6,7 @@ import { isSkipping, parameters, returns } from "./block.ts";
 import type { Block } from "./block.ts";
 import { isCausal, maskOf, mayLackMask, rotaryOf } from "./context.ts";
 import { normCall } from "./norm.ts";
-import { lines, list, python } from "./python.ts";
+import { lines, list, pascal, python } from "./python.ts";
 import { isBalanced, routerCall } from "./router.ts";
 import type { Routed } from "./router.ts";
 import { inOrder, readsOf } from "./streams.ts";
@@ -35,7 +35,7 @@ const NAMES: Readonly<Record<AttentionSpec["kind"], string>> = { mha: "Attention
 export function attentionBlock(w: Writer, layer: LayerSpec): Block {
   const { attention } = layer;
   const parts = attention.kind === "moa" ? mixture(w, layer, attention) : heads(w, layer, attention);
-  const name = define(w, layer, NAMES[attention.kind], (name) => python`
+  const name = define(w, [NAMES[attention.kind], `${NAMES[attention.kind]}${pascal(layer.name)}`], (name) => python`
     class ${name}(nn.Module):
         """${parts.doc}"""
 
@@ -61,7 +61,9 @@ function heads(w: Writer, layer: LayerSpec, spec: Heads): Parts {
   const weight = isSkipping(w.model) ? ", weight" : "";
   const project = (p: "q" | "k" | "v"): string => (hasExperts(spec, p) ? `${p} = mixture(${reads.by(p)}, self.${p}, route_${p === "q" ? "o" : "v"})`
     : `${p} = self.${p}(${reads.by(p)}).unflatten(-1, (-1, self.d_head))`);
-  const out = hasExperts(spec, "o") ? "mixture(z, self.o, route_o).sum(2)" : "self.o(z.flatten(2))";
+  const isPlainPair = !hasExperts(spec, "q") && !hasExperts(spec, "k") && reads.by("q") === reads.by("k");
+  const z = isGated ? "z" : "z.transpose(1, 2)";
+  const out = hasExperts(spec, "o") ? `mixture(${z}, self.o, route_o).sum(2)` : `self.o(${z}.flatten(2))`;
   return {
     doc: docOf(spec),
     init: [
@@ -73,8 +75,12 @@ function heads(w: Writer, layer: LayerSpec, spec: Heads): Parts {
     loads: balanced.map((side) => `load_${side}`), loadTypes: balanced.map(() => recordType(routed!.router, routed!.balance)),
     isWeighted: sides.length > 0 && weight !== "",
     body: [
-      ...sides.map((side) => `route_${side} = self.router_${side}(${streamOf(side)}${weight})`), ...(["q", "k", "v"] as const).map(project),
-      ...attend(w.model, spec), ...(isGated ? [`z = z * self.gate(${reads.normed}).sigmoid()[..., None]`] : []),
+      ...(sides.length === 0 ? [] : [
+        `${sides.map((side) => `route_${side}`).join(", ")} = ${sides.map((side) => `self.router_${side}(${streamOf(side)}${weight})`).join(", ")}`,
+      ]),
+      ...(isPlainPair ? [`q, k = (p(${reads.by("q")}).unflatten(-1, (-1, self.d_head)) for p in (self.q, self.k))`] : [project("q"), project("k")]),
+      project("v"),
+      ...attend(w.model, spec), ...(isGated ? [`z = z.transpose(1, 2) * self.gate(${reads.normed}).sigmoid()[..., None]`] : []),
       `return ${list(out, ...balanced.map((side) => `route_${side}.load`))}`,
     ],
   };
@@ -102,6 +108,7 @@ function mixture(w: Writer, layer: LayerSpec, spec: Moa): Parts {
       `rows = ${reads.by("q")}.flatten(0, 1)[route.order // self.top_k]`,
       "q = unsorted(self.q(rows, route.ends), route.order).view(*x.shape[:2], -1, self.d_head)  # [B, T, K·H, Dh]".replace("x.shape", `${reads.by("q")}.shape`),
       ...(["k", "v"] as const).map((p) => `${p} = self.${p}(${reads.by(p)}).unflatten(-1, (-1, self.d_head))`), ...attend(w.model, spec),
+      "z = z.transpose(1, 2)",
       "rows = z.reshape(len(route.order), -1) * route.gates.flatten()[:, None]  # [B·T·K, H·Dh]",
       "slots = unsorted(self.o(rows[route.order], route.ends), route.order)",
       `return ${list(`slots.view(*z.shape[:2], self.top_k, -1).sum(2)`, ...balanced.map(() => "route.load"))}`,
@@ -109,7 +116,7 @@ function mixture(w: Writer, layer: LayerSpec, spec: Moa): Parts {
   };
 }
 
-/** From q, k, v [B, T, H, Dh] to z [B, T, H, Dh]. */
+/** From q, k, v [B, T, H, Dh] to z [B, H, T, Dh]. */
 function attend(model: ModelSpec, spec: AttentionSpec): readonly string[] {
   const mask = maskOf(model, spec);
   const rotary = spec.rope === null ? "" : rotaryOf(model, spec.rope);
@@ -125,7 +132,6 @@ function attend(model: ModelSpec, spec: AttentionSpec): readonly string[] {
     ...(isRepeated ? ["k, v = k.repeat(1, self.top_k, 1, 1), v.repeat(1, self.top_k, 1, 1)"] : []),
     ...(spec.relative === null ? [] : [`bias = ${bias}`]),
     `z = F.scaled_dot_product_attention(q, k, v, attn_mask=${spec.relative === null ? mask : "bias"}${causal}${grouped})`,
-    "z = z.transpose(1, 2)",
   ];
 }
 
@@ -144,13 +150,13 @@ function sizes(w: Writer, layer: LayerSpec, spec: AttentionSpec): Sizes {
   return {
     nHeads, dHead: field(w, layer, "d_head", spec.dHead),
     nKeyHeads: keyHeads(spec) === spec.nHeads ? nHeads : field(w, layer, "n_kv_heads", keyHeads(spec)),
-    experts: hasExperts ? field(w, layer, "attention_n_experts", spec.nExperts) : "", topK: hasExperts ? field(w, layer, "attention_top_k", spec.topK) : "",
+    experts: hasExperts ? field(w, layer, "head_experts", spec.nExperts) : "", topK: hasExperts ? field(w, layer, "head_top_k", spec.topK) : "",
     distances: spec.relative === null ? "" : `2 * ${field(w, layer, "max_distance", spec.relative.reach)} + 1`,
   };
 }
 
 const routedOf = (layer: LayerSpec, spec: Exclude<AttentionSpec, { kind: "mha" }>): Routed =>
-  ({ layer, prefix: "attention_", nHeads: spec.nHeads, nExperts: spec.nExperts, topK: spec.topK, router: spec.router, balance: spec.balance });
+  ({ layer, prefix: "head_", nHeads: spec.nHeads, nExperts: spec.nExperts, topK: spec.topK, router: spec.router, balance: spec.balance });
 
 const times = (a: string, b: string): string => `${a} * ${b}`;
 

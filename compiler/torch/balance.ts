@@ -21,8 +21,10 @@ export const recordType = (router: RouterSpec, balance: BalanceSpec | null): str
   (recordParts(router, balance).length === 1 ? "Tensor" : "tuple[Tensor, ...]");
 
 /** Statements that make the parts. */
-export const recordLines = (router: RouterSpec, balance: BalanceSpec | null, isSkipping: boolean): string => lines(
-  balance === null ? "" : loadLines(balance, isSkipping),
+export const recordLines = (
+  router: RouterSpec, balance: BalanceSpec | null, { isSkipping, distribution }: { readonly isSkipping: boolean; readonly distribution: string },
+): string => lines(
+  balance === null ? "" : loadLines(balance, distribution, isSkipping),
   router.zLoss === 0 ? "" : "z_loss = logits.logsumexp(-1).square().mean()",
   router.loadBiasRate === null ? "" : biasLines(isSkipping),
 );
@@ -31,10 +33,11 @@ export const recordLines = (router: RouterSpec, balance: BalanceSpec | null, isS
 const MEANS: Readonly<Record<BalanceSpec["over"], string>> = { sequence: ".mean(1)", batch: ".mean((0, 1))", token: "" };
 const SHAPES: Readonly<Record<BalanceSpec["over"], string>> = { sequence: "[B, H, E]", batch: "[H, E]", token: "[B, T, H, E]" };
 
-function loadLines({ kind, over }: BalanceSpec, isSkipping: boolean): string {
+/** @param distribution of each choice over the experts: a variable, or how it is made */
+function loadLines({ kind, over }: BalanceSpec, distribution: string, isSkipping: boolean): string {
   const whole = (text: string): string => (over === "batch" ? `mean_over_ranks(${text})` : text);
   switch (kind) {
-    case "entropy": return `load = ${whole(`distribution${MEANS[over]}`)}  # ${SHAPES[over]}`;
+    case "entropy": return `load = ${whole(`${distribution}${MEANS[over]}`)}  # ${SHAPES[over]}`;
     case "load": return lines(
       "visits = torch.zeros_like(distribution).scatter(-1, chosen, 1.0)",
       `load = ${whole(`torch.stack((distribution${MEANS[over]}, visits${MEANS[over]}))`)}  # [2, ${SHAPES[over].slice(1)}`,

@@ -5,7 +5,7 @@ import { configName } from "./writer.ts";
 import type { Field, Writer } from "./writer.ts";
 
 /** "moeut_44m": what transformers call the type of a model, and the end of the file's name. */
-export const modelType = ({ name }: ModelSpec): string => name.toLowerCase();
+export const modelType = ({ name }: ModelSpec): string => name.toLowerCase().replace(/\W+/g, "_");
 
 /** Fields that every model has. */
 export const startFields = ({ vocabSize, seqLen, dModel, schedule, layers }: ModelSpec): Writer["fields"] => new Map<string, Field>([
@@ -22,7 +22,6 @@ export const configClass = ({ model, fields }: Writer): string => python`
       attribute_map = {"hidden_size": "d_model", "max_position_embeddings": "seq_len", "num_attention_heads": "n_heads"}
 
       ${[...fields].map(([name, { type, value, note }]) => `${name}: ${type} = ${literal({ type, value })}${note === undefined ? "" : `  # ${note}`}`).join("\n")}
-      tie_word_embeddings: bool = False
 `;
 
 const literal = ({ type, value }: Field): string => (type === "float" && Number.isInteger(value) ? `${value}.0` : number(value));

@@ -52,7 +52,7 @@ export function contextClass(model: ModelSpec): string {
 /** Statements of the model's forward pass that make `context`. */
 export function contextLines(model: ModelSpec): string {
   const values = [
-    ...(isCausal(model) ? ["past_key_values"] : []), ...masks(model).map(([, mask]) => maskCall(model, mask)),
+    ...(isCausal(model) ? ["past_key_values"] : []), ...masks(model).map(([name, mask]) => (isLong(model, mask) ? name : maskCall(model, mask))),
     ...ropes(model).map(([, { nRotate, base }]) => `rotary_tables(${readsPlaces(model) ? "places" : "positions"}, ${nRotate}, ${number(base)})`),
     ...(hasRelative(model) ? ["keys - positions[:, None]"] : []),
   ];
@@ -60,19 +60,23 @@ export function contextLines(model: ModelSpec): string {
     isCausal(model) ? "start = 0 if past_key_values is None else past_key_values.get_seq_length()" : "",
     `keys = torch.arange(${isCausal(model) ? "start + " : ""}input_ids.shape[1], device=input_ids.device)`,
     `positions = keys${isCausal(model) ? "[start:]" : ""}`,
-    readsPlaces(model) ? PLACES : "",
+    readsPlaces(model) ? placesOf(model) : "",
+    ...masks(model).flatMap(([name, mask]) => (isLong(model, mask) ? [`${name} = ${maskCall(model, mask)}`] : [])),
     `context = Context(${values.join(", ")})`,
   );
 }
 
+/** Masks that are made in a statement of their own. */
+const isLong = (model: ModelSpec, mask: Mask): boolean => mask.causal && mayLackMask(model, mask);
+
 /** Of tokens behind padding. */
-const PLACES = `places = positions
+const placesOf = (model: ModelSpec): string => `places = positions
 if attention_mask is not None:
-    places = (attention_mask.cumsum(-1) - 1).clamp_min(0)[:, start:]`;
+    places = (attention_mask.cumsum(-1) - 1).clamp_min(0)${isCausal(model) ? "[:, start:]" : ""}`;
 
 function maskCall(model: ModelSpec, { causal, window }: Mask): string {
   if (!causal) return `${window === null ? "padding_mask(" : "window_mask(positions, "}attention_mask${window === null ? "" : `, ${window}`})`;
-  const call = `causal_mask(positions, keys, attention_mask${windows(model) ? `, ${window ?? "None"}` : ""})`;
+  const call = `causal_mask(positions, keys, attention_mask${window === null ? "" : `, ${window}`})`;
   return mayLackMask(model, { causal, window }) ? `None if start == 0 and attention_mask is None else ${call}` : call;
 }
 
@@ -82,7 +86,7 @@ export const causalMask = (model: ModelSpec): string => {
   const hasPlain = attentions(model).some(({ causal, window }) => causal && window === null);
   const near = lines("near = positions[:, None] - keys < window");
   return python`
-    def causal_mask(positions: Tensor, keys: Tensor, padding: Tensor | None${windows(model) ? `, window: int${hasPlain ? " | None" : ""}` : ""}) -> Tensor:
+    def causal_mask(positions: Tensor, keys: Tensor, padding: Tensor | None${windows(model) ? `, window: int${hasPlain ? " | None = None" : ""}` : ""}) -> Tensor:
         """A query sees itself and what stands before it, unless that is padding${windows(model) ? " or too far away" : ""}."""
         mask = (keys <= positions[:, None])[None, None]
         ${!windows(model) ? "" : hasPlain ? `if window is not None:\n    mask = mask & (${near.replace("near = ", "")})` : `mask = mask & (${near.replace("near = ", "")})`}

@@ -24,7 +24,7 @@ export const readsPlaces = ({ core, layers }: ModelSpec): boolean => core !== nu
 /** The state before the first pass. */
 export function startOf(core: CoreSpec | null): string {
   switch (core?.state.kind) {
-    case undefined: case "input": return "entered";
+    case undefined: case "input": return "x";
     case "zero": return "torch.zeros_like(entered)";
     case "normal": return `${number(core.state.std)} * self.noise(entered, places)`;
   }

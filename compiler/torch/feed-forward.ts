@@ -4,7 +4,7 @@ import { recordType } from "./balance.ts";
 import { isSkipping, parameters, returns } from "./block.ts";
 import type { Block } from "./block.ts";
 import { activated } from "./expr.ts";
-import { lines, list, python } from "./python.ts";
+import { lines, list, pascal, python } from "./python.ts";
 import { isBalanced, routerCall } from "./router.ts";
 import type { Routed } from "./router.ts";
 import { inOrder, readsOf } from "./streams.ts";
@@ -28,7 +28,7 @@ const hidden = ({ activation, glu }: Dense | Moe, argument: string): string => (
 /** A dense block, also that of the experts which every token visits. */
 function denseClass(w: Writer, layer: LayerSpec, spec: Dense | Moe): string {
   const bias = (has: boolean): string => (has ? "" : ", bias=False");
-  return define(w, layer, "FeedForward", (name) => python`
+  return define(w, ["FeedForward", `FeedForward${pascal(layer.name)}`], (name) => python`
     class ${name}(nn.Module):
         def __init__(self, d_model: int, d_ff: int) -> None:
             super().__init__()
@@ -44,11 +44,11 @@ function denseClass(w: Writer, layer: LayerSpec, spec: Dense | Moe): string {
 function mixtureBlock(w: Writer, layer: LayerSpec, spec: Moe): Block {
   const reads = readsOf(layer, "feed_forward");
   const [x, router] = [reads.by("feed_forward"), reads.byRouter(spec.router, "feed_forward")];
-  const routed: Routed = { layer, prefix: "", nHeads: 1, nExperts: spec.nExperts, topK: spec.topK, router: spec.router, balance: spec.balance };
+  const routed: Routed = { layer, prefix: "expert_", nHeads: 1, nExperts: spec.nExperts, topK: spec.topK, router: spec.router, balance: spec.balance };
   const block = { takes: inOrder([x, router]), isWeighted: isSkipping(w.model), loads: isBalanced(routed) ? ["load"] : [] };
   const types = block.loads.map(() => recordType(spec.router, spec.balance));
   const init = constructor(w, layer, spec, routed);
-  const name = define(w, layer, "MixtureOfExperts", (name) => python`
+  const name = define(w, ["MixtureOfExperts", `MixtureOfExperts${pascal(layer.name)}`], (name) => python`
     class ${name}(nn.Module):
         """${docOf(spec)}"""
 
@@ -59,13 +59,15 @@ function mixtureBlock(w: Writer, layer: LayerSpec, spec: Moe): Block {
         def forward(self, ${parameters(block)}) -> ${returns(block.loads, types)}:
             route = self.router(${router}${block.isWeighted ? ", weight" : ""})
             rows = ${x}.flatten(0, 1)[route.order // self.top_k]
-            gates = route.gates.flatten()[route.order, None]
-            ${spec.bias === true ? `hidden = ${hidden(spec, "rows, route.ends")}` : `hidden = gates * ${hidden(spec, "rows, route.ends")}`}
-            slots = unsorted(${spec.bias === true ? "gates * " : ""}self.down(hidden, route.ends), route.order)
+            hidden = ${spec.bias === true || spec.glu ? "" : GATES}${hidden(spec, "rows, route.ends")}
+            ${spec.glu && spec.bias !== true ? `hidden = ${GATES}hidden` : ""}
+            slots = unsorted(${spec.bias === true ? GATES : ""}self.down(hidden, route.ends), route.order)
             ${result(spec, x, block.loads)}
   `);
   return { ...block, make: `${name}(config)` };
 }
+
+const GATES = "route.gates.flatten()[route.order, None] * ";
 
 /** Statements of the constructor. */
 function constructor(w: Writer, layer: LayerSpec, spec: Moe, routed: Routed): string {

@@ -66,8 +66,6 @@ const MIXTURE = python`
 
 const EXPERTS = python`
   class Experts(nn.Module):
-      """A matrix for each expert."""
-
       def __init__(self, n_experts: int, d_in: int, d_out: int) -> None:
           super().__init__()
           self.weight = nn.Parameter(torch.randn(n_experts, d_in, d_out) / d_in**0.5)

@@ -4,8 +4,10 @@ import { modelCard } from "./card.ts";
 import type { About } from "./card.ts";
 import { isCausal } from "./context.ts";
 import { modelType, startFields } from "./config.ts";
-import { withPythonNames } from "./functions.ts";
+import { KEYWORDS, withFunctionNames } from "./functions.ts";
 import { className, modelingFile } from "./module.ts";
+import { trainFile } from "./train.ts";
+import { uses } from "./python.ts";
 import { configName } from "./writer.ts";
 import type { Writer } from "./writer.ts";
 
@@ -23,11 +25,21 @@ export function torchFiles(given: ModelSpec, about: About): readonly TorchFile[]
   const module = `modeling_${modelType(model)}`;
   const text = modelingFile(model, fields, `${model.name} in PyTorch, written by moeut ${about.version} from the spec in README.md.`);
   return [
-    { path: `${module}.py`, content: text }, json("config.json", configJson(model, fields, module)),
+    { path: `${module}.py`, content: text }, { path: "train.py", content: trainFile(model) }, json("config.json", configJson(model, fields, module)),
     ...(isCausal(model) ? [json("generation_config.json", { do_sample: true })] : []),
     ...(about.tokenizer === null ? [] : tokenizerFiles(model, about.tokenizer)),
     { path: "spec.moeut", content: about.spec }, { path: "README.md", content: modelCard(model, about) },
   ];
+}
+
+/** A function keeps its name unless that means something in the module, or to Python, or is another function's. */
+function withPythonNames(model: ModelSpec): ModelSpec {
+  const draft = modelingFile(withFunctionNames(model, (_, index) => `fn_${index}`), new Map(), "");
+  const taken: string[] = [];
+  return withFunctionNames(model, (name, index) => {
+    const isFree = !KEYWORDS.has(name) && !uses(draft, name) && !taken.includes(name);
+    return (taken[index] ??= isFree ? name : `${name}_fn${index === 0 ? "" : index + 1}`);
+  });
 }
 
 const json = (path: string, value: unknown): TorchFile => ({ path, content: `${JSON.stringify(value, null, 2)}\n` });

@@ -7,8 +7,8 @@ import type { Block } from "./block.ts";
 import { isCausal } from "./context.ts";
 import { feedForwardBlock } from "./feed-forward.ts";
 import { normCall } from "./norm.ts";
-import { lines, list, number, python, tuple } from "./python.ts";
-import { leavesLoads } from "./router.ts";
+import { lines, list, number, pascal, python, tuple } from "./python.ts";
+import { leavesLoads, loadsType } from "./router.ts";
 import { normsBefore } from "./streams.ts";
 import type { Part, Stream } from "./streams.ts";
 import { configName, define } from "./writer.ts";
@@ -22,7 +22,7 @@ export function layerCall(w: Writer, index: number): string {
   const isSkipped = isSkipping(w.model);
   const loads = [...attention.loads, ...feedForward.loads.map(() => "load")];
   const given = list("x: Tensor", isSkipped ? "source: Tensor, weight: Tensor" : "", isCausal(w.model) ? "application: int" : "", "context: Context");
-  const name = define(w, layer, "Layer", (name) => python`
+  const name = define(w, ["Layer", `Layer${pascal(layer.name)}`], (name) => python`
     class ${name}(GradientCheckpointingLayer):
         def __init__(self, config: ${configName(w.model)}) -> None:
             super().__init__()
@@ -32,11 +32,10 @@ export function layerCall(w: Writer, index: number): string {
             self.feed_forward = ${feedForward.make}
             ${halts ? "self.halting = Halting(config.d_model)" : ""}
 
-        def forward(self, ${given}) -> ${leavesLoads(w.model) ? "tuple[Tensor, Loads]" : "Tensor"}:
+        def forward(self, ${given}) -> ${leavesLoads(w.model) ? `tuple[Tensor, ${loadsType(w.model)}]` : "Tensor"}:
             ${isSkipped ? "running = (weight != 0).to(x.dtype)" : ""}
             ${applied(w.model, layer, "attention", attention, list(isCausal(w.model) ? "application" : "", "context"))}
-            ${applied(w.model, layer, "feed_forward", feedForward, "")}
-            return x${leavesLoads(w.model) ? `, ${loads.length === 0 ? "()" : tuple(loads)}` : ""}
+            ${applied(w.model, layer, "feed_forward", feedForward, "").replace(/\nx = (.*)$/, "\nreturn $1")}${leavesLoads(w.model) ? `, ${loads.length === 0 ? "()" : tuple(loads)}` : ""}
   `);
   return `${name}(config)`;
 }

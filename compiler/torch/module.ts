@@ -9,7 +9,7 @@ import { layerCall } from "./layer.ts";
 import { normCall } from "./norm.ts";
 import { formatted, lines, list, number, pascal, python, tuple, uses } from "./python.ts";
 import { isSkipping } from "./block.ts";
-import { leavesLoads, loadType } from "./router.ts";
+import { leavesLoads, loadsType } from "./router.ts";
 import { configName } from "./writer.ts";
 import type { Writer } from "./writer.ts";
 
@@ -21,12 +21,10 @@ export function modelingFile(model: ModelSpec, fields: Writer["fields"], about: 
   const makes = model.layers.map((_, index) => layerCall(w, index));
   const classes = [...w.classes.values(), modelClass(model, makes, [...w.classes.keys()])];
   const order = uses(classes.join("\n"), "ORDER") ? [`ORDER = ${orderText(model)}  # the layer of each application`] : [];
-  const loads = leavesLoads(model) ? [`Loads = tuple[${loadType(model)}, ...]  # what the routers of an application leave for the loss`] : [];
   const helpers = helpersFor(model, classes.join("\n"));
-  const constants = [...order, ...loads];
-  const body = [...(constants.length === 0 ? [] : [constants.join("\n")]), configClass(w), ...helpers, ...classes];
-  const head = `"""\n${about}\n"""\n\n${imports(body.join("\n"))}`;
-  return formatted(`${head}${constants.length === 0 ? "\n\n\n" : "\n\n"}${body.join("\n\n\n")}\n`);
+  const body = [...order, configClass(w), ...helpers, ...classes];
+  const head = `"""${about}"""\n\n${imports(body.join("\n"))}`;
+  return formatted(`${head}${order.length === 0 ? "\n\n\n" : "\n\n"}${body.join("\n\n\n")}\n`);
 }
 
 /** (from, names): those that the text uses are imported. */
@@ -55,13 +53,14 @@ function modelClass(model: ModelSpec, makes: readonly string[], classes: readonl
   const { embedding, head } = model;
   const bases = list("PreTrainedModel", isCausal(model) ? "GenerationMixin" : "");
   const output = leavesLoads(model) || model.halting !== null ? "MoeCausalLMOutputWithPast" : "CausalLMOutputWithPast";
-  const routers = classes.filter((name) => name.startsWith("Router"));
+  const routers = classes.filter((name) => name.endsWith("Router"));
   const layers = classes.filter((name) => name.startsWith("Layer")).map((name) => `"${name}"`);
   return python`
     class ${className(model)}(${bases}):
         config_class = ${configName(model)}
         supports_gradient_checkpointing = True
         accepts_loss_kwargs = False
+        _input_embed_layer = "embedding"
         _no_split_modules = [${layers.join(", ")}]
 
         def __init__(self, config: ${configName(model)}) -> None:
@@ -90,15 +89,20 @@ function modelClass(model: ModelSpec, makes: readonly string[], classes: readonl
             ${isCausal(model) ? "if past_key_values is None and (not self.training if use_cache is None else use_cache):\n    past_key_values = DynamicCache()" : ""}
             ${contextLines(model)}
             x = ${embedded(model)}
-            ${leavesLoads(model) ? "loads: list[list[Loads]] = [[] for _ in self.layers]" : ""}
+            ${leavesLoads(model) ? `loads: list[list[${loadsType(model)}]] = [[] for _ in self.layers]` : ""}
             ${trunk(model)}
-            ${head.norm === null ? "x = x[:, -logits_to_keep:]" : "x = self.head_norm(x[:, -logits_to_keep:])"}
-            logits = ${head.tied ? `F.linear(x, self.embedding.weight${head.bias ? ", self.head_bias" : ""})` : "self.head(x)"}
+            logits = ${logitsOf(model)}
             ${losses(model)}
             return ${output}(${list("loss=loss", output.startsWith("Moe") ? "aux_loss=aux_loss" : "", "logits=logits", isCausal(model) ? "past_key_values=past_key_values" : "")})
-        ${leavesLoads(model) ? `\n${balance(routers)}` : ""}
+        ${leavesLoads(model) ? `\n${balance(model, routers)}` : ""}
         ${model.core?.state.kind === "normal" ? `\n${noiseMethod}` : ""}
   `;
+}
+
+/** Of the last positions of the final residual stream. */
+function logitsOf({ head: { norm, tied, bias } }: ModelSpec): string {
+  const read = norm === null ? "x[:, -logits_to_keep:]" : "self.head_norm(x[:, -logits_to_keep:])";
+  return tied ? `F.linear(${read}, self.embedding.weight${bias ? ", self.head_bias" : ""})` : `self.head(${read})`;
 }
 
 const coreNeedsConfig = ({ core }: ModelSpec): boolean => core !== null && (core.inject === "concat" || core.inject === "gate" || core.passEmbedding?.kind === "learned");
@@ -127,10 +131,13 @@ function trunk(model: ModelSpec): string {
   const skipped = isSkipping(model) ? ", x, ones" : "";
   return lines(
     applyFunction(model), isSkipping(model) ? "ones = torch.ones_like(x[..., :1])" : "",
-    first === 0 ? "" : `x = apply(range(${first}), x${skipped})`, "entered = x", passes(model, pass),
+    first === 0 ? "" : `x = apply(range(${first}), x${skipped})`, readsEntered(model) ? "entered = x" : "", passes(model, pass),
     end === model.schedule.length ? "" : `x = apply(range(${end}, ${model.schedule.length}), x${skipped})`,
   );
 }
+
+/** Whether what enters the core is needed later. */
+const readsEntered = (model: ModelSpec): boolean => uses(`${entered(model, "x")} ${startOf(model.core)}`, "entered");
 
 /** Every application once, in order. */
 function inTurn(model: ModelSpec): string {
@@ -180,7 +187,7 @@ function passes(model: ModelSpec, pass: Pass): string {
 }
 
 const everyPass = (model: ModelSpec, { count, range }: Pass): string => python`
-  ${startOf(model.core) === "entered" ? "" : `x = ${startOf(model.core)}`}
+  ${startOf(model.core) === "x" ? "" : `x = ${startOf(model.core)}`}
   for index in range(${count}):
       x = apply(${range("index")}, ${entered(model, "x")})
 `;
@@ -190,7 +197,7 @@ const decider = (model: ModelSpec, { first }: Pass): string =>
     : `self.layers[ORDER[${first}]]`);
 
 const gravesPasses = (model: ModelSpec, pass: Pass): string => python`
-  ${startOf(model.core) === "entered" ? "" : `x = ${startOf(model.core)}`}
+  ${startOf(model.core) === "x" ? "" : `x = ${startOf(model.core)}`}
   running = torch.ones_like(x[..., :1])  # 1 until a token has halted, [B, T, 1]
   total, spent, out = torch.zeros_like(running), torch.zeros_like(running), torch.zeros_like(x)
   for index in range(${pass.count}):
@@ -208,7 +215,7 @@ const gravesPasses = (model: ModelSpec, pass: Pass): string => python`
 `;
 
 const actPasses = (model: ModelSpec, pass: Pass): string => python`
-  ${startOf(model.core) === "entered" ? "" : `x = ${startOf(model.core)}`}
+  ${startOf(model.core) === "x" ? "" : `x = ${startOf(model.core)}`}
   ${entered(model, "x") === "x" ? "" : `index = 0\nx = ${entered(model, "x")}`}
   x = apply(${pass.range("0")}, x, x, ones)
   out = x
@@ -230,15 +237,15 @@ function losses(model: ModelSpec): string {
   const terms = [...(leavesLoads(model) ? ["self.balance(loads)"] : []), ...(model.halting === null ? [] : [`${number(model.halting.weight)} * spent.mean()`])];
   return lines(
     terms.length === 0 ? "" : `aux_loss = ${terms.join(" + ")} if self.training else None`,
-    "if labels is not None:\n    shift_labels = F.pad(labels[:, 1:], (0, 1), value=-100)", "loss = None",
-    `if shift_labels is not None:\n    loss = F.cross_entropy(logits.flatten(0, 1), shift_labels.flatten())${
-      terms.length === 0 ? "" : "\n    if aux_loss is not None:\n        loss = loss + aux_loss"}`,
+    "if labels is not None:\n    shift_labels = F.pad(labels[:, 1:], (0, 1), value=-100)",
+    "loss = None if shift_labels is None else F.cross_entropy(logits.flatten(0, 1), shift_labels.flatten())",
+    terms.length === 0 ? "" : "if loss is not None and aux_loss is not None:\n    loss = loss + aux_loss",
   );
 }
 
-const balance = (routers: readonly string[]): string => python`
-  def balance(self, loads: Sequence[Sequence[Loads]]) -> Tensor:
-      """The terms of all routers, from what their applications left."""
+const balance = (model: ModelSpec, routers: readonly string[]): string => python`
+  def balance(self, loads: Sequence[Sequence[${loadsType(model)}]]) -> Tensor:
+      """The terms of all routers, from what they left at each application of their layer."""
       terms = []
       for layer, of_layer in zip(self.layers, loads):
           routers = [module for module in layer.modules() if isinstance(module, ${routers.length === 1 ? routers[0]! : tuple(routers)})]

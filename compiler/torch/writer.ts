@@ -29,12 +29,14 @@ export function field(w: Writer, layer: LayerSpec, name: string, value: number, 
 }
 
 /**
- * The class of a text: the one that is there already, or a new one with the first name that is free.
- * @param body given the name
+ * The class of a text: the one that is there already, or a new one of the first name that is free.
+ * @param names in order of preference; @param body given the name
  */
-export function define(w: Writer, layer: LayerSpec | null, name: string, body: (name: string) => string): string {
-  const names = [name, ...(layer === null ? [] : [`${name}${pascal(layer.name)}`]), ...Array.from(w.model.layers, (_, i) => `${name}${i + 2}`)];
-  const found = names.find((candidate) => (w.classes.get(candidate) ?? body(candidate)) === body(candidate)) ?? bug(`no name for ${name}`);
-  w.classes.set(found, body(found));
-  return found;
+export function define(w: Writer, names: readonly string[], body: (name: string) => string): string {
+  const same = [...w.classes].find(([name, text]) => names.some((stem) => name.startsWith(stem)) && text === body(name));
+  if (same !== undefined) return same[0];
+  const numbered = w.model.layers.map((_, i) => `${names.at(-1)}${i + 2}`);
+  const free = [...names, ...numbered].find((name) => !w.classes.has(name)) ?? bug(`no name for ${names[0]}`);
+  w.classes.set(free, body(free));
+  return free;
 }
