@@ -146,6 +146,16 @@ describe("a prepared corpus", () => {
       expect((await moeutHere(["data", "check", folder])).stdout).toMatch(/2 shards, all as they were written/);
     });
 
+    test("is not mended with another text", async () => {
+      const folder = damaged("other", (at) => flip(join(at, "train", "00001.tokens")));
+      const other = file("other.jsonl", LINES.map((text, i) => `${JSON.stringify({ text: i === 8999 ? "changed" : text })}\n`).join(""));
+      const before = hashOf(join(folder, "index.json"));
+      const { status, stderr } = await moeutHere(["data", "prepare", other, "--out", folder]);
+      expect(stderr).toMatch(/the source is not what .*other was begun with/);
+      expect(status).toBe(1);
+      expect(hashOf(join(folder, "index.json"))).toBe(before);
+    });
+
     test.each([
       { why: "a file that is gone", damage: (at: string) => rmSync(join(at, "train", "00000.tokens")), message: /train.00000\.tokens is missing/ },
       { why: "a file cut short", damage: (at: string) => truncateSync(join(at, "validation", "00001.tokens"), 100), message: /validation.00001\.tokens has 100 of \d+ bytes/ },

@@ -58,18 +58,23 @@ const YOUNG = 8;
 function startThread(workerData: ThreadData): Thread {
   const waiting = new Map<number, Waiting>();
   const worker = new Worker(ENTRY, { workerData, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: YOUNG } });
-  const failed = (error: Error): void => waiting.forEach(({ reject }) => reject(error));
+  let failure: Error | null = null;
+  const failed = (error: Error): void => {
+    failure ??= error;
+    waiting.forEach(({ reject }) => reject(failure!));
+  };
   worker.on("message", (answer: Answer) => {
     const { resolve, reject } = waiting.get(answer.id)!;
     waiting.delete(answer.id);
     if ("encoded" in answer) resolve(answer.encoded);
     else reject(answer.isMistake ? new UserError(answer.problem) : new Error(answer.problem));
   });
-  worker.on("error", (error) => failed(error));
+  worker.on("error", failed);
   worker.on("exit", (code) => failed(new EnvironmentError(`a thread ended with status ${code}`)));
   let id = 0;
   return {
     ask: ({ text, ends, continues }) => new Promise((resolve, reject) => {
+      if (failure !== null) return reject(failure);
       waiting.set(++id, { resolve, reject });
       const question: Question = { id, batch: { text, ends, continues } };
       worker.postMessage(question, [text.buffer as ArrayBuffer]);

@@ -68,7 +68,7 @@ export function isCorpus(folder: string): boolean {
 export function readIndex(folder: string): CorpusIndex {
   const path = indexPath(folder);
   const { checksum, ...index } = { ...readJsonFile(path) as Partial<Written> | null };
-  if (checksum !== checksumOf(index)) throw new UserError(`${path} was damaged, or changed after it was written`);
+  if (checksum !== checksumOf(index)) throw new UserError(`${path} was damaged, or changed after it was written; prepare the corpus anew`);
   if (isIndex(index)) return index;
   throw new UserError(`${path} is of another version (${String(index.version)}), which this one cannot read`);
 }

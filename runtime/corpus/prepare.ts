@@ -54,10 +54,9 @@ function openIndex(options: PrepareOptions): CorpusIndex {
   }
   const others = entriesOf(folder).filter((name) => name !== "tokenizer.json");
   if (others.length > 0) throw new UserError(`${folder} holds something else than a prepared corpus; choose another folder with --out`);
-  const index: CorpusIndex = {
+  return {
     format: "moeut-data", version: 1, complete: false, source, ...settings, token_bytes: tokenBytes(tokenizer.vocabSize), shards: [],
   };
-  return index;
 }
 
 const REMEDY = "undo the change, or choose another folder with --out";
@@ -99,7 +98,7 @@ async function makeShards(options: PrepareOptions, index: CorpusIndex, encoder: 
   return sorted();
 }
 
-/** Whether a batch is of a shard that is there and sound. UserError if that was made of another text. */
+/** Whether a batch is of a shard that is there and sound. UserError if a shard, sound or not, was made of another text. */
 function keeper({ folder, note }: PrepareOptions, shards: ReadonlyMap<number, Shard>): (batch: Batch) => boolean {
   let decided = { shard: -1, isKept: false };
   return ({ shard, shardSha256 }) => {
@@ -109,7 +108,7 @@ function keeper({ folder, note }: PrepareOptions, shards: ReadonlyMap<number, Sh
       for (const damage of damages) note(`${damage}; it is made anew`);
       decided = { shard, isKept: known !== undefined && damages.length === 0 };
     }
-    if (decided.isKept && shardSha256 !== null && shardSha256 !== known!.text_sha256) throw changed(folder);
+    if (known !== undefined && shardSha256 !== null && shardSha256 !== known.text_sha256) throw changed(folder);
     return decided.isKept;
   };
 }
