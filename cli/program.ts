@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
   train: { summary: "train a model", load: () => import("./commands/train.ts") },
   generate: { summary: "continue a prompt with a trained model", load: () => import("./commands/generate.ts") },
   eval: { summary: "measure loss, perplexity and bits per byte of a trained model", load: () => import("./commands/eval.ts") },
+  analyze: { summary: "show how a trained model uses its experts, by layer, pass and token", load: () => import("./commands/analyze.ts") },
   compare: { summary: "train variants under one budget and write a report", load: () => import("./commands/compare.ts") },
   verify: { summary: "replay numbers of the official code on this adapter", load: () => import("./commands/verify.ts") },
   bench: { summary: "measure the speed of a model on this adapter", load: () => import("./commands/bench.ts") },

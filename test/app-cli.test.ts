@@ -109,5 +109,5 @@ describe("check and fmt", () => {
 test("help lists every command and is quick to load: no compiler, no adapter", async () => {
   const { status, stdout } = await moeut(["--help"]);
   expect(status).toBe(0);
-  for (const name of ["check", "fmt", "inspect", "print", "compile", "train", "generate", "eval", "compare", "verify", "bench", "doctor", "demo"]) expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
+  for (const name of ["check", "fmt", "inspect", "print", "compile", "train", "generate", "eval", "analyze", "compare", "verify", "bench", "doctor", "demo"]) expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
 });

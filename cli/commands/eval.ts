@@ -13,6 +13,7 @@ import { PAIR_TASKS } from "../../runtime/pairs/tasks.ts";
 import { ratio } from "../../runtime/tasks/results.ts";
 import { TASKS } from "../../runtime/tasks/tasks.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
+import { countdown } from "../countdown.ts";
 import { isPairTest, loadPairTests, pairDocument, pairWords, runPairTest } from "../eval-pairs.ts";
 import { loadTasks, runTask, taskWords, type TaskOutcome } from "../eval-tasks.ts";
 import { readEvalDocuments, readEvalText, type EvalText } from "../eval-text.ts";
@@ -212,16 +213,6 @@ async function measureOn(handle: AdapterHandle, model: ModelSpec, { trained, pro
   } finally {
     session.close();
   }
-}
-
-/** Says every ten seconds how far it is. */
-function countdown(total: number): (sequences: number) => void {
-  let last = performance.now();
-  return (sequences) => {
-    if (performance.now() - last < 10_000) return;
-    last = performance.now();
-    say(`${grouped(sequences)} of at most ${grouped(total)} windows`);
-  };
 }
 
 function jsonOf({ passes, result, problem }: Outcome, measuring: Measuring): unknown {

@@ -9,7 +9,7 @@ import { cached, prepared } from "./heads.ts";
 import type { AttentionSite } from "./heads.ts";
 import { mixtureOfHeads } from "./moa.ts";
 import { relativeBias } from "./relative.ts";
-import { reported, route } from "./router.ts";
+import { route } from "./router.ts";
 import type { Routing } from "./router.ts";
 import { param, source } from "./state.ts";
 import type { BuildState } from "./state.ts";
@@ -48,10 +48,8 @@ function routeBoth(s: BuildState, name: string, spec: Ordinary, inputs: BlockInp
   for (const side of ["v", "o"] as const) {
     if (!hasRouter(spec, side)) continue;
     const routed = readByRouter(inputs, side === "v" ? inputs.source : inputs.own, spec.router, "v");
-    const router = `${name}.router_${side}`;
-    const routing = route(s, { name: router, site, skip: inputs.skip }, routed, spec); // [B, T, H, K]
-    s.outputs[`sel.att_${side}.${site}`] = reported(s, router, routing.selection, inputs.skip);
-    routes[side] = routing;
+    const router = { name: `${name}.router_${side}`, output: `att_${side}`, site, skip: inputs.skip } as const;
+    routes[side] = route(s, router, routed, spec); // [B, T, H, K]
   }
   return routes;
 }

@@ -8,7 +8,7 @@ import type { Expr } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { Activation, FeedForwardSpec } from "../ir/model-spec.ts";
 import { unreachable } from "../ir/tensor-type.ts";
-import { reported, route } from "./router.ts";
+import { route } from "./router.ts";
 import type { Routing } from "./router.ts";
 import { param, vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
@@ -63,10 +63,8 @@ const activate = (activation: Activation, x: Expr): Expr =>
 /** The chosen experts, plus the shared block, plus the bias that all of them share. */
 function moeBlock(s: BuildState, name: string, ff: Moe, inputs: BlockInputs, site: number): ValueId {
   const x = readBy(inputs, "feed_forward");
-  const routing = route(
-    s, { name: `${name}.router`, site, skip: inputs.skip }, readByRouter(inputs, inputs.own, ff.router, "feed_forward"), ff,
-  );
-  s.outputs[`sel.ffn.${site}`] = reported(s, `${name}.router`, routing.selection, inputs.skip);
+  const at = { name: `${name}.router`, output: "ffn", site, skip: inputs.skip } as const;
+  const routing = route(s, at, readByRouter(inputs, inputs.own, ff.router, "feed_forward"), ff);
   const experts = chosenExperts(s, name, ff, x, routing);
   const out = ff.nShared === 0 ? experts : map(s.b, `${name}.out`, add(input(0), input(1)), [
     experts, denseBlock(s, `${name}.shared`, ff, x),

@@ -10,7 +10,7 @@ import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec } from "../ir/model-spec.ts";
 import { cached, prepared } from "./heads.ts";
 import { relativeBias } from "./relative.ts";
-import { reported, route } from "./router.ts";
+import { route } from "./router.ts";
 import { param, source } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import { readBy, readByRouter } from "./streams.ts";
@@ -22,8 +22,8 @@ type Moa = Extract<AttentionSpec, { kind: "moa" }>;
 export function mixtureOfHeads(s: BuildState, name: string, spec: Moa, inputs: BlockInputs, site: number): ValueId {
   const { nHeads, dHead, topK, router } = spec;
   const { batch, positions } = s;
-  const routing = route(s, { name: `${name}.router`, site, skip: inputs.skip }, readByRouter(inputs, inputs.own, router, "v"), spec);
-  s.outputs[`sel.att.${site}`] = reported(s, `${name}.router`, routing.selection, inputs.skip);
+  const routed = { name: `${name}.router`, output: "att", site, skip: inputs.skip } as const;
+  const routing = route(s, routed, readByRouter(inputs, inputs.own, router, "v"), spec);
   const slots = expertMatmul(s.b, `${name}.q`, readBy(inputs, "q"), param(s, `${name}.q`), routing.selection, 1); // [B, T, K, H·Dh]
   const at = { s, name, spec, inputs, site };
   const q = prepared(at, "q", view(s.b, `${name}.q`, slots, [batch, positions, topK * nHeads, dHead]));

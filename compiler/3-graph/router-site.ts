@@ -13,6 +13,8 @@ export interface Skip {
 export interface RouterSite {
   /** Layer and router, "a.feed_forward.router": all applications of the layer share one balance term of that name. */
   readonly name: string;
+  /** What its outputs are called: see buildGraph. */
+  readonly output: "ffn" | "att" | "att_v" | "att_o";
   /** Position in depth. */
   readonly site: number;
   readonly skip: Skip | null;

@@ -42,9 +42,13 @@ function hiddenLayer(s: BuildState, name: string, x: ValueId): ValueId {
   return map(s.b, `${name}.hidden`, tanh(add(input(0), input(1))), [up, vector(s, `${name}.hidden.bias`, 3)]);
 }
 
-/** A selection [B, T, K] or [B, T, H, K] as it is reported: −1 where a token is skipped. */
-export function reported(s: BuildState, name: string, selection: ValueId, skip: Skip | null): ValueId {
-  if (skip === null) return selection;
+/** Makes outputs of an application's logits and its selection, which is −1 where a token is skipped. */
+function report(s: BuildState, { name, output, site, skip }: RouterSite, logits: ValueId, selection: ValueId): void {
+  s.outputs[`router.${output}.${site}`] = logits;
+  s.outputs[`sel.${output}.${site}`] = skip === null ? selection : withoutSkipped(s, name, selection, skip);
+}
+
+function withoutSkipped(s: BuildState, name: string, selection: ValueId, skip: Skip): ValueId {
   const ones = shapeOf(s.b, selection).slice(2).map(() => 1);
   const running = view(s.b, "act.running", skip.running, [s.batch, s.positions, ...ones]);
   return map(s.b, `${name}.reported`, select("eq", input(1), constant(0), constant(-1), input(0)), [selection, running]);
@@ -68,8 +72,10 @@ export function route(s: BuildState, at: RouterSite, x: ValueId, { topK, router,
   if (isTrain && balance !== null) record(s, at, balance, { logits, distribution: distribution!, selection });
   if (isTrain && byBias) recordLoad(s, name, logits, selection, skip?.running ?? null);
   if (isTrain && router.zLoss > 0) recordZLoss(s, name, router.zLoss, logits);
-  const gates = chosenScores(s, name, score, selection);
-  return { selection, gates: router.weight === "renormalized" ? renormalize(s, name, gates, router.sumEps) : gates };
+  const scores = chosenScores(s, name, score, selection);
+  const gates = router.weight === "renormalized" ? renormalize(s, name, scores, router.sumEps) : scores;
+  report(s, at, logits, selection);
+  return { selection, gates };
 }
 
 interface Choice {

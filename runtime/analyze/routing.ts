@@ -1,0 +1,162 @@
+/** What the routers of a model chose for the tokens of a text, and how the residual stream went through the layers. */
+import type { ValidationBatch } from "../data/index.ts";
+import { IGNORED, writeBatch } from "../standalone/train-step.ts";
+import type { Executor, HostArray } from "../standalone/types.ts";
+
+/** One application of a router. */
+export interface RouterSite {
+  /** "a.feed_forward", "a.attention v": all its applications have the same experts. */
+  readonly router: string;
+  /** What the graph calls it: "ffn", "att_v". */
+  readonly output: string;
+  /** Position in depth, from 0. */
+  readonly site: number;
+  /** Which application of its layer this is, from 0. */
+  readonly pass: number;
+  /** H: choices that a token makes side by side, each among experts of its own. */
+  readonly heads: number;
+  readonly nExperts: number; // E of each head
+  readonly topK: number; // K of each head
+}
+
+export interface SiteRouting extends RouterSite {
+  /** Of head h, expert e is number h · E + e; −1 where halting skips the token. */
+  readonly chosen: Int32Array; // [N, H · K]
+  /** Of the softmax of the logits, in nats: a mean over all tokens, skipped ones as well, and heads, 0 to ln E. */
+  readonly entropy: number;
+}
+
+/** The residual stream behind an application: means over tokens. */
+export interface SiteState {
+  readonly site: number;
+  /** Root mean square of its entries. */
+  readonly rms: number;
+  /** ‖x − before‖ / ‖before‖, `before` being the stream behind the application before, or the embedding. */
+  readonly update: number;
+}
+
+export interface Routing {
+  /** What the routers saw. */
+  readonly tokens: Uint32Array; // [N]
+  /** Where in `tokens` each window begins. */
+  readonly starts: readonly number[];
+  readonly sites: readonly SiteRouting[];
+  readonly states: readonly SiteState[];
+}
+
+const streamNames = (depth: number): readonly string[] => ["embed_out", ...Array.from({ length: depth }, (_, site) => `layers.${site}`)];
+const selectionName = ({ output, site }: RouterSite): string => `sel.${output}.${site}`;
+const logitsName = ({ output, site }: RouterSite): string => `router.${output}.${site}`;
+
+/** Outputs of "evaluate" that must be readable. @param depth applications of layers */
+export const keptOutputs = (sites: readonly RouterSite[], depth: number): readonly string[] =>
+  [...streamNames(depth), ...sites.flatMap((site) => [selectionName(site), logitsName(site)])];
+
+/** Runs "evaluate" over batches of the size it was planned for. Positions without a target are padding and left out. */
+export async function recordRouting(
+  executor: Executor, sites: readonly RouterSite[], depth: number, batches: Iterable<ValidationBatch>,
+  onBatch: (windows: number) => void = () => {},
+): Promise<Routing> {
+  const outputs = keptOutputs(sites, depth).map((name) => `evaluate/${name}`);
+  const seqLen = executor.shape("evaluate/tokens")[1]!;
+  const parts: Part[] = [];
+  let windows = 0;
+  for (const batch of batches) {
+    writeBatch(executor, "evaluate", batch);
+    const read = await executor.run(["evaluate"], outputs);
+    parts.push(partOf(sites, depth, { batch, windows: countedPositions(batch, seqLen) }, (name) => read[`evaluate/${name}`]!));
+    onBatch(windows += batch.scoredFrom.length);
+  }
+  return joined(sites, parts);
+}
+
+/** What one batch adds; numbers are sums over its tokens. */
+interface Part {
+  /** Tokens of each window. */
+  readonly windows: readonly (readonly number[])[];
+  /** Of each router. */
+  readonly chosen: readonly (readonly number[])[];
+  readonly entropy: readonly number[];
+  /** Of each application. */
+  readonly states: readonly Omit<SiteState, "site">[];
+}
+
+interface Counted {
+  readonly batch: ValidationBatch;
+  /** Positions in the batch that count, of each window. */
+  readonly windows: readonly (readonly number[])[];
+}
+
+function partOf(sites: readonly RouterSite[], depth: number, { batch, windows }: Counted, read: (output: string) => HostArray): Part {
+  const positions = windows.flat();
+  const streams = streamNames(depth).map(read);
+  return {
+    windows: windows.map((window) => window.map((position) => batch.tokens[position]!)),
+    chosen: sites.map((site) => chosenAt(site, read(selectionName(site)), positions)),
+    entropy: sites.map((site) => entropyAt(site, read(logitsName(site)), positions)),
+    states: streams.slice(1).map((x, i) => stateAt(x, streams[i]!, x.length / batch.tokens.length, positions)),
+  };
+}
+
+const countedPositions = ({ targets, scoredFrom }: ValidationBatch, seqLen: number): Counted["windows"] =>
+  scoredFrom.map((from, row) => Array.from({ length: seqLen - from }, (_, i) => row * seqLen + from + i)
+    .filter((position) => targets[position] !== IGNORED));
+
+/** @param selection [B, T, H, K] */
+const chosenAt = ({ heads, nExperts, topK }: RouterSite, selection: HostArray, positions: readonly number[]): readonly number[] =>
+  positions.flatMap((position) => Array.from({ length: heads * topK }, (_, slot) => {
+    const expert = selection[position * heads * topK + slot]!;
+    return expert < 0 ? -1 : Math.floor(slot / topK) * nExperts + expert;
+  }));
+
+/** Sum over positions of the mean over heads. @param logits [B, T, H, E] */
+function entropyAt({ heads, nExperts }: RouterSite, logits: HostArray, positions: readonly number[]): number {
+  let sum = 0;
+  for (const position of positions) {
+    for (let head = 0; head < heads; head++) {
+      const first = (position * heads + head) * nExperts;
+      sum += softmaxEntropy(logits.subarray(first, first + nExperts)) / heads;
+    }
+  }
+  return sum;
+}
+
+/** log Σ exp(l) − Σ p · l, with the greatest logit taken off. */
+function softmaxEntropy(logits: ArrayLike<number>): number {
+  const greatest = Math.max(...Array.from(logits));
+  const shifted = Array.from(logits, (logit) => logit - greatest);
+  const weights = shifted.map(Math.exp);
+  const total = weights.reduce((a, b) => a + b, 0);
+  return Math.log(total) - shifted.reduce((sum, logit, i) => sum + logit * weights[i]! / total, 0);
+}
+
+/** @param x, before [B, T, D] @param width D */
+function stateAt(x: HostArray, before: HostArray, width: number, positions: readonly number[]): Part["states"][number] {
+  let [rms, update] = [0, 0];
+  for (const position of positions) {
+    let [square, changed, earlier] = [0, 0, 0];
+    for (let i = position * width; i < (position + 1) * width; i++) {
+      square += x[i]! ** 2;
+      changed += (x[i]! - before[i]!) ** 2;
+      earlier += before[i]! ** 2;
+    }
+    rms += Math.sqrt(square / width);
+    update += Math.sqrt(changed / earlier);
+  }
+  return { rms, update };
+}
+
+function joined(sites: readonly RouterSite[], parts: readonly Part[]): Routing {
+  const windows = parts.flatMap((part) => part.windows);
+  const tokens = Uint32Array.from(windows.flat());
+  const mean = (of: (part: Part) => number): number => parts.reduce((sum, part) => sum + of(part), 0) / tokens.length;
+  return {
+    tokens, starts: windows.map((at => ({ length }: readonly number[]) => (at += length) - length)(0)),
+    sites: sites.map((site, i) => ({
+      ...site, chosen: Int32Array.from(parts.flatMap(({ chosen }) => chosen[i]!)), entropy: mean(({ entropy }) => entropy[i]!),
+    })),
+    states: (parts[0]?.states ?? []).map((_, site) => ({
+      site, rms: mean(({ states }) => states[site]!.rms), update: mean(({ states }) => states[site]!.update),
+    })),
+  };
+}

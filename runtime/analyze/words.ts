@@ -1,0 +1,61 @@
+/** An analysis in rows of text, the same on the terminal and in the page. */
+import type { Analysis, PassAnalysis, RouterAnalysis } from "./index.ts";
+
+const number = (x: number | null | undefined, digits = 2): string => (x === null || x === undefined ? "–" : x.toFixed(digits));
+
+/** "2 of 8", or "4 × 2 of 8" where each of 4 heads has experts of its own. */
+const sizes = ({ heads, n_experts, top_k }: RouterAnalysis): string =>
+  (heads === 1 ? `${top_k} of ${n_experts}` : `${heads} × ${top_k} of ${n_experts}`);
+
+export const ROUTER_HEAD = [
+  "router", "chooses", "passes", "dead", "perplexity", "busiest", "router entropy", "I(expert; token)", "I(expert; pass)",
+  "experts per token type",
+] as const;
+
+/** One row per router: all its passes together. */
+export const routerRow = (router: RouterAnalysis): readonly string[] => [
+  router.router, sizes(router), `${router.passes.length}`, `${router.dead.length}`,
+  `${number(router.perplexity, 1)} of ${router.counts.length}`, `${number(router.busiest)} ×`,
+  number(router.passes.reduce((sum, { router_entropy }) => sum + router_entropy, 0) / router.passes.length, 3),
+  information(router.expert_and_token), information(router.expert_and_pass), number(router.distinct_experts.mean, 1),
+];
+
+const information = ({ nats, bias }: RouterAnalysis["expert_and_token"]): string => `${number(nats, 4)} (bias ${number(bias, 4)})`;
+
+export const PASS_HEAD = [
+  "depth", "router", "pass", "dead", "perplexity", "busiest", "router entropy", "same experts", "by chance", "load moved",
+] as const;
+
+/** One row per site, in order of depth. */
+export const passRows = ({ routers }: Analysis): readonly (readonly string[])[] => routers
+  .flatMap((router) => router.passes.map((pass, i) => ({ site: pass.site, row: passRow(router, pass, i) })))
+  .sort((a, b) => a.site - b.site).map(({ row }) => row);
+
+function passRow(router: RouterAnalysis, pass: PassAnalysis, i: number): readonly string[] {
+  const overlap = router.overlap[i - 1];
+  return [
+    `${pass.site + 1}`, router.router, `${pass.pass + 1}`, `${pass.dead.length}`, number(pass.perplexity, 1), `${number(pass.busiest)} ×`,
+    number(pass.router_entropy, 3), number(overlap?.jaccard), number(overlap?.jaccard_of_others),
+    number(i === 0 ? null : router.jensen_shannon[i - 1]![i], 4),
+  ];
+}
+
+export const STATE_HEAD = ["depth", "root mean square", "change"] as const;
+
+export const stateRows = ({ states }: Analysis): readonly (readonly string[])[] =>
+  states.map(({ site, rms, update }) => [`${site + 1}`, number(rms, 3), number(update, 3)]);
+
+/** What the columns mean. */
+export const NOTES: readonly (readonly [word: string, meaning: string])[] = [
+  ["dead", "experts that no token chose"],
+  ["perplexity", "so many experts, used evenly, would have the same entropy of load"],
+  ["busiest", "the load of the busiest expert over an even one"],
+  ["router entropy", "of the softmax of a router's logits, nats, a mean over tokens and heads"],
+  ["I", "mutual information over all choices, nats, the plug-in estimate, which is too great: of independent things it is the stated bias"
+    + " on average, and more, as the choices of one token depend on each other"],
+  ["experts per token type", "different experts that all its occurrences chose in all passes, a mean over types that occur ten times or"
+    + " more; it grows with the text"],
+  ["same experts", "Jaccard index of the sets that a token chose in this pass and the one before; by chance: of two different tokens"],
+  ["load moved", "Jensen–Shannon divergence of the loads of this pass and the one before, nats, at most 0.693"],
+  ["change", "how far a layer moves the residual stream, over what it was: Euclidean norms, a mean over tokens"],
+];

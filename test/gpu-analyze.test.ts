@@ -1,0 +1,100 @@
+/** `moeut analyze` on a device: it sees the choices of the graph in float64, and tells of a trained run. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { routerSites } from "../cli/commands/analyze.ts";
+import { graphOf } from "../compiler/compile.ts";
+import { evaluateGraph } from "../compiler/reference/index.ts";
+import { keptOutputs, recordRouting } from "../runtime/analyze/routing.ts";
+import { IGNORED } from "../runtime/standalone/train-step.ts";
+import { json, moeutHere } from "./support/cli.ts";
+import { deviceOf, MAIN, rounded, withModel, writeParams } from "./support/gpu.ts";
+import { NOISE, ODD_MODELS, T, V } from "./support/odd-models.ts";
+import { randomParams } from "./support/tiny-graph.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "moeut-gpu-analyze-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const file = (name: string, content: string): string => (writeFileSync(join(scratch, name), content), join(scratch, name));
+
+test.each(["MoEUT", "halting"])("choices, entropies and streams are those of float64, and padding is left out: %s", async (name) => {
+  const model = ODD_MODELS[name]!;
+  const depth = model.schedule.length;
+  const graph = graphOf(model, "evaluate", { batch: 2, seqLen: T });
+  const params = rounded(randomParams(graph, 5, 0.3));
+  const tokens = Uint32Array.from({ length: 2 * T }, (_, i) => (i * 31 + 7) % V);
+  const targets = tokens.map((token, i) => (i >= 2 * T - 4 ? IGNORED : (token * 3 + 1) % V));
+  const sites = routerSites(model);
+  const positions = Array.from({ length: 2 * T - 4 }, (_, i) => i).filter((i) => i < T || i >= T + 3);
+  const routing = await withModel(await deviceOf(MAIN), model, {
+    batch: 2, seqLen: T, entries: ["evaluate"], keep: { evaluate: keptOutputs(sites, depth) },
+  }, async (executor) => {
+    writeParams(executor, params);
+    return recordRouting(executor, sites, depth, [{ tokens, targets, scoredFrom: [0, 3] }]);
+  });
+  const values = evaluateGraph(graph, { params, inputs: { tokens, targets, noise: NOISE, position: [0] } });
+  const output = (which: string): Float64Array => values[graph.outputs[which]!]!;
+  expect(sites.length).toBeGreaterThan(0);
+  expect(routing.tokens).toEqual(Uint32Array.from(positions, (i) => tokens[i]!));
+  expect(routing.starts).toEqual([0, T]);
+  for (const { output: which, site, heads, topK, nExperts, chosen, entropy } of routing.sites) {
+    const selection = output(`sel.${which}.${site}`);
+    const want = positions.flatMap((i) => Array.from({ length: heads * topK }, (_, slot) => {
+      const expert = selection[i * heads * topK + slot]!;
+      return expert < 0 ? -1 : Math.floor(slot / topK) * nExperts + expert;
+    }));
+    expect(chosen, `${which}.${site}`).toEqual(Int32Array.from(want));
+    expect(entropy).toBeCloseTo(meanEntropy(output(`router.${which}.${site}`), positions, heads, nExperts), 4);
+  }
+  for (const { site, rms } of routing.states) {
+    const stream = output(`layers.${site}`);
+    const width = stream.length / tokens.length;
+    const sizes = positions.map((i) => Math.sqrt(stream.subarray(i * width, (i + 1) * width).reduce((sum, x) => sum + x * x, 0) / width));
+    expect(rms).toBeCloseTo(sizes.reduce((a, b) => a + b, 0) / sizes.length, 4);
+  }
+});
+
+function meanEntropy(logits: Float64Array, positions: readonly number[], heads: number, nExperts: number): number {
+  const slots = positions.flatMap((i) => Array.from({ length: heads }, (_, head) => (i * heads + head) * nExperts));
+  const rows = slots.map((first) => logits.subarray(first, first + nExperts));
+  const of = (row: Float64Array): number => {
+    const total = row.reduce((sum, x) => sum + Math.exp(x), 0);
+    return row.reduce((sum, x) => sum - (Math.exp(x) / total) * Math.log(Math.exp(x) / total), 0);
+  };
+  return rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
+}
+
+const spec = (ff: string): string => `moeut 1
+model small {
+  vocab_size 256  seq_len 8  d_model 16
+  layer a { norm layernorm at peri  attention mha { n_heads 1  d_head 16 }  feed_forward ${ff} }
+  stack a * 2
+}
+train { batch 4  steps 3  optimizer adamw { lr 1e-2 } }
+`;
+
+test("a trained run: every token is counted once per chosen expert, and a page and numbers are written", async () => {
+  const corpus = file("corpus.txt", "the cat sat on the mat. ".repeat(60));
+  const [run, out] = [join(scratch, "run"), join(scratch, "out")];
+  await moeutHere(["train", file("small.moeut", spec("moe { n_experts 4  expert_size 8  top_k 2 }")), "--data", corpus, "--out", run]);
+  const found = json(await moeutHere(["analyze", run, "--data", corpus, "--out", out, "--json"]));
+  expect(found).toMatchObject({
+    step: 3, text: expect.stringMatching(/^held out/), routers: [{ router: "a.feed_forward", n_experts: 4, top_k: 2 }],
+  });
+  const [{ counts, passes }] = found.routers;
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  expect(passes.map((pass: { counts: readonly number[] }) => sum(pass.counts))).toEqual([2 * found.tokens, 2 * found.tokens]);
+  expect(sum(counts)).toBe(4 * found.tokens);
+  expect(JSON.parse(readFileSync(join(out, "analysis.json"), "utf8"))).toEqual(found);
+  expect(readFileSync(join(out, "analysis.html"), "utf8")).toMatch(/^<!doctype html>[^]*a\.feed_forward/);
+  writeFileSync(join(out, "analysis.html"), "mine");
+  const { status, stderr } = await moeutHere(["analyze", run, "--data", corpus, "--out", out]);
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/not as moeut wrote them.*analysis\.html/)]);
+});
+
+test("a model without experts is told so", async () => {
+  const [corpus, run] = [file("dense.txt", "a b c d ".repeat(60)), join(scratch, "dense")];
+  await moeutHere(["train", file("dense.moeut", spec("dense { d_ff 8 }")), "--data", corpus, "--out", run]);
+  const { status, stderr } = await moeutHere(["analyze", run, "--data", corpus]);
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/^error: model small has no experts, so there is no routing to analyze$/m)]);
+});
