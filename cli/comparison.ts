@@ -28,9 +28,14 @@ export interface ComparisonOptions {
   readonly out: string;
   /** Held-out tokens behind the final losses. */
   readonly finalTokens: number;
+  /** Nats per token: differences within it are equivalent. */
+  readonly margin: number;
   readonly prompt: string | null;
   readonly sampleTokens: number;
 }
+
+/** The margin where none is asked for. */
+export const MARGIN = 0.01;
 
 /** Evaluations along a run where the recipe asks for none. */
 const EVALUATIONS = 10;
@@ -75,10 +80,10 @@ function compareOptions(
   return { out, variants, seeds, tokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens };
 }
 
-function about({ title, baseline, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo): About {
+function about({ title, baseline, margin, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo): About {
   const { seqLen, train: { steps, batch } } = models[0]!;
   return {
-    title, baseline, data, heldOut: HELD_OUT[heldOutBy], versions: { moeut: VERSION, node: process.versions.node },
+    title, baseline, margin, data, heldOut: HELD_OUT[heldOutBy], versions: { moeut: VERSION, node: process.versions.node },
     budget: { steps, batch, seq_len: seqLen, tokens: steps * batch * seqLen },
   };
 }

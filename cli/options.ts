@@ -107,6 +107,13 @@ export const decimal = (min: number) => (text: string): number => {
   throw new InvalidArgumentError(`It must be a number of at least ${min}.`);
 };
 
+/** A parser for commander: finite numbers above 0. */
+export function positive(text: string): number {
+  const value = decimal(0)(text);
+  if (value > 0) return value;
+  throw new InvalidArgumentError("It must be a number above 0.");
+}
+
 /** A parser for commander: a part of 1, which may be nothing. */
 export function part(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);

@@ -9,36 +9,19 @@ import type { CompareResults, Difference } from "../runtime/compare/results.ts";
 import { runComparison } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { createSessions } from "../runtime/compare/sessions.ts";
-import { deviation, mean, median, quantile, studentInterval } from "../runtime/compare/statistics.ts";
 import { measureStepTimes } from "../runtime/compare/step-times.ts";
 import { summarize } from "../runtime/compare/summary.ts";
+import { judge } from "../runtime/compare/verdict.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
 import { renderReport } from "../runtime/report/index.ts";
-import { isClear } from "../runtime/report/words.ts";
+import { mean } from "../runtime/statistics/describe.ts";
+import { studentInterval } from "../runtime/statistics/student.ts";
 import { aboutOf, compare, optionsOf, variant } from "./support/bigram-compare.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-results-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 let folders = 0;
 const newFolder = (): string => join(scratch, `results-${folders++}`);
-
-describe("statistics against values worked out by hand", () => {
-  test("mean, deviation, quantiles", () => {
-    expect(mean([2, 4, 9])).toBe(5);
-    expect(deviation([2, 4, 9])).toBeCloseTo(Math.sqrt(13), 12); // (9 + 1 + 16) / 2
-    expect(deviation([7])).toBeNull();
-    expect(median([9, 1, 5])).toBe(5);
-    expect(quantile([1, 2, 3, 4], 0.25)).toBe(1.75);
-    expect(quantile([5], 0.975)).toBe(5);
-  });
-  test("Student's t: ±12.706 √2 / √2 for 0 and 2, ±4.303 · 1 / √3 for 1, 2, 3", () => {
-    expect(studentInterval([0, 2])).toEqual({ low: 1 - 12.706, high: 1 + 12.706 });
-    expect(studentInterval([1, 2, 3])!.high).toBeCloseTo(2 + 4.303 / Math.sqrt(3), 12);
-    expect(studentInterval([1])).toBeNull();
-    expect(studentInterval(Array.from({ length: 61 }, (_, i) => i))!.high - 30)
-      .toBeCloseTo((2.0003 * Math.sqrt((60 * 61 * 62) / 12 / 60)) / Math.sqrt(61), 2);
-  });
-});
 
 describe("paired differences", () => {
   const final = (sequences: readonly number[], diverged: string | null = null): FinalRecord =>
@@ -53,12 +36,12 @@ describe("paired differences", () => {
   test("text that agrees says nothing of seeds that do not", () => {
     const found = differenceOf(runs([1, 1.01], [-0.9, -0.91], [1, 1.01]), runs([0, 0], [0, 0], [0, 0]))!;
     expect(found.text_interval!.low).toBeGreaterThan(0.3);
-    expect(isClear(found)).toBe(false);
+    expect(judge([found], 0.01)[0]!.outcome).toBe("open");
   });
   test("one seed has no interval over seeds and is never clear", () => {
     const found = differenceOf(runs([1, 1.01]), runs([0, 0]))!;
     expect(found.seed_interval).toBeNull();
-    expect(isClear(found)).toBe(false);
+    expect(judge([found], 0.01)[0]).toMatchObject({ outcome: "one seed", p: null, p_equivalent: null, more_seeds: null, joint_interval: null });
   });
   test("only seeds with a sound run of both count", () => {
     expect(differenceOf(runs([1], null, [3], []), runs([0], [0], [], [0]))!.per_seed).toEqual([{ seed: 0, difference: 1 }]);
@@ -141,11 +124,11 @@ describe("step times", () => {
   });
 });
 
-const difference = (seeds: readonly number[], text: readonly number[] = [0.1, 0.2]): Difference =>
-  ({
-    mean: mean(seeds), seed_interval: studentInterval(seeds), text_interval: studentInterval(text),
-    per_seed: seeds.map((d, seed) => ({ seed, difference: d })),
-  });
+const difference = (seeds: readonly number[], text: readonly number[] = [0.1, 0.2], diverged = { variant: 0, against: 0 }): Difference =>
+  judge([{
+    mean: mean(seeds), seed_interval: studentInterval(seeds), text_interval: studentInterval(text), joint_interval: null,
+    per_seed: seeds.map((d, seed) => ({ seed, difference: d })), diverged,
+  }], 0.01)[0]!;
 
 describe("conclusion", () => {
   const results = trained(newFolder(), THREE, [0, 1]);
@@ -156,9 +139,13 @@ describe("conclusion", () => {
   };
 
   test.each([
-    { why: "clear over seeds", d: difference([0.5, 0.51, 0.49]), want: /^slow ends higher than fast by 0.5000 nats \(95 % over 3 seeds: \+0.4\d+ to \+0.5\d+\)\.$/ },
-    { why: "seeds disagree", d: difference([0.5, -0.4, 0.3], [0.1, 0.11]), want: /^slow and fast cannot be told apart over 3 seeds: the difference is \+0.1333 nats \(95 %: −.* to \+.*\)\.$/ },
-    { why: "one seed", d: difference([-0.3]), want: /^slow ends lower than fast by 0.3000 nats with the one seed there is \(95 % over the text of this seed: .*\); what another seed would change is not known\.$/ },
+    { why: "clear over seeds", d: difference([0.5, 0.51, 0.49]), want: /^slow is worse than fast: its loss is higher by 0.5000 nats \(95 % over 3 seeds: \+0.4\d+ to \+0.5\d+; p = 0.00013\)\.$/ },
+    { why: "lower", d: difference([-0.5, -0.51, -0.49]), want: /^slow is better than fast: its loss is lower by 0.5000 nats \(.*\)\.$/ },
+    { why: "all within the margin", d: difference([0.001, 0.002, 0.0015]), want: /^slow and fast are equivalent within 0.01 nats: the difference is \+0.0015 \(90 % over 3 seeds: \+0.0007 to \+0.0023\)\.$/ },
+    { why: "seeds disagree", d: difference([0.5, -0.4, 0.3], [0.1, 0.11]), want: /^not enough seeds to tell slow from fast: run 98 more \(--seeds 100\); the difference is \+0.1333 nats \(95 % over 3 seeds: −.* to \+.*; p = 0.67\), and these seeds find one of 1.\d+\.$/ },
+    { why: "hopeless", d: difference([1, -1, 0.0301]), want: /^not enough seeds to tell slow from fast: even 1,000 would hardly do, if they go on like these; .*\.$/ },
+    { why: "lower, but it diverged elsewhere", d: difference([-0.5, -0.51], [0.1], { variant: 1, against: 0 }), want: /^slow differs from fast by −0.5050 nats where both were trained to the end \(.*\), but the one that this speaks for diverged with other seeds, so nothing is called better or equivalent\.$/ },
+    { why: "one seed", d: difference([-0.3]), want: /^slow ends lower than fast by 0.3000 nats in the one pair of runs there is \(95 % over the text of this seed: .*\); what another seed would change is not known: run 2 more \(--seeds 4\)\.$/ },
     { why: "no pair", d: null, want: /^slow: no pair of runs with fast was completed\.$/ },
   ])("$why", async ({ d, want }) => expect(await against(d)).toMatch(want));
 

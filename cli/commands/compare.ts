@@ -4,9 +4,11 @@ import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { conclusion } from "../../runtime/report/conclusion.ts";
-import { baselineOf, compareModels, resultTable } from "../comparison.ts";
+import { baselineOf, compareModels, MARGIN, resultTable } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
-import { addAdapterOption, addDataOption, collect, outFolder, separateSpecs, whole, withSteps, type AdapterOption } from "../options.ts";
+import {
+  addAdapterOption, addDataOption, collect, outFolder, positive, separateSpecs, whole, withSteps, type AdapterOption,
+} from "../options.ts";
 import { withDevices } from "../../api/session.ts";
 import { loadSpec } from "../spec.ts";
 import { printJson } from "../terminal.ts";
@@ -24,6 +26,7 @@ interface Options extends AdapterOption {
   readonly set: readonly string[];
   readonly baseline?: string;
   readonly evalTokens: number;
+  readonly margin: number;
   readonly prompt?: string;
   readonly json?: boolean;
 }
@@ -39,6 +42,7 @@ export function define(command: Command): void {
     .option("--set <path=value>", "override a field of all specs (repeatable)", collect, [])
     .addOption(tokenizerOption())
     .option("--eval-tokens <n>", "held-out tokens behind the final losses, at most", whole(1), 32_768)
+    .option("--margin <nats>", "differences of the loss within it are called equivalent", positive, MARGIN)
     .option("--prompt <text>", "what the samples continue (default: the beginning of the held-out text)")
     .option("--json", "print the results as one JSON document")
     .action(interruptible(run));
@@ -54,7 +58,7 @@ async function run(words: readonly string[], options: Options): Promise<void> {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
     ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,
-    finalTokens: options.evalTokens, prompt: options.prompt ?? null, sampleTokens: 240,
+    finalTokens: options.evalTokens, margin: options.margin, prompt: options.prompt ?? null, sampleTokens: 240,
   })));
   if (results === null) {
     process.stdout.write(`stopped; everything done so far is saved in ${options.out}, and the same command continues\n`);

@@ -6,7 +6,7 @@ import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { conclusion } from "../../runtime/report/conclusion.ts";
 import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
-import { compareModels, resultTable } from "../comparison.ts";
+import { compareModels, MARGIN, resultTable } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, outFolder, whole, type AdapterOption } from "../options.ts";
 import { withDevices } from "../../api/session.ts";
@@ -50,7 +50,7 @@ async function compareDemo(device: () => Promise<AdapterHandle>, options: Option
   const { models } = loadSpec(file, [`train.steps=${steps}`, `train.eval_every=${Math.ceil(steps / 6)}`]);
   return compareModels(device, {
     title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"],
-    seeds: [0], out: options.out, finalTokens: 8192, prompt: PROMPT, sampleTokens: 200,
+    seeds: [0], out: options.out, finalTokens: 8192, margin: MARGIN, prompt: PROMPT, sampleTokens: 200,
   });
 }
 

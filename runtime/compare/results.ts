@@ -2,7 +2,7 @@
 import type { AdapterName } from "../session.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import type { DataInfo } from "../train/index.ts";
-import type { Interval } from "./statistics.ts";
+import type { Interval } from "../statistics/describe.ts";
 
 export interface CompareResults {
   readonly format: 2;
@@ -15,6 +15,8 @@ export interface CompareResults {
   readonly seeds: readonly number[];
   /** Held-out sequences behind each final loss, the same for all. */
   readonly validation_sequences: number;
+  /** Differences within it are equivalent. */
+  readonly margin: number;
   /** What the differences of variants are taken against. */
   readonly baseline: string;
   readonly variants: readonly VariantResult[];
@@ -60,13 +62,36 @@ export interface StepSeconds {
 }
 
 /** Of paired runs. */
-export interface Difference {
+export interface Estimate {
   readonly mean: number;
   /** 95 % over seeds, Student's t: what another seed would change. null for one seed. */
   readonly seed_interval: Interval | null;
   /** 95 % over held-out sequences with the runs as they are, Student's t: what other text would change. null for one sequence. */
   readonly text_interval: Interval | null;
+  /** 95 % over seeds and held-out sequences together, by the bootstrap. null for one of either. */
+  readonly joint_interval: Interval | null;
   readonly per_seed: readonly { readonly seed: number; readonly difference: number }[];
+  /** Runs of either side that diverged and are left out. */
+  readonly diverged: { readonly variant: number; readonly against: number };
+}
+
+/**
+ * Of the variant, held against the other. "open": not enough seeds to tell. "unstable": the seeds that both sides finished would say
+ * "better" (or "equivalent") of a variant that diverged with another seed.
+ */
+export type Outcome = "better" | "worse" | "equivalent" | "open" | "unstable" | "one seed";
+
+/** An estimate among those that were judged together: the variants against the baseline, or all pairs. */
+export interface Difference extends Estimate {
+  /** Paired t over seeds, two-sided, corrected for the number of differences (Holm). null for one seed, as what follows. */
+  readonly p: number | null;
+  /** Of two one-sided tests that the difference lies within the margin, corrected alike. */
+  readonly p_equivalent: number | null;
+  readonly outcome: Outcome;
+  /** The least true difference that these seeds find with power 80 %. */
+  readonly detectable: number | null;
+  /** Where it is open: seeds that will decide with power 80 % if mean and deviation stay; null if 1,000 in all would not. */
+  readonly more_seeds: number | null;
 }
 
 export interface RunResult {

@@ -8,7 +8,7 @@ import { readStepTimes, writeStepTimes, type StepTimes } from "./folder.ts";
 import { dataOf, firstSoundRun, type CompareHooks, type CompareOptions, type SoundRun } from "./run.ts";
 import type { Variant } from "./variant.ts";
 import type { Sessions } from "./sessions.ts";
-import { median } from "./statistics.ts";
+import { median } from "../statistics/describe.ts";
 
 /** A round is a turn of each variant; the greater the disturbance, the more rounds help. */
 const ROUNDS = { least: 5, most: 15 };

@@ -6,16 +6,19 @@ import { diffLines, showDiff } from "./diff.ts";
 import { differenceOf, isSound } from "./difference.ts";
 import { readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
 import { methodOf } from "./method.ts";
-import type { CompareResults, RunResult, StepSeconds, VariantResult } from "./results.ts";
+import type { CompareResults, Difference, RunResult, StepSeconds, VariantResult } from "./results.ts";
 import type { RunFailure } from "./run.ts";
 import type { Variant } from "./variant.ts";
-import { deviation, mean, median, quantile, type Interval } from "./statistics.ts";
+import { judge } from "./verdict.ts";
+import { deviation, mean, median, quantile, type Interval } from "../statistics/describe.ts";
 
 /** What results say about the comparison as a whole. */
 export interface About {
   readonly title: string;
   /** Name of a variant. */
   readonly baseline: string;
+  /** Nats per token that make no difference to the reader. */
+  readonly margin: number;
   readonly data: DataInfo;
   /** How the held-out text was chosen. */
   readonly heldOut: string;
@@ -44,18 +47,22 @@ interface Run {
 
 /** At least one run must be finished. */
 export function summarize(options: Summary): CompareResults {
-  const { title, seeds, data, heldOut, budget, versions, baseline } = options;
+  const { title, seeds, data, heldOut, budget, versions, baseline, margin } = options;
   const finished = options.variants.map((variant): Finished => ({ variant, runs: seeds.map((seed) => runOf(options, variant, seed)) }));
   const finals = finished.flatMap(({ runs }) => runs.flatMap(({ final }) => final ?? []));
   const base = finished.find(({ variant }) => variant.name === baseline)!;
   const times = readStepTimes(options.out);
   const first = finals[0]!;
+  const others = finished.filter((one) => one !== base);
+  const differences = judge(others.map((one) => differenceOf(one.runs, base.runs)), margin);
+  const differenceFrom = (one: Finished): Difference | null => differences[others.indexOf(one)] ?? null;
   return {
     format: 2, title, versions, adapter: first.adapter, budget, seeds,
     data: { ...data, bytes_per_token: first.bytesPerToken, held_out: heldOut },
     validation_sequences: Math.max(...finals.map(({ sequences }) => sequences.length)),
-    baseline, variants: finished.map((one) => variantResult(one, base, times)), pairs: pairsOf(finished),
-    method: methodOf(seeds.length, finals, times),
+    margin, baseline, variants: finished.map((one) => variantResult(one, base, differenceFrom(one), times)),
+    pairs: pairsOf(finished, margin),
+    method: methodOf({ seeds: seeds.length, variants: finished.length, margin }, finals, times),
   };
 }
 
@@ -66,10 +73,13 @@ function runOf({ out, failures }: Summary, variant: Variant, seed: number): Run 
   return { seed, final: readFinal(folder), failed: null, log: readLog(logPath(folder)) };
 }
 
-const pairsOf = (finished: readonly Finished[]): CompareResults["pairs"] => finished.flatMap((one, i) => finished.slice(0, i).map((other) =>
-  ({ variant: one.variant.name, against: other.variant.name, difference: differenceOf(one.runs, other.runs) })));
+function pairsOf(finished: readonly Finished[], margin: number): CompareResults["pairs"] {
+  const pairs = finished.flatMap((one, i) => finished.slice(0, i).map((other) => ({ one, other })));
+  const differences = judge(pairs.map(({ one, other }) => differenceOf(one.runs, other.runs)), margin);
+  return pairs.map(({ one, other }, i) => ({ variant: one.variant.name, against: other.variant.name, difference: differences[i]! }));
+}
 
-function variantResult(one: Finished, base: Finished, times: StepTimes | null): VariantResult {
+function variantResult(one: Finished, base: Finished, difference: Difference | null, times: StepTimes | null): VariantResult {
   const { variant, runs } = one;
   const finals = runs.flatMap(({ final }) => final ?? []);
   const losses = finals.filter(isSound).map(({ sequences }) => mean(sequences));
@@ -83,8 +93,7 @@ function variantResult(one: Finished, base: Finished, times: StepTimes | null): 
     validation_loss: loss === null ? null : { mean: loss, sd: deviation(losses) },
     perplexity: loss === null ? null : Math.exp(loss),
     bits_per_byte: loss === null ? null : loss / Math.LN2 / finals[0]!.bytesPerToken,
-    difference: isBase ? null : differenceOf(runs, base.runs),
-    runs: runs.map((run) => runResult(variant, run)),
+    difference, runs: runs.map((run) => runResult(variant, run)),
     sample: finals.find(({ sample }) => sample !== null)?.sample ?? null,
   };
 }

@@ -1,6 +1,6 @@
 /** Loss over steps and over work. */
 import type { CompareResults, VariantResult } from "../compare/results.ts";
-import { mean } from "../compare/statistics.ts";
+import { mean } from "../statistics/describe.ts";
 import { axis, GRID, render, roundRange, seriesColor, type AxisRange } from "./plot.ts";
 
 interface Point {

@@ -1,37 +1,63 @@
 /** What a comparison says, and what it does not: sentences for the report and the terminal. */
 import type { CompareResults, Difference, VariantResult } from "../compare/results.ts";
 import { recipeSettings } from "../train/index.ts";
-import { count, interval, isClear, loss, signed } from "./words.ts";
+import type { Interval } from "../statistics/describe.ts";
+import { studentInterval } from "../statistics/student.ts";
+import { count, interval, isClear, loss, pText, signed } from "./words.ts";
 
 export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
 
 export const findings = (results: CompareResults): readonly string[] => [...verdicts(results), ...failures(results)];
 
 /** What keeps the findings from meaning more than they do. */
-export const caveats = (results: CompareResults): readonly string[] => [...recipes(results), ...length(results), heldOut(results)];
+export const caveats = (results: CompareResults): readonly string[] =>
+  [...recipes(results), ...length(results), ...littleText(results), heldOut(results)];
 
 /** One sentence per variant other than the baseline, and one about the lowest loss where there are more. */
 function verdicts(results: CompareResults): readonly string[] {
   const { variants, baseline } = results;
   const compared = variants.filter(({ name }) => name !== baseline);
-  const others = compared.map(({ name, difference }) => `${verdict(name, baseline, difference)}.`);
+  const others = compared.map(({ name, difference }) => `${verdict(name, results, difference)}.`);
   return others.length < 2 ? others : [...others, ...leader(results)];
 }
 
-function verdict(name: string, baseline: string, d: Difference | null): string {
+function verdict(name: string, results: CompareResults, d: Difference | null): string {
+  const { baseline, margin } = results;
   if (d === null) return `${name}: no pair of runs with ${baseline} was completed`;
-  const { mean, seed_interval: seeds, text_interval: text, per_seed: runs } = d;
+  const size = loss(Math.abs(d.mean));
+  const side = d.mean < 0 ? "lower" : "higher";
+  switch (d.outcome) {
+    case "one seed": return oneSeed(name, results, d);
+    case "better": case "worse": return `${name} is ${d.outcome} than ${baseline}: its loss is ${side} by ${size} nats (${evidence(d)})`;
+    case "equivalent": return `${name} and ${baseline} are equivalent within ${margin} nats: `
+      + `the difference is ${signed(d.mean)} (${within(d)})`;
+    case "unstable": return `${name} differs from ${baseline} by ${signed(d.mean)} nats where both were trained to the end `
+      + `(${evidence(d)}), but the one that this speaks for diverged with other seeds, so nothing is called better or equivalent`;
+    case "open": return `not enough seeds to tell ${name} from ${baseline}: ${advice(d, results)}; `
+      + `the difference is ${signed(d.mean)} nats (${evidence(d)}), and these seeds find one of ${loss(d.detectable!)}`;
+  }
+}
+
+/** Of two runs, and no word about what was compared. */
+function oneSeed(name: string, { baseline, seeds }: CompareResults, { mean, text_interval: text }: Difference): string {
   const size = loss(Math.abs(mean));
   const by = Number(size) === 0 ? `ends at the same loss as ${baseline}`
     : `ends ${mean < 0 ? "lower" : "higher"} than ${baseline} by ${size} nats`;
-  if (seeds === null) {
-    const overText = text === null ? "" : ` (95 % over the text of this seed: ${interval(text)})`;
-    return `${name} ${by} with the one seed there is${overText}; what another seed would change is not known`;
-  }
-  const over = `over ${runs.length} seeds`;
-  if (isClear(d)) return `${name} ${by} (95 % ${over}: ${interval(seeds)})`;
-  return `${name} and ${baseline} cannot be told apart ${over}: the difference is ${signed(mean)} nats (95 %: ${interval(seeds)})`;
+  const overText = text === null ? "" : ` (95 % over the text of this seed: ${interval(text)})`;
+  return `${name} ${by} in the one pair of runs there is${overText}; what another seed would change is not known: `
+    + `run 2 more (--seeds ${seeds.length + 2})`;
 }
+
+function advice({ more_seeds: more }: Difference, { seeds }: CompareResults): string {
+  return more === null ? "even 1,000 would hardly do, if they go on like these" : `run ${more} more (--seeds ${seeds.length + more})`;
+}
+
+const evidence = ({ seed_interval: seeds, per_seed: runs, p }: Difference): string =>
+  `95 % over ${runs.length} seeds: ${interval(seeds!)}; ${pText(p!)}`;
+
+/** Two one-sided tests at 5 % are a 90 % interval. */
+const within = ({ per_seed: runs }: Difference): string =>
+  `90 % over ${runs.length} seeds: ${interval(studentInterval(runs.map(({ difference }) => difference), 0.9)!)}`;
 
 function leader({ variants, pairs, seeds }: CompareResults): readonly string[] {
   const sound = variants.filter(({ validation_loss: found }) => found !== null);
@@ -88,6 +114,16 @@ function length({ variants, budget }: CompareResults): readonly string[] {
     ...(tooLong.length === 0 ? [] : [`The warm-up of ${listOf(tooLong)} lasts as long as the run.`]),
   ];
 }
+
+/** Differences that hold over seeds for this text alone. */
+function littleText({ variants }: CompareResults): readonly string[] {
+  const open = variants.filter(({ difference: d }) => d !== null && isClear(d) && d.joint_interval !== null && holdsZero(d.joint_interval));
+  if (open.length === 0) return [];
+  const names = listOf(open.map(({ name }) => name));
+  return [`The held-out text is too little to tell whether other text would agree about ${names}: --eval-tokens.`];
+}
+
+const holdsZero = ({ low, high }: Interval): boolean => low <= 0 && high >= 0;
 
 const heldOut = ({ data, budget, validation_sequences: n }: CompareResults): string =>
   `Losses are of ${count(n * budget.seq_len)} tokens that were not trained on: ${data.held_out}.`;

@@ -1,6 +1,6 @@
 /** Differences from the baseline. */
 import type { CompareResults, Difference } from "../compare/results.ts";
-import type { Interval } from "../compare/statistics.ts";
+import type { Interval } from "../statistics/describe.ts";
 import { axis, GRID, render, roundRange, seriesColor } from "./plot.ts";
 
 interface DifferenceRow {

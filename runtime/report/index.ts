@@ -6,7 +6,7 @@ import { computeChart, trainingChart, validationChart } from "./charts.ts";
 import { differenceChart } from "./difference-chart.ts";
 import { nameCell, tone } from "./cells.ts";
 import { escape, figure, htmlTable, page } from "./page.ts";
-import { count, interval, loss, memory, ratioText, signed, time, tokens } from "./words.ts";
+import { count, interval, loss, memory, outcomeText, ratioText, signed, time, tokens } from "./words.ts";
 
 export function renderReport(results: CompareResults): string {
   return page(results.title, [
@@ -54,9 +54,10 @@ function lossCell({ validation_loss: found, runs }: VariantResult): string {
 
 function differenceCell({ difference: d }: VariantResult): string {
   if (d === null) return "–";
-  const seeds = d.seed_interval === null ? "one seed" : `${interval(d.seed_interval)} over seeds`;
+  const seeds = d.seed_interval === null ? "one seed" : `${outcomeText(d)}</small><small>${interval(d.seed_interval)} over seeds`;
   const text = d.text_interval === null ? "" : `<small>${interval(d.text_interval)} over the text</small>`;
-  return `<span${tone(d)}>${signed(d.mean)}</span><small>${seeds}</small>${text}`;
+  const both = d.joint_interval === null ? "" : `<small>${interval(d.joint_interval)} over both</small>`;
+  return `<span${tone(d)}>${signed(d.mean)}</span><small>${seeds}</small>${text}${both}`;
 }
 
 function lossFigures(results: CompareResults): readonly string[] {

@@ -2,7 +2,7 @@
 import type { CompareResults, Difference } from "../compare/results.ts";
 import { nameCell, tone } from "./cells.ts";
 import { escape, htmlTable } from "./page.ts";
-import { interval, signed } from "./words.ts";
+import { interval, outcomeText, signed } from "./words.ts";
 
 /** Final loss of the row's variant less that of the column's. */
 export function pairTable(results: CompareResults): string {
@@ -18,5 +18,6 @@ export function pairTable(results: CompareResults): string {
 
 function cell(d: Difference | null): string {
   if (d === null) return "–";
-  return `<span${tone(d)}>${signed(d.mean)}</span><small>${d.seed_interval === null ? "one seed" : interval(d.seed_interval)}</small>`;
+  const over = d.seed_interval === null ? "one seed" : `${outcomeText(d)}</small><small>${interval(d.seed_interval)}`;
+  return `<span${tone(d)}>${signed(d.mean)}</span><small>${over}</small>`;
 }

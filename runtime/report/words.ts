@@ -1,6 +1,6 @@
 /** Rounded numbers of results, the same in the report and on the terminal. */
 import type { Difference } from "../compare/results.ts";
-import type { Interval } from "../compare/statistics.ts";
+import type { Interval } from "../statistics/describe.ts";
 
 export const loss = (x: number): string => x.toFixed(4);
 
@@ -34,12 +34,21 @@ export const tokens = (n: number): string => n.toString().replace(/\B(?=(\d{3})+
 export const ratioText = (ratio: number, { low, high }: Interval): string =>
   `${ratio.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 
-/** Other seeds would hardly change the sign. One seed says nothing of that. */
-export const isClear = ({ seed_interval: seeds }: Difference): boolean => seeds !== null && (seeds.low > 0 || seeds.high < 0);
+/** Other seeds would not change the sign. One seed says nothing of that. */
+export const isClear = ({ outcome }: Difference): boolean => outcome === "better" || outcome === "worse";
 
-/** "−0.0123 (−0.0200 to −0.0046 over 3 seeds)" */
-export function differenceText({ mean, seed_interval: seeds, text_interval: text, per_seed: runs }: Difference): string {
-  const alone = `one seed${text === null ? "" : `; ${interval(text)} over the text`}`;
-  const basis = seeds === null ? alone : `${interval(seeds)} over ${runs.length} seeds`;
-  return `${signed(mean)} (${basis})`;
+/** In a cell of a table; empty for one seed. */
+export function outcomeText({ outcome, more_seeds: more }: Difference): string {
+  if (outcome === "one seed") return "";
+  return outcome === "open" ? `run ${more === null ? "many" : more} more` : outcome;
+}
+
+/** "p = 0.012", "p < 0.0001" */
+export const pText = (p: number): string => (p < 1e-4 ? "p < 0.0001" : `p = ${Number(p.toPrecision(2))}`);
+
+/** "−0.0123 (−0.0200 to −0.0046 over 3 seeds): better" */
+export function differenceText(d: Difference): string {
+  const { mean, seed_interval: seeds, text_interval: text, per_seed: runs } = d;
+  if (seeds === null) return `${signed(mean)} (one seed${text === null ? "" : `; ${interval(text)} over the text`})`;
+  return `${signed(mean)} (${interval(seeds)} over ${runs.length} seeds): ${outcomeText(d)}`;
 }
