@@ -30,8 +30,8 @@ interface Options extends SpecOptions {
 }
 
 export function define(command: Command): void {
-  addSpecOptions(command.addArgument(new Argument("<format>", "hf: what transformers load, with the PyTorch code of this very model").choices(["hf"]))
-    .argument("<file>", "a spec, or a run folder, whose weights come along"))
+  const format = new Argument("<format>", "hf: what transformers load, with the PyTorch code of this very model").choices(["hf"]);
+  addSpecOptions(command.addArgument(format).argument("<file>", "a spec, or a run folder, whose weights come along"))
     .requiredOption("--out <folder>", "where the files go", outFolder)
     .option("--seed <n>", "of the weights that a spec begins with", whole(0), 0)
     .option("--force", "write into a folder that holds other files, beside them")

@@ -26,11 +26,13 @@ interface Options {
 }
 
 export function define(command: Command): void {
-  command.argument("<config>", "config.json: the options of the official code under \"args\", with context and vocab if they do not say them; or the word hf")
-    .argument("<weights>", "the state dictionary as safetensors, under the names of either official repository; behind hf, a folder of `moeut export hf`")
+  command.argument("<config>", CONFIG).argument("<weights>", WEIGHTS)
     .requiredOption("--out <folder>", "the run folder: generate and eval read it", outFolder)
     .action(run);
 }
+
+const CONFIG = "config.json: the options of the official code under \"args\", with context and vocab if they do not say them; or the word hf";
+const WEIGHTS = "the state dictionary as safetensors, under the names of either official repository; behind hf, a folder of `export hf`";
 
 /** No device is needed: the numbers only change their names. */
 async function run(config: string, weights: string, { out }: Options): Promise<void> {
@@ -70,7 +72,8 @@ function exported(folder: string): Imported {
   if (!existsSync(spec)) throw new UserError(`${folder} has no spec.moeut; copy that of the exported folder into it`);
   const model = chooseModel(loadSpec(spec, []), { set: [] });
   const file = readSafetensors(weightsFile);
-  return { model, file, weightsFile, places: placed(weightsFile, findTorchWeights(model, file.tensors)), tokenizer: tokenizerOf(join(folder, "tokenizer.json")) };
+  const places = placed(weightsFile, findTorchWeights(model, file.tensors));
+  return { model, file, weightsFile, places, tokenizer: tokenizerOf(join(folder, "tokenizer.json")) };
 }
 
 function placed(file: string, found: { readonly places: Places } | { readonly problems: readonly string[] }): Places {

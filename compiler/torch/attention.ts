@@ -43,7 +43,7 @@ export function attentionBlock(w: Writer, layer: LayerSpec): Block {
             super().__init__()
             ${lines(...parts.init)}
 
-        def forward(self, ${parameters(parts)}, ${isCausal(w.model) ? "application: int, " : ""}context: Context) -> ${returns(parts.loads, parts.loadTypes)}:
+        def forward(self, ${list(parameters(parts), isCausal(w.model) ? "application: int" : "", "context: Context")}) -> ${returns(parts)}:
             ${lines(...parts.body)}
   `);
   return { ...parts, make: `${name}(config)` };
@@ -59,9 +59,11 @@ function heads(w: Writer, layer: LayerSpec, spec: Heads): Parts {
   const isGated = spec.kind === "mha" && spec.gate === "sigmoid";
   const balanced = routed !== null && isBalanced(routed) ? sides : [];
   const weight = isSkipping(w.model) ? ", weight" : "";
-  const project = (p: "q" | "k" | "v"): string => (hasExperts(spec, p) ? `${p} = mixture(${reads.by(p)}, self.${p}, route_${p === "q" ? "o" : "v"})`
+  const project = (p: "q" | "k" | "v"): string => (hasExperts(spec, p)
+    ? `${p} = mixture(${reads.by(p)}, self.${p}, route_${p === "q" ? "o" : "v"})`
     : `${p} = self.${p}(${reads.by(p)}).unflatten(-1, (-1, self.d_head))`);
   const isPlainPair = !hasExperts(spec, "q") && !hasExperts(spec, "k") && reads.by("q") === reads.by("k");
+  const routeBy = (side: "v" | "o"): string => `self.router_${side}(${streamOf(side)}${weight})`;
   const z = isGated ? "z" : "z.transpose(1, 2)";
   const out = hasExperts(spec, "o") ? `mixture(${z}, self.o, route_o).sum(2)` : `self.o(${z}.flatten(2))`;
   return {
@@ -75,10 +77,9 @@ function heads(w: Writer, layer: LayerSpec, spec: Heads): Parts {
     loads: balanced.map((side) => `load_${side}`), loadTypes: balanced.map(() => recordType(routed!.router, routed!.balance)),
     isWeighted: sides.length > 0 && weight !== "",
     body: [
-      ...(sides.length === 0 ? [] : [
-        `${sides.map((side) => `route_${side}`).join(", ")} = ${sides.map((side) => `self.router_${side}(${streamOf(side)}${weight})`).join(", ")}`,
-      ]),
-      ...(isPlainPair ? [`q, k = (p(${reads.by("q")}).unflatten(-1, (-1, self.d_head)) for p in (self.q, self.k))`] : [project("q"), project("k")]),
+      ...(sides.length === 0 ? [] : [`${list(...sides.map((side) => `route_${side}`))} = ${list(...sides.map(routeBy))}`]),
+      ...(isPlainPair ? [`q, k = (p(${reads.by("q")}).unflatten(-1, (-1, self.d_head)) for p in (self.q, self.k))`]
+        : [project("q"), project("k")]),
       project("v"),
       ...attend(w.model, spec), ...(isGated ? [`z = z.transpose(1, 2) * self.gate(${reads.normed}).sigmoid()[..., None]`] : []),
       `return ${list(out, ...balanced.map((side) => `route_${side}.load`))}`,
@@ -98,7 +99,8 @@ function mixture(w: Writer, layer: LayerSpec, spec: Moa): Parts {
     doc: docOf(spec),
     init: [
       `self.d_head = ${size.dHead}`, `self.top_k = ${size.topK}`,
-      `self.q = Experts(${size.experts}, config.d_model, ${width})`, ...(["k", "v"] as const).map((p) => `self.${p} = ${projection(spec, p, size)}`),
+      `self.q = Experts(${size.experts}, config.d_model, ${width})`,
+      ...(["k", "v"] as const).map((p) => `self.${p} = ${projection(spec, p, size)}`),
       `self.o = Experts(${size.experts}, ${width}, config.d_model)`, ...extras(spec, size), `self.router = ${routerCall(w, routed)}`,
     ],
     takes: inOrder([...(["q", "k", "v"] as const).map(reads.by), router]), loads: balanced,
@@ -106,7 +108,8 @@ function mixture(w: Writer, layer: LayerSpec, spec: Moa): Parts {
     body: [
       `route = self.router(${router}${isSkipping(w.model) ? ", weight" : ""})`,
       `rows = ${reads.by("q")}.flatten(0, 1)[route.order // self.top_k]`,
-      "q = unsorted(self.q(rows, route.ends), route.order).view(*x.shape[:2], -1, self.d_head)  # [B, T, K·H, Dh]".replace("x.shape", `${reads.by("q")}.shape`),
+      "q = unsorted(self.q(rows, route.ends), route.order)",
+      `q = q.view(*${reads.by("q")}.shape[:2], -1, self.d_head)  # [B, T, K·H, Dh]`,
       ...(["k", "v"] as const).map((p) => `${p} = self.${p}(${reads.by(p)}).unflatten(-1, (-1, self.d_head))`), ...attend(w.model, spec),
       "z = z.transpose(1, 2)",
       "rows = z.reshape(len(route.order), -1) * route.gates.flatten()[:, None]  # [B·T·K, H·Dh]",
@@ -121,7 +124,7 @@ function attend(model: ModelSpec, spec: AttentionSpec): readonly string[] {
   const mask = maskOf(model, spec);
   const rotary = spec.rope === null ? "" : rotaryOf(model, spec.rope);
   const isRepeated = spec.kind === "moa" && spec.topK > 1;
-  const bias = `relative_bias(q, self.relative${spec.kind === "moa" && spec.topK > 1 ? ".repeat(self.top_k, 1, 1)" : ""}, context)`;
+  const table = `self.relative${isRepeated ? ".repeat(self.top_k, 1, 1)" : ""}`;
   const causal = mayLackMask(model, spec) && spec.causal ? `, is_causal=${mask} is None` : "";
   const grouped = "headsPerKey" in spec && spec.headsPerKey > 1 ? ", enable_gqa=True" : "";
   return [
@@ -130,7 +133,7 @@ function attend(model: ModelSpec, spec: AttentionSpec): readonly string[] {
     "q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)",
     ...(isCausal(model) ? ["if context.cache is not None:\n    k, v = context.cache.update(k, v, application)"] : []),
     ...(isRepeated ? ["k, v = k.repeat(1, self.top_k, 1, 1), v.repeat(1, self.top_k, 1, 1)"] : []),
-    ...(spec.relative === null ? [] : [`bias = ${bias}`]),
+    ...(spec.relative === null ? [] : [`bias = relative_bias(q, ${table}, context.distance, ${mask})`]),
     `z = F.scaled_dot_product_attention(q, k, v, attn_mask=${spec.relative === null ? mask : "bias"}${causal}${grouped})`,
   ];
 }
@@ -150,7 +153,8 @@ function sizes(w: Writer, layer: LayerSpec, spec: AttentionSpec): Sizes {
   return {
     nHeads, dHead: field(w, layer, "d_head", spec.dHead),
     nKeyHeads: keyHeads(spec) === spec.nHeads ? nHeads : field(w, layer, "n_kv_heads", keyHeads(spec)),
-    experts: hasExperts ? field(w, layer, "head_experts", spec.nExperts) : "", topK: hasExperts ? field(w, layer, "head_top_k", spec.topK) : "",
+    experts: hasExperts ? field(w, layer, "head_experts", spec.nExperts) : "",
+    topK: hasExperts ? field(w, layer, "head_top_k", spec.topK) : "",
     distances: spec.relative === null ? "" : `2 * ${field(w, layer, "max_distance", spec.relative.reach)} + 1`,
   };
 }
@@ -161,7 +165,8 @@ const routedOf = (layer: LayerSpec, spec: Exclude<AttentionSpec, { kind: "mha" }
 const times = (a: string, b: string): string => `${a} * ${b}`;
 
 function projection(spec: AttentionSpec, p: Projection, { nHeads, nKeyHeads, dHead, experts }: Sizes): string {
-  if (hasExperts(spec, p)) return `Experts(${times(nHeads, experts)}, ${p === "o" ? `${dHead}, config.d_model` : `config.d_model, ${dHead}`})`;
+  const ends = ["config.d_model", dHead];
+  if (hasExperts(spec, p)) return `Experts(${list(times(nHeads, experts), ...(p === "o" ? ends.reverse() : ends))})`;
   const width = times(p === "k" || p === "v" ? nKeyHeads : nHeads, dHead);
   return `nn.Linear(${p === "o" ? `${width}, config.d_model` : `config.d_model, ${width}`}, bias=False)`;
 }
@@ -174,7 +179,10 @@ const extras = ({ qkNorm, relative }: AttentionSpec, { nHeads, dHead, distances 
 
 function docOf(spec: AttentionSpec): string {
   switch (spec.kind) {
-    case "mha": return `${spec.headsPerKey > 1 ? "Groups of heads share keys and values" : "Ordinary heads"}${spec.gate === "sigmoid" ? ", each with a gate" : ""}.`;
+    case "mha": {
+      const heads = spec.headsPerKey > 1 ? "Groups of heads share keys and values" : "Ordinary heads";
+      return `${heads}${spec.gate === "sigmoid" ? ", each with a gate" : ""}.`;
+    }
     case "switchhead": return `Heads whose ${spec.on.map((p) => WORDS[p]).join(", ")} come from experts (arXiv:2312.07987).`;
     case "moa": return "Experts are heads of queries with an output; all share keys and values (arXiv:2210.05144).";
   }

@@ -10,7 +10,8 @@ const kinds = ({ zLoss, loadBiasRate }: RouterSpec, balance: BalanceSpec | null)
 ];
 
 /** The parts of what one application leaves, as variables of the router's forward pass. */
-export const recordParts = (router: RouterSpec, balance: BalanceSpec | null): readonly string[] => kinds(router, balance).flatMap((kind) => PARTS[kind]);
+export const recordParts = (router: RouterSpec, balance: BalanceSpec | null): readonly string[] =>
+  kinds(router, balance).flatMap((kind) => PARTS[kind]);
 
 const PARTS: Readonly<Record<Kind, readonly string[]>> = {
   load: ["load"], information: ["load", "certainty", "total"], z: ["z_loss"], bias: ["bias_step"],
@@ -22,7 +23,8 @@ export const recordType = (router: RouterSpec, balance: BalanceSpec | null): str
 
 /** Statements that make the parts. */
 export const recordLines = (
-  router: RouterSpec, balance: BalanceSpec | null, { isSkipping, distribution }: { readonly isSkipping: boolean; readonly distribution: string },
+  router: RouterSpec, balance: BalanceSpec | null,
+  { isSkipping, distribution }: { readonly isSkipping: boolean; readonly distribution: string },
 ): string => lines(
   balance === null ? "" : loadLines(balance, distribution, isSkipping),
   router.zLoss === 0 ? "" : "z_loss = logits.logsumexp(-1).square().mean()",
@@ -81,7 +83,8 @@ export function balanceMethod(router: RouterSpec, balance: BalanceSpec | null, m
 }
 
 const sumOf = ([first, ...rest]: readonly string[]): string =>
-  (rest.length === 0 ? `return ${first}` : lines(`loss = ${first}`, ...rest.slice(0, -1).map((term) => `loss = loss + ${term}`), `return loss + ${rest.at(-1)}`));
+  (rest.length === 0 ? `return ${first}`
+    : lines(`loss = ${first}`, ...rest.slice(0, -1).map((term) => `loss = loss + ${term}`), `return loss + ${rest.at(-1)}`));
 
 const PLURALS: Readonly<Record<string, string>> = {
   load: "loads", certainty: "certainties", total: "totals", z_loss: "z_losses", bias_step: "bias_steps",
@@ -90,7 +93,8 @@ const PLURALS: Readonly<Record<string, string>> = {
 /** Statements that make the load of all applications from a sequence of loads. */
 function loadOf({ kind, passes }: BalanceSpec, loads: string, { halting }: ModelSpec): string {
   if (kind === "mutual_information") return lines(
-    `total = torch.stack(totals).sum()${halting?.kind === "act" ? " + 1e-12" : " * self.n_experts"}`, `load = torch.stack(${loads}).sum(0) / total`,
+    `total = torch.stack(totals).sum()${halting?.kind === "act" ? " + 1e-12" : " * self.n_experts"}`,
+    `load = torch.stack(${loads}).sum(0) / total`,
     "certainty = torch.stack(certainties).sum(0) / total",
   );
   const name = kind === "load" ? "load, visits" : "load";

@@ -21,5 +21,5 @@ export const parameters = ({ takes, isWeighted }: Pick<Block, "takes" | "isWeigh
   [...takes, ...(isWeighted ? ["weight"] : [])].map((name) => `${name}: Tensor`).join(", ");
 
 /** The type that a forward pass returns. */
-export const returns = (loads: readonly string[], types: readonly string[]): string =>
-  (loads.length === 0 ? "Tensor" : `tuple[${["Tensor", ...types].join(", ")}]`);
+export const returns = ({ loadTypes }: { readonly loadTypes: readonly string[] }): string =>
+  (loadTypes.length === 0 ? "Tensor" : `tuple[${["Tensor", ...loadTypes].join(", ")}]`);

@@ -23,6 +23,17 @@ export interface About {
 
 const grouped = (n: number): string => n.toLocaleString("en");
 
+const weightsText = (model: ModelSpec, trained: Trained | null): string => {
+  if (trained === null) return "not trained yet: the weights are those that training begins with";
+  const { step, source, tokens } = trained;
+  return `trained for ${grouped(step)} steps of ${grouped(model.train.batch)} sequences on ${source} (${grouped(tokens)} tokens)`;
+};
+
+const tokensText = ({ vocabSize }: ModelSpec, tokenizer: string | null): string => (tokenizer === null
+  ? `tokens = torch.tensor([[0]])  # numbers below ${vocabSize}`
+  : `tokenizer = AutoTokenizer.from_pretrained(".", trust_remote_code=True)
+tokens = tokenizer("The quick brown", return_tensors="pt").input_ids`);
+
 export const modelCard = (model: ModelSpec, { spec, parameters, version, trained, tokenizer }: About): string => `---
 library_name: transformers
 pipeline_tag: text-generation
@@ -31,19 +42,18 @@ tags: [moeut]
 
 # ${model.name}
 
-${grouped(parameters)} parameters, ${trained === null ? "not trained yet: the weights are those that training begins with"
-    : `trained for ${grouped(trained.step)} steps of ${grouped(model.train.batch)} sequences on ${trained.source} (${grouped(trained.tokens)} tokens)`}. \`modeling_${modelType(model)}.py\` is all of the model, written by moeut ${version} from this spec:
+${grouped(parameters)} parameters, ${weightsText(model, trained)}.
+\`modeling_${modelType(model)}.py\` is all of the model, written by moeut ${version} from this spec:
 
 \`\`\`moeut
 ${spec.trim()}
 \`\`\`
 
 \`\`\`python
-from transformers import ${tokenizer === null ? "AutoModelForCausalLM" : "AutoModelForCausalLM, AutoTokenizer"}
+${tokenizer === null ? "import torch\n" : ""}from transformers import AutoModelForCausalLM${tokenizer === null ? "" : ", AutoTokenizer"}
 
 model = AutoModelForCausalLM.from_pretrained(".", trust_remote_code=True)
-${tokenizer === null ? `tokens = torch.tensor([[0]])  # numbers below ${model.vocabSize}` : `tokenizer = AutoTokenizer.from_pretrained(".", trust_remote_code=True)
-tokens = tokenizer("The quick brown", return_tensors="pt").input_ids`}
+${tokensText(model, tokenizer)}
 ${isCausal(model) ? "model.generate(tokens, max_new_tokens=50)" : "model(tokens).logits  # every position sees all: it cannot generate"}
 \`\`\`
 

@@ -9,7 +9,8 @@ export const modelType = ({ name }: ModelSpec): string => name.toLowerCase().rep
 
 /** Fields that every model has. */
 export const startFields = ({ vocabSize, seqLen, dModel, schedule, layers }: ModelSpec): Writer["fields"] => new Map<string, Field>([
-  ["vocab_size", { type: "int", value: vocabSize }], ["seq_len", { type: "int", value: seqLen }], ["d_model", { type: "int", value: dModel }],
+  ["vocab_size", { type: "int", value: vocabSize }], ["seq_len", { type: "int", value: seqLen }],
+  ["d_model", { type: "int", value: dModel }],
   ["num_hidden_layers", { type: "int", value: schedule.length, ...(layers.length === schedule.length ? {} : { note: NOTE }) }],
 ]);
 
@@ -21,7 +22,8 @@ export const configClass = ({ model, fields }: Writer): string => python`
       keys_to_ignore_at_inference = ["past_key_values"]
       attribute_map = {"hidden_size": "d_model", "max_position_embeddings": "seq_len", "num_attention_heads": "n_heads"}
 
-      ${[...fields].map(([name, { type, value, note }]) => `${name}: ${type} = ${literal({ type, value })}${note === undefined ? "" : `  # ${note}`}`).join("\n")}
+      ${[...fields].map(([name, field]) => `${name}: ${field.type} = ${literal(field)}`).join("\n")}
 `;
 
-const literal = ({ type, value }: Field): string => (type === "float" && Number.isInteger(value) ? `${value}.0` : number(value));
+const literal = ({ type, value, note }: Field): string =>
+  `${type === "float" && Number.isInteger(value) ? `${value}.0` : number(value)}${note === undefined ? "" : `  # ${note}`}`;

@@ -51,9 +51,11 @@ export function contextClass(model: ModelSpec): string {
 
 /** Statements of the model's forward pass that make `context`. */
 export function contextLines(model: ModelSpec): string {
+  const places = readsPlaces(model) ? "places" : "positions";
   const values = [
-    ...(isCausal(model) ? ["past_key_values"] : []), ...masks(model).map(([name, mask]) => (isLong(model, mask) ? name : maskCall(model, mask))),
-    ...ropes(model).map(([, { nRotate, base }]) => `rotary_tables(${readsPlaces(model) ? "places" : "positions"}, ${nRotate}, ${number(base)})`),
+    ...(isCausal(model) ? ["past_key_values"] : []),
+    ...masks(model).map(([name, mask]) => (isLong(model, mask) ? name : maskCall(model, mask))),
+    ...ropes(model).map(([, { nRotate, base }]) => `rotary_tables(${places}, ${nRotate}, ${number(base)})`),
     ...(hasRelative(model) ? ["keys - positions[:, None]"] : []),
   ];
   return lines(
@@ -75,7 +77,7 @@ if attention_mask is not None:
     places = (attention_mask.cumsum(-1) - 1).clamp_min(0)${isCausal(model) ? "[:, start:]" : ""}`;
 
 function maskCall(model: ModelSpec, { causal, window }: Mask): string {
-  if (!causal) return `${window === null ? "padding_mask(" : "window_mask(positions, "}attention_mask${window === null ? "" : `, ${window}`})`;
+  if (!causal) return window === null ? "padding_mask(attention_mask)" : `window_mask(positions, attention_mask, ${window})`;
   const call = `causal_mask(positions, keys, attention_mask${window === null ? "" : `, ${window}`})`;
   return mayLackMask(model, { causal, window }) ? `None if start == 0 and attention_mask is None else ${call}` : call;
 }
@@ -84,12 +86,13 @@ const windows = (model: ModelSpec): boolean => attentions(model).some(({ causal,
 
 export const causalMask = (model: ModelSpec): string => {
   const hasPlain = attentions(model).some(({ causal, window }) => causal && window === null);
-  const near = lines("near = positions[:, None] - keys < window");
+  const near = "mask = mask & (positions[:, None] - keys < window)";
+  const parameter = !windows(model) ? "" : hasPlain ? ", window: int | None = None" : ", window: int";
   return python`
-    def causal_mask(positions: Tensor, keys: Tensor, padding: Tensor | None${windows(model) ? `, window: int${hasPlain ? " | None = None" : ""}` : ""}) -> Tensor:
+    def causal_mask(positions: Tensor, keys: Tensor, padding: Tensor | None${parameter}) -> Tensor:
         """A query sees itself and what stands before it, unless that is padding${windows(model) ? " or too far away" : ""}."""
         mask = (keys <= positions[:, None])[None, None]
-        ${!windows(model) ? "" : hasPlain ? `if window is not None:\n    mask = mask & (${near.replace("near = ", "")})` : `mask = mask & (${near.replace("near = ", "")})`}
+        ${!windows(model) ? "" : hasPlain ? `if window is not None:\n    ${near}` : near}
         if padding is not None:
             mask = mask & (padding[:, None, None].bool() | (keys == positions[:, None]))
         return mask
@@ -126,12 +129,12 @@ export const rotate = python`
       return torch.cat((first * cos - second * sin, second * cos + first * sin, rest), -1)
 `;
 
-export const relativeBias = (mask: string): string => python`
-  def relative_bias(q: Tensor, table: Tensor, context: Context) -> Tensor:
+export const relativeBias = python`
+  def relative_bias(q: Tensor, table: Tensor, distance: Tensor, mask: Tensor) -> Tensor:
       """Learned scores by distance, [B, H, T, S], of q [B, H, T, Dh] and table [H, Dh, distances]"""
       reach = table.shape[-1] // 2
       scores = q.shape[-1] ** -0.25 * q @ table  # [B, H, T, distances]
-      place = context.distance.clamp(1 - reach, reach - 1) + reach  # [T, S]
+      place = distance.clamp(1 - reach, reach - 1) + reach  # [T, S]
       bias = scores.gather(-1, place.expand(*scores.shape[:2], -1, -1))
-      return bias.masked_fill(~${mask}, -torch.inf)
+      return bias.masked_fill(~mask, -torch.inf)
 `;

@@ -12,8 +12,14 @@ const readsPositions = ({ passEmbedding }: CoreSpec): boolean => passEmbedding?.
 /** What the model's forward pass reads in a pass. @param state name of a variable */
 export function entered(model: ModelSpec, state: string): string {
   const { core } = model;
-  return core === null || !entersByCore(model) ? state : `self.core(${list(state, readsInput(core) ? "entered" : "", core.passEmbedding === null ? "" : "index", readsPositions(core) ? "places" : "")})`;
+  return core === null || !entersByCore(model) ? state : `self.core(${list(state, ...given(core).map(([name]) => name))})`;
 }
+
+/** What a core is given besides the state. */
+const given = (core: CoreSpec): readonly (readonly [name: string, type: string])[] => [
+  ...(readsInput(core) ? [["entered", "Tensor"] as const] : []), ...(core.passEmbedding === null ? [] : [["index", "int"] as const]),
+  ...(readsPositions(core) ? [["places", "Tensor"] as const] : []),
+];
 
 const readsInput = ({ inject }: CoreSpec): boolean => inject !== "none";
 
@@ -42,15 +48,13 @@ export const noiseMethod = python`
 
 export function coreClass(model: ModelSpec): string {
   const core = model.core!;
-  const given = list(
-    "state: Tensor", readsInput(core) ? "entered: Tensor" : "", core.passEmbedding === null ? "" : "index: int", readsPositions(core) ? "places: Tensor" : "",
-  );
+  const parameters = list("state: Tensor", ...given(core).map(([name, type]) => `${name}: ${type}`));
   return python`
     class Core(nn.Module):
         """How a pass begins: ${DOCS[core.inject]}${core.passEmbedding === null ? "" : ", and where in depth it is"}."""
 
         ${constructor(model, core)}
-        def forward(self, ${given}) -> Tensor:
+        def forward(self, ${parameters}) -> Tensor:
             ${inject(core)}
             ${embed(core)}
             return state
@@ -58,9 +62,12 @@ export function coreClass(model: ModelSpec): string {
 }
 
 const DOCS: Readonly<Record<CoreSpec["inject"], string>> = {
-  none: "its layers read the state", add: "the state and what entered the core, added", concat: "one map of the state and what entered the core",
+  none: "its layers read the state", add: "the state and what entered the core, added",
+  concat: "one map of the state and what entered the core",
   gate: "gates choose between the state and what entered the core",
 };
+
+const SQUARE = "nn.Linear(config.d_model, config.d_model, bias=False)";
 
 function constructor(model: ModelSpec, core: CoreSpec): string {
   const isLearned = core.passEmbedding?.kind === "learned";
@@ -68,7 +75,7 @@ function constructor(model: ModelSpec, core: CoreSpec): string {
   return `${python`
     def __init__(self, config: ${configName(model)}) -> None:
         super().__init__()
-        ${injectsByMaps(core) ? lines("self.state = nn.Linear(config.d_model, config.d_model, bias=False)", "self.input = nn.Linear(config.d_model, config.d_model, bias=False)") : ""}
+        ${injectsByMaps(core) ? lines(...["state", "input"].map((name) => `self.${name} = ${SQUARE}`)) : ""}
         ${core.inject === "gate" ? "self.bias = nn.Parameter(torch.zeros(config.d_model))" : ""}
         ${isLearned ? `self.pass_embedding = nn.ParameterList(torch.zeros(config.d_model) for _ in range(${core.passes}))` : ""}
   `}\n`;
@@ -79,7 +86,9 @@ function inject({ inject }: CoreSpec): string {
     case "none": return "";
     case "add": return "state = state + entered";
     case "concat": return "state = self.state(state) + self.input(entered)";
-    case "gate": return lines("gate = (self.state(state) + self.input(entered) + self.bias).sigmoid()", "state = gate * state + (1 - gate) * entered");
+    case "gate": return lines(
+      "gate = (self.state(state) + self.input(entered) + self.bias).sigmoid()", "state = gate * state + (1 - gate) * entered",
+    );
   }
 }
 

@@ -47,5 +47,6 @@ function printed(e: Expr, around: number): string {
 
 function clamped(op: "max" | "min", a: Expr, b: Expr): string {
   const [number, other] = a.op === "const" ? [a, b] : [b, a];
-  return number.op === "const" ? `${printed(other, METHOD)}.${CLAMPS[op]}(${printed(number, 0)})` : `torch.${op}imum(${printed(a, 0)}, ${printed(b, 0)})`;
+  return number.op === "const" ? `${printed(other, METHOD)}.${CLAMPS[op]}(${printed(number, 0)})`
+    : `torch.${op}imum(${printed(a, 0)}, ${printed(b, 0)})`;
 }

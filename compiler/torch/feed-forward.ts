@@ -44,9 +44,10 @@ function denseClass(w: Writer, layer: LayerSpec, spec: Dense | Moe): string {
 function mixtureBlock(w: Writer, layer: LayerSpec, spec: Moe): Block {
   const reads = readsOf(layer, "feed_forward");
   const [x, router] = [reads.by("feed_forward"), reads.byRouter(spec.router, "feed_forward")];
-  const routed: Routed = { layer, prefix: "expert_", nHeads: 1, nExperts: spec.nExperts, topK: spec.topK, router: spec.router, balance: spec.balance };
+  const { nExperts, topK, balance } = spec;
+  const routed: Routed = { layer, prefix: "expert_", nHeads: 1, nExperts, topK, router: spec.router, balance };
   const block = { takes: inOrder([x, router]), isWeighted: isSkipping(w.model), loads: isBalanced(routed) ? ["load"] : [] };
-  const types = block.loads.map(() => recordType(spec.router, spec.balance));
+  const loadTypes = block.loads.map(() => recordType(spec.router, spec.balance));
   const init = constructor(w, layer, spec, routed);
   const name = define(w, ["MixtureOfExperts", `MixtureOfExperts${pascal(layer.name)}`], (name) => python`
     class ${name}(nn.Module):
@@ -56,7 +57,7 @@ function mixtureBlock(w: Writer, layer: LayerSpec, spec: Moe): Block {
             super().__init__()
             ${init}
 
-        def forward(self, ${parameters(block)}) -> ${returns(block.loads, types)}:
+        def forward(self, ${parameters(block)}) -> ${returns({ loadTypes })}:
             route = self.router(${router}${block.isWeighted ? ", weight" : ""})
             rows = ${x}.flatten(0, 1)[route.order // self.top_k]
             hidden = ${spec.bias === true || spec.glu ? "" : GATES}${hidden(spec, "rows, route.ends")}

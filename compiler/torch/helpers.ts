@@ -1,6 +1,6 @@
 /** Functions and classes that a module has if something in it reads them. */
 import type { ModelSpec } from "../ir/model-spec.ts";
-import { causalMask, contextClass, maskOf, paddingMask, relativeBias, rotaryTables, rotate, windowMask } from "./context.ts";
+import { causalMask, contextClass, paddingMask, relativeBias, rotaryTables, rotate, windowMask } from "./context.ts";
 import { haltingClass, coreClass, sinusoid } from "./core.ts";
 import { functionText } from "./expr.ts";
 import { functionsOf } from "./functions.ts";
@@ -105,7 +105,7 @@ const helpers = (model: ModelSpec): readonly (readonly [name: string, text: stri
   ...functionsOf(model).map((fn) => [fn.name, functionText(fn)] as const),
   ["causal_mask", causalMask(model)], ["padding_mask", paddingMask], ["window_mask", windowMask],
   ["rotary_tables", rotaryTables], ["sinusoid", sinusoid], ["Context", contextClass(model)], ["rotate", rotate],
-  ["relative_bias", relativeBias(maskOf(model, model.layers.find(({ attention }) => attention.relative !== null)?.attention ?? model.layers[0]!.attention))],
+  ["relative_bias", relativeBias],
   ["sum_over_ranks", SUM_OVER_RANKS], ["mean_over_ranks", MEAN_OVER_RANKS],
   ["grouped_mm", groupedMm(model)], ["sort_by_expert", sortByExpert(model)], ["unsorted", UNSORTED], ["Route", routeClass(model)],
   ["Experts", EXPERTS], ["BiasedExperts", BIASED_EXPERTS], ["mixture", MIXTURE],
@@ -116,5 +116,6 @@ const helpers = (model: ModelSpec): readonly (readonly [name: string, text: stri
 /** Those that a text reads, directly or through others. */
 export function helpersFor(model: ModelSpec, text: string): readonly string[] {
   const all = helpers(model);
-  return all.reduceRight<readonly string[]>((kept, [name, helper]) => (uses([...kept, text].join("\n"), name) ? [helper, ...kept] : kept), []);
+  const isRead = (name: string, kept: readonly string[]): boolean => uses([...kept, text].join("\n"), name);
+  return all.reduceRight<readonly string[]>((kept, [name, helper]) => (isRead(name, kept) ? [helper, ...kept] : kept), []);
 }

@@ -25,7 +25,8 @@ export function torchFiles(given: ModelSpec, about: About): readonly TorchFile[]
   const module = `modeling_${modelType(model)}`;
   const text = modelingFile(model, fields, `${model.name} in PyTorch, written by moeut ${about.version} from the spec in README.md.`);
   return [
-    { path: `${module}.py`, content: text }, { path: "train.py", content: trainFile(model) }, json("config.json", configJson(model, fields, module)),
+    { path: `${module}.py`, content: text }, { path: "train.py", content: trainFile(model) },
+    json("config.json", configJson(model, fields, module)),
     ...(isCausal(model) ? [json("generation_config.json", { do_sample: true })] : []),
     ...(about.tokenizer === null ? [] : tokenizerFiles(model, about.tokenizer)),
     { path: "spec.moeut", content: about.spec }, { path: "README.md", content: modelCard(model, about) },
@@ -52,5 +53,7 @@ const configJson = (model: ModelSpec, fields: Writer["fields"], module: string):
 
 const tokenizerFiles = ({ seqLen }: ModelSpec, content: string): readonly TorchFile[] => [
   { path: "tokenizer.json", content },
-  json("tokenizer_config.json", { tokenizer_class: "PreTrainedTokenizerFast", model_max_length: seqLen, clean_up_tokenization_spaces: false }),
+  json("tokenizer_config.json", {
+    tokenizer_class: "PreTrainedTokenizerFast", model_max_length: seqLen, clean_up_tokenization_spaces: false,
+  }),
 ];

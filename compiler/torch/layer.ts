@@ -21,7 +21,10 @@ export function layerCall(w: Writer, index: number): string {
   const halts = haltingLayers(w.model).has(index);
   const isSkipped = isSkipping(w.model);
   const loads = [...attention.loads, ...feedForward.loads.map(() => "load")];
-  const given = list("x: Tensor", isSkipped ? "source: Tensor, weight: Tensor" : "", isCausal(w.model) ? "application: int" : "", "context: Context");
+  const given = list(
+    "x: Tensor", isSkipped ? "source: Tensor, weight: Tensor" : "", isCausal(w.model) ? "application: int" : "", "context: Context",
+  );
+  const left = !leavesLoads(w.model) ? "" : `, ${loads.length === 0 ? "()" : tuple(loads)}`;
   const name = define(w, ["Layer", `Layer${pascal(layer.name)}`], (name) => python`
     class ${name}(GradientCheckpointingLayer):
         def __init__(self, config: ${configName(w.model)}) -> None:
@@ -35,7 +38,7 @@ export function layerCall(w: Writer, index: number): string {
         def forward(self, ${given}) -> ${leavesLoads(w.model) ? `tuple[Tensor, ${loadsType(w.model)}]` : "Tensor"}:
             ${isSkipped ? "running = (weight != 0).to(x.dtype)" : ""}
             ${applied(w.model, layer, "attention", attention, list(isCausal(w.model) ? "application" : "", "context"))}
-            ${applied(w.model, layer, "feed_forward", feedForward, "").replace(/\nx = (.*)$/, "\nreturn $1")}${leavesLoads(w.model) ? `, ${loads.length === 0 ? "()" : tuple(loads)}` : ""}
+            ${applied(w.model, layer, "feed_forward", feedForward, "").replace(/\nx = (.*)$/, "\nreturn $1")}${left}
   `);
   return `${name}(config)`;
 }

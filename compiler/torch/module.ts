@@ -1,6 +1,7 @@
 /** The whole of `modeling_NAME.py`. The rules of its forward pass are those of 3-graph/trunk.ts. */
 import type { ModelSpec } from "../ir/model-spec.ts";
-import { firstLayer, passSites } from "../stack/passes.ts";
+import { injectsByMaps } from "../parameters/parameters.ts";
+import { passSites } from "../stack/passes.ts";
 import { configClass } from "./config.ts";
 import { contextLines, isCausal } from "./context.ts";
 import { entered, entersByCore, noiseMethod, startOf } from "./core.ts";
@@ -53,6 +54,9 @@ function modelClass(model: ModelSpec, makes: readonly string[], classes: readonl
   const { embedding, head } = model;
   const bases = list("PreTrainedModel", isCausal(model) ? "GenerationMixin" : "");
   const output = leavesLoads(model) || model.halting !== null ? "MoeCausalLMOutputWithPast" : "CausalLMOutputWithPast";
+  const results = [
+    "loss", ...(output.startsWith("Moe") ? ["aux_loss"] : []), "logits", ...(isCausal(model) ? ["past_key_values"] : []),
+  ];
   const routers = classes.filter((name) => name.endsWith("Router"));
   const layers = classes.filter((name) => name.startsWith("Layer")).map((name) => `"${name}"`);
   return python`
@@ -86,14 +90,14 @@ function modelClass(model: ModelSpec, makes: readonly string[], classes: readonl
             **_: object,
         ) -> ${output}:
             """labels are the tokens themselves, [B, T]; shift_labels the tokens behind them."""
-            ${isCausal(model) ? "if past_key_values is None and (not self.training if use_cache is None else use_cache):\n    past_key_values = DynamicCache()" : ""}
+            ${isCausal(model) ? NEW_CACHE : ""}
             ${contextLines(model)}
             x = ${embedded(model)}
             ${leavesLoads(model) ? `loads: list[list[${loadsType(model)}]] = [[] for _ in self.layers]` : ""}
             ${trunk(model)}
             logits = ${logitsOf(model)}
             ${losses(model)}
-            return ${output}(${list("loss=loss", output.startsWith("Moe") ? "aux_loss=aux_loss" : "", "logits=logits", isCausal(model) ? "past_key_values=past_key_values" : "")})
+            return ${output}(${results.map((name) => `${name}=${name}`).join(", ")})
         ${leavesLoads(model) ? `\n${balance(model, routers)}` : ""}
         ${model.core?.state.kind === "normal" ? `\n${noiseMethod}` : ""}
   `;
@@ -105,13 +109,17 @@ function logitsOf({ head: { norm, tied, bias } }: ModelSpec): string {
   return tied ? `F.linear(${read}, self.embedding.weight${bias ? ", self.head_bias" : ""})` : `self.head(${read})`;
 }
 
-const coreNeedsConfig = ({ core }: ModelSpec): boolean => core !== null && (core.inject === "concat" || core.inject === "gate" || core.passEmbedding?.kind === "learned");
+const NEW_CACHE = `if past_key_values is None and (not self.training if use_cache is None else use_cache):
+    past_key_values = DynamicCache()`;
+
+const coreNeedsConfig = ({ core }: ModelSpec): boolean => core !== null && (injectsByMaps(core) || core.passEmbedding?.kind === "learned");
 
 /** One comprehension where all layers are of a class. */
 function layerList({ layers }: ModelSpec, makes: readonly string[]): string {
   const names = layers.length <= 8 && layers.length > 1 ? `  # ${layers.map(({ name }) => name).join(", ")}` : "";
   if (layers.length === 1) return `nn.ModuleList([${makes[0]}])`;
-  return makes.every((make) => make === makes[0]) && layers.length > 2 ? `nn.ModuleList(${makes[0]} for _ in range(${layers.length}))${names}`
+  return makes.every((make) => make === makes[0]) && layers.length > 2
+    ? `nn.ModuleList(${makes[0]} for _ in range(${layers.length}))${names}`
     : `nn.ModuleList([${makes.join(", ")}])${names}`;
 }
 
@@ -127,7 +135,8 @@ function trunk(model: ModelSpec): string {
   const [first, end, { length }] = [sites[0]![0]!, sites.at(-1)!.at(-1)! + 1, sites[0]!];
   const at = `${first === 0 ? "" : `${first} + `}${length === 1 ? "index" : `${length} * index`}`;
   const to = length === 1 ? `${first + 1} + index` : `${first + length} + ${length} * index`;
-  const pass: Pass = { count: sites.length, range: (index) => (index === "0" ? `range(${first}, ${first + length})` : `range(${at}, ${to})`), first: at };
+  const range = (index: string): string => (index === "0" ? `range(${first}, ${first + length})` : `range(${at}, ${to})`);
+  const pass: Pass = { count: sites.length, range, first: at };
   const skipped = isSkipping(model) ? ", x, ones" : "";
   return lines(
     applyFunction(model), isSkipping(model) ? "ones = torch.ones_like(x[..., :1])" : "",
@@ -139,14 +148,17 @@ function trunk(model: ModelSpec): string {
 /** Whether what enters the core is needed later. */
 const readsEntered = (model: ModelSpec): boolean => uses(`${entered(model, "x")} ${startOf(model.core)}`, "entered");
 
+const CYCLIC = "for application in range(self.config.num_hidden_layers):\n    index = application % len(self.layers)";
+
 /** Every application once, in order. */
 function inTurn(model: ModelSpec): string {
   const { layers, schedule } = model;
   const call = `(${list("x", isCausal(model) ? "application" : "", "context")})`;
   const isCyclic = schedule.every(({ layer }, i) => layer === i % layers.length);
-  const [loop, layer, index] = layers.length === schedule.length && isCyclic ? ["for application, layer in enumerate(self.layers):", "layer", "application"]
+  const [loop, layer, index] = layers.length === schedule.length && isCyclic
+    ? ["for application, layer in enumerate(self.layers):", "layer", "application"]
     : layers.length === 1 ? ["for application in range(self.config.num_hidden_layers):", "self.layers[0]", "0"]
-      : isCyclic ? ["for application in range(self.config.num_hidden_layers):\n    index = application % len(self.layers)", "self.layers[index]", "index"]
+      : isCyclic ? [CYCLIC, "self.layers[index]", "index"]
         : ["for application, index in enumerate(ORDER):", "self.layers[index]", "index"];
   const isCounted = isCausal(model) || index === "application" && leavesLoads(model) || isCyclic && index === "index";
   const head = isCounted ? loop! : loop!.replace("for application, layer in enumerate(self.layers)", "for layer in self.layers")
@@ -159,14 +171,14 @@ function applyFunction(model: ModelSpec): string {
   const isSkipped = isSkipping(model);
   const layer = model.layers.length === 1 ? "0" : "ORDER[application]";
   const call = `self.layers[${layer}](${list("x", isSkipped ? "source, weight" : "", isCausal(model) ? "application" : "", "context")})`;
-  return python`
+  return `\n${python`
     def apply(applications: Iterable[int], x: Tensor${isSkipped ? ", source: Tensor, weight: Tensor" : ""}) -> Tensor:
         for application in applications:
             ${leavesLoads(model) ? `x, load = ${call}\nloads[${layer}].append(load)` : `x = ${call}`}
             ${isSkipped ? "source = x" : ""}
         return x
 
-  `.concat("\n");
+  `}\n`;
 }
 
 interface Pass {
@@ -192,9 +204,11 @@ const everyPass = (model: ModelSpec, { count, range }: Pass): string => python`
       x = apply(${range("index")}, ${entered(model, "x")})
 `;
 
-const decider = (model: ModelSpec, { first }: Pass): string =>
-  (new Set(passSites(model).map((pass) => firstLayer(model, pass).name)).size === 1 ? `self.layers[${model.schedule[passSites(model)[0]![0]!]!.layer}]`
-    : `self.layers[ORDER[${first}]]`);
+/** The layer whose network decides about a pass. */
+function decider(model: ModelSpec, { first }: Pass): string {
+  const all = passSites(model).map((pass) => model.schedule[pass[0]!]!.layer);
+  return new Set(all).size === 1 ? `self.layers[${all[0]}]` : `self.layers[ORDER[${first}]]`;
+}
 
 const gravesPasses = (model: ModelSpec, pass: Pass): string => python`
   ${startOf(model.core) === "x" ? "" : `x = ${startOf(model.core)}`}
@@ -234,7 +248,10 @@ const actPasses = (model: ModelSpec, pass: Pass): string => python`
 `;
 
 function losses(model: ModelSpec): string {
-  const terms = [...(leavesLoads(model) ? ["self.balance(loads)"] : []), ...(model.halting === null ? [] : [`${number(model.halting.weight)} * spent.mean()`])];
+  const { halting } = model;
+  const terms = [
+    ...(leavesLoads(model) ? ["self.balance(loads)"] : []), ...(halting === null ? [] : [`${number(halting.weight)} * spent.mean()`]),
+  ];
   return lines(
     terms.length === 0 ? "" : `aux_loss = ${terms.join(" + ")} if self.training else None`,
     "if labels is not None:\n    shift_labels = F.pad(labels[:, 1:], (0, 1), value=-100)",

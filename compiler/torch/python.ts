@@ -5,8 +5,10 @@
  * deep as the line on which it stands; a line that holds nothing but empty values is left out.
  */
 export function python(strings: TemplateStringsArray, ...values: readonly (string | number)[]): string {
-  const text = strings.reduce((before, after, i) => before + (`${values[i - 1]}` === "" ? EMPTY : nested(`${values[i - 1]}`, before)) + after);
-  const lines = text.replace(/^\n/, "").trimEnd().split("\n").filter((line) => !onlyEmpty(line)).map((line) => line.replaceAll(EMPTY, "").trimEnd());
+  const put = (value: string, before: string): string => (value === "" ? EMPTY : nested(value, before));
+  const text = strings.reduce((before, after, i) => before + put(`${values[i - 1]}`, before) + after);
+  const kept = text.replace(/^\n/, "").trimEnd().split("\n").filter((line) => !onlyEmpty(line));
+  const lines = kept.map((line) => line.replaceAll(EMPTY, "").trimEnd());
   const depth = Math.min(...lines.filter((line) => line !== "").map(depthOf));
   return lines.map((line) => line.slice(depth)).join("\n");
 }
@@ -37,7 +39,8 @@ export const number = (value: number): string =>
   (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential() : `${value}`).replace("e+", "e");
 
 /** "moeut_44m" → "Moeut44m" */
-export const pascal = (name: string): string => name.split(/[^A-Za-z0-9]+/).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
+export const pascal = (name: string): string =>
+  name.split(/[^A-Za-z0-9]+/).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
 
 /** Whether a text uses a name. */
 export const uses = (text: string, name: string): boolean => new RegExp(`\\b${name}\\b`).test(text);

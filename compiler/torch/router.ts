@@ -1,7 +1,7 @@
 /** Routers: logits → chosen experts, their gates, and what the balance of the load needs. The rules are those of 3-graph/router.ts. */
 import type { BalanceSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 import { balanceMethod, recordLines, recordParts, recordType } from "./balance.ts";
-import { lines, list, number, python } from "./python.ts";
+import { lines, list, number, python, tuple } from "./python.ts";
 import { configName, define, field } from "./writer.ts";
 import type { Writer } from "./writer.ts";
 
@@ -23,11 +23,14 @@ export const isBalanced = ({ router, balance }: Pick<Routed, "router" | "balance
 /** "Router(config.d_model, …)", whose class is defined with it. */
 export function routerCall(w: Writer, at: Routed): string {
   const { layer, prefix, nHeads, nExperts, topK, router, balance } = at;
-  const number = (name: string, value: number, type: "int" | "float" = "int"): string => field(w, layer, name === "experts" && prefix === "expert_" ? "n_experts" : `${prefix}${name}`, value, type);
+  const number = (name: string, value: number, type: "int" | "float" = "int"): string => field(w, layer, `${prefix}${name}`, value, type);
   const name = define(w, ["Router", prefix === "head_" ? "HeadRouter" : "ExpertRouter"], (name) => routerClass(w, name, at));
   return `${name}(${list(
-    "config", nHeads === 1 ? "1" : field(w, layer, "n_heads", nHeads), number("experts", nExperts), number("top_k", topK),
-    router.hidden === null ? "" : number("router_hidden", router.hidden), balance === null ? "" : number("balance", balance.weight, "float"),
+    "config", nHeads === 1 ? "1" : field(w, layer, "n_heads", nHeads),
+    field(w, layer, prefix === "head_" ? "head_experts" : "n_experts", nExperts),
+    number("top_k", topK),
+    router.hidden === null ? "" : number("router_hidden", router.hidden),
+    balance === null ? "" : number("balance", balance.weight, "float"),
     router.zLoss === 0 ? "" : number("z_loss", router.zLoss, "float"),
   )})`;
 }
@@ -38,12 +41,13 @@ function routerClass({ model }: Writer, name: string, { router, balance }: Route
   // One reader needs no variable.
   const distribution = balance?.kind === "entropy" && router.score !== "softmax" ? "logits.softmax(-1)"
     : balance !== null || router.score === "softmax" ? "distribution" : "";
-  const isValues = takesValues(router) && router.weight === "score";
+  const gates = takesValues(router) && router.weight === "score" ? "values.sigmoid()" : "gates";
   const width = hidden === null ? "config.d_model" : "hidden";
   const floats = [...(balance === null ? [] : ["balance_weight"]), ...(router.zLoss === 0 ? [] : ["z_weight"])];
   const kept = ["n_heads", "n_experts", "top_k", ...floats];
   const arguments_ = [
-    ...["n_heads", "n_experts", "top_k", ...(hidden === null ? [] : ["hidden"])].map((name) => [name, "int"]), ...floats.map((name) => [name, "float"]),
+    ...["n_heads", "n_experts", "top_k", ...(hidden === null ? [] : ["hidden"])].map((name) => [name, "int"]),
+    ...floats.map((name) => [name, "float"]),
   ];
   return python`
     class ${name}(nn.Module):
@@ -66,7 +70,7 @@ function routerClass({ model }: Writer, name: string, { router, balance }: Route
             ${choice(router)}
             ${router.weight === "renormalized" ? `gates = gates / ${sumOfGates(router)}` : ""}
             ${recordLines(router, balance, { isSkipping, distribution })}
-            return Route(${isValues ? "values.sigmoid()" : "gates"}, *sort_by_expert(chosen, self.n_experts)${recordParts(router, balance).length === 0 ? "" : `, ${record(router, balance)}`})
+            return Route(${list(gates, "*sort_by_expert(chosen, self.n_experts)", record(router, balance))})
         ${isBalanced({ router, balance }) ? `\n${balanceMethod(router, balance, model)}` : ""}
   `;
 }
@@ -80,12 +84,13 @@ const sumOfGates = ({ sumEps }: RouterSpec): string =>
 
 const record = (router: RouterSpec, balance: BalanceSpec | null): string => {
   const parts = recordParts(router, balance);
-  return parts.length === 1 ? parts[0]! : `(${parts.join(", ")})`;
+  return parts.length < 2 ? parts.join() : tuple(parts);
 };
 
 /** Routers of a model, as far as what they leave for the loss goes. */
 const routersOf = ({ layers }: ModelSpec): readonly Pick<Routed, "router" | "balance">[] =>
-  layers.flatMap(({ attention, feedForward }) => [...("router" in attention ? [attention] : []), ...("router" in feedForward ? [feedForward] : [])]);
+  layers.flatMap(({ attention, feedForward }) =>
+    [...("router" in attention ? [attention] : []), ...("router" in feedForward ? [feedForward] : [])]);
 
 /** Whether applications of layers leave something for the loss. */
 export const leavesLoads = (model: ModelSpec): boolean => routersOf(model).some(isBalanced);
@@ -113,12 +118,13 @@ export function routeClass(model: ModelSpec): string {
 function doc({ score, weight, loadBiasRate, sampled }: RouterSpec): string {
   const gates = score === "sigmoid" ? "sigmoids" : score === "softmax" ? "probabilities" : score.name;
   const by = loadBiasRate === null ? "logits" : "scores and biases";
-  return `Each head of each token chooses the experts of greatest ${by}; gates: ${gates}${weight === "renormalized" ? " of sum 1" : ""}.${
-    sampled === 0 ? "" : ` Training draws ${sampled}.`}`;
+  return `Heads of tokens choose the experts of greatest ${by}; gates: ${gates}${weight === "renormalized" ? " of sum 1" : ""}${
+    sampled === 0 ? "" : `; training draws ${sampled}`}.`;
 }
 
 /** The greatest scores are chosen, and nothing else matters. */
-const isPlain = ({ loadBiasRate, expertDropout, sampled }: RouterSpec): boolean => loadBiasRate === null && expertDropout === 0 && sampled === 0;
+const isPlain = ({ loadBiasRate, expertDropout, sampled }: RouterSpec): boolean =>
+  loadBiasRate === null && expertDropout === 0 && sampled === 0;
 
 /** The sigmoids of the chosen logits are enough. */
 const takesValues = (router: RouterSpec): boolean => isPlain(router) && router.score === "sigmoid";
@@ -126,10 +132,12 @@ const takesValues = (router: RouterSpec): boolean => isPlain(router) && router.s
 /** Statements that end with `chosen` and `gates`, or the `values` that these come from. */
 function choice(router: RouterSpec): string {
   const { score, loadBiasRate, expertDropout, sampled } = router;
-  if (takesValues(router)) return lines("values, chosen = logits.topk(self.top_k)", router.weight === "score" ? "" : "gates = values.sigmoid()");
+  const values = router.weight === "score" ? "" : "gates = values.sigmoid()";
+  if (takesValues(router)) return lines("values, chosen = logits.topk(self.top_k)", values);
   if (isPlain(router)) return `gates, chosen = ${score === "softmax" ? "distribution" : scoreOf(router)}.topk(self.top_k)`;
   return lines(
-    `scores = ${scoreOf(router)}`, `ranked = ${loadBiasRate !== null ? "scores + self.load_bias" : typeof score === "string" ? "logits" : "scores"}`,
+    `scores = ${scoreOf(router)}`,
+    `ranked = ${loadBiasRate !== null ? "scores + self.load_bias" : typeof score === "string" ? "logits" : "scores"}`,
     expertDropout === 0 && sampled === 0 ? "" : `if self.training:\n${disturbed(router).replace(/^/gm, "    ")}`,
     "chosen = ranked.topk(self.top_k).indices", "gates = scores.gather(-1, chosen)",
   );

@@ -2,7 +2,7 @@
 import type { ModelSpec, TrainSpec } from "../ir/model-spec.ts";
 import { parametersOf } from "../parameters/parameters.ts";
 import { torchPlace } from "./names.ts";
-import { formatted, number, python } from "./python.ts";
+import { formatted, lines, number, python } from "./python.ts";
 
 export function trainFile(model: ModelSpec): string {
   const { optimizer: o, gradClip, batch, accumulate, steps, evalEvery, checkpointEvery } = model.train;
@@ -40,7 +40,7 @@ SEQ_LEN, BATCH, ACCUMULATE, STEPS = ${model.seqLen}, ${batch}, ${accumulate}, ${
 EVAL_EVERY, CHECKPOINT_EVERY = ${evalEvery}, ${checkpointEvery}
 LR, BETAS, EPS, WEIGHT_DECAY = ${number(o.lr)}, (${number(o.beta1)}, ${number(o.beta2)}), ${number(o.eps)}, ${number(o.weightDecay)}
 ${gradClip === null ? "" : `GRAD_CLIP = ${number(gradClip)}`}
-${rates.length === 0 ? "" : `BALANCE_RATES = {\n${rates.map(([name, rate]) => `    "${name}": ${number(rate)},`).join("\n")}\n}  # of biases that go by the load, not by descent`}
+${rates.length === 0 ? "" : ratesText(rates)}
 
 
 ${scheduleText(model.train)}
@@ -140,7 +140,7 @@ def train_step(model: nn.Module, step: int, tokens: Tokens, rank: int, world: in
 def optimize(model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> float:
     ${rates.length === 0 ? "" : BIASES}
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    norm = ${gradClip === null ? "nn.utils.get_total_norm([p.grad for p in parameters])" : "nn.utils.clip_grad_norm_(parameters, GRAD_CLIP)"}
+    norm = nn.utils.${gradClip === null ? "get_total_norm([p.grad for p in parameters])" : "clip_grad_norm_(parameters, GRAD_CLIP)"}
     optimizer.param_groups[0]["lr"] = learning_rate(step)
     optimizer.step()
     model.zero_grad()
@@ -227,7 +227,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the run: checkpoint, log.jsonl, and a model like this one")
     parser.add_argument("--sharding", choices=["ddp", "fsdp"], default="ddp", help="of the model over processes")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float64"], default="float32", help="bfloat16 by autocast")
-    parser.add_argument("--accumulate", type=int, default=ACCUMULATE, help="micro-batches of a step")
+    ${isBatchWide(model) ? "parser.set_defaults(accumulate=ACCUMULATE)  # balance is over the whole batch" : ACCUMULATE}
     parser.add_argument("--checkpoint-activations", action="store_true", help="keep one activation an application")
     parser.add_argument("--compile", action="store_true", help="with torch.compile")
     parser.add_argument("--eval-blocks", type=int, default=256, help="held-out sequences of an evaluation")
@@ -241,11 +241,23 @@ if __name__ == "__main__":
 `}\n`);
 }
 
+const ratesText = (rates: readonly (readonly [name: string, rate: number])[]): string => lines(
+  "BALANCE_RATES = {", ...rates.map(([name, rate]) => `    "${name}": ${number(rate)},`),
+  "}  # of biases that go by the load, not by descent",
+);
+
 const BIASES = `with torch.no_grad():
     for name, p in model.named_parameters():
         rate = BALANCE_RATES.get(name.removeprefix("module."))
         if rate is not None:
             p -= rate * p.grad.sign()`;
+
+const ACCUMULATE = 'parser.add_argument("--accumulate", type=int, default=ACCUMULATE, help="micro-batches of a step")';
+
+/** A term of balance is over all sequences of a step, which then cannot be cut. */
+const isBatchWide = ({ layers }: ModelSpec): boolean =>
+  layers.some(({ attention, feedForward }) =>
+    [attention, feedForward].some((block) => "balance" in block && block.balance?.over === "batch"));
 
 /** Share of the decay that is still to come. */
 const REMAINING: Readonly<Record<TrainSpec["schedule"]["kind"], string>> = {

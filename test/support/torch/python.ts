@@ -12,14 +12,15 @@ export function torchPython(): string | null {
   return null;
 }
 
-/** Runs a program. Throws what it says on standard error. @returns its standard output */
+/** Runs a program. Throws what it says if it fails. @returns its standard output */
 export function runPython(python: string, args: readonly string[]): string {
   const quiet = { HF_HUB_OFFLINE: "1", TRANSFORMERS_VERBOSITY: "error", OMP_NUM_THREADS: "1", PYTHONDONTWRITEBYTECODE: "1" };
   const { status, stdout, stderr } = spawnSync(python, args, { encoding: "utf8", env: { ...process.env, ...quiet }, maxBuffer: 2 ** 28 });
-  if (status !== 0) throw new Error(stderr);
+  if (status !== 0) throw new Error(`${stdout}\n${stderr}`);
   return stdout;
 }
 
 /** Greatest deviations of each case in a folder, by name. */
 export const checked = (python: string, folder: string): readonly Readonly<Record<string, unknown>>[] =>
-  runPython(python, [join(import.meta.dirname, "check.py"), folder]).trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+  runPython(python, [join(import.meta.dirname, "check.py"), folder]).trim().split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
