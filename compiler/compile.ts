@@ -20,6 +20,8 @@ export interface CompileOptions {
   readonly entries: readonly EntryName[];
   /** Training counts only positions whose target is a token: see IGNORED. */
   readonly masked?: boolean;
+  /** "evaluate" has the losses that the head reads behind every application, to be kept. */
+  readonly lens?: boolean;
   /** Positions that one prefill run consumes; at most seqLen. */
   readonly chunk?: number;
   /** Positions that one run of "score" scores; at most batch · seqLen. */
@@ -65,7 +67,7 @@ function verified<T>(value: T, problems: readonly string[]): T {
 /** Only causal models have the entries "prefill" and "decode". */
 export const isCausal = (model: ModelSpec): boolean => model.layers.every(({ attention }) => attention.causal);
 
-type GraphOptions = Pick<CompileOptions, "batch" | "seqLen" | "masked" | "chunk" | "rows" | "texts">;
+type GraphOptions = Pick<CompileOptions, "batch" | "seqLen" | "masked" | "lens" | "chunk" | "rows" | "texts">;
 
 /** The graph of one entry; "train" comes with its backward pass unless that is not wanted. */
 export function graphOf(
@@ -78,10 +80,10 @@ export function graphOf(
   return verified(both, validateGraph(both));
 }
 
-function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, masked = false, chunk, rows = batch * seqLen, texts = 1 }: GraphOptions): Entry {
+function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, masked = false, lens = false, chunk, rows = batch * seqLen, texts = 1 }: GraphOptions): Entry {
   switch (name) {
     case "train": return { kind: name, batch, seqLen, masked };
-    case "evaluate": return { kind: name, batch, seqLen };
+    case "evaluate": return { kind: name, batch, seqLen, lens };
     case "score": return { kind: name, batch, seqLen, rows };
     case "logits": return { kind: "evaluate", batch: 1, seqLen };
     case "prefill": return { kind: "step", chunk: Math.min(chunk ?? PREFILL_CHUNK, seqLen), capacity: seqLen, batch: texts };

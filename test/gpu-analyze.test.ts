@@ -20,14 +20,14 @@ const file = (name: string, content: string): string => (writeFileSync(join(scra
 test.each(["MoEUT", "halting"])("choices, entropies and streams are those of float64, and padding is left out: %s", async (name) => {
   const model = ODD_MODELS[name]!;
   const depth = model.schedule.length;
-  const graph = graphOf(model, "evaluate", { batch: 2, seqLen: T });
+  const graph = graphOf(model, "evaluate", { batch: 2, seqLen: T, lens: true });
   const params = rounded(randomParams(graph, 5, 0.3));
   const tokens = Uint32Array.from({ length: 2 * T }, (_, i) => (i * 31 + 7) % V);
   const targets = tokens.map((token, i) => (i >= 2 * T - 4 ? IGNORED : (token * 3 + 1) % V));
   const sites = routerSites(model);
   const positions = Array.from({ length: 2 * T - 4 }, (_, i) => i).filter((i) => i < T || i >= T + 3);
   const routing = await withModel(await deviceOf(MAIN), model, {
-    batch: 2, seqLen: T, entries: ["evaluate"], keep: { evaluate: keptOutputs(sites, depth) },
+    batch: 2, seqLen: T, entries: ["evaluate"], lens: true, keep: { evaluate: keptOutputs(sites, depth) },
   }, async (executor) => {
     writeParams(executor, params);
     return recordRouting(executor, sites, depth, [{ tokens, targets, scoredFrom: [0, 3] }]);
@@ -46,7 +46,10 @@ test.each(["MoEUT", "halting"])("choices, entropies and streams are those of flo
     expect(chosen, `${which}.${site}`).toEqual(Int32Array.from(want));
     expect(entropy).toBeCloseTo(meanEntropy(output(`router.${which}.${site}`), positions, heads, nExperts), 4);
   }
-  for (const { site, rms } of routing.states) {
+  const mean = (values: ArrayLike<number>): number => positions.reduce((sum, i) => sum + values[i]!, 0) / positions.length;
+  if (model.halting === null) expect(routing.states.at(-1)!.loss).toBeCloseTo(mean(output("token_loss")), 4);
+  for (const { site, rms, loss } of routing.states) {
+    expect(loss).toBeCloseTo(mean(output(`token_loss.${site}`)), 4);
     const stream = output(`layers.${site}`);
     const width = stream.length / tokens.length;
     const sizes = positions.map((i) => Math.sqrt(stream.subarray(i * width, (i + 1) * width).reduce((sum, x) => sum + x * x, 0) / width));

@@ -84,7 +84,7 @@ test("co-activation: pairs by lift, over what each alone would give", () => {
 const ROUTING: Routing = {
   tokens: Uint32Array.of(7, 9, 7, 9), starts: [0, 2],
   sites: [site(0, [0, 1, 2, 3, 1, 0, 3, 2]), site(1, [0, 2, -1, -1, 2, 0, -1, -1])],
-  states: [{ site: 0, rms: 1, update: 0.5 }, { site: 1, rms: 2, update: 0.25 }],
+  states: [{ site: 0, rms: 1, update: 0.5, loss: 3 }, { site: 1, rms: 2, update: 0.25, loss: 2 }],
 };
 
 test("experts by token, and the tokens that lean to an expert", () => {

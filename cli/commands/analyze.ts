@@ -63,7 +63,7 @@ async function routingOn(handle: AdapterHandle, { model, weights }: TrainedRun, 
   const [batch, depth] = [Math.min(model.train.batch / model.train.accumulate, chosen.length), model.schedule.length];
   const sites = routerSites(model);
   const session = await loadModel(handle, model, {
-    batch, seqLen: context, entries: ["evaluate"], keep: { evaluate: keptOutputs(sites, depth) }, during: endingAtOnce,
+    batch, seqLen: context, entries: ["evaluate"], lens: true, keep: { evaluate: keptOutputs(sites, depth) }, during: endingAtOnce,
   });
   try {
     loadWeights(weights, session.executor, session.params);

@@ -2,8 +2,8 @@
 export type Entry =
   /** Forward with losses; addGradients makes the training step of it. `masked`: targets may be IGNORED, see mask.ts. */
   | { readonly kind: "train"; readonly batch: number; readonly seqLen: number; readonly masked?: boolean }
-  /** Forward with per-token losses, without regularizers. */
-  | { readonly kind: "evaluate"; readonly batch: number; readonly seqLen: number }
+  /** Forward with per-token losses, without regularizers. `lens`: also those that the head reads behind every application. */
+  | { readonly kind: "evaluate"; readonly batch: number; readonly seqLen: number; readonly lens?: boolean }
   /** Forward of right-padded texts, with the losses of `rows` of their positions: the head computes no other. */
   | { readonly kind: "score"; readonly batch: number; readonly seqLen: number; readonly rows: number }
   /** `chunk` positions of each sequence behind the `position` that are in its key and value caches of `capacity` positions; one sequence or `batch`. */

@@ -25,7 +25,7 @@ export type { Entry } from "./entry.ts";
  *             act.never_halt.I, act.expected_depth.I [B, T, 1] and act.block_out.I [B, T, D]
  *             Under any halting there is passes [B, T, 1], how many each token takes, and under `graves` act.weight.I [B, T, 1], that of
  *             the pass which ends with application I
- *   evaluate  as train, without loss and reg_loss
+ *   evaluate  as train, without loss and reg_loss; through a lens also token_loss.I
  *   score     token_loss [1, N, 1] of the chosen rows, best u32 [1, N, 1]
  *   step      logits [B, 1, V] of the rows `last` of the chunks
  */
@@ -73,8 +73,14 @@ function losses(s: BuildState, hidden: ValueId): void {
   const perToken = tokenLoss(s, logits);
   const ceLoss = meanOfTokens(s, "ce_loss", perToken);
   Object.assign(s.outputs, { logits, token_loss: perToken, ce_loss: ceLoss });
+  if (s.entry.kind === "evaluate" && s.entry.lens === true) lensLosses(s);
   if (s.entry.kind !== "train") return;
   const regLoss = balanceLoss(s);
   s.outputs["loss"] = trainLoss(s, ceLoss, regLoss);
   s.outputs["reg_loss"] = regLoss ?? map(s.b, "reg_loss", constant(0), [], plain([1]));
+}
+
+/** What would be lost if the head read the stream behind each application. */
+function lensLosses(s: BuildState): void {
+  for (const site of s.model.schedule.keys()) s.outputs[`token_loss.${site}`] = tokenLoss(s, headLogits(s, s.outputs[`layers.${site}`]!));
 }

@@ -33,6 +33,8 @@ export interface SiteState {
   readonly rms: number;
   /** ‖x − before‖ / ‖before‖, `before` being the stream behind the application before, or the embedding. */
   readonly update: number;
+  /** Cross-entropy in nats per token if the head reads this stream. */
+  readonly loss: number;
 }
 
 export interface Routing {
@@ -45,12 +47,15 @@ export interface Routing {
 }
 
 const streamNames = (depth: number): readonly string[] => ["embed_out", ...Array.from({ length: depth }, (_, site) => `layers.${site}`)];
+const lossName = (site: number): string => `token_loss.${site}`;
 const selectionName = ({ output, site }: RouterSite): string => `sel.${output}.${site}`;
 const logitsName = ({ output, site }: RouterSite): string => `router.${output}.${site}`;
 
-/** Outputs of "evaluate" that must be readable. @param depth applications of layers */
-export const keptOutputs = (sites: readonly RouterSite[], depth: number): readonly string[] =>
-  [...streamNames(depth), ...sites.flatMap((site) => [selectionName(site), logitsName(site)])];
+/** Outputs of "evaluate", compiled with a lens, that must be readable. @param depth applications of layers */
+export const keptOutputs = (sites: readonly RouterSite[], depth: number): readonly string[] => [
+  ...streamNames(depth), ...Array.from({ length: depth }, (_, site) => lossName(site)),
+  ...sites.flatMap((site) => [selectionName(site), logitsName(site)]),
+];
 
 /** Runs "evaluate" over batches of the size it was planned for. Positions without a target are padding and left out. */
 export async function recordRouting(
@@ -94,7 +99,9 @@ function partOf(sites: readonly RouterSite[], depth: number, { batch, windows }:
     windows: windows.map((window) => window.map((position) => batch.tokens[position]!)),
     chosen: sites.map((site) => chosenAt(site, read(selectionName(site)), positions)),
     entropy: sites.map((site) => entropyAt(site, read(logitsName(site)), positions)),
-    states: streams.slice(1).map((x, i) => stateAt(x, streams[i]!, x.length / batch.tokens.length, positions)),
+    states: streams.slice(1).map((x, site) => ({
+      ...stateAt(x, streams[site]!, x.length / batch.tokens.length, positions), loss: sumAt(read(lossName(site)), positions),
+    })),
   };
 }
 
@@ -130,8 +137,13 @@ function softmaxEntropy(logits: ArrayLike<number>): number {
   return Math.log(total) - shifted.reduce((sum, logit, i) => sum + logit * weights[i]! / total, 0);
 }
 
+const sumAt = (values: HostArray, positions: readonly number[]): number =>
+  positions.reduce((sum, position) => sum + values[position]!, 0);
+
 /** @param x, before [B, T, D] @param width D */
-function stateAt(x: HostArray, before: HostArray, width: number, positions: readonly number[]): Part["states"][number] {
+function stateAt(
+  x: HostArray, before: HostArray, width: number, positions: readonly number[],
+): Pick<SiteState, "rms" | "update"> {
   let [rms, update] = [0, 0];
   for (const position of positions) {
     let [square, changed, earlier] = [0, 0, 0];
@@ -157,6 +169,7 @@ function joined(sites: readonly RouterSite[], parts: readonly Part[]): Routing {
     })),
     states: (parts[0]?.states ?? []).map((_, site) => ({
       site, rms: mean(({ states }) => states[site]!.rms), update: mean(({ states }) => states[site]!.update),
+      loss: mean(({ states }) => states[site]!.loss),
     })),
   };
 }

@@ -40,10 +40,10 @@ function passRow(router: RouterAnalysis, pass: PassAnalysis, i: number): readonl
   ];
 }
 
-export const STATE_HEAD = ["depth", "root mean square", "change"] as const;
+export const STATE_HEAD = ["depth", "root mean square", "change", "loss if read here"] as const;
 
 export const stateRows = ({ states }: Analysis): readonly (readonly string[])[] =>
-  states.map(({ site, rms, update }) => [`${site + 1}`, number(rms, 3), number(update, 3)]);
+  states.map(({ site, rms, update, loss }) => [`${site + 1}`, number(rms, 3), number(update, 3), number(loss, 4)]);
 
 /** What the columns mean. */
 export const NOTES: readonly (readonly [word: string, meaning: string])[] = [
@@ -58,4 +58,5 @@ export const NOTES: readonly (readonly [word: string, meaning: string])[] = [
   ["same experts", "Jaccard index of the sets that a token chose in this pass and the one before; by chance: of two different tokens"],
   ["load moved", "Jensen–Shannon divergence of the loads of this pass and the one before, nats, at most 0.693"],
   ["change", "how far a layer moves the residual stream, over what it was: Euclidean norms, a mean over tokens"],
+  ["loss if read here", "nats per token if the head reads the residual stream behind this layer; only the last one was trained for that"],
 ];
