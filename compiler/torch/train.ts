@@ -181,7 +181,7 @@ def main() -> None:
         raise SystemExit(f"{BATCH} sequences are not {args.accumulate} equal micro-batches of {world} processes")
     if rank == 0:
         args.out.mkdir(parents=True, exist_ok=True)
-        for file in HERE.iterdir():
+        for file in HERE.glob("[!.]*"):
             if file.suffix in {".py", ".json", ".md", ".moeut"} and not (args.out / file.name).exists():
                 shutil.copy(file, args.out)
 
