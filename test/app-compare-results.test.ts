@@ -142,7 +142,7 @@ describe("conclusion", () => {
     { why: "clear over seeds", d: difference([0.5, 0.51, 0.49]), want: /^slow is worse than fast: its loss is higher by 0.5000 nats \(95 % over 3 seeds: \+0.4\d+ to \+0.5\d+; p = 0.00013\)\.$/ },
     { why: "lower", d: difference([-0.5, -0.51, -0.49]), want: /^slow is better than fast: its loss is lower by 0.5000 nats \(.*\)\.$/ },
     { why: "all within the margin", d: difference([0.001, 0.002, 0.0015]), want: /^slow and fast are equivalent within 0.01 nats: the difference is \+0.0015 \(90 % over 3 seeds: \+0.0007 to \+0.0023\)\.$/ },
-    { why: "seeds disagree", d: difference([0.5, -0.4, 0.3], [0.1, 0.11]), want: /^not enough seeds to tell slow from fast: run 98 more \(--seeds 100\); the difference is \+0.1333 nats \(95 % over 3 seeds: −.* to \+.*; p = 0.67\), and these seeds find one of 1.\d+\.$/ },
+    { why: "seeds disagree", d: difference([0.5, -0.4, 0.3], [0.1, 0.11]), want: /^not enough seeds to tell slow from fast: run 98 more \(--seeds 100\); the difference is \+0.1333 nats \(95 % over 3 seeds: −.* to \+.*; p = 0.67\), and the least that these seeds find is 1.\d+\.$/ },
     { why: "hopeless", d: difference([1, -1, 0.0301]), want: /^not enough seeds to tell slow from fast: even 1,000 would hardly do, if they go on like these; .*\.$/ },
     { why: "lower, but it diverged elsewhere", d: difference([-0.5, -0.51], [0.1], { variant: 1, against: 0 }), want: /^slow differs from fast by −0.5050 nats where both were trained to the end \(.*\), but the one that this speaks for diverged with other seeds, so nothing is called better or equivalent\.$/ },
     { why: "one seed", d: difference([-0.3]), want: /^slow ends lower than fast by 0.3000 nats in the one pair of runs there is \(95 % over the text of this seed: .*\); what another seed would change is not known: run 2 more \(--seeds 4\)\.$/ },
@@ -152,6 +152,20 @@ describe("conclusion", () => {
   test("names the lowest, and what it cannot be told apart from", async () => {
     const text = conclusion(await results).join("\n");
     expect(text).toMatch(/fast has the lowest mean loss, \d\.\d{4}, /);
+  });
+  test("several variants: p says for how many it is corrected", async () => {
+    const { variants, ...rest } = await results;
+    const one = { ...variants[1]!, difference: difference([0.5, 0.51, 0.49]) };
+    expect(conclusion({ ...rest, variants: [variants[0]!, one, one] })[1]).toMatch(/; p = 0.00013 corrected for 2 variants\)\.$/);
+  });
+  test("what holds over seeds for this text alone is said", async () => {
+    const { variants, ...rest } = await results;
+    const said = (low: number): string => {
+      const d = { ...difference([0.5, 0.51, 0.49]), joint_interval: { low, high: 1 } };
+      return conclusion({ ...rest, variants: [variants[0]!, { ...variants[1]!, difference: d }] }).join("\n");
+    };
+    expect(said(-0.1)).toContain("The held-out text is too little to tell whether other text would agree about slow: --eval-tokens.");
+    expect(said(0.1)).not.toContain("too little");
   });
   test("says what differs in recipes, that runs are short, and what was held out", async () => {
     const text = conclusion(await results).join("\n");

@@ -33,7 +33,7 @@ interface Options extends AdapterOption {
 
 export function define(command: Command): void {
   addAdapterOption(addDataOption(command.argument("[file...]", "specs"), true))
-    .requiredOption("--out <folder>", "runs, results.json and report.html; the same command again continues an interrupted comparison", outFolder)
+    .requiredOption("--out <folder>", "runs, report.html, results.json and tables; the same command again continues an interrupted comparison", outFolder)
     .option("--steps <n>", "optimizer steps of every run (default: as the specs say)", whole(1))
     .option("--tokens <n>", "training tokens of every run, instead of steps", whole(1))
     .option("--seeds <k>", "runs per variant: seeds 0 to k - 1 (default: as a compare block says, else 3)", whole(1))

@@ -4,7 +4,7 @@
  *   compare.json      what was compared last: CompareInfo
  *   runs/NAME-seed0/  a run folder per variant and seed, with final.json: FinalRecord
  *   step-times.json   StepTimes
- *   results.json, report.html
+ *   results.json, report.html, and the numbers again: table.csv, table.md, table.tex
  *
  * It may hold more runs than are compared: what is asked for is found there, or trained.
  */

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { writeBeside } from "../files/written.ts";
 import { renderReport } from "../report/index.ts";
+import { tablesOf } from "../report/tables.ts";
 import type { CompareResults } from "./results.ts";
 import { runComparison, type CompareHooks, type CompareOptions } from "./run.ts";
 import { takeSamples } from "./sample.ts";
@@ -29,6 +30,7 @@ export async function compareVariants(options: CompareOptions, about: About, hoo
     write();
     if (!(await takeSamples(options, hooks))) return null;
     const results = write();
+    for (const [path, text] of Object.entries(tablesOf(results))) keep(path, text);
     keep("report.html", renderReport(results));
     return results;
   } finally {

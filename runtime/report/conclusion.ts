@@ -28,13 +28,14 @@ function verdict(name: string, results: CompareResults, d: Difference | null): s
   const side = d.mean < 0 ? "lower" : "higher";
   switch (d.outcome) {
     case "one seed": return oneSeed(name, results, d);
-    case "better": case "worse": return `${name} is ${d.outcome} than ${baseline}: its loss is ${side} by ${size} nats (${evidence(d)})`;
+    case "better": case "worse": return `${name} is ${d.outcome} than ${baseline}: `
+      + `its loss is ${side} by ${size} nats (${evidence(d, results)})`;
     case "equivalent": return `${name} and ${baseline} are equivalent within ${margin} nats: `
       + `the difference is ${signed(d.mean)} (${within(d)})`;
     case "unstable": return `${name} differs from ${baseline} by ${signed(d.mean)} nats where both were trained to the end `
-      + `(${evidence(d)}), but the one that this speaks for diverged with other seeds, so nothing is called better or equivalent`;
+      + `(${evidence(d, results)}), but the one that this speaks for diverged with other seeds, so nothing is called better or equivalent`;
     case "open": return `not enough seeds to tell ${name} from ${baseline}: ${advice(d, results)}; `
-      + `the difference is ${signed(d.mean)} nats (${evidence(d)}), and these seeds find one of ${loss(d.detectable!)}`;
+      + `the difference is ${signed(d.mean)} nats (${evidence(d, results)}), and the least that these seeds find is ${loss(d.detectable!)}`;
   }
 }
 
@@ -52,8 +53,10 @@ function advice({ more_seeds: more }: Difference, { seeds }: CompareResults): st
   return more === null ? "even 1,000 would hardly do, if they go on like these" : `run ${more} more (--seeds ${seeds.length + more})`;
 }
 
-const evidence = ({ seed_interval: seeds, per_seed: runs, p }: Difference): string =>
-  `95 % over ${runs.length} seeds: ${interval(seeds!)}; ${pText(p!)}`;
+function evidence({ seed_interval: seeds, per_seed: runs, p }: Difference, { variants }: CompareResults): string {
+  const family = variants.length > 2 ? ` corrected for ${variants.length - 1} variants` : "";
+  return `95 % over ${runs.length} seeds: ${interval(seeds!)}; ${pText(p!)}${family}`;
+}
 
 /** Two one-sided tests at 5 % are a 90 % interval. */
 const within = ({ per_seed: runs }: Difference): string =>

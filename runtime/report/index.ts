@@ -18,7 +18,7 @@ export function renderReport(results: CompareResults): string {
     "<h2>Samples</h2>", ...samples(results),
     "<h2>Specs</h2>", ...specs(results),
     "<h2>Method</h2>", `<ul class="method">${results.method.map((line) => `<li>${escape(line)}</li>`).join("")}</ul>`,
-    `<footer>moeut ${escape(results.versions.moeut)} on Node ${escape(results.versions.node)}, ${escape(results.adapter.name)}. All numbers are in results.json beside this file.</footer>`,
+    `<footer>moeut ${escape(results.versions.moeut)} on Node ${escape(results.versions.node)}, ${escape(results.adapter.name)}. All numbers are in results.json beside this file, and in table.csv, table.md and table.tex.</footer>`,
   ]);
 }
 

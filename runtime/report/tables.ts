@@ -1,0 +1,84 @@
+/** The numbers of a comparison for other programs: table.csv with all digits, table.md and table.tex as one prints them. */
+import type { CompareResults, VariantResult } from "../compare/results.ts";
+import { count, interval, loss, outcomeText, pText, signed } from "./words.ts";
+
+/** By file name. */
+export const tablesOf = (results: CompareResults): Readonly<Record<string, string>> =>
+  ({ "table.csv": csv(results), "table.md": markdown(results), "table.tex": latex(results) });
+
+type Value = string | number | null | undefined;
+
+/** Losses in nats per token, seconds, bytes; differences from the baseline. Empty where there is none. */
+const COLUMNS: Readonly<Record<string, (variant: VariantResult) => Value>> = {
+  variant: (v) => v.name,
+  loss: (v) => v.validation_loss?.mean,
+  loss_sd: (v) => v.validation_loss?.sd,
+  perplexity: (v) => v.perplexity,
+  bits_per_byte: (v) => v.bits_per_byte,
+  difference: (v) => v.difference?.mean,
+  seed_low: (v) => v.difference?.seed_interval?.low,
+  seed_high: (v) => v.difference?.seed_interval?.high,
+  joint_low: (v) => v.difference?.joint_interval?.low,
+  joint_high: (v) => v.difference?.joint_interval?.high,
+  p: (v) => v.difference?.p,
+  p_equivalent: (v) => v.difference?.p_equivalent,
+  outcome: (v) => v.difference?.outcome,
+  more_seeds: (v) => v.difference?.more_seeds,
+  seeds: (v) => v.runs.filter(({ validation_loss: found }) => found !== null).length,
+  parameters: (v) => v.parameters.unique,
+  active_parameters: (v) => v.parameters.active,
+  macs_per_token: (v) => v.macs_per_token.full,
+  step_seconds: (v) => v.step_seconds?.median,
+  memory_bytes: (v) => v.memory_bytes,
+};
+
+function csv({ variants }: CompareResults): string {
+  const rows = [Object.keys(COLUMNS), ...variants.map((v) => Object.values(COLUMNS).map((valueOf) => valueOf(v)))];
+  return rows.map((row) => `${row.map((value) => quoted(String(value ?? ""))).join(",")}\n`).join("");
+}
+
+/** As RFC 4180 has it. */
+const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+/** Rounded, first row the head; texts as they are. */
+function printed({ variants, baseline }: CompareResults): readonly (readonly string[])[] {
+  const against = [`against ${baseline}`, "95 % over seeds", "paired t test", "verdict"];
+  const head = ["variant", "loss", ...against, "parameters", "active", "MACs per token"];
+  const costs = ({ parameters, macs_per_token: macs }: VariantResult): readonly string[] =>
+    [parameters.unique, parameters.active, macs.full].map(count);
+  return [head, ...variants.map((v) => [v.name, lossText(v), ...differenceCells(v), ...costs(v)])];
+}
+
+function lossText({ validation_loss: found }: VariantResult): string {
+  if (found === null) return "none";
+  return found.sd === null ? loss(found.mean) : `${loss(found.mean)} ± ${loss(found.sd)}`;
+}
+
+function differenceCells({ difference: d }: VariantResult): readonly string[] {
+  if (d === null) return ["", "", "", ""];
+  const over = d.seed_interval === null ? "one seed" : interval(d.seed_interval);
+  return [signed(d.mean), over, d.p === null ? "" : pText(d.p), outcomeText(d)];
+}
+
+function markdown(results: CompareResults): string {
+  const [head, ...rows] = printed(results).map((row) => row.map((cell) => cell.replace(/[\\|*_`<[\]]/g, "\\$&")));
+  const rule = head!.map((_, i) => (isText(i) ? "---" : "---:"));
+  return [head!, rule, ...rows].map((row) => `| ${row.join(" | ")} |\n`).join("");
+}
+
+/** For \input; needs booktabs. */
+function latex(results: CompareResults): string {
+  const [head, ...rows] = printed(results).map((row) => `${row.map(texText).join(" & ")} \\\\\n`);
+  const columns = printed(results)[0]!.map((_, i) => (isText(i) ? "l" : "r")).join("");
+  const begin = `% needs \\usepackage{booktabs}\n\\begin{tabular}{${columns}}\n\\toprule\n`;
+  return [begin, head, "\\midrule\n", ...rows, "\\bottomrule\n\\end{tabular}\n"].join("");
+}
+
+/** Columns of words. */
+const isText = (column: number): boolean => column === 0 || column === 5;
+
+const TEX: Readonly<Record<string, string>> = {
+  "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "−": "$-$", "<": "$<$", ">": "$>$",
+};
+
+const texText = (text: string): string => text.replace(/[\\~^±−<>&%$#_{}]/g, (found) => TEX[found] ?? `\\${found}`);

@@ -1,0 +1,57 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import type { CompareResults, VariantResult } from "../runtime/compare/results.ts";
+import { tablesOf } from "../runtime/report/tables.ts";
+import { compare, variant } from "./support/bigram-compare.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "moeut-tables-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const found = compare(scratch, [variant("a_1"), variant("b", { lr: 0.01 })], [0, 1]);
+
+/** With a name that each of the formats must write in its own way, and a verdict of its own. */
+async function renamed(name: string): Promise<CompareResults> {
+  const results = (await found)!;
+  const [base, other] = results.variants as [VariantResult, VariantResult];
+  const difference = { ...other.difference!, mean: -0.5, seed_interval: { low: -0.75, high: -0.25 }, p: 0.0123 };
+  return { ...results, variants: [base, { ...other, name, difference: { ...difference, outcome: "better" } }] };
+}
+
+test("a comparison writes its numbers as CSV, Markdown and LaTeX", async () => {
+  for (const [file, text] of Object.entries(tablesOf((await found)!))) expect(readFileSync(join(scratch, file), "utf8")).toBe(text);
+});
+
+test("CSV: all digits, a column for each number, quotes where a name needs them", async () => {
+  const results = await renamed('b "2", c');
+  const [head, base, other, end] = tablesOf(results)["table.csv"]!.split("\n");
+  const columns = head!.split(",");
+  expect(base!.split(",")).toHaveLength(columns.length);
+  expect(Number(base!.split(",")[columns.indexOf("loss")])).toBe(results.variants[0]!.validation_loss!.mean);
+  expect(base!.split(",")[columns.indexOf("difference")]).toBe("");
+  expect(other).toMatch(/^"b ""2"", c",.*,-0\.5,-0\.75,-0\.25,.*,0\.0123,.*,better,/);
+  expect(end).toBe("");
+});
+
+test("Markdown: a bar in a name ends no cell", async () => {
+  const [head, rule, base, other] = tablesOf(await renamed("b|c"))["table.md"]!.split("\n");
+  const width = (row: string): number => row.split(/(?<!\\)\|/).length;
+  expect([head, rule, base, other].map((row) => width(row!))).toEqual([11, 11, 11, 11]);
+  expect(other).toMatch(/^\| b\\\|c \| \d\.\d{4} ± \d\.\d{4} \| −0\.5000 \| −0\.7500 to −0\.2500 \| p = 0\.012 \| better \| 272 \|/);
+});
+
+test("LaTeX: what has a meaning there is escaped", async () => {
+  const text = tablesOf(await renamed("b_2 50% {x}\\"))["table.tex"]!;
+  expect(text).toContain("\\begin{tabular}{lrrrrlrrr}\n\\toprule\nvariant & loss & against a\\_1 & 95 \\% over seeds");
+  expect(text).toMatch(/\nb\\_2 50\\% \\\{x\\\}\\textbackslash\{\} & \d\.\d{4} \$\\pm\$ \d\.\d{4} & \$-\$0\.5000 &/);
+  expect(text).toContain(" & $-$0.7500 to $-$0.2500 & p = 0.012 & better & 272 & 32 & 32 \\\\\n");
+  expect(text).not.toMatch(/[−±]/);
+});
+
+test("one seed leaves cells empty", async () => {
+  const results = (await compare(join(scratch, "one"), [variant("a"), variant("b", { lr: 0.01 })], [0]))!;
+  const tables = tablesOf(results);
+  expect(tables["table.md"]).toContain("| one seed |  |  |");
+  expect(Object.values(tables).join("")).not.toMatch(/null|undefined|NaN/);
+});
