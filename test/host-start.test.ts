@@ -16,13 +16,13 @@ let count = 0;
 /** A checkout whose whole program is cli/main.ts. */
 function checkout(main: string): string {
   const root = join(scratch, `${count++}`);
-  for (const folder of ["api", "cli", "compiler", "grammar", "runtime", "scripts"]) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ["api", "cli", "compiler", "grammar", join("runtime", "corpus"), "scripts"]) mkdirSync(join(root, folder), { recursive: true });
   for (const file of [join("bin", "moeut.mjs"), join("scripts", "bundle.mjs"), "package.json", "package-lock.json"]) cpSync(
     join(ROOT, file), join(root, file),
   );
   symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"), "junction");
   writeFileSync(join(root, "cli", "main.ts"), main);
-  writeFileSync(join(root, "api", "index.ts"), "");
+  for (const entry of [join("api", "index.ts"), join("runtime", "corpus", "encode-worker.ts")]) writeFileSync(join(root, entry), "");
   return root;
 }
 
