@@ -16,7 +16,8 @@ let count = 0;
 /** A checkout whose whole program is cli/main.ts. */
 function checkout(main: string): string {
   const root = join(scratch, `${count++}`);
-  for (const folder of ["api", "cli", "compiler", "grammar", join("runtime", "corpus"), "scripts"]) mkdirSync(join(root, folder), { recursive: true });
+  const folders = ["api", "cli", "compiler", "grammar", join("runtime", "corpus"), "scripts"];
+  for (const folder of folders) mkdirSync(join(root, folder), { recursive: true });
   for (const file of [join("bin", "moeut.mjs"), join("scripts", "bundle.mjs"), "package.json", "package-lock.json"]) cpSync(
     join(ROOT, file), join(root, file),
   );
