@@ -18,7 +18,9 @@ import { loadModel, withAdapter } from "../../api/session.ts";
 import { countdown } from "../countdown.ts";
 import { readEvalText, type EvalText } from "../eval-text.ts";
 import { endingAtOnce, interruptible } from "../interrupt.ts";
-import { addAdapterOption, addDataOption, addSetOption, outFolder, whole, type AdapterOption, type SetOption } from "../options.ts";
+import {
+  addAdapterOption, addDataOption, addSetOption, outFolder, refuseOptions, whole, type AdapterOption, type SetOption,
+} from "../options.ts";
 import { requireFree, requireOwn } from "../own-files.ts";
 import { grouped, printJson, table } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
@@ -27,6 +29,7 @@ interface Options extends SetOption, AdapterOption {
   readonly data: readonly string[];
   readonly maxTokens: number;
   readonly out?: string;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -34,12 +37,14 @@ export function define(command: Command): void {
   addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), true)))
     .option("--max-tokens <n>", "read about so many tokens at most, spread evenly over the data", whole(1), 32_768)
     .option("--out <dir>", "write analysis.json, and analysis.html with pictures of expert use, tokens and examples", outFolder)
+    .option("--force", "write into a folder that holds other files, beside them")
     .option("--json", "print the analysis as one JSON document")
     .action(interruptible(run));
 }
 
-async function run(folder: string, options: Options): Promise<void> {
-  if (options.out !== undefined) requireFree({ out: options.out }, "analysis.json");
+async function run(folder: string, { out, ...options }: Options, command: Command): Promise<void> {
+  if (out === undefined) refuseOptions(command, ["force"], "an analysis that writes no folder (--out)");
+  else requireFree({ out, ...options }, "analysis.json");
   const trained = readTrainedRun(folder, options.set);
   requireRouters(trained.model);
   const text = await readEvalText(trained, options.data);
@@ -47,9 +52,9 @@ async function run(folder: string, options: Options): Promise<void> {
   const routing = await withAdapter(options, (handle) => routingOn(handle, trained, protocol, options.maxTokens));
   const analysis = analyze(routing, (tokens) => decodeText(trained.tokenizer, tokens));
   const document = documentOf(trained, text, protocol, options, analysis);
-  if (options.out !== undefined) await write(options.out, trained, document);
+  if (out !== undefined) await write(out, trained, document);
   if (options.json === true) printJson(document);
-  else process.stdout.write(`${wordsOf(document)}${options.out === undefined ? "" : `\nmore in ${join(options.out, "analysis.html")}\n`}`);
+  else process.stdout.write(`${wordsOf(document)}${out === undefined ? "" : `\nmore in ${join(out, "analysis.html")}\n`}`);
 }
 
 function requireRouters({ name, layers }: ModelSpec): void {
