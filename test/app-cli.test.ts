@@ -47,6 +47,7 @@ describe("mistakes on the command line: one message, status 1", () => {
     { why: "a run that is none", args: ["generate", "specs"], message: /specs is not a run folder/ },
     { why: "a golden folder that is none", args: ["eval", "nowhere", "--data", "scan"], message: /nowhere is not a run folder/ },
     { why: "steps and tokens at once", args: ["compare", "specs/demo.moeut", "--data", "scan", "--out", out, "--steps", "1", "--tokens", "5"], message: /--steps or --tokens, not both/ },
+    { why: "no margin", args: ["compare", "a.moeut", "--data", "scan", "--out", out, "--margin", "0"], message: /a number above 0/ },
     { why: "a comparison of one", args: ["compare", "specs/tiny.moeut", "--data", "scan", "--out", out], message: /needs at least two models; there is only tiny/ },
     { why: "batches that differ", args: ["compare", "specs/tiny.moeut", "specs/demo.moeut", "--data", "scan", "--out", out], message: /batch is 8 and 4; make them equal, for instance with --set train.batch=8/ },
   ])("$why", async ({ args, message }) => {

@@ -27,7 +27,7 @@ export function powerToEquate(n: number, { mean, sd }: Population, margin: numbe
 }
 
 /** Intervals of Simpson's rule. */
-const INTERVALS = 200;
+const INTERVALS = 120;
 
 /** Mean of f(s) where freedom · s² is chi-squared. The points are denser at small s, where f may be steep. */
 function overDeviations(freedom: number, f: (s: number) => number): number {
