@@ -49,7 +49,7 @@ export const MOST_SEEDS = 1000;
 
 /** The least n from `from` to MOST_SEEDS with chance(n) ≥ power, where chances grow with n; null if there is none. */
 export function leastSeeds(chance: (n: number) => number, power: number, from: number): number | null {
-  if (chance(MOST_SEEDS) < power) return null;
+  if (from > MOST_SEEDS || chance(MOST_SEEDS) < power) return null;
   let [low, high] = [from, MOST_SEEDS];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
