@@ -94,7 +94,7 @@ describe("training", () => {
   });
 
   test("eval measures what training held out, and all of other data", async () => {
-    const [own, other] = [await moeut(["eval", join(scratch, "straight"), "--data", "typescript", "--max-tokens", String(TOKENS), "--json"]), await moeut(["eval", join(scratch, "straight"), "--data", "scan:length", "--max-tokens", String(TOKENS), "--json"])];
+    const [own, other] = [await moeut(["eval", join(scratch, "straight"), "--data", "typescript", "--max-tokens", String(TOKENS), "--json"]), await moeut(["eval", join(scratch, "straight"), "--data", "scan", "--max-tokens", String(TOKENS), "--json"])];
     const result = json(own);
     expect(result).toMatchObject({ held_out: true, tokens: TOKENS, step: STEPS });
     expect(result.loss).toBeCloseTo(readLog(join(scratch, "straight", "log.jsonl")).at(-1)!.validation_loss!, 5);
