@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { byteTokenizer, decodeText, encodeText, type Dataset, type Tokenizer } from "../runtime/data/index.ts";
 import { glob, matcher } from "../runtime/data/glob.ts";
 import { scanPairs, scanSplit, scanText } from "../runtime/data/scan.ts";
@@ -12,16 +11,9 @@ import { permutation } from "../runtime/data/shuffle.ts";
 import { readSource } from "../runtime/data/source.ts";
 import { UserError } from "../runtime/errors.ts";
 import { loadData, type DataOptions } from "./support/data.ts";
+import { scratchFolder } from "./support/scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "moeut-data-"));
-afterAll(() => rmSync(root, { recursive: true }));
-
-function file(name: string, content: string | Uint8Array): string {
-  const path = join(root, name);
-  mkdirSync(join(path, ".."), { recursive: true });
-  writeFileSync(path, content);
-  return path;
-}
+const { root, file } = scratchFolder("data");
 
 const OPTIONS: DataOptions = { tokenizer: byteTokenizer, seqLen: 4, batch: 2, seed: 1, validationFraction: 0.25 };
 const textOf = async (source: string | readonly string[]): Promise<string> => Buffer.from((await readSource(source)).text).toString();

@@ -1,25 +1,17 @@
 /** Documents of every format, as streams: what they are, and what is said of a file that has none. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { PLAIN, type DocumentOptions } from "../runtime/data/document.ts";
 import { passagesOf } from "../runtime/data/passages.ts";
 import { sourceDocuments } from "../runtime/data/source.ts";
 import { UserError } from "../runtime/errors.ts";
 import { ROOT } from "./support/cli.ts";
+import { scratchFolder } from "./support/scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "moeut-documents-"));
-afterAll(() => rmSync(root, { recursive: true }));
-
-function file(name: string, content: string | Uint8Array): string {
-  const path = join(root, name);
-  mkdirSync(join(path, ".."), { recursive: true });
-  writeFileSync(path, content);
-  return path;
-}
+const { root, file } = scratchFolder("documents");
 
 async function documents(source: string | readonly string[], options: Partial<DocumentOptions> = {}): Promise<readonly string[]> {
   const texts: string[] = [];

@@ -1,10 +1,9 @@
 /** Prepared corpora: shards of tokens that do not depend on how they were made, and what is read from them. */
 import { createHash } from "node:crypto";
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { corpusOf } from "../cli/data.ts";
 import { openCorpus } from "../runtime/corpus/corpus.ts";
 import { readIndex, writeIndex, type CorpusIndex } from "../runtime/corpus/index-file.ts";
@@ -14,16 +13,9 @@ import { sourceDocuments } from "../runtime/data/source.ts";
 import { UserError } from "../runtime/errors.ts";
 import { readTokenizer } from "../runtime/tokenizer/file.ts";
 import { hashOf, json, moeut, moeutHere, ROOT } from "./support/cli.ts";
+import { scratchFolder } from "./support/scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "moeut-prepare-"));
-afterAll(() => rmSync(root, { recursive: true }));
-
-function file(name: string, content: string | Uint8Array): string {
-  const path = join(root, name);
-  mkdirSync(join(path, ".."), { recursive: true });
-  writeFileSync(path, content);
-  return path;
-}
+const { root, file } = scratchFolder("prepare");
 
 /** A little more than a shard: numbered lines in JSONL. */
 const words = (i: number): string => Array.from({ length: 50 }, (_, j) => `${i}.${j} All work and no play makes dull. `).join("");
