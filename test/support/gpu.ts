@@ -47,8 +47,8 @@ export const PROFILES: Readonly<Record<"own" | "portable" | "team" | "cpu", (han
   team: (handle) => (exchanges(handle) ? teamProfile(ownProfile(handle)) : CPU),
 };
 
-/** Several teams share a contraction's tile where they may. */
-const teamProfile = (own: Profile): Profile => ({ ...own, name: "team", rowOwner: "team", teams: 2 });
+/** Several teams share a contraction's tile: of four, some have no part of a short sum. */
+const teamProfile = (own: Profile): Profile => ({ ...own, name: "team", rowOwner: "team", teams: 4 });
 
 /** Whether invocations can hand each other anything: the processor runs one at a time. */
 const exchanges = ({ info }: AdapterHandle): boolean => info.kind !== "cpu";
