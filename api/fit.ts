@@ -40,7 +40,8 @@ function requireMaps({ model, entries, buffers }: KernelPlan, maps: number): voi
   const groups = new Set(Object.values(entries).flatMap(({ dispatches }) => dispatches.map(bindingKey)));
   const needed = groups.size + buffers.length;
   if (needed <= maps - OTHER_MAPS) return;
-  throw new UserError(`${model} is too deep for lavapipe on this machine: it needs ${needed} pieces of memory, and a process may map ${maps} `
+  throw new UserError(
+    `${model} is too deep for lavapipe on this machine: it needs ${needed} pieces of memory, and a process may map ${maps} `
     + "(sysctl vm.max_map_count raises that); choose fewer layers or passes, or another adapter");
 }
 
@@ -55,6 +56,7 @@ function maxMaps(): number {
 /** Parameters and their like only shrink with the model; the rest shrinks with the batch. */
 function remedy({ buffer }: PlanProblem): string {
   const isWeight = buffer !== null && ["parameters", "gradients", "optimizer"].includes(buffer.kind);
-  return isWeight ? "choose fewer or smaller experts, a smaller vocab_size or d_model, or a GPU with larger buffers (moeut doctor lists limits)"
-    : "choose a smaller batch, a larger accumulate or a shorter seq_len (for instance --set train.accumulate=2), or a GPU with larger buffers (moeut doctor lists limits)";
+  const smaller = isWeight ? "choose fewer or smaller experts, a smaller vocab_size or d_model"
+    : "choose a smaller batch, a larger accumulate or a shorter seq_len (for instance --set train.accumulate=2)";
+  return `${smaller}, or a GPU with larger buffers (moeut doctor lists limits)`;
 }

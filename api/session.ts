@@ -75,12 +75,16 @@ export function planFor(info: AdapterInfo, model: ModelSpec, { during = (plan) =
 /** Loads a model on a device that stays open when the session is closed. UserError if the model is too large for it. */
 export async function loadModel(handle: AdapterHandle, model: ModelSpec, options: PlanOptions): Promise<PlannedSession> {
   if (options.entries.includes("decode") && !isCausal(model)) {
-    throw new UserError(`model ${model.name} has attention with \`causal false\`: each position sees those behind it, so it cannot generate`);
+    throw new UserError(`model ${model.name} has attention with \`causal false\`: `
+      + "each position sees those behind it, so it cannot generate");
   }
   const plan = planFor(handle.info, model, options);
   const executor = await loadPlan(handle, plan);
   const { kind, name } = handle.info;
-  return { model, plan, executor, params: plan.params, memoryBytes: plan.memory.total, adapter: { kind, name }, close: () => executor.destroy() };
+  return {
+    model, plan, executor, params: plan.params, memoryBytes: plan.memory.total, adapter: { kind, name },
+    close: () => executor.destroy(),
+  };
 }
 
 /** @param plan made for this device's profile, and not too large for it */

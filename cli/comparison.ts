@@ -9,11 +9,13 @@ import type { Variant } from "../runtime/compare/variant.ts";
 import type { About } from "../runtime/compare/summary.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/package-root.ts";
-import { differenceText, count, loss, memory, ratioText, time } from "../runtime/report/words.ts";
+import { conclusion } from "../runtime/report/conclusion.ts";
+import { differenceText, loss, ratioText } from "../runtime/report/words.ts";
 import { createProgress, type DataInfo, type Progress } from "../runtime/train/index.ts";
+import { bytes, grouped, short, time } from "../runtime/units.ts";
 import { readTrainingData, type TrainingData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
-import { bytes, grouped, say, table } from "./terminal.ts";
+import { say, table } from "./terminal.ts";
 import { dataInfoOf, requireComparable, shortcomings, variantOf } from "./variants.ts";
 
 export interface ComparisonOptions {
@@ -101,7 +103,10 @@ async function withProgress<T>(out: string, steps: number, tokensPerStep: number
       progress = createProgress({ output: process.stderr, label: current, steps, tokensPerStep });
       say(`run ${index} of ${total}: ${current}; compiling …`);
     },
-    onStart: (variant, session, done) => say(`${current}: ${count(variant.parameters.unique)} parameters, ${bytes(session.memoryBytes)} of buffers${done > 0 ? `, resuming after step ${done}` : ""}`),
+    onStart: ({ parameters }, { memoryBytes }, done) => {
+      const resuming = done > 0 ? `, resuming after step ${done}` : "";
+      say(`${current}: ${short(parameters.unique)} parameters, ${bytes(memoryBytes)} of buffers${resuming}`);
+    },
     onStep: (_, __, record) => progress?.update(record),
     onPhase: (text) => (pause(), say(text)),
     onDone: (_, __, final) => final.diverged !== null && say(`${current}: ${final.diverged}`),
@@ -131,11 +136,17 @@ function stepText({ median, ratio, ratio_spread: around }: StepSeconds, isBaseli
   return ratio === null || around === null || isBaseline ? time(median) : `${time(median)} × ${ratioText(ratio, around)}`;
 }
 
-export function resultTable({ variants, baseline }: CompareResults): string {
+/** The table, and what it says in sentences. */
+export const asText = (results: CompareResults): string => `\n${resultTable(results)}\n${conclusion(results).join("\n")}\n`;
+
+function resultTable({ variants, baseline }: CompareResults): string {
   const rows = variants.map((v) => [
-    v.name, count(v.parameters.unique), count(v.parameters.active), count(v.macs_per_token.full), v.validation_loss === null ? "none" : loss(v.validation_loss.mean),
-    v.bits_per_byte === null ? "" : loss(v.bits_per_byte), v.name === baseline ? "baseline" : v.difference === null ? "" : differenceText(v.difference),
-    v.step_seconds === null ? "" : stepText(v.step_seconds, v.name === baseline), v.memory_bytes === null ? "" : memory(v.memory_bytes),
+    v.name, short(v.parameters.unique), short(v.parameters.active), short(v.macs_per_token.full),
+    v.validation_loss === null ? "none" : loss(v.validation_loss.mean),
+    v.bits_per_byte === null ? "" : loss(v.bits_per_byte),
+    v.name === baseline ? "baseline" : v.difference === null ? "" : differenceText(v.difference),
+    v.step_seconds === null ? "" : stepText(v.step_seconds, v.name === baseline),
+    v.memory_bytes === null ? "" : bytes(v.memory_bytes),
   ]);
   const head = ["variant", "params", "active", "MACs/token", "loss", "bits/byte", `against ${baseline}`, "step", "memory"];
   return table([head, ...rows], ["left", "right", "right", "right", "right", "right", "left", "left", "right"]);

@@ -1,5 +1,6 @@
 /** How far a measurement is. */
-import { grouped, say } from "./terminal.ts";
+import { grouped } from "../runtime/units.ts";
+import { say } from "./terminal.ts";
 
 /** Says it every ten seconds. */
 export function countdown(total: number): (windows: number) => void {

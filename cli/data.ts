@@ -3,7 +3,9 @@ import { isCausal } from "../compiler/compile.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { openCorpus, type Corpus } from "../runtime/corpus/corpus.ts";
 import { isCorpus } from "../runtime/corpus/index-file.ts";
-import { datasetOf, loadText, type Data, type Dataset, type SplitOptions, type Text, type TextOptions, type Tokenizer } from "../runtime/data/index.ts";
+import {
+  datasetOf, loadText, type Data, type Dataset, type SplitOptions, type Text, type TextOptions, type Tokenizer,
+} from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
 import { pairData, pairDataset } from "../runtime/pairs/data.ts";
 import type { PairTask } from "../runtime/pairs/pair.ts";

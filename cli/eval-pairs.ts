@@ -11,9 +11,10 @@ import type { Pair, PairTask, TestSet } from "../runtime/pairs/pair.ts";
 import { PAIR_TASKS, pairTask } from "../runtime/pairs/tasks.ts";
 import type { Scored } from "../runtime/tasks/score.ts";
 import { loadWeights } from "../runtime/train/index.ts";
+import { grouped } from "../runtime/units.ts";
 import { loadModel } from "../api/session.ts";
 import { scoreAll } from "./eval-tasks.ts";
-import { grouped, say } from "./terminal.ts";
+import { say } from "./terminal.ts";
 import type { TrainedRun } from "./trained-run.ts";
 
 export type PairTest = TestSet & Pick<PairTask, "limit" | "by">;
@@ -71,10 +72,13 @@ export async function runPairTest(handle: AdapterHandle, model: ModelSpec, train
   const results = limit === 1 ? [{ metric: "accuracy", ...share(exact) }] : [
     { metric: "exact_match", ...share(exact) },
     { metric: "with_oracle_end", ...share(judged.flatMap(({ oracle }) => oracle ?? [])) },
-    { metric: "token_accuracy", ...shareOfTokens(forced.map(({ tokens, best }) => ({ tokens: tokens.length, right: tokens.filter((t, j) => t === best![j]).length }))) },
+    { metric: "token_accuracy", ...shareOfTokens(forced.map(rightTokens)) },
   ];
   return { task: name, items: pairs.length, limit, by, results, kinds: byKind(pairs, exact), records };
 }
+
+const rightTokens = ({ tokens, best }: Scored) =>
+  ({ tokens: tokens.length, right: tokens.filter((token, i) => token === best![i]).length });
 
 type Judgement = Pick<PairRecord, "answer" | "exact" | "oracle">;
 
@@ -109,6 +113,9 @@ function batchesOf(all: readonly Sequence[]): readonly (readonly number[])[] {
   return batches;
 }
 
+/** @returns what stands in front of an answer, and the tokens of the right one */
+const question = ({ tokens, from }: Sequence) => ({ prompt: tokens.slice(0, from), length: tokens.length - from - 1 });
+
 async function answersTo(
   handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, all: readonly Sequence[], limit: number,
 ): Promise<readonly Answer[]> {
@@ -116,14 +123,16 @@ async function answersTo(
   const prompt = all.reduce((most, { from }) => Math.max(most, from), 0);
   const capacity = prompt + all.reduce((most, { tokens, from }) => Math.max(most, tokens.length - from), limit);
   const texts = Math.min(TEXTS, all.length);
-  const session = await loadModel(handle, model, { batch: 1, seqLen: capacity, texts, chunk: Math.min(prompt, 64), entries: ["prefill", "decode"] });
+  const session = await loadModel(handle, model, {
+    batch: 1, seqLen: capacity, texts, chunk: Math.min(prompt, 64), entries: ["prefill", "decode"],
+  });
   const answers = new Array<Answer>(all.length);
   const options: DecodeOptions = { eos: endOfText!, limit, vocabSize, capacity };
   let [done, said] = [0, performance.now()];
   try {
     loadWeights(trained.weights, session.executor, session.params);
     for (const batch of batchesOf(all)) {
-      const questions = batch.map((i) => ({ prompt: all[i]!.tokens.slice(0, all[i]!.from), length: all[i]!.tokens.length - all[i]!.from - 1 }));
+      const questions = batch.map((i) => question(all[i]!));
       (await answerAll(session.executor, questions, options)).forEach((answer, i) => (answers[batch[i]!] = answer));
       done += batch.length;
       if (performance.now() - said <= 10_000) continue;
@@ -140,7 +149,8 @@ async function answersTo(
 function sayPositions(name: string, model: ModelSpec, all: readonly Sequence[], { info: { data: { positions } } }: TrainedRun): void {
   const reached = all.reduce((most, { tokens }) => Math.max(most, tokens.length - 1), 0);
   if (positions === undefined || reached <= positions) return;
-  say(`note: items of ${name} take up to ${reached} positions, and training took ${positions}: what lies beyond was never seen (${encodingOf(model)})`);
+  say(`note: items of ${name} take up to ${reached} positions, and training took ${positions}: `
+    + `what lies beyond was never seen (${encodingOf(model)})`);
 }
 
 function encodingOf({ layers, core }: ModelSpec): string {

@@ -9,9 +9,10 @@ import { bucketsOf, scoreBucket, type Scored } from "../runtime/tasks/score.ts";
 import type { Scoring } from "../runtime/tasks/scoring.ts";
 import { ownTask, TASKS, type Task } from "../runtime/tasks/tasks.ts";
 import { loadWeights } from "../runtime/train/index.ts";
+import { grouped } from "../runtime/units.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { loadModel } from "../api/session.ts";
-import { grouped, say } from "./terminal.ts";
+import { say } from "./terminal.ts";
 import type { TrainedRun } from "./trained-run.ts";
 
 /** A benchmark by its name, and its items. */

@@ -8,8 +8,9 @@ import { UserError } from "../runtime/errors.ts";
 import { coveredText, type Covered } from "../runtime/evaluate/covered.ts";
 import { startToken } from "../runtime/tasks/requests.ts";
 import type { DataInfo } from "../runtime/train/index.ts";
+import { grouped } from "../runtime/units.ts";
 import { corpusOf, readData } from "./data.ts";
-import { grouped, say } from "./terminal.ts";
+import { say } from "./terminal.ts";
 import type { TrainedRun } from "./trained-run.ts";
 
 /** A text, and what is known about it. */

@@ -30,8 +30,9 @@ export function addSpecOptions(command: Command): Command {
 }
 
 export function addAdapterOptions(command: Command): Command {
-  const adapter = new Option("--adapter <name>", "gpu, cpu, lavapipe, swiftshader, or a part of an adapter's name (default: the best there is)");
-  return command.addOption(adapter.argParser(filled)).option("--threads <n>", "of the adapter cpu (default: one for each core)", whole(1));
+  const names = "gpu, cpu, lavapipe, swiftshader, or a part of an adapter's name (default: the best there is)";
+  return command.addOption(new Option("--adapter <name>", names).argParser(filled))
+    .option("--threads <n>", "of the adapter cpu (default: one for each core)", whole(1));
 }
 
 /** An adapter that is not there is said before anything is read or compiled. */

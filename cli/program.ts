@@ -73,6 +73,9 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 || error.code === "commander.helpDisplayed" ? 0 : 1;
   const status = exitStatusOf(error);
   if (status < 3) console.error(`error: ${messageOf(error)}`);
-  else console.error(`This is a bug in moeut ${VERSION}. Please report it with the text below and, if you can, the spec.\n\n${error instanceof Error ? error.stack : String(error)}`);
+  else {
+    console.error(`This is a bug in moeut ${VERSION}. Please report it with the text below and, if you can, the spec.\n`);
+    console.error(error instanceof Error ? error.stack : String(error));
+  }
   return status;
 }

@@ -1,5 +1,5 @@
 /** How far a long reading is, on a line that changes on a terminal and now and then elsewhere. */
-import { bytes, short } from "./terminal.ts";
+import { bytes, short } from "../runtime/units.ts";
 
 export interface ReadProgress {
   /** So many bytes more were read, as they lie on disk. */

@@ -1,6 +1,4 @@
-/** Text for people: tables and numbers. */
-
-export { bytes } from "../runtime/units.ts";
+/** What commands print: documents and tables on standard output, what is going on on standard error. */
 
 /** One JSON document on standard output. */
 export function printJson(value: unknown): void {
@@ -18,16 +16,7 @@ export function table(rows: readonly (readonly string[] | null)[], aligns: reado
     .join("");
 }
 
-/** 44,345,792 */
-export const grouped = (n: number): string => Math.round(n).toString().replace(/\B(?=(\d{3})+$)/g, ",");
 
-/** 44.3M, 1.04B: three digits. */
-export function short(n: number): string {
-  for (const [size, letter] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]] as const) if (n >= size * 0.9995) return `${(n / size).toPrecision(3)}${letter}`;
-  return String(Math.round(n));
-}
-
-export const milliseconds = (seconds: number): string => (seconds >= 10 ? `${seconds.toFixed(1)} s` : seconds >= 1 ? `${seconds.toFixed(2)} s` : `${(seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0)} ms`);
 
 /** Says what is going on, without disturbing what a script reads. */
 export function say(text: string): void {

@@ -3,7 +3,8 @@ import { Option } from "commander";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
 import { readTokenizer, requireRoom } from "../runtime/tokenizer/file.ts";
-import { grouped, say } from "./terminal.ts";
+import { grouped } from "../runtime/units.ts";
+import { say } from "./terminal.ts";
 
 const FILES = "a tokenizer.json, of `moeut tokenizer train` or Hugging Face, or a SentencePiece .model";
 

@@ -41,7 +41,8 @@ function requireEqual(models: readonly ModelSpec[], what: string, path: string, 
   const first = models[0]!;
   const other = models.find((model) => valueOf(model) !== valueOf(first));
   if (other === undefined) return;
-  throw new UserError(`${first.name} and ${other.name} cannot be compared on equal data: ${what} is ${valueOf(first)} and ${valueOf(other)}; `
+  throw new UserError(
+    `${first.name} and ${other.name} cannot be compared on equal data: ${what} is ${valueOf(first)} and ${valueOf(other)}; `
     + `make them equal, for instance with --set ${path}=${valueOf(first)}`);
 }
 
@@ -61,13 +62,17 @@ export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promis
 /** What a model is loaded for. */
 const USES: Readonly<Record<"train" | "generate", (model: ModelSpec, data: DataInfo) => CompileOptions>> = {
   train: ({ seqLen, train }, { positions }) => ({
-    batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined, entries: ["train", "update", "evaluate"],
+    batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined,
+    entries: ["train", "update", "evaluate"],
   }),
   generate: ({ seqLen }) => ({ batch: 1, seqLen, entries: ["prefill", "decode"] }),
 };
 
 /** What the device has no room for, in words: known before anything is trained. */
-export const shortcomings = (models: readonly ModelSpec[], data: DataInfo, info: AdapterInfo): readonly string[] => models.flatMap((model) => {
+export const shortcomings = (models: readonly ModelSpec[], data: DataInfo, info: AdapterInfo): readonly string[] =>
+  models.flatMap((model) => shortcomingsOf(model, data, info));
+
+function shortcomingsOf(model: ModelSpec, data: DataInfo, info: AdapterInfo): readonly string[] {
   const misses = (use: keyof typeof USES): string | null => {
     try {
       planFor(info, model, { ...USES[use](model, data), during: endingAtOnce });
@@ -81,7 +86,7 @@ export const shortcomings = (models: readonly ModelSpec[], data: DataInfo, info:
   if (train !== null) return [`${model.name} cannot be trained here: ${train}`];
   const generate = isCausal(model) ? misses("generate") : null;
   return generate === null ? [] : [`${model.name} will write no samples: ${generate}`];
-});
+}
 
 export const dataInfoOf = (source: readonly string[], { dataId, nTokens, seqLen, masked }: Dataset, tokenizer: string): DataInfo =>
   ({ source, id: dataId, tokenizer, tokens: nTokens, ...(masked ? { positions: seqLen } : {}) });

@@ -1,6 +1,7 @@
 /** What was measured, as numbers and as tables for people. */
 import { ratioOf, median, type Contestant, type KernelTime, type Rounds } from "../../runtime/bench/index.ts";
-import { bytes, milliseconds, short, table } from "../terminal.ts";
+import { bytes, short, time } from "../../runtime/units.ts";
+import { table } from "../terminal.ts";
 import type { Peak } from "./peak.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -46,7 +47,7 @@ export function resultTable(results: readonly Result[]): string {
   const rows = results.flatMap(({ name, mode, contestants, absent }) => [
     null,
     ...contestants.map((c, i) => [
-      i === 0 ? `${name} ${mode}` : "", c.name, milliseconds(c.seconds.median), milliseconds(c.seconds.best),
+      i === 0 ? `${name} ${mode}` : "", c.name, time(c.seconds.median), time(c.seconds.best),
       short(c.tokens_per_second), short(c.flops_per_second),
       ...(i === 0 ? [] : [`${c.ours_to_this.toFixed(2)}×`, c.goal === null ? "" : `≤ ${c.goal.toFixed(2)}×`, agreement(c.deviation)]),
     ]),
@@ -71,10 +72,10 @@ export function kernelTable({ name, mode, contestants, kernels }: Result, peak: 
   return table([
     [`${name} ${mode} by kernel`, "launches", "time", "share", "flops", "bytes", "flops/s", "bytes/s", "of peak"],
     ...lines.map((k) => [
-      `  ${k.kernel}`, String(k.launches), milliseconds(k.seconds), percent(k.seconds / all.seconds), k.flops === 0 ? "" : short(k.flops),
+      `  ${k.kernel}`, String(k.launches), time(k.seconds), percent(k.seconds / all.seconds), k.flops === 0 ? "" : short(k.flops),
       bytes(k.bytes), k.flops === 0 ? "" : short(k.flops / k.seconds), `${bytes(k.bytes / k.seconds)}/s`, percent(k.roof / k.seconds),
     ]),
-  ], ["left", ...Array<"right">(8).fill("right")]) + `  a whole run takes ${milliseconds(contestants[0]!.seconds.median)}\n`;
+  ], ["left", ...Array<"right">(8).fill("right")]) + `  a whole run takes ${time(contestants[0]!.seconds.median)}\n`;
 }
 
 /** Kernels that take less than this part of the time are shown as one line. */

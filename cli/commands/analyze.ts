@@ -14,6 +14,7 @@ import { protocolOf, protocolWords, type Protocol } from "../../runtime/evaluate
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { writeOwn } from "../../runtime/files/written.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
+import { grouped } from "../../runtime/units.ts";
 import { loadModel, withAdapter } from "../../api/session.ts";
 import { countdown } from "../countdown.ts";
 import { readEvalText, type EvalText } from "../eval-text.ts";
@@ -22,7 +23,7 @@ import {
   addAdapterOption, addDataOption, addSetOption, outFolder, refuseOptions, whole, type AdapterOption, type SetOption,
 } from "../options.ts";
 import { requireFree, requireOwn } from "../own-files.ts";
-import { grouped, printJson, table } from "../terminal.ts";
+import { printJson, table } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 
 interface Options extends SetOption, AdapterOption {

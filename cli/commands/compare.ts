@@ -3,8 +3,7 @@ import type { Command } from "commander";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
-import { conclusion } from "../../runtime/report/conclusion.ts";
-import { baselineOf, compareModels, MARGIN, resultTable } from "../comparison.ts";
+import { asText, baselineOf, compareModels, MARGIN } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   addAdapterOption, addDataOption, collect, outFolder, positive, separateSpecs, whole, withSteps, type AdapterOption,
@@ -31,9 +30,11 @@ interface Options extends AdapterOption {
   readonly json?: boolean;
 }
 
+const OUT = "runs, report.html, results.json and tables; the same command again continues an interrupted comparison";
+
 export function define(command: Command): void {
   addAdapterOption(addDataOption(command.argument("[file...]", "specs"), true))
-    .requiredOption("--out <folder>", "runs, report.html, results.json and tables; the same command again continues an interrupted comparison", outFolder)
+    .requiredOption("--out <folder>", OUT, outFolder)
     .option("--steps <n>", "optimizer steps of every run (default: as the specs say)", whole(1))
     .option("--tokens <n>", "training tokens of every run, instead of steps", whole(1))
     .option("--seeds <k>", "runs per variant: seeds 0 to k - 1 (default: as a compare block says, else 3)", whole(1))
@@ -63,7 +64,7 @@ async function run(words: readonly string[], options: Options): Promise<void> {
   if (results === null) {
     process.stdout.write(`stopped; everything done so far is saved in ${options.out}, and the same command continues\n`);
   } else if (options.json === true) printJson(results);
-  else process.stdout.write(`\n${resultTable(results)}\n${conclusion(results).join("\n")}\n\nreport: ${join(options.out, "report.html")}\n`);
+  else process.stdout.write(`${asText(results)}\nreport: ${join(options.out, "report.html")}\n`);
 }
 
 /** "a, b and c" of at most five names. */

@@ -12,10 +12,11 @@ import { byteTokenizer, type Tokenizer } from "../../runtime/data/index.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { ownLeftovers, writeOwn } from "../../runtime/files/written.ts";
 import { encodeWeights } from "../../runtime/standalone/safetensors.ts";
+import { bytes } from "../../runtime/units.ts";
 import { addAdapterOption, addSpecOptions, outFolder, refuseOptions, type AdapterOption, type SpecOptions } from "../options.ts";
 import { requireFree, requireOwn } from "../own-files.ts";
 import { chooseModel, loadSpec, type Spec } from "../spec.ts";
-import { bytes, printJson } from "../terminal.ts";
+import { printJson } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 
 interface Options extends SpecOptions, AdapterOption {
@@ -94,5 +95,6 @@ async function profileFor(options: Options): Promise<Profile> {
 function report(files: readonly EmittedFile[], model: string, memory: number, { out, json }: Options): void {
   const kernels = files.filter((f) => f.path.startsWith("kernels/")).length;
   if (json === true) printJson({ model, out, files: files.map((f) => f.path), memory });
-  else process.stdout.write(`${out}: ${files.length} files, ${kernels} kernels, ${bytes(memory)} of buffers; README.md there says how to run it\n`);
+  else process.stdout.write(
+    `${out}: ${files.length} files, ${kernels} kernels, ${bytes(memory)} of buffers; README.md there says how to run it\n`);
 }

@@ -8,11 +8,12 @@ import { sizeOnDisk, sourceDocuments } from "../../runtime/data/source.ts";
 import { severalProblems, UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
+import { bytes, grouped } from "../../runtime/units.ts";
 import { endingAtOnce } from "../interrupt.ts";
 import { outFolder, part, whole } from "../options.ts";
 import { createReadProgress } from "../read-progress.ts";
 import { addSourceOptions, documentOptions, type SourceOptions } from "../source-options.ts";
-import { bytes, grouped, printJson, say } from "../terminal.ts";
+import { printJson, say } from "../terminal.ts";
 import { tokenizerFor, tokenizerOption } from "../tokenizer.ts";
 
 interface PrepareOptions extends SourceOptions {

@@ -3,10 +3,9 @@ import type { Command } from "commander";
 import type { AdapterKind, AdapterHandle } from "../../runtime/adapter/index.ts";
 import type { CompareResults } from "../../runtime/compare/results.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
-import { conclusion } from "../../runtime/report/conclusion.ts";
 import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
-import { compareModels, MARGIN, resultTable } from "../comparison.ts";
+import { asText, compareModels, MARGIN } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, outFolder, whole, type AdapterOption } from "../options.ts";
 import { withDevices } from "../../api/session.ts";
@@ -60,11 +59,13 @@ function specFile(): string {
   return path.startsWith(process.cwd()) ? path.slice(process.cwd().length + 1) : path;
 }
 
+const quoted = (text: string): string => text.split("\n").map((line) => `  | ${line}`).join("\n");
+
 function print(results: CompareResults, out: string, seconds: number): void {
   for (const { name, sample } of results.variants) {
-    if (sample !== null) process.stdout.write(`\n${name} writes:\n${`${sample.prompt}${sample.text}`.split("\n").map((line) => `  | ${line}`).join("\n")}\n`);
+    if (sample !== null) process.stdout.write(`\n${name} writes:\n${quoted(`${sample.prompt}${sample.text}`)}\n`);
   }
-  process.stdout.write(`\n${resultTable(results)}\n${conclusion(results).join("\n")}\n`);
+  process.stdout.write(asText(results));
   process.stdout.write(`\ndone in ${formatDuration(seconds)}. Open the report in a browser: ${join(out, "report.html")}\n`);
   process.stdout.write(`More text:  npx moeut generate ${join(out, "runs", "moeut-seed0")} --prompt "${PROMPT}"\n`);
 }

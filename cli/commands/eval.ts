@@ -13,6 +13,7 @@ import { PAIR_TASKS } from "../../runtime/pairs/tasks.ts";
 import { ratio } from "../../runtime/tasks/results.ts";
 import { TASKS } from "../../runtime/tasks/tasks.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
+import { grouped } from "../../runtime/units.ts";
 import { countdown } from "../countdown.ts";
 import { isPairTest, loadPairTests, pairDocument, pairWords, runPairTest } from "../eval-pairs.ts";
 import { loadTasks, runTask, taskWords, type TaskOutcome } from "../eval-tasks.ts";
@@ -22,7 +23,7 @@ import {
   addAdapterOption, addDataOption, addSetOption, list, outFile, refuseOptions, whole, wholes, type AdapterOption, type SetOption,
 } from "../options.ts";
 import { loadModel, withAdapter } from "../../api/session.ts";
-import { grouped, printJson, say } from "../terminal.ts";
+import { printJson, say } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 
 interface Options extends SetOption, AdapterOption {
@@ -41,9 +42,11 @@ const IMPOSSIBLE = "a depth that the model cannot have is named, makes the exit 
 const PROTOCOLS = "as the MoEUT training code or lm-evaluation-harness does it "
   + "(default: moeut for benchmarks; texts in disjoint blocks, the last partial one too)";
 
+const NAMED_TASKS = [...Object.keys(TASKS), ...PAIR_TASKS].join(",");
+
 export function define(command: Command): void {
   addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), false)))
-    .option("--tasks <list>", `instead of a text: ${[...Object.keys(TASKS), ...PAIR_TASKS].join(",")}, or JSONL or TSV files of one's own`, list)
+    .option("--tasks <list>", `instead of a text: ${NAMED_TASKS}, or JSONL or TSV files of one's own`, list)
     .addOption(new Option("--protocol <name>", PROTOCOLS).choices(["moeut", "harness"]))
     .option("--items <file>", "write what came out for every item of the benchmarks, as JSONL", outFile)
     .option("--stride <n>", "windows n tokens apart: each token once, with at least seq_len - n before it (default: n = seq_len)", whole(1))

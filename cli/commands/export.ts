@@ -17,10 +17,10 @@ import { initialize } from "../../runtime/standalone/initialize.ts";
 import { encodeWeights } from "../../runtime/standalone/safetensors.ts";
 import { BYTE_TOKENIZER } from "../../runtime/tokenizer/bytes.ts";
 import { tokenizerPath } from "../../runtime/train/index.ts";
+import { grouped } from "../../runtime/units.ts";
 import { addSpecOptions, outFolder, refuseOptions, whole, type SpecOptions } from "../options.ts";
 import { requireFree, requireOwn } from "../own-files.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
-import { grouped } from "../terminal.ts";
 import { readTrainedRun } from "../trained-run.ts";
 
 interface Options extends SpecOptions {

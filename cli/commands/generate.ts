@@ -38,7 +38,8 @@ async function run(folder: string, options: Options): Promise<void> {
     loadWeights(weights, session.executor, session.params);
     const { prompt, maxTokens, seed, temperature, topK = null, topP = null } = options;
     const onSlide = once(() => say(`\n(the context of ${seqLen} tokens is full: the older half is dropped from here on)`));
-    const text = await collect(generateText(session.executor, tokenizer, prompt, { maxTokens, seqLen, seed, temperature, topK, topP, onSlide }), options, interrupt.requested);
+    const sampling = { maxTokens, seqLen, seed, temperature, topK, topP, onSlide };
+    const text = await collect(generateText(session.executor, tokenizer, prompt, sampling), options, interrupt.requested);
     if (options.json === true) printJson({ run: folder, prompt, text, seed, max_tokens: maxTokens, temperature, top_k: topK, top_p: topP });
     else process.stdout.write("\n");
   } finally {

@@ -16,9 +16,9 @@ import { createRun, saveCheckpoint, type RunInfo } from "../../runtime/train/ind
 import { readJson } from "../../runtime/train/run-folder.ts";
 import { BYTE_TOKENIZER } from "../../runtime/tokenizer/bytes.ts";
 import { readTokenizer } from "../../runtime/tokenizer/file.ts";
+import { grouped } from "../../runtime/units.ts";
 import { outFolder } from "../options.ts";
 import { chooseModel, loadSpec, specOf } from "../spec.ts";
-import { grouped } from "../terminal.ts";
 import { runInfo } from "../variants.ts";
 
 interface Options {
@@ -31,7 +31,7 @@ export function define(command: Command): void {
     .action(run);
 }
 
-const CONFIG = "config.json: the options of the official code under \"args\", with context and vocab if they do not say them; or the word hf";
+const CONFIG = 'config.json: the options of the official code under "args", with context and vocab if they do not say them; or hf';
 const WEIGHTS = "the state dictionary as safetensors, under the names of either official repository; behind hf, a folder of `export hf`";
 
 /** No device is needed: the numbers only change their names. */
@@ -43,7 +43,8 @@ async function run(config: string, weights: string, { out }: Options): Promise<v
   const info = infoOf(model, weightsFile, tokenizer);
   await withOwnFolder(out, async () => {
     createRun(out, { spec: printSpec(model), tokenizer: tokenizer?.text }, info);
-    await saveCheckpoint(out, holder(file, places, params), params, { format: 1, step: 0, sequences: 0, seed: 0, specHash: info.specHash, dataId: "" });
+    const state = { format: 1, step: 0, sequences: 0, seed: 0, specHash: info.specHash, dataId: "" } as const;
+    await saveCheckpoint(out, holder(file, places, params), params, state);
   });
   process.stdout.write(`${out}: ${model.name}, ${grouped(countParams(model).total)} parameters, hash ${specHash(model)}\n`);
 }

@@ -1,3 +1,4 @@
+import { bytes, grouped, short } from "../../runtime/units.ts";
 import { Option, type Command } from "commander";
 import { compileModel } from "../../compiler/compile.ts";
 import { breakdown, countConventions, countMacs, countParams, paperTrainingMacs } from "../../compiler/counts/index.ts";
@@ -6,7 +7,7 @@ import type { Dispatch, KernelPlan } from "../../compiler/ir/plan.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { addSpecOptions, type SpecOptions } from "../options.ts";
 import { chooseModels, loadSpec } from "../spec.ts";
-import { bytes, grouped, printJson, short, table } from "../terminal.ts";
+import { printJson, table } from "../terminal.ts";
 
 interface Options extends SpecOptions {
   readonly json?: boolean;
@@ -48,7 +49,8 @@ function inspect(model: ModelSpec) {
     conventions: { ...countConventions(model), paper_training_macs: paperTrainingMacs(model) },
     macs_per_token: macs.perToken, macs_per_sequence: { moeut: macs.moeut, full: macs.full, seq_len: macs.seqLen },
     memory: { batch: batch / accumulate, total: plan.memory.total, by_kind: plan.memory.byKind },
-    entries: Object.fromEntries(Object.entries(plan.entries).map(([name, entry]) => [name, entry.dispatches.map((d) => launchOf(plan, d))])),
+    entries: Object.fromEntries(Object.entries(plan.entries).map(([name, { dispatches }]) =>
+      [name, dispatches.map((d) => launchOf(plan, d))])),
     kernels: plan.kernels.map((k) => k.name),
     plan,
   };
@@ -75,7 +77,12 @@ function render(f: ReturnType<typeof inspect>, kernels: boolean): string {
       ...kinds.map(([kind, n]) => [`    ${kind}`, bytes(n)]),
       ["  training step", String(launches.length), `launches of ${f.kernels.length} kernels`],
     ], ["left", "right", "left"]),
-    kernels ? table([["  kernel", "computes", "fused into it"], ...launches.map((l) => [`  ${l.kernel}`, l.computes, l.fused.join(", ")])], ["left", "left", "left"]) : "  --kernels lists them with what was fused into each\n",
+    kernels ? kernelTable(launches) : "  --kernels lists them with what was fused into each\n",
     "\n",
   ].join("");
+}
+
+function kernelTable(launches: readonly ReturnType<typeof launchOf>[]): string {
+  const rows = launches.map(({ kernel, computes, fused }) => [`  ${kernel}`, computes, fused.join(", ")]);
+  return table([["  kernel", "computes", "fused into it"], ...rows], ["left", "left", "left"]);
 }

@@ -5,11 +5,12 @@ import { writeAtomic } from "../../runtime/files/write-atomic.ts";
 import { tokenizerText } from "../../runtime/tokenizer/file.ts";
 import { trainMerges } from "../../runtime/tokenizer/train.ts";
 import { countWords, MOST_WORDS } from "../../runtime/tokenizer/words.ts";
+import { grouped } from "../../runtime/units.ts";
 import { endingAtOnce } from "../interrupt.ts";
 import { outFile, whole } from "../options.ts";
 import { createReadProgress } from "../read-progress.ts";
 import { addSourceOptions, documentOptions, type SourceOptions } from "../source-options.ts";
-import { grouped, once, printJson, say } from "../terminal.ts";
+import { once, printJson, say } from "../terminal.ts";
 
 interface Options extends SourceOptions {
   readonly vocabSize: number;

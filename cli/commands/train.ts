@@ -7,6 +7,7 @@ import { withOwnFolder } from "../../runtime/files/folder.ts";
 import {
   checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type RunTexts, type TrainResult,
 } from "../../runtime/train/index.ts";
+import { bytes, grouped } from "../../runtime/units.ts";
 import { readTrainingData } from "../data.ts";
 import { endingAtOnce, interruptible, watchInterrupt } from "../interrupt.ts";
 import {
@@ -14,7 +15,7 @@ import {
 } from "../options.ts";
 import { openSession, type PlannedSession } from "../../api/session.ts";
 import { chooseModel, loadSpec } from "../spec.ts";
-import { bytes, grouped, printJson, say } from "../terminal.ts";
+import { printJson, say } from "../terminal.ts";
 import { tokenizerOption } from "../tokenizer.ts";
 import { dataInfoOf, runInfo } from "../variants.ts";
 
@@ -53,7 +54,8 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   const { tokenizer, dataset } = await readTrainingData(source, [model], options);
   const data = dataset({ seqLen: model.seqLen, batch: model.train.batch / model.train.accumulate, seed: options.seed });
   const dataInfo = dataInfoOf(source, data, tokenizer.id);
-  await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, { ...options, texts: { spec: printSpec(model), tokenizer: tokenizer.file } }));
+  const texts = { spec: printSpec(model), tokenizer: tokenizer.file };
+  await withOwnFolder(options.out, () => openAndTrain(model, data, dataInfo, { ...options, texts }));
 }
 
 async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo, options: TrainOptions): Promise<void> {
@@ -69,7 +71,9 @@ async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo,
 async function openTraining(model: ModelSpec, { seqLen, masked }: Dataset, choice: AdapterOption): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);
   const { batch, accumulate } = model.train;
-  const session = await openSession(choice, model, { batch: batch / accumulate, seqLen, masked, entries: ["train", "update", "evaluate"], during: endingAtOnce });
+  const session = await openSession(choice, model, {
+    batch: batch / accumulate, seqLen, masked, entries: ["train", "update", "evaluate"], during: endingAtOnce,
+  });
   say(`training on ${session.adapter.name}; ${bytes(session.memoryBytes)} of buffers`);
   return session;
 }
@@ -79,7 +83,9 @@ async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, op
   const { batch, steps, evalEvery, checkpointEvery } = model.train;
   const done = startRun({ folder: options.out, ...options.texts, info, executor, params, resume: options.resume === true, note: say });
   const tokensPerStep = batch * data.seqLen;
-  say(done > 0 ? `resuming after step ${done} of ${steps}` : `${steps} steps of ${grouped(tokensPerStep)} tokens; ${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
+  say(done > 0 ? `resuming after step ${done} of ${steps}`
+    : `${steps} steps of ${grouped(tokensPerStep)} tokens; `
+      + `${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
   const progress = createProgress({ output: process.stderr, label: "", steps, tokensPerStep });
   const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", () => leftIn(options.out));
   const trainOptions = {
@@ -105,5 +111,8 @@ function printResult({ step, finished, last }: TrainResult, steps: number, { out
     run: out, step, steps, finished, loss: last?.ce_loss ?? null, validation_loss: last?.validation_loss ?? null, checkpoint,
   });
   else if (!finished) process.stdout.write(`stopped after step ${step} of ${steps}${saved}; the same command with --resume continues\n`);
-  else process.stdout.write(`${last === null ? "nothing left to train" : `trained ${step} steps`}: ${out}${last?.validation_loss === undefined ? "" : `, validation loss ${last.validation_loss.toFixed(4)}`}\n`);
+  else {
+    const heldOut = last?.validation_loss === undefined ? "" : `, validation loss ${last.validation_loss.toFixed(4)}`;
+    process.stdout.write(`${last === null ? "nothing left to train" : `trained ${step} steps`}: ${out}${heldOut}\n`);
+  }
 }

@@ -100,7 +100,8 @@ function modelOf({ folder, config }: GoldenFiles): ModelSpec {
 async function replayGolden(handle: AdapterHandle, { golden, model, places }: GoldenModel): Promise<readonly Quantity[]> {
   const { batch, context } = golden;
   const session = await loadModel(handle, model, {
-    batch, seqLen: context, entries: ["train", "update", "prefill", "decode"], chunk: Math.ceil(context / 3), keep: { train: keptOutputs(golden) },
+    batch, seqLen: context, entries: ["train", "update", "prefill", "decode"],
+    chunk: Math.ceil(context / 3), keep: { train: keptOutputs(golden) },
   });
   const params = session.params.map((param) => ({ ...param, official: places[param.name]! }));
   try {
@@ -115,5 +116,6 @@ function render({ folder, problem, quantities }: Result): string {
   const number = (x: number): string => (x === 0 || x === Infinity ? `${x}` : x.toExponential(1));
   const verdict = (q: Quantity): readonly string[] => [isNear(q) ? "ok" : "BEYOND", q.worst === 0 ? "" : q.where];
   const rows = quantities.map((q) => [`  ${q.name}`, number(q.worst), number(q.bound), ...verdict(q)]);
-  return `${basename(folder)}\n${table([["  quantity", "worst", "bound", "", "where"], ...rows], ["left", "right", "right", "left", "left"])}`;
+  const head = ["  quantity", "worst", "bound", "", "where"];
+  return `${basename(folder)}\n${table([head, ...rows], ["left", "right", "right", "left", "left"])}`;
 }

@@ -3,7 +3,8 @@ import type { CompareResults, Difference, VariantResult } from "../compare/resul
 import { recipeSettings } from "../train/index.ts";
 import type { Interval } from "../statistics/describe.ts";
 import { studentInterval } from "../statistics/student.ts";
-import { count, interval, isClear, loss, pText, signed } from "./words.ts";
+import { short } from "../units.ts";
+import { interval, isClear, loss, pText, signed } from "./words.ts";
 
 export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
 
@@ -111,7 +112,7 @@ function length({ variants, budget }: CompareResults): readonly string[] {
   const tooLong = variants.filter(({ recipe }) => recipe.schedule.warmup >= recipe.steps).map(({ name }) => name);
   return [
     ...(Math.min(...ratios) >= TOKENS_PER_PARAMETER ? [] : [
-      `The runs are short for the size of the models: ${count(budget.tokens)} tokens are ${perParameter} per parameter, `
+      `The runs are short for the size of the models: ${short(budget.tokens)} tokens are ${perParameter} per parameter, `
       + `where about ${TOKENS_PER_PARAMETER} are usual. Longer runs may order the variants otherwise.`,
     ]),
     ...(tooLong.length === 0 ? [] : [`The warm-up of ${listOf(tooLong)} lasts as long as the run.`]),
@@ -129,4 +130,4 @@ function littleText({ variants }: CompareResults): readonly string[] {
 const holdsZero = ({ low, high }: Interval): boolean => low <= 0 && high >= 0;
 
 const heldOut = ({ data, budget, validation_sequences: n }: CompareResults): string =>
-  `Losses are of ${count(n * budget.seq_len)} tokens that were not trained on: ${data.held_out}.`;
+  `Losses are of ${short(n * budget.seq_len)} tokens that were not trained on: ${data.held_out}.`;

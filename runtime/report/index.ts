@@ -6,7 +6,8 @@ import { computeChart, trainingChart, validationChart } from "./charts.ts";
 import { differenceChart } from "./difference-chart.ts";
 import { nameCell, tone } from "./cells.ts";
 import { escape, figure, htmlTable, page } from "./page.ts";
-import { count, interval, loss, memory, outcomeText, ratioText, signed, time, tokens } from "./words.ts";
+import { bytes, grouped, short, time } from "../units.ts";
+import { interval, loss, outcomeText, ratioText, signed } from "./words.ts";
 
 export function renderReport(results: CompareResults): string {
   return page(results.title, [
@@ -26,8 +27,8 @@ const paragraphs = (sentences: readonly string[]): string => sentences.map((sent
 
 function header({ title, data, budget, seeds, validation_sequences: sequences, variants }: CompareResults): string {
   const runs = `${variants.length} variants, ${seeds.length === 1 ? "one seed" : `${seeds.length} seeds`} each`;
-  const trained = `${tokens(budget.steps)} steps of ${budget.batch} × ${budget.seq_len} tokens (${count(budget.tokens)} in all)`;
-  const measured = `final loss on ${tokens(sequences * budget.seq_len)} held-out tokens`;
+  const trained = `${grouped(budget.steps)} steps of ${budget.batch} × ${budget.seq_len} tokens (${short(budget.tokens)} in all)`;
+  const measured = `final loss on ${grouped(sequences * budget.seq_len)} held-out tokens`;
   return `<h1>${escape(title)}</h1><p class="about">${runs}; ${trained} of ${escape(data.source.join(" "))}; ${measured}.</p>`;
 }
 
@@ -38,7 +39,7 @@ function resultTable(results: CompareResults): string {
   ];
   const rows = results.variants.map((v) => [
     nameCell(results, v), lossCell(v), v.perplexity === null ? "–" : v.perplexity.toFixed(3), v.bits_per_byte === null ? "–" : loss(v.bits_per_byte), differenceCell(v),
-    `${count(v.parameters.unique)}<small>${count(v.parameters.active)}</small>`,
+    `${short(v.parameters.unique)}<small>${short(v.parameters.active)}</small>`,
   ]);
   return htmlTable([head, ...rows]);
 }
@@ -97,8 +98,8 @@ function costTable(results: CompareResults): string {
     "MACs per token<small>as in the MoEUT paper</small>", "step", "memory",
   ];
   return htmlTable([head, ...results.variants.map((v) => [
-    nameCell(results, v), tokens(v.parameters.unique), tokens(v.parameters.active), tokens(Math.round(v.macs_per_token.full)), tokens(Math.round(v.macs_per_token.moeut)),
-    v.step_seconds === null ? "–" : stepCell(v.step_seconds, v.name === results.baseline), v.memory_bytes === null ? "–" : memory(v.memory_bytes),
+    nameCell(results, v), grouped(v.parameters.unique), grouped(v.parameters.active), grouped(Math.round(v.macs_per_token.full)), grouped(Math.round(v.macs_per_token.moeut)),
+    v.step_seconds === null ? "–" : stepCell(v.step_seconds, v.name === results.baseline), v.memory_bytes === null ? "–" : bytes(v.memory_bytes),
   ])]);
 }
 

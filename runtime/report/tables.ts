@@ -1,6 +1,7 @@
 /** The numbers of a comparison for other programs: table.csv with all digits, table.md and table.tex as one prints them. */
 import type { CompareResults, VariantResult } from "../compare/results.ts";
-import { count, interval, loss, outcomeText, pText, signed } from "./words.ts";
+import { short } from "../units.ts";
+import { interval, loss, outcomeText, pText, signed } from "./words.ts";
 
 /** By file name. */
 export const tablesOf = (results: CompareResults): Readonly<Record<string, string>> =>
@@ -45,7 +46,7 @@ function printed({ variants, baseline }: CompareResults): readonly (readonly str
   const against = [`against ${baseline}`, "95 % over seeds", "paired t test", "verdict"];
   const head = ["variant", "loss", ...against, "parameters", "active", "MACs per token"];
   const costs = ({ parameters, macs_per_token: macs }: VariantResult): readonly string[] =>
-    [parameters.unique, parameters.active, macs.full].map(count);
+    [parameters.unique, parameters.active, macs.full].map(short);
   return [head, ...variants.map((v) => [v.name, lossText(v), ...differenceCells(v), ...costs(v)])];
 }
 

@@ -12,24 +12,6 @@ export function signed(x: number, digits = 4): string {
 
 export const interval = ({ low, high }: Interval): string => `${signed(low)} to ${signed(high)}`;
 
-/** "44.3M", "1.04B" */
-export function count(n: number): string {
-  for (const [size, letter] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]] as const) if (n >= size * 0.9995) return `${(n / size).toPrecision(3)}${letter}`;
-  return String(Math.round(n));
-}
-
-export function memory(n: number): string {
-  for (const [size, unit] of [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]] as const) if (n >= size) return `${(n / size).toFixed(n >= 100 * size ? 0 : 1)} ${unit}`;
-  return `${n} B`;
-}
-
-export function time(seconds: number): string {
-  if (seconds >= 10) return `${seconds.toFixed(1)} s`;
-  return seconds >= 1 ? `${seconds.toFixed(2)} s` : `${(seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0)} ms`;
-}
-
-export const tokens = (n: number): string => n.toString().replace(/\B(?=(\d{3})+$)/g, ",");
-
 /** "1.63 (1.51 to 1.70)" */
 export const ratioText = (ratio: number, { low, high }: Interval): string =>
   `${ratio.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
