@@ -23,7 +23,8 @@ export function diffLines(before: string, after: string): readonly DiffLine[] {
 function commonLengths(a: readonly string[], b: readonly string[]): readonly (readonly number[])[] {
   const common = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
   for (let i = a.length - 1; i >= 0; i--) {
-    for (let j = b.length - 1; j >= 0; j--) common[i]![j] = a[i] === b[j] ? common[i + 1]![j + 1]! + 1 : Math.max(common[i + 1]![j]!, common[i]![j + 1]!);
+    const [row, next] = [common[i]!, common[i + 1]!];
+    for (let j = b.length - 1; j >= 0; j--) row[j] = a[i] === b[j] ? next[j + 1]! + 1 : Math.max(next[j]!, row[j + 1]!);
   }
   return common;
 }

@@ -87,8 +87,10 @@ function requireSameRuns(out: string, runs: readonly WantedRun[]): void {
     if (problem !== null && !problems.has(model)) problems.set(model, problem);
   }
   if (problems.size === 0) return;
-  throw new UserError(`${out} holds other runs of these names, and nothing was changed; `
-    + `give the models other names, or choose another folder with --out\n${[...problems.values()].map((problem) => `  ${problem}`).join("\n")}`);
+  throw new UserError([
+    `${out} holds other runs of these names, and nothing was changed; give the models other names, or choose another folder with --out`,
+    ...[...problems.values()].map((problem) => `  ${problem}`),
+  ].join("\n"));
 }
 
 function problemOf(folder: string, { info, ...texts }: WantedRun): string | null {

@@ -8,18 +8,25 @@ interface Size {
   readonly margin: number;
 }
 
+const TIMES_OF_TRAINING = "Step times are medians over the steps of training, with the middle half of them. "
+  + "Runs follow one another, so what else the machine was doing differs between them, and no ratio is given.";
+
 export function methodOf({ seeds, variants, margin }: Size, finals: readonly FinalRecord[], times: StepTimes | null): readonly string[] {
   const adapters = [...new Set(finals.map(({ adapter }) => adapter.name))];
   return [
-    "Every variant is trained for the same number of steps on the same sequences in the same order: the seed decides the order of the data and the initial weights, and runs of one seed form a pair.",
-    "The final loss is the mean cross-entropy over the same held-out sequences for all runs, measured once after the last step; balance losses are not part of it.",
+    "Every variant is trained for the same number of steps on the same sequences in the same order: "
+    + "the seed decides the order of the data and the initial weights, and runs of one seed form a pair.",
+    "The final loss is the mean cross-entropy over the same held-out sequences for all runs, measured once after the last step; "
+    + "balance losses are not part of it.",
     ...(seeds > 1 ? statistics(seeds, variants, margin) : [ONE_SEED]),
-    "The intervals over the text take the runs as they are and ask what other held-out sequences would change (Student's t over sequences, paired). Neighbouring sequences may come from one document; they are treated as independent.",
-    times === null
-      ? "Step times are medians over the steps of training, with the middle half of them. Runs follow one another, so what else the machine was doing differs between them, and no ratio is given."
-      : `Step times were measured after training on ${times.adapter.name}, the variants in turn over several rounds: medians, with the middle half of the rounds. Ratios are taken within rounds.`,
+    "The intervals over the text take the runs as they are and ask what other held-out sequences would change "
+    + "(Student's t over sequences, paired). Neighbouring sequences may come from one document; they are treated as independent.",
+    times === null ? TIMES_OF_TRAINING
+      : `Step times were measured after training on ${times.adapter.name}, the variants in turn over several rounds: `
+        + "medians, with the middle half of the rounds. Ratios are taken within rounds.",
     "Memory is the sum of all buffers on the device, planned before training.",
-    "MACs are multiply-accumulates of one forward pass per token with everything counted (causal attention, routers, head); training needs about three times as many.",
+    "MACs are multiply-accumulates of one forward pass per token with everything counted (causal attention, routers, head); "
+    + "training needs about three times as many.",
     ...(adapters.length > 1 ? [`The comparison was continued on another adapter (${adapters.join("; ")}).`] : []),
   ];
 }
@@ -34,7 +41,8 @@ function statistics(seeds: number, variants: number, margin: number): readonly s
     : "";
   return [
     `Differences are paired by seed. Their 95 % intervals over seeds (Student's t over the ${seeds} differences) say what other seeds `
-    + `would change. "Better" and "worse" need p < 0.05 of the paired t test over seeds, and no run of the better side that diverged.${family}`,
+    + 'would change. "Better" and "worse" need p < 0.05 of the paired t test over seeds, and no run of the better side that diverged.'
+    + family,
     `"Equivalent" means that two one-sided paired t tests, each at 5 % and corrected alike, place the difference within ± ${margin} nats `
     + "(--margin); such a difference is not called better even where it is no accident.",
     "The seeds to run are those that will decide either way with a chance of 80 %, if mean and standard deviation of the differences stay "

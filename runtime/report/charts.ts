@@ -45,9 +45,15 @@ function lossChart(
   const series = curves.flatMap((points, i) => lineAndBand(results.variants[i]!.name, seriesColor(i), points));
   return render(id, 360, {
     grid: GRID,
-    legend: { top: 8, left: GRID.left, icon: "roundRect", itemGap: 22, itemWidth: 14, itemHeight: 4, textStyle: { color: "var(--ink)" }, data: results.variants.map((v) => v.name) },
+    legend: {
+      top: 8, left: GRID.left, icon: "roundRect", itemGap: 22, itemWidth: 14, itemHeight: 4,
+      textStyle: { color: "var(--ink)" }, data: results.variants.map((v) => v.name),
+    },
     xAxis: axis(axisName, { type: "value", min: 0, axisLabel: { color: "var(--muted)", formatter: shortNumber } }),
-    yAxis: axis("loss, nats per token", { type: "value", ...window(curves), nameGap: 44, axisLabel: { color: "var(--muted)", formatter: (x: number) => String(Number(x.toFixed(2))) } }),
+    yAxis: axis("loss, nats per token", {
+      type: "value", ...window(curves), nameGap: 44,
+      axisLabel: { color: "var(--muted)", formatter: (x: number) => String(Number(x.toFixed(2))) },
+    }),
     series: series as never,
   });
 }
@@ -60,8 +66,10 @@ function window(curves: readonly (readonly Point[])[]): AxisRange {
   return roundRange(least - pad, settled + pad);
 }
 
+/** Of an axis: "1.5G", with no zeros behind. */
 function shortNumber(n: number): string {
-  for (const [size, letter] of [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]] as const) if (n >= size) return `${Number((n / size).toPrecision(3))}${letter}`;
+  const units = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]] as const;
+  for (const [size, letter] of units) if (n >= size) return `${Number((n / size).toPrecision(3))}${letter}`;
   return String(Number(n.toPrecision(3)));
 }
 
@@ -71,5 +79,6 @@ export const trainingChart = (results: CompareResults): string => lossChart("tra
 /** Against the work of the forward passes so far: who learns more per multiplication. */
 export function computeChart(results: CompareResults): string {
   const tokensPerStep = results.budget.batch * results.budget.seq_len;
-  return lossChart("compute", results, "validation_loss", "multiply-accumulates of all forward passes so far", (variant) => variant.macs_per_token.full * tokensPerStep);
+  return lossChart("compute", results, "validation_loss", "multiply-accumulates of all forward passes so far",
+    (variant) => variant.macs_per_token.full * tokensPerStep);
 }

@@ -85,7 +85,8 @@ function failures({ variants }: CompareResults): readonly string[] {
     const failed = runs.filter((run) => run.failed !== null);
     return [
       ...(diverged > 0 ? [`${name}: ${of(diverged)} diverged and ${diverged === 1 ? "is" : "are"} left out.`] : []),
-      ...failed.slice(0, 1).map((first) => `${name}: ${of(failed.length)} failed and ${failed.length === 1 ? "is" : "are"} left out (${first.failed}).`),
+      ...failed.slice(0, 1).map((first) =>
+        `${name}: ${of(failed.length)} failed and ${failed.length === 1 ? "is" : "are"} left out (${first.failed}).`),
     ];
   });
 }

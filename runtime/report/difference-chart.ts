@@ -18,12 +18,16 @@ export function differenceChart(results: CompareResults): string {
   const means = points(rows.map(({ difference, color }, row) => ({ x: difference.mean, row, color })), { symbol: "rect", symbolSize: 8 });
   const single = rows.flatMap(({ difference, color }, row) => difference.per_seed.map((s) => ({ x: s.difference, row, color })));
   const dots = points(single, { symbolSize: 6, itemStyle: { opacity: 0.55 } });
-  const ends = differences.flatMap((d) => [d.seed_interval, d.text_interval].flatMap((found) => (found === null ? [] : [found.low, found.high])));
-  const all = [0, ...ends, ...single.map(({ x }) => x)];
+  const found = differences.flatMap((d) => [d.seed_interval, d.text_interval]).filter((interval) => interval !== null);
+  const all = [0, ...found.flatMap(({ low, high }) => [low, high]), ...single.map(({ x }) => x)];
   return render("differences", 96 + 48 * rows.length, {
     grid: { ...GRID, left: 24 + 8 * Math.max(...rows.map(({ name }) => name.length)), top: 20 },
-    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, { type: "value", ...roundRange(Math.min(...all), Math.max(...all)) }),
-    yAxis: axis("", { type: "category", data: rows.map(({ name }) => name), axisLabel: { color: "var(--ink)" }, splitLine: { show: false } }),
+    xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, {
+      type: "value", ...roundRange(Math.min(...all), Math.max(...all)),
+    }),
+    yAxis: axis("", {
+      type: "category", data: rows.map(({ name }) => name), axisLabel: { color: "var(--ink)" }, splitLine: { show: false },
+    }),
     series: [ZERO, text, seeds, dots, means] as never,
   });
 }
@@ -33,7 +37,9 @@ const rowsOf = ({ variants }: CompareResults): readonly DifferenceRow[] => varia
 
 const ZERO = {
   type: "line", data: [],
-  markLine: { symbol: "none", silent: true, label: { show: false }, lineStyle: { color: "var(--muted)", type: "dashed" }, data: [{ xAxis: 0 }] },
+  markLine: {
+    symbol: "none", silent: true, label: { show: false }, lineStyle: { color: "var(--muted)", type: "dashed" }, data: [{ xAxis: 0 }],
+  },
 };
 
 const points = (values: readonly { readonly x: number; readonly row: number; readonly color: string }[], style: object): object =>

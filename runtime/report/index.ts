@@ -19,9 +19,13 @@ export function renderReport(results: CompareResults): string {
     "<h2>Samples</h2>", ...samples(results),
     "<h2>Specs</h2>", ...specs(results),
     "<h2>Method</h2>", `<ul class="method">${results.method.map((line) => `<li>${escape(line)}</li>`).join("")}</ul>`,
-    `<footer>moeut ${escape(results.versions.moeut)} on Node ${escape(results.versions.node)}, ${escape(results.adapter.name)}. All numbers are in results.json beside this file, and in table.csv, table.md and table.tex.</footer>`,
+    footer(results),
   ]);
 }
+
+const footer = ({ versions, adapter }: CompareResults): string =>
+  `<footer>moeut ${escape(versions.moeut)} on Node ${escape(versions.node)}, ${escape(adapter.name)}. `
+  + "All numbers are in results.json beside this file, and in table.csv, table.md and table.tex.</footer>";
 
 const paragraphs = (sentences: readonly string[]): string => sentences.map((sentence) => `<p>${escape(sentence)}</p>`).join("");
 
@@ -38,7 +42,8 @@ function resultTable(results: CompareResults): string {
     `against ${escape(results.baseline)}<small>95 % intervals</small>`, "parameters<small>active per token</small>",
   ];
   const rows = results.variants.map((v) => [
-    nameCell(results, v), lossCell(v), v.perplexity === null ? "–" : v.perplexity.toFixed(3), v.bits_per_byte === null ? "–" : loss(v.bits_per_byte), differenceCell(v),
+    nameCell(results, v), lossCell(v),
+    v.perplexity === null ? "–" : v.perplexity.toFixed(3), v.bits_per_byte === null ? "–" : loss(v.bits_per_byte), differenceCell(v),
     `${short(v.parameters.unique)}<small>${short(v.parameters.active)}</small>`,
   ]);
   return htmlTable([head, ...rows]);
@@ -68,12 +73,15 @@ function lossFigures(results: CompareResults): readonly string[] {
   return [
     ...(has("validation_loss") ? [figure(validationChart(results), `Held-out loss during training.${band}`)] : []),
     figure(trainingChart(results), `Training loss (cross-entropy alone, averaged over neighbouring steps).${band}`),
-    ...(has("validation_loss") ? [figure(computeChart(results), "Held-out loss against the multiplications spent: the comparison at equal compute. Curves that end further left did less work per step.")] : []),
+    ...(has("validation_loss") ? [figure(computeChart(results), EQUAL_COMPUTE)] : []),
     ...(results.variants.some((v) => v.difference !== null) ? [figure(differenceChart(results), differenceCaption(results))] : []),
     ...(results.seeds.length > 1 && results.variants.some((v) => v.difference !== null) ? [seedTable(results)] : []),
     ...(results.variants.length > 2 ? ["<h2>Every two variants</h2>", pairTable(results)] : []),
   ];
 }
+
+const EQUAL_COMPUTE = "Held-out loss against the multiplications spent: the comparison at equal compute. "
+  + "Curves that end further left did less work per step.";
 
 const differenceCaption = ({ baseline }: CompareResults): string =>
   `Final differences from ${escape(baseline)}: square and bar are the mean and its 95 % interval over seeds, dots the single seeds; `
@@ -98,20 +106,23 @@ function costTable(results: CompareResults): string {
     "MACs per token<small>as in the MoEUT paper</small>", "step", "memory",
   ];
   return htmlTable([head, ...results.variants.map((v) => [
-    nameCell(results, v), grouped(v.parameters.unique), grouped(v.parameters.active), grouped(Math.round(v.macs_per_token.full)), grouped(Math.round(v.macs_per_token.moeut)),
-    v.step_seconds === null ? "–" : stepCell(v.step_seconds, v.name === results.baseline), v.memory_bytes === null ? "–" : bytes(v.memory_bytes),
+    nameCell(results, v), ...[v.parameters.unique, v.parameters.active, v.macs_per_token.full, v.macs_per_token.moeut].map(grouped),
+    v.step_seconds === null ? "–" : stepCell(v.step_seconds, v.name === results.baseline),
+    v.memory_bytes === null ? "–" : bytes(v.memory_bytes),
   ])]);
 }
 
 function stepCell({ median, spread, ratio, ratio_spread: around, measured }: StepSeconds, isBaseline: boolean): string {
   const against = ratio === null || around === null || isBaseline ? "" : `<small>× ${ratioText(ratio, around)}</small>`;
-  return `${time(median)}<small>${time(spread.low)} to ${time(spread.high)}</small>${measured === "in turn" ? against : `<small>${measured}</small>`}`;
+  const note = measured === "in turn" ? against : `<small>${measured}</small>`;
+  return `${time(median)}<small>${time(spread.low)} to ${time(spread.high)}</small>${note}`;
 }
 
 function samples(results: CompareResults): readonly string[] {
-  const taken = results.variants.filter((v) => v.sample !== null);
+  const taken = results.variants.flatMap((v) => (v.sample === null ? [] : [{ name: nameCell(results, v), ...v.sample }]));
   if (taken.length === 0) return ["<p>None were taken.</p>"];
-  return taken.map((v) => `<div class="sample"><h3>${nameCell(results, v)}</h3><pre><span class="prompt">${escape(v.sample!.prompt)}</span>${escape(v.sample!.text)}</pre></div>`);
+  return taken.map(({ name, prompt, text }) =>
+    `<div class="sample"><h3>${name}</h3><pre><span class="prompt">${escape(prompt)}</span>${escape(text)}</pre></div>`);
 }
 
 function specs(results: CompareResults): readonly string[] {
@@ -119,7 +130,8 @@ function specs(results: CompareResults): readonly string[] {
     const title = `<h3>${nameCell(results, v)}</h3>`;
     const full = `<pre class="spec">${escape(v.spec)}</pre>`;
     if (v.spec_diff === null) return `${title}${full}`;
-    return `${title}<p>What differs from ${escape(results.baseline)}:</p><pre class="spec">${diff(v.spec_diff)}</pre><details><summary>the whole spec</summary>${full}</details>`;
+    const changes = `<p>What differs from ${escape(results.baseline)}:</p><pre class="spec">${diff(v.spec_diff)}</pre>`;
+    return `${title}${changes}<details><summary>the whole spec</summary>${full}</details>`;
   });
 }
 
@@ -129,5 +141,6 @@ function diff(text: string): string {
   const isChange = (line: string | undefined): boolean => line !== undefined && !line.startsWith(" ") && line !== "";
   const near = (i: number): boolean => [-2, -1, 0, 1, 2].some((d) => isChange(lines[i + d]));
   const shown = lines.flatMap((line, i) => (near(i) ? [line] : near(i - 1) ? ["  …"] : []));
-  return shown.map((line) => `<span class="line${line.startsWith("+") ? " added" : line.startsWith("-") ? " removed" : ""}">${escape(line)}</span>`).join("");
+  const kind = (line: string): string => (line.startsWith("+") ? " added" : line.startsWith("-") ? " removed" : "");
+  return shown.map((line) => `<span class="line${kind(line)}">${escape(line)}</span>`).join("");
 }

@@ -5,19 +5,38 @@ export const escape = (text: string): string => text.replace(/[&<>"']/g, (c) => 
 
 /** Colours after Okabe and Ito (2008), which people with colour-blindness can tell apart; darker on white, lighter on black. */
 const STYLE = `
-:root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --muted: #62676e; --rule: #c6cad0; --grid: #eceef1; --soft: #f6f7f9; --good: #0b7a4b; --bad: #b3401f; --add: #e3f4ea; --remove: #fbe9e4;
-  --series-0: #0072b2; --series-1: #d55e00; --series-2: #009e73; --series-3: #a8518a; --series-4: #b98700; --series-5: #3793c9; --series-6: #6b6b6b; --series-7: #7a4d1f; }
-@media (prefers-color-scheme: dark) { :root { --paper: #15171a; --ink: #e6e8eb; --muted: #9aa1a9; --rule: #454b52; --grid: #272b30; --soft: #1d2024; --good: #5fcf9a; --bad: #f08d6c; --add: #17331f; --remove: #3b1f18;
-  --series-0: #56b4e9; --series-1: #f28e3c; --series-2: #2fc79a; --series-3: #d98cc0; --series-4: #f0c648; --series-5: #8fc7ff; --series-6: #a8a8a8; --series-7: #c79a6b; } }
-@media print { :root { color-scheme: light; } body { max-width: none; font-size: 10pt; } figure, table, .sample { break-inside: avoid; } details > summary { list-style: none; } }
+:root {
+  color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --muted: #62676e; --rule: #c6cad0; --grid: #eceef1; --soft: #f6f7f9;
+  --good: #0b7a4b; --bad: #b3401f; --add: #e3f4ea; --remove: #fbe9e4;
+  --series-0: #0072b2; --series-1: #d55e00; --series-2: #009e73; --series-3: #a8518a;
+  --series-4: #b98700; --series-5: #3793c9; --series-6: #6b6b6b; --series-7: #7a4d1f;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #15171a; --ink: #e6e8eb; --muted: #9aa1a9; --rule: #454b52; --grid: #272b30; --soft: #1d2024;
+    --good: #5fcf9a; --bad: #f08d6c; --add: #17331f; --remove: #3b1f18;
+    --series-0: #56b4e9; --series-1: #f28e3c; --series-2: #2fc79a; --series-3: #d98cc0;
+    --series-4: #f0c648; --series-5: #8fc7ff; --series-6: #a8a8a8; --series-7: #c79a6b;
+  }
+}
+@media print {
+  :root { color-scheme: light; } body { max-width: none; font-size: 10pt; }
+  figure, table, .sample { break-inside: avoid; } details > summary { list-style: none; }
+}
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
+body {
+  margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 60rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif;
+}
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .4rem; letter-spacing: -.01em; }
 h2 { font-size: 1.15rem; margin: 2.6rem 0 .6rem; padding-top: 1rem; border-top: 1px solid var(--rule); }
 h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; } h3 small { margin-left: .6em; color: var(--muted); font-weight: 400; }
 p { margin: .5rem 0; max-width: 46rem; }
 .about { color: var(--muted); margin: 0 0 1.4rem; }
-.verdicts { margin: 1rem 0 1.4rem; padding: .9rem 1.1rem; background: var(--soft); border-left: 4px solid var(--series-0); border-radius: 0 6px 6px 0; }
+.verdicts {
+  margin: 1rem 0 1.4rem; padding: .9rem 1.1rem; background: var(--soft);
+  border-left: 4px solid var(--series-0); border-radius: 0 6px 6px 0;
+}
 .verdicts p { margin: .2rem 0; max-width: none; }
 .caveats { margin-top: .7rem; color: var(--muted); font-size: .92rem; }
 .scroll { overflow-x: auto; }
@@ -30,10 +49,14 @@ td small, th small { display: block; color: var(--muted); font-weight: 400; font
 .good { color: var(--good); } .bad { color: var(--bad); }
 figure { margin: 1rem 0 1.4rem; } figure svg { display: block; height: auto; }
 figcaption { color: var(--muted); font-size: .88rem; max-width: 46rem; }
-pre { margin: .4rem 0; padding: .8rem 1rem; background: var(--soft); border-radius: 6px; overflow-x: auto; font: .82rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre {
+  margin: .4rem 0; padding: .8rem 1rem; background: var(--soft); border-radius: 6px; overflow-x: auto;
+  font: .82rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere;
+}
 pre.spec { white-space: pre; overflow-wrap: normal; }
 .prompt { color: var(--muted); }
-.line { display: block; min-height: 1.5em; margin: 0 -1rem; padding: 0 1rem; } .added { background: var(--add); } .removed { background: var(--remove); }
+.line { display: block; min-height: 1.5em; margin: 0 -1rem; padding: 0 1rem; }
+.added { background: var(--add); } .removed { background: var(--remove); }
 summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
 ul.method { padding-left: 1.1rem; color: var(--muted); font-size: .9rem; max-width: 46rem; } ul.method li { margin: .3rem 0; }
 footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; }
@@ -58,7 +81,8 @@ ${body.join("\n")}
 /** First row is the head. Cells are HTML. */
 export function htmlTable([head, ...rows]: readonly (readonly string[])[]): string {
   const cells = (row: readonly string[], tag: "th" | "td"): string => `<tr>${row.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
-  return `<div class="scroll"><table><thead>${cells(head!, "th")}</thead><tbody>${rows.map((row) => cells(row, "td")).join("")}</tbody></table></div>`;
+  const body = rows.map((row) => cells(row, "td")).join("");
+  return `<div class="scroll"><table><thead>${cells(head!, "th")}</thead><tbody>${body}</tbody></table></div>`;
 }
 
 export const figure = (svg: string, caption: string): string => `<figure>${svg}<figcaption>${caption}</figcaption></figure>`;
