@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { diffLines, showDiff } from "../runtime/compare/diff.ts";
 import { differenceOf } from "../runtime/compare/difference.ts";
 import { readStepTimes, writeStepTimes, type FinalRecord } from "../runtime/compare/folder.ts";
-import type { CompareResults, Difference } from "../runtime/compare/results.ts";
+import type { CompareResults, Difference, VariantResult } from "../runtime/compare/results.ts";
 import { runComparison } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { createSessions } from "../runtime/compare/sessions.ts";
@@ -14,6 +14,7 @@ import { summarize } from "../runtime/compare/summary.ts";
 import { judge } from "../runtime/compare/verdict.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
 import { renderReport } from "../runtime/report/index.ts";
+import { frontInWords, frontOf, type CostPoint } from "../runtime/report/pareto.ts";
 import { mean } from "../runtime/statistics/describe.ts";
 import { studentInterval } from "../runtime/statistics/student.ts";
 import { aboutOf, compare, optionsOf, variant } from "./support/bigram-compare.ts";
@@ -142,8 +143,8 @@ describe("conclusion", () => {
     { why: "clear over seeds", d: difference([0.5, 0.51, 0.49]), want: /^slow is worse than fast: its loss is higher by 0.5000 nats \(95 % over 3 seeds: \+0.4\d+ to \+0.5\d+; p = 0.00013\)\.$/ },
     { why: "lower", d: difference([-0.5, -0.51, -0.49]), want: /^slow is better than fast: its loss is lower by 0.5000 nats \(.*\)\.$/ },
     { why: "all within the margin", d: difference([0.001, 0.002, 0.0015]), want: /^slow and fast are equivalent within 0.01 nats: the difference is \+0.0015 \(90 % over 3 seeds: \+0.0007 to \+0.0023\)\.$/ },
-    { why: "seeds disagree", d: difference([0.5, -0.4, 0.3], [0.1, 0.11]), want: /^not enough seeds to tell slow from fast: run 98 more \(--seeds 100\); the difference is \+0.1333 nats \(95 % over 3 seeds: −.* to \+.*; p = 0.67\), and the least that these seeds find is 1.\d+\.$/ },
-    { why: "hopeless", d: difference([1, -1, 0.0301]), want: /^not enough seeds to tell slow from fast: even 1,000 would hardly do, if they go on like these; .*\.$/ },
+    { why: "seeds disagree", d: difference([0.5, -0.4, 0.3], [0.1, 0.11]), want: /^Not enough seeds to tell slow from fast: run 98 more \(--seeds 100\); the difference is \+0.1333 nats \(95 % over 3 seeds: −.* to \+.*; p = 0.67\), and the least that these seeds find is 1.\d+\.$/ },
+    { why: "hopeless", d: difference([1, -1, 0.0301]), want: /^Not enough seeds to tell slow from fast: even 1,000 would hardly do, if they go on like these; .*\.$/ },
     { why: "lower, but it diverged elsewhere", d: difference([-0.5, -0.51], [0.1], { variant: 1, against: 0 }), want: /^slow differs from fast by −0.5050 nats where both were trained to the end \(.*\), but the one that this speaks for diverged with other seeds, so nothing is called better or equivalent\.$/ },
     { why: "one seed", d: difference([-0.3]), want: /^slow ends lower than fast by 0.3000 nats in the one pair of runs there is \(95 % over the text of this seed: .*\); what another seed would change is not known: run 2 more \(--seeds 4\)\.$/ },
     { why: "no pair", d: null, want: /^slow: no pair of runs with fast was completed\.$/ },
@@ -152,6 +153,16 @@ describe("conclusion", () => {
   test("names the lowest, and what it cannot be told apart from", async () => {
     const text = conclusion(await results).join("\n");
     expect(text).toMatch(/fast has the lowest mean loss, \d\.\d{4}, /);
+  });
+  test("the lowest is told from the baseline by the same difference that was judged before", async () => {
+    const { variants, pairs, ...rest } = await results;
+    const [better, open] = [difference([-0.5, -0.51, -0.49]), difference([0.5, -0.4, 0.3])];
+    const lowest = { ...variants[2]!, difference: better, validation_loss: { mean: 0, sd: 0 } };
+    const told = (of: Difference): string => conclusion({
+      ...rest, variants: [...variants.slice(0, 2), lowest], pairs: pairs.map((pair) => ({ ...pair, difference: of })),
+    })[2]!;
+    expect(told(open)).toBe("slower has the lowest mean loss, 0.0000, but it cannot be told apart from slow.");
+    expect(told(better)).toBe("slower has the lowest mean loss, 0.0000, clearly lower than each of the others.");
   });
   test("several variants: p says for how many it is corrected", async () => {
     const { variants, ...rest } = await results;
@@ -188,6 +199,35 @@ describe("conclusion", () => {
   });
 });
 
+describe("loss against cost", () => {
+  /** [cost, loss] by name. */
+  const points = (of: Readonly<Record<string, readonly [number, number]>>): readonly CostPoint[] =>
+    Object.entries(of).map(([name, [cost, loss]]) => ({ variant: { name } as VariantResult, cost, loss }));
+  const names = (front: readonly CostPoint[]): string => front.map(({ variant }) => variant.name).join(" ");
+
+  test.each([
+    { why: "cheaper ones that are worse and better ones that cost more", of: { c: [3, 1], a: [1, 3], b: [2, 2] }, front: "a b c" },
+    { why: "not what costs more and is worse", of: { a: [1, 1], b: [2, 2] }, front: "a" },
+    { why: "of one cost the better", of: { a: [1, 2], b: [1, 1] }, front: "b" },
+    { why: "of one loss the cheaper", of: { a: [1, 1], b: [2, 1] }, front: "a" },
+    { why: "both that are equal", of: { a: [1, 1], b: [1, 1] }, front: "a b" },
+  ] as const)("on the front: $why", ({ of, front }) => expect(names(frontOf(points(of)))).toBe(front));
+  test("in words", () => {
+    const cost = { name: "parameters", words: String };
+    expect(frontInWords(cost, points({ a: [1, 3], b: [2, 2], c: [3, 2.5] })))
+      .toBe("Front of loss and parameters: a (1, loss 3.0000) and b (2, loss 2.0000); beaten: c.");
+  });
+  test("only costs that differ have a plot", async () => {
+    const results = await trained(newFolder(), THREE.slice(0, 2), [0]);
+    const costs = (found: CompareResults): readonly string[] =>
+      [...renderReport(found).matchAll(/Front of loss and ([\w ]+):/g)].map(([, name]) => name!);
+    expect(new Set(costs(results))).toEqual(new Set(["time per step"]));
+    const [first, second] = results.variants;
+    const large = { ...second!, parameters: { unique: 300, active: 32 } };
+    expect(new Set(costs({ ...results, variants: [first!, large] }))).toEqual(new Set(["parameters", "time per step"]));
+  });
+});
+
 describe("report", () => {
   const results = trained(newFolder(), THREE, [0, 1]);
   const html = results.then(renderReport);
@@ -204,7 +244,8 @@ describe("report", () => {
   test("shows every variant, every pair, the plots and the differences between specs", async () => {
     const text = await html;
     for (const { name } of THREE) expect(text).toContain(name);
-    expect(text.match(/<svg/g)).toHaveLength(4);
+    expect(text.match(/<svg/g)).toHaveLength(5);
+    expect(text.match(/<svg[^>]* role="img" aria-label="[^"]{20,}/g)).toHaveLength(5);
     expect(text).toContain('<span class="line removed">-   lr 0.1</span>');
     expect(text).toContain("fast &#38; slow &#60;compared&#62;");
     expect(text).toContain("prefers-color-scheme: dark");

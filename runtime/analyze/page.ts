@@ -1,6 +1,6 @@
 /** analysis.html: an analysis as one file that needs nothing else. */
 import { heatMap } from "../report/heat-map.ts";
-import { escape, figure, htmlTable, page } from "../report/page.ts";
+import { escape, figure, folded, htmlTable, page } from "../report/page.ts";
 import type { Analysis, Example, RouterAnalysis } from "./index.ts";
 import { shares } from "./statistics.ts";
 import { NOTES, PASS_HEAD, passRows, ROUTER_HEAD, routerRow, STATE_HEAD, stateRows } from "./words.ts";
@@ -60,8 +60,6 @@ function examples(router: RouterAnalysis): string {
 
 const leaning = ({ tokens }: Example): string =>
   tokens.map(({ text, lift }) => `<code>${visible(text)}</code> ${lift.toFixed(1)}`).join(", ");
-
-const folded = (summary: string, body: string): string => `<details><summary>${escape(summary)}</summary>${body}</details>`;
 
 /** Blanks and line ends as signs: they are tokens too. */
 const visible = (text: string): string => escape(text.replaceAll(" ", "␣").replaceAll("\n", "⏎").replaceAll("\t", "⇥"));

@@ -1,9 +1,10 @@
 /** Loss over steps and over work. */
 import type { CompareResults, VariantResult } from "../compare/results.ts";
 import { mean } from "../statistics/describe.ts";
-import { axis, GRID, render, roundRange, seriesColor, type AxisRange } from "./plot.ts";
+import { axis, GRID, legend, render, roundRange, seriesColor, shortNumber, type AxisRange } from "./plot.ts";
 
 interface Point {
+  /** Step, or work. */
   readonly x: number;
   readonly mean: number;
   readonly low: number;
@@ -11,7 +12,7 @@ interface Point {
 }
 
 /** Mean, least and greatest over the seeds at each step where all seeds have a value. */
-function spread(variant: VariantResult, which: "train_loss" | "validation_loss", scale: number): readonly Point[] {
+export function spread(variant: VariantResult, which: "train_loss" | "validation_loss", scale = 1): readonly Point[] {
   const curves = variant.runs.filter((run) => run.failed === null)
     .map((run) => new Map(run.curve.map((point) => [point.step, point[which]])));
   return [...(curves[0]?.keys() ?? [])].flatMap((step) => {
@@ -36,26 +37,35 @@ function lineAndBand(name: string, color: string, points: readonly Point[]): rea
   ];
 }
 
+interface LossPlot {
+  readonly id: string;
+  readonly which: "train_loss" | "validation_loss";
+  readonly axisName: string;
+  /** What a step of a variant is on the axis. */
+  readonly scaleOf: (variant: VariantResult) => number;
+}
+
 /** Loss against `scale` times the step. The axis leaves out the first steep fall, where all variants look alike. */
-function lossChart(
-  id: string, results: CompareResults, which: "train_loss" | "validation_loss", axisName: string,
-  scaleOf: (variant: VariantResult) => number,
-): string {
-  const curves = results.variants.map((variant) => spread(variant, which, scaleOf(variant)));
-  const series = curves.flatMap((points, i) => lineAndBand(results.variants[i]!.name, seriesColor(i), points));
-  return render(id, 360, {
-    grid: GRID,
-    legend: {
-      top: 8, left: GRID.left, icon: "roundRect", itemGap: 22, itemWidth: 14, itemHeight: 4,
-      textStyle: { color: "var(--ink)" }, data: results.variants.map((v) => v.name),
-    },
+function lossChart(results: CompareResults, { id, which, axisName, scaleOf }: LossPlot): string {
+  const { variants } = results;
+  const curves = variants.map((variant) => spread(variant, which, scaleOf(variant)));
+  const series = curves.flatMap((points, i) => lineAndBand(variants[i]!.name, seriesColor(i), points));
+  const number = (x: number): string => String(Number(x.toFixed(2)));
+  return render({ id, height: 360, description: curvesInWords(results, curves, which) }, {
+    grid: GRID, legend: legend(variants.map(({ name }) => name)),
     xAxis: axis(axisName, { type: "value", min: 0, axisLabel: { color: "var(--muted)", formatter: shortNumber } }),
     yAxis: axis("loss, nats per token", {
-      type: "value", ...window(curves), nameGap: 44,
-      axisLabel: { color: "var(--muted)", formatter: (x: number) => String(Number(x.toFixed(2))) },
+      type: "value", ...window(curves), nameGap: 44, axisLabel: { color: "var(--muted)", formatter: number },
     }),
     series: series as never,
   });
+}
+
+/** Where each curve begins and ends. */
+function curvesInWords({ variants }: CompareResults, curves: readonly (readonly Point[])[], which: LossPlot["which"]): string {
+  const ends = curves.flatMap((points, i) => (points.length === 0 ? []
+    : [`${variants[i]!.name} from ${points[0]!.mean.toFixed(2)} to ${points.at(-1)!.mean.toFixed(2)}`]));
+  return `Curves of the ${which === "train_loss" ? "training" : "held-out"} loss. ${ends.join("; ")}.`;
 }
 
 /** From just under the least value to the value after the first fifth of the longest curve, or a little over the least. */
@@ -66,19 +76,16 @@ function window(curves: readonly (readonly Point[])[]): AxisRange {
   return roundRange(least - pad, settled + pad);
 }
 
-/** Of an axis: "1.5G", with no zeros behind. */
-function shortNumber(n: number): string {
-  const units = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]] as const;
-  for (const [size, letter] of units) if (n >= size) return `${Number((n / size).toPrecision(3))}${letter}`;
-  return String(Number(n.toPrecision(3)));
-}
+export const validationChart = (results: CompareResults): string =>
+  lossChart(results, { id: "validation", which: "validation_loss", axisName: "steps", scaleOf: () => 1 });
 
-export const validationChart = (results: CompareResults): string => lossChart("validation", results, "validation_loss", "steps", () => 1);
-export const trainingChart = (results: CompareResults): string => lossChart("training", results, "train_loss", "steps", () => 1);
+export const trainingChart = (results: CompareResults): string =>
+  lossChart(results, { id: "training", which: "train_loss", axisName: "steps", scaleOf: () => 1 });
 
 /** Against the work of the forward passes so far: who learns more per multiplication. */
 export function computeChart(results: CompareResults): string {
   const tokensPerStep = results.budget.batch * results.budget.seq_len;
-  return lossChart("compute", results, "validation_loss", "multiply-accumulates of all forward passes so far",
-    (variant) => variant.macs_per_token.full * tokensPerStep);
+  const axisName = "multiply-accumulates of all forward passes so far";
+  const scaleOf = (variant: VariantResult): number => variant.macs_per_token.full * tokensPerStep;
+  return lossChart(results, { id: "compute", which: "validation_loss", axisName, scaleOf });
 }

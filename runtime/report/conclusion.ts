@@ -4,7 +4,7 @@ import { recipeSettings } from "../train/index.ts";
 import type { Interval } from "../statistics/describe.ts";
 import { studentInterval } from "../statistics/student.ts";
 import { short } from "../units.ts";
-import { interval, isClear, loss, pText, signed } from "./words.ts";
+import { interval, isClear, listOf, loss, pText, signed } from "./words.ts";
 
 export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
 
@@ -35,7 +35,7 @@ function verdict(name: string, results: CompareResults, d: Difference | null): s
       + `the difference is ${signed(d.mean)} (${within(d)})`;
     case "unstable": return `${name} differs from ${baseline} by ${signed(d.mean)} nats where both were trained to the end `
       + `(${evidence(d, results)}), but the one that this speaks for diverged with other seeds, so nothing is called better or equivalent`;
-    case "open": return `not enough seeds to tell ${name} from ${baseline}: ${advice(d, results)}; `
+    case "open": return `Not enough seeds to tell ${name} from ${baseline}: ${advice(d, results)}; `
       + `the difference is ${signed(d.mean)} nats (${evidence(d, results)}), and the least that these seeds find is ${loss(d.detectable!)}`;
   }
 }
@@ -63,20 +63,24 @@ function evidence({ seed_interval: seeds, per_seed: runs, p }: Difference, { var
 const within = ({ per_seed: runs }: Difference): string =>
   `90 % over ${runs.length} seeds: ${interval(studentInterval(runs.map(({ difference }) => difference), 0.9)!)}`;
 
-function leader({ variants, pairs, seeds }: CompareResults): readonly string[] {
+function leader(results: CompareResults): readonly string[] {
+  const { variants, seeds } = results;
   const sound = variants.filter(({ validation_loss: found }) => found !== null);
   const best = sound.toSorted((a, b) => a.validation_loss!.mean - b.validation_loss!.mean)[0];
   if (best === undefined || sound.length < 2) return [];
-  const isClearFrom = ({ name }: VariantResult): boolean => pairs.some(({ variant, against, difference }) =>
-    [variant, against].includes(name) && [variant, against].includes(best.name) && difference !== null && isClear(difference));
-  const open = sound.filter((other) => other !== best && !isClearFrom(other)).map(({ name }) => name);
+  const isTold = (other: VariantResult): boolean => isClear(between(results, best, other) ?? { outcome: "open" });
+  const open = sound.filter((other) => other !== best && !isTold(other)).map(({ name }) => name);
   const distance = open.length === 0 ? "clearly lower than each of the others" : `but it cannot be told apart from ${listOf(open)}`;
   const basis = seeds.length === 1 ? "with one seed, that ranks nothing" : distance;
   return [`${best.name} has the lowest mean loss, ${loss(best.validation_loss!.mean)}, ${basis}.`];
 }
 
-const listOf = (names: readonly string[]): string =>
-  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+/** As the sentences before say it where one is the baseline: among all pairs the same difference is held to more. */
+function between({ pairs, baseline }: CompareResults, one: VariantResult, other: VariantResult): Difference | null {
+  if (one.name === baseline) return other.difference;
+  if (other.name === baseline) return one.difference;
+  return pairs.find(({ variant, against }) => [one.name, other.name].every((name) => [variant, against].includes(name)))!.difference;
+}
 
 function failures({ variants }: CompareResults): readonly string[] {
   return variants.flatMap(({ name, runs }) => {

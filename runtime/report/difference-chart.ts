@@ -1,6 +1,7 @@
 /** Differences from the baseline. */
 import type { CompareResults, Difference } from "../compare/results.ts";
 import type { Interval } from "../statistics/describe.ts";
+import { differenceText } from "./words.ts";
 import { axis, GRID, render, roundRange, seriesColor } from "./plot.ts";
 
 interface DifferenceRow {
@@ -19,8 +20,9 @@ export function differenceChart(results: CompareResults): string {
   const single = rows.flatMap(({ difference, color }, row) => difference.per_seed.map((s) => ({ x: s.difference, row, color })));
   const dots = points(single, { symbolSize: 6, itemStyle: { opacity: 0.55 } });
   const found = differences.flatMap((d) => [d.seed_interval, d.text_interval]).filter((interval) => interval !== null);
-  const all = [0, ...found.flatMap(({ low, high }) => [low, high]), ...single.map(({ x }) => x)];
-  return render("differences", 96 + 48 * rows.length, {
+  const ends = found.flatMap(({ low, high }) => [low, high]);
+  const all = [0, ...ends, ...single.map(({ x }) => x)];
+  return render({ id: "differences", height: 96 + 48 * rows.length, description: inWords(results, rows) }, {
     grid: { ...GRID, left: 24 + 8 * Math.max(...rows.map(({ name }) => name.length)), top: 20 },
     xAxis: axis(`loss less that of ${results.baseline}, nats per token (left is better)`, {
       type: "value", ...roundRange(Math.min(...all), Math.max(...all)),
@@ -30,6 +32,11 @@ export function differenceChart(results: CompareResults): string {
     }),
     series: [ZERO, text, seeds, dots, means] as never,
   });
+}
+
+function inWords({ baseline }: CompareResults, rows: readonly DifferenceRow[]): string {
+  const each = rows.toReversed().map(({ name, difference }) => `${name}: ${differenceText(difference)}`);
+  return `Final loss less that of ${baseline}. ${each.join("; ")}.`;
 }
 
 const rowsOf = ({ variants }: CompareResults): readonly DifferenceRow[] => variants.flatMap(({ name, difference }, i) =>

@@ -42,12 +42,16 @@ p { margin: .5rem 0; max-width: 46rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .42rem .7rem; text-align: right; border-bottom: 1px solid var(--grid); white-space: nowrap; }
-th { font-weight: 600; color: var(--muted); border-bottom-color: var(--rule); vertical-align: bottom; }
+th { font-weight: 600; color: var(--muted); border-bottom-color: var(--rule); vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; font-weight: 600; }
 td small, th small { display: block; color: var(--muted); font-weight: 400; font-size: .82em; }
 .dot { display: inline-block; width: .65em; height: .65em; border-radius: 50%; margin-right: .5em; }
 .good { color: var(--good); } .bad { color: var(--bad); }
-figure { margin: 1rem 0 1.4rem; } figure svg { display: block; height: auto; }
+figure { margin: 1rem 0 1.4rem; overflow-x: auto; } figure svg { display: block; height: auto; max-width: 48rem; }
+figure svg[width="100%"] { min-width: 34rem; }
+.panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: .5rem 1.5rem; }
+.panels figure { margin: 0; } .panels figure svg[width="100%"] { min-width: 0; max-width: 24rem; }
+.keys { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; } .note { color: var(--muted); font-size: .88rem; }
 figcaption { color: var(--muted); font-size: .88rem; max-width: 46rem; }
 pre {
   margin: .4rem 0; padding: .8rem 1rem; background: var(--soft); border-radius: 6px; overflow-x: auto;
@@ -86,3 +90,6 @@ export function htmlTable([head, ...rows]: readonly (readonly string[])[]): stri
 }
 
 export const figure = (svg: string, caption: string): string => `<figure>${svg}<figcaption>${caption}</figcaption></figure>`;
+
+/** What one sees when one asks for it. */
+export const folded = (summary: string, body: string): string => `<details><summary>${escape(summary)}</summary>${body}</details>`;

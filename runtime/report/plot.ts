@@ -5,23 +5,35 @@ import { LineChart, CustomChart, ScatterChart } from "echarts/charts";
 import { GridComponent, LegendComponent, MarkLineComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
+import { escape } from "./page.ts";
 
 echarts.use([LineChart, ScatterChart, CustomChart, GridComponent, LegendComponent, MarkLineComponent, SVGRenderer]);
 
-const WIDTH = 860;
+/** Pixels, of plots that take the page's whole width. */
+const WIDTH = 680;
 const FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif";
 export const seriesColor = (index: number): string => `var(--series-${index % 8})`;
 
 type Option = Parameters<ReturnType<typeof echarts.init>["setOption"]>[0];
 
-/** @param id of the plot, unique in a page */
-export function render(id: string, height: number, option: Option): string {
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
+export interface PlotFrame {
+  /** Unique in a page. */
+  readonly id: string;
+  /** What it shows, in words: for those who do not see it. */
+  readonly description: string;
+  readonly width?: number;
+  readonly height: number;
+}
+
+export function render({ id, description, width = WIDTH, height }: PlotFrame, option: Option): string {
+  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
   chart.setOption({ animation: false, textStyle: { fontFamily: FONT, fontSize: 12 }, ...option });
   const svg = chart.renderToSVGString();
   chart.dispose();
+  const label = `aria-label="${escape(description)}"`;
   return svg
-    .replace(/^<svg width="\d+" height="\d+"/, '<svg width="100%" role="img"') // the page decides; the viewBox keeps the proportions
+    // The page decides on the size; the viewBox keeps the proportions.
+    .replace(/^<svg width="\d+" height="\d+"/, () => `<svg width="100%" role="img" ${label}`)
     .replace(/<style\s*>.*?<\/style>/gs, "").replace(/ (?:class|ecmeta_\w+)="[^"]*"/g, "") // hover effects of a page with scripts
     .replace(/zr\d+-c(\d+)/g, `${id}-clip$1`); // the library counts on from plot to plot
 }
@@ -41,11 +53,23 @@ export interface AxisRange {
   readonly interval: number;
 }
 
-/** Round limits a little outside of the values, in a step of 1, 2 or 5 times a power of ten. */
-export function roundRange(least: number, greatest: number): AxisRange {
-  const rough = (greatest - least || 0.01) / 5;
+/** Round limits a little outside of the values, in some `parts` steps of 1, 2 or 5 times a power of ten. */
+export function roundRange(least: number, greatest: number, parts = 5): AxisRange {
+  const rough = (greatest - least || 0.01) / parts;
   const power = 10 ** Math.floor(Math.log10(rough));
   const interval = [1, 2, 5, 10].map((m) => m * power).find((step) => step >= rough)!;
   const limit = (x: number, round: (n: number) => number): number => Number((round(x / interval) * interval).toPrecision(6));
   return { min: limit(least - interval / 4, Math.floor), max: limit(greatest + interval / 4, Math.ceil), interval };
 }
+
+const SIZES = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]] as const;
+
+/** Of a mark on an axis. */
+export function shortNumber(n: number): string {
+  const [size, letter] = SIZES.find(([least]) => n >= least) ?? [1, ""];
+  return `${Number((n / size).toPrecision(3))}${letter}`;
+}
+
+export const legend = (names: readonly string[]): object => ({
+  top: 8, left: GRID.left, icon: "roundRect", itemGap: 22, itemWidth: 14, itemHeight: 4, textStyle: { color: "var(--ink)" }, data: names,
+});

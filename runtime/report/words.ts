@@ -12,12 +12,16 @@ export function signed(x: number, digits = 4): string {
 
 export const interval = ({ low, high }: Interval): string => `${signed(low)} to ${signed(high)}`;
 
+/** "a, b and c" */
+export const listOf = (names: readonly string[]): string =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+
 /** "1.63 (1.51 to 1.70)" */
 export const ratioText = (ratio: number, { low, high }: Interval): string =>
   `${ratio.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 
 /** Other seeds would not change the sign. One seed says nothing of that. */
-export const isClear = ({ outcome }: Difference): boolean => outcome === "better" || outcome === "worse";
+export const isClear = ({ outcome }: Pick<Difference, "outcome">): boolean => outcome === "better" || outcome === "worse";
 
 /** In a cell of a table; empty for one seed. */
 export function outcomeText({ outcome, more_seeds: more }: Difference): string {
