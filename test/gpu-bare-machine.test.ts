@@ -97,7 +97,7 @@ describe("doctor", () => {
     { why: "software drivers", kinds: ["swiftshader", "cpu", "lavapipe", "null"], platform: "linux", want: [/GPU would be faster/] },
     { why: "a Mac without a GPU", kinds: ["cpu", "null"], platform: "darwin", want: [/update the graphics driver/] },
   ] as const)("advice: $why", ({ kinds, platform, want }) => {
-    const advice = adviceFor(kinds.map((kind) => ({ kind, name: kind, source: "system" })), platform).join("\n"); // prettier-ignore
+    const advice = adviceFor(kinds.map((kind) => ({ kind, name: kind, source: "system" })), platform).join("\n");
     for (const pattern of want) expect(advice).toMatch(pattern);
     if (want.length === 0) expect(advice).toBe("");
   });

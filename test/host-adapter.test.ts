@@ -57,7 +57,7 @@ describe("tar", () => {
   test("reads regular files and leaves the rest out", () => {
     const archive = Buffer.concat([header("dir/", "00000000000", "5"), header("dir/a", "00000000003"), padded("abc"), header("empty", "0"), header("link", "0", "2"), end]);
     const files = readTar(archive).map(({ name, data }) => [name, Buffer.from(data).toString()]);
-    expect(files).toEqual([["dir/a", "abc"], ["empty", ""]]); // prettier-ignore
+    expect(files).toEqual([["dir/a", "abc"], ["empty", ""]]);
   });
 
   test.each([

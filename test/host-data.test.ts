@@ -147,7 +147,7 @@ describe("dataset", () => {
   });
 
   test("training and validation share no token and leave none out but the last few", async () => {
-    const text = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join("").replace("\0", "\x01"); // prettier-ignore
+    const text = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join("").replace("\0", "\x01");
     const tokenizer: Tokenizer = {
       ...byteTokenizer, id: "latin1", encode: (bytes) => Buffer.from(Buffer.from(bytes).toString("utf8"), "latin1"),
     };
@@ -173,7 +173,7 @@ describe("dataset", () => {
     const [one, two] = [await load(), await load()];
     const steps = [0, 1, 57, 3, 1000, 0, 21];
     const want = steps.map((step) => one.batchAt(step));
-    expect([...steps].reverse().map((step) => two.batchAt(step)).reverse()).toEqual(want); // prettier-ignore
+    expect([...steps].reverse().map((step) => two.batchAt(step)).reverse()).toEqual(want);
   });
 
   test("another seed changes the order, not the split and not the id", async () => {
@@ -282,7 +282,7 @@ describe("scan", () => {
   ];
 
   test.each(PUBLISHED)("equals the published lines, repeated ones included: $what", ({ pairs, hash }) => {
-    const lines = scanText(pairs()).trimEnd().split("\n").sort(); // prettier-ignore
-    expect(createHash("sha256").update(`${lines.join("\n")}\n`).digest("hex")).toBe(hash); // prettier-ignore
+    const lines = scanText(pairs()).trimEnd().split("\n").sort();
+    expect(createHash("sha256").update(`${lines.join("\n")}\n`).digest("hex")).toBe(hash);
   });
 });

@@ -118,8 +118,8 @@ describe("hostile safetensors", () => {
   test.each([
     { why: "huge header length", path: () => raw(valid, data, 2n ** 63n), message: /claims a header of 9223372036854775808 bytes/ },
     { why: "header longer than the file", path: () => raw(valid, data, 5000n), message: /truncated/ },
-    { why: "seven bytes", path: () => { const path = fresh(); writeFileSync(path, "1234567"); return path; }, message: /too few for a header/ }, // prettier-ignore
-    { why: "empty file", path: () => { const path = fresh(); writeFileSync(path, ""); return path; }, message: /too few for a header/ }, // prettier-ignore
+    { why: "seven bytes", path: () => { const path = fresh(); writeFileSync(path, "1234567"); return path; }, message: /too few for a header/ },
+    { why: "empty file", path: () => { const path = fresh(); writeFileSync(path, ""); return path; }, message: /too few for a header/ },
     { why: "header that is not JSON", path: () => raw("{x}", data), message: /header is not JSON/ },
     { why: "header that is a list", path: () => raw("[]", data), message: /not a JSON object/ },
     { why: "header that is not UTF-8", path: () => raw(Buffer.from([0x7b, 0xff, 0x7d]), data), message: /not UTF-8/ },

@@ -34,7 +34,8 @@ const PREFERENCE: readonly AdapterKind[] = ["gpu", "cpu", "lavapipe", "swiftshad
 
 /** What to try, in order: real GPUs, the processor, lavapipe, SwiftShader. Within a kind, the driver's own order. */
 function preferred(candidates: readonly Candidate[]): readonly Choice[] {
-  return PREFERENCE.flatMap((kind) => candidates.filter((candidate) => candidate.kind === kind)).map((candidate) => ({ candidate, why: REASON[candidate.kind] }));
+  return PREFERENCE.flatMap((kind) => candidates.filter((candidate) => candidate.kind === kind)
+    .map((candidate) => ({ candidate, why: REASON[kind] })));
 }
 
 export interface Request {
@@ -50,7 +51,9 @@ export function choicesFrom(candidates: readonly Candidate[], request: Request |
   const wanted = request.name.toLowerCase();
   const byKind = candidates.filter((candidate) => candidate.kind === wanted);
   const matches = byKind.length > 0 ? byKind : candidates.filter((candidate) => candidate.name.toLowerCase().includes(wanted));
-  if (matches.length === 0) throw new EnvironmentError(`no adapter matches "${request.name}" (${request.origin}); ${available(candidates)}`);
+  if (matches.length === 0) {
+    throw new EnvironmentError(`no adapter matches "${request.name}" (${request.origin}); ${available(candidates)}`);
+  }
   return matches.map((candidate) => ({ candidate, why: `forced by ${request.origin} ${request.name}` }));
 }
 

@@ -21,10 +21,12 @@ export interface DeviceHandle extends AdapterHandle {
 
 /** Limits that a compute compiler meets; the adapter's best is requested, because the defaults are far lower. */
 const LIMITS = [
-  "maxBufferSize", "maxStorageBufferBindingSize", "maxUniformBufferBindingSize", "maxStorageBuffersPerShaderStage", "maxUniformBuffersPerShaderStage",
-  "maxBindingsPerBindGroup", "minStorageBufferOffsetAlignment", "minUniformBufferOffsetAlignment", "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup", "maxComputeWorkgroupSizeX", "maxComputeWorkgroupSizeY", "maxComputeWorkgroupSizeZ", "maxComputeWorkgroupsPerDimension",
-] as const; // prettier-ignore
+  "maxBufferSize", "maxStorageBufferBindingSize", "maxUniformBufferBindingSize",
+  "maxStorageBuffersPerShaderStage", "maxUniformBuffersPerShaderStage", "maxBindingsPerBindGroup",
+  "minStorageBufferOffsetAlignment", "minUniformBufferOffsetAlignment",
+  "maxComputeWorkgroupStorageSize", "maxComputeInvocationsPerWorkgroup", "maxComputeWorkgroupsPerDimension",
+  "maxComputeWorkgroupSizeX", "maxComputeWorkgroupSizeY", "maxComputeWorkgroupSizeZ",
+] as const;
 export type LimitName = (typeof LIMITS)[number];
 
 const FEATURES = ["subgroups", "shader-f16", "timestamp-query"] as const;
@@ -64,7 +66,8 @@ function flagsFor(candidate: Candidate): readonly string[] {
   if (candidate.source === "null") return ["backend=null"];
   // Timestamps are rounded to 65 µs by default. SwiftShader compiles kernels with workgroup memory for
   // seconds if Vulkan does the zero-initialization; without, Dawn does it with the same meaning.
-  const off = ["timestamp_quantization", ...(candidate.kind === "swiftshader" ? ["use_vulkan_zero_initialize_workgroup_memory_extension"] : [])];
+  const zeroing = candidate.kind === "swiftshader" ? ["use_vulkan_zero_initialize_workgroup_memory_extension"] : [];
+  const off = ["timestamp_quantization", ...zeroing];
   return [`adapter=${candidate.name}`, `disable-dawn-features=${off.join(",")}`];
 }
 

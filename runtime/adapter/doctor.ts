@@ -55,14 +55,15 @@ async function attempt(open: () => Promise<AdapterHandle>): Promise<Pick<DoctorR
 
 /** The report for people. */
 export function renderDoctor(report: DoctorReport): string {
-  const machine = `Node ${report.node} on ${report.platform}, ${report.cores} cores, ${Math.round(report.memoryBytes / 2 ** 30)} GiB of memory`;
+  const memory = `${Math.round(report.memoryBytes / 2 ** 30)} GiB of memory`;
+  const adapters = report.adapters.map((adapter) => `  ${mark(adapter, report.chosen)} ${describe(adapter)}`);
   const sections = [
-    [machine, `cache in ${report.cache}`],
-    ["adapters found", ...report.adapters.map((adapter) => `  ${mark(adapter, report.chosen)} ${describe(adapter)}`), ...report.notes.map((note) => `    (${note})`)],
+    [`Node ${report.node} on ${report.platform}, ${report.cores} cores, ${memory}`, `cache in ${report.cache}`],
+    ["adapters found", ...adapters, ...report.notes.map((note) => `    (${note})`)],
     report.chosen === null ? [`no adapter is usable: ${report.problem}`] : chosenLines(report.chosen),
     report.advice.length === 0 ? [] : ["advice", ...report.advice.map((line) => `  ${line}`)],
   ];
-  return sections.filter((lines) => lines.length > 0).map((lines) => `${lines.join("\n")}\n`).join("\n"); // prettier-ignore
+  return sections.filter((lines) => lines.length > 0).map((lines) => `${lines.join("\n")}\n`).join("\n");
 }
 
 const mark = (adapter: Candidate, chosen: AdapterInfo | null): string =>

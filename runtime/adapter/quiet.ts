@@ -45,7 +45,10 @@ function begin(): () => void {
 /** Lines without noise, and without the empty lines that come behind it. */
 export function quieted(text: string): string {
   let quiet = false;
-  return text.split(/(?<=\n)/).filter((line) => !(quiet = NOISE.some((pattern) => pattern.test(line)) || (quiet && line === "\n"))).join("");
+  return text.split(/(?<=\n)/).filter((line) => {
+    quiet = NOISE.some((pattern) => pattern.test(line)) || (quiet && line === "\n");
+    return !quiet;
+  }).join("");
 }
 
 /** Standard error becomes a pipe, and a process that ends when the pipe does copies it to where it went. */
@@ -137,7 +140,8 @@ function cut(start: number): void {
 
 /** Sets the position of standard error, which shells and other processes share. Of all of Node, only its WASI can: the import `fd_seek`. */
 function moveTo(position: number): void {
-  const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: { readonly Memory: new (pages: { readonly initial: number }) => object } };
+  interface Memory { readonly Memory: new (pages: { readonly initial: number }) => object }
+  const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: Memory };
   const wasi = new (wasiClass())({ version: "preview1", stderr: STDERR });
   wasi.initialize({ exports: { memory: new WebAssembly.Memory({ initial: 1 }) } });
   const seek = wasi.wasiImport["fd_seek"] as (fd: number, offset: bigint, whence: number, result: number) => number;

@@ -17,7 +17,8 @@ const RESTS = Symbol.for("moeut.rests");
 /** Makes the thread rest in all waits for devices that come from the same image of Dawn. */
 export function restWhileWaiting(device: GPUDevice): void {
   const buffer = device.createBuffer({ label: "any buffer", size: 4, usage: GPUBufferUsage.COPY_DST });
-  for (const [object, method] of [[buffer, "mapAsync"], [device.queue, "onSubmittedWorkDone"], [device, "createComputePipelineAsync"]] as const) {
+  const waits = [[buffer, "mapAsync"], [device.queue, "onSubmittedWorkDone"], [device, "createComputePipelineAsync"]] as const;
+  for (const [object, method] of waits) {
     const prototype = Object.getPrototypeOf(object) as Record<PropertyKey, unknown>;
     if (prototype[RESTS] === true) continue;
     const original = prototype[method] as Method;

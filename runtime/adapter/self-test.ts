@@ -8,17 +8,21 @@ import type { Executor } from "../standalone/types.ts";
  *   x·2 + 1,  1 / x,  the x of the mirrored lane,  (subgroup sum of lane numbers) + (lane number of the neighbour)
  * with x = input[i].
  */
+const SUBGROUP_INPUTS = ", @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) size: u32";
+const SUBGROUP_SUM = `let lanes = subgroupAdd(lane) * 1000u + subgroupShuffleXor(lane, 1u) * 2u + u32(size == 0u);
+  let expected = size * (size - 1u) / 2u * 1000u + (lane ^ 1u) * 2u;`;
+
 const shader = (lanes: number, subgroups: boolean): string => `${subgroups ? "enable subgroups;\n" : ""}
 @group(0) @binding(0) var<storage, read> input: array<f32>;               // [N]
 @group(0) @binding(1) var<storage, read_write> output: array<vec4f>;      // [N]
 var<workgroup> mirror: array<f32, ${lanes}>;
 
 @compute @workgroup_size(${lanes})
-fn main(@builtin(local_invocation_index) i: u32${subgroups ? ", @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) size: u32" : ""}) {
+fn main(@builtin(local_invocation_index) i: u32${subgroups ? SUBGROUP_INPUTS : ""}) {
   let x = input[i];
   mirror[i] = x;
   workgroupBarrier();
-  ${subgroups ? "let lanes = subgroupAdd(lane) * 1000u + subgroupShuffleXor(lane, 1u) * 2u + u32(size == 0u);\n  let expected = size * (size - 1u) / 2u * 1000u + (lane ^ 1u) * 2u;" : "let lanes = 0u;\n  let expected = 0u;"}
+  ${subgroups ? SUBGROUP_SUM : "let lanes = 0u;\n  let expected = 0u;"}
   output[i] = vec4f(x * 2.0 + 1.0, 1.0 / x, mirror[${lanes - 1}u - i], select(0.0, 1.0, lanes == expected));
 }`;
 

@@ -19,8 +19,10 @@ const NEEDED = ["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.js
 
 /** Why the bundled SwiftShader cannot be used here, or null if it can. */
 export function swiftshaderProblem(): string | null {
-  if (process.platform !== "linux" || process.arch !== "x64") return `the bundled SwiftShader is for Linux on x64, this is ${process.platform} on ${process.arch}`;
-  return packageRoot("@sparticuz/chromium") === null ? "the optional npm package @sparticuz/chromium, which holds SwiftShader, is not installed" : null;
+  const { platform, arch } = process;
+  if (platform !== "linux" || arch !== "x64") return `the bundled SwiftShader is for Linux on x64, this is ${platform} on ${arch}`;
+  if (packageRoot("@sparticuz/chromium") !== null) return null;
+  return "the optional npm package @sparticuz/chromium, which holds SwiftShader, is not installed";
 }
 
 /**

@@ -12,7 +12,10 @@ export interface Batch {
 }
 
 export interface ValidationBatch extends Batch {
-  /** For each row that counts, its first position that does; from there on, those with a target do. Rows after those are padding (zeros): the last batch may not be full. */
+  /**
+   * For each row that counts, its first position that does; from there on, those with a target do. Rows after those are padding (zeros):
+   * the last batch may not be full.
+   */
   readonly scoredFrom: readonly number[];
 }
 

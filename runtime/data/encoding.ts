@@ -4,11 +4,15 @@ import { messageOf, UserError } from "../errors.ts";
 
 /** How files that people take for text begin, as Latin-1, and where that is not at the start. */
 const FORMATS: readonly (readonly [begin: string, what: string, at?: number])[] = [
-  ["\x1f\x8b", "gzip within gzip"], ["PK\x03\x04", "a zip archive (or a document or workbook, which is one)"], ["PK\x05\x06", "an empty zip archive"], ["\x28\xb5\x2f\xfd", "Zstandard"],
-  ["BZh", "bzip2"], ["\xfd7zXZ\0", "xz"], ["\x04\x22\x4d\x18", "LZ4"], ["7z\xbc\xaf\x27\x1c", "a 7z archive"], ["Rar!\x1a\x07", "a RAR archive"], ["ustar", "a tar archive", 257],
-  ["PAR1", "Parquet"], ["ARROW1\0", "Arrow"], ["ORC", "ORC"], ["Obj\x01", "Avro"], ["SQLite format 3\0", "an SQLite database"], ["\x89HDF\r\n", "HDF5"], ["\x93NUMPY", "a NumPy array"], ["GGUF", "GGUF weights"],
-  ["%PDF-", "a PDF"], ["\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"], ["\x89PNG\r\n", "a PNG image"], ["\xff\xd8\xff", "a JPEG image"], ["GIF8", "a GIF image"],
-  ["RIFF", "a RIFF file (sound, video or WebP)"], ["ID3", "MP3 sound"], ["OggS", "Ogg sound"], ["fLaC", "FLAC sound"], ["ftyp", "MP4 video", 4], ["\x7fELF", "a program"], ["\0asm", "WebAssembly"],
+  ["\x1f\x8b", "gzip within gzip"], ["\x28\xb5\x2f\xfd", "Zstandard"], ["BZh", "bzip2"], ["\xfd7zXZ\0", "xz"], ["\x04\x22\x4d\x18", "LZ4"],
+  ["PK\x03\x04", "a zip archive (or a document or workbook, which is one)"], ["PK\x05\x06", "an empty zip archive"],
+  ["7z\xbc\xaf\x27\x1c", "a 7z archive"], ["Rar!\x1a\x07", "a RAR archive"], ["ustar", "a tar archive", 257],
+  ["PAR1", "Parquet"], ["ARROW1\0", "Arrow"], ["ORC", "ORC"], ["Obj\x01", "Avro"], ["SQLite format 3\0", "an SQLite database"],
+  ["\x89HDF\r\n", "HDF5"], ["\x93NUMPY", "a NumPy array"], ["GGUF", "GGUF weights"],
+  ["%PDF-", "a PDF"], ["\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"],
+  ["\x89PNG\r\n", "a PNG image"], ["\xff\xd8\xff", "a JPEG image"], ["GIF8", "a GIF image"],
+  ["RIFF", "a RIFF file (sound, video or WebP)"], ["ID3", "MP3 sound"], ["OggS", "Ogg sound"], ["fLaC", "FLAC sound"],
+  ["ftyp", "MP4 video", 4], ["\x7fELF", "a program"], ["\0asm", "WebAssembly"],
 ];
 
 /** Those that may be valid UTF-8 all the same. */

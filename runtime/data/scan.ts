@@ -60,16 +60,16 @@ const LONGEST_TRAINED = 22;
 const REPEATS: Readonly<Record<string, number>> = { jump: 1467, "turn left": 2189 };
 
 /**
- * Training and test pairs of a split. "length", "addprim_jump", "addprim_turn_left" and "around_right" (Loula et al. 2018) are the published
- * ones, repeated lines included. "simple" is 80 % to 20 % as published, but drawn here: the published draw is not documented.
+ * Training and test pairs of a split. "length", "addprim_jump", "addprim_turn_left" and "around_right" (Loula et al. 2018) are the
+ * published ones, repeated lines included. "simple" is 80 % to 20 % as published, but drawn here: the published draw is not documented.
  */
 export function scanSplit(split: ScanSplit): { readonly train: readonly ScanPair[]; readonly test: readonly ScanPair[] } {
   const all = scanPairs();
   switch (split) {
-    case "simple": return drawn(all); // prettier-ignore
-    case "length": return partition(all, ({ actions }) => actions.length <= LONGEST_TRAINED); // prettier-ignore
-    case "addprim_jump": return primitive(all, "jump"); // prettier-ignore
-    case "addprim_turn_left": return primitive(all, "turn left"); // prettier-ignore
+    case "simple": return drawn(all);
+    case "length": return partition(all, ({ actions }) => actions.length <= LONGEST_TRAINED);
+    case "addprim_jump": return primitive(all, "jump");
+    case "addprim_turn_left": return primitive(all, "turn left");
     case "around_right": return template(all);
   }
 }
@@ -105,5 +105,5 @@ function shuffledPairs(pairs: readonly ScanPair[]): readonly ScanPair[] {
 
 /** Lines as published, "IN: command OUT: actions", in a fixed shuffled order. */
 export function scanText(pairs: readonly ScanPair[]): string {
-  return shuffledPairs(pairs).map(({ command, actions }) => `IN: ${command} OUT: ${actions.join(" ")}\n`).join(""); // prettier-ignore
+  return shuffledPairs(pairs).map(({ command, actions }) => `IN: ${command} OUT: ${actions.join(" ")}\n`).join("");
 }

@@ -71,7 +71,8 @@ function builtIn(name: string): SourceData | null {
   if (name === "typescript") return { text: declarationFiles(), notes: [] };
   if (name === "scan") return { text: Buffer.from(scanText(scanPairs())), notes: [] };
   if (!PAIRS.test(name)) return null;
-  throw new UserError(`${name} is a task of pairs and no text: train on it with --data, and measure with eval --tasks ${name.split(":")[0]}`);
+  throw new UserError(`${name} is a task of pairs and no text: `
+    + `train on it with --data, and measure with eval --tasks ${name.split(":")[0]}`);
 }
 
 /**

@@ -33,5 +33,6 @@ function tokenize(name: string, text: Uint8Array, { tokenizer, vocabSize = token
   const tokens = tokenizer.encode(text);
   const bad = vocabSize < tokenizer.vocabSize ? tokens.findIndex((token) => token >= vocabSize) : -1;
   if (bad < 0) return tokens;
-  throw new UserError(`${name}: token ${bad} is ${tokens[bad]} (tokenizer "${tokenizer.id}"), but the model's vocab_size is ${vocabSize}; the data needs vocab_size ${tokenizer.vocabSize}`);
+  throw new UserError(`${name}: token ${bad} is ${tokens[bad]} (tokenizer "${tokenizer.id}"), but the model's vocab_size is ${vocabSize}; `
+    + `the data needs vocab_size ${tokenizer.vocabSize}`);
 }

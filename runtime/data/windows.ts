@@ -32,7 +32,8 @@ interface Window {
  * the span has them.
  */
 export function windowsOf(tokens: Tokens, spans: readonly Span[], seqLen: number, stride: number, tail: Tail): Windows {
-  const count = (span: Span): number => wholeWindows(span, seqLen, stride) + (tail === "dropped" || restOf(span, seqLen, stride) === 0 ? 0 : 1);
+  const hasTail = (span: Span): boolean => tail !== "dropped" && restOf(span, seqLen, stride) > 0;
+  const count = (span: Span): number => wholeWindows(span, seqLen, stride) + (hasTail(span) ? 1 : 0);
   const total = spans.reduce((sum, span) => sum + count(span), 0);
   const [starts, scoredFrom, scoredTo] = [new Float64Array(total), new Uint32Array(total), new Uint32Array(total)];
   let next = 0;

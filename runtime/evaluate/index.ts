@@ -43,7 +43,8 @@ export async function evaluate(
 export function nonFinite({ sequences }: Evaluation): string | null {
   const bad = sequences.filter((loss) => !Number.isFinite(loss)).length;
   if (bad === 0) return null;
-  return `the loss is not finite (NaN or infinite in ${bad} of ${sequences.length} windows): numbers in the model are too large for float32`;
+  return `the loss is not finite (NaN or infinite in ${bad} of ${sequences.length} windows): `
+    + "numbers in the model are too large for float32";
 }
 
 /** Those with a target, of a part of a batch. */

@@ -186,11 +186,12 @@ function allocate(path: string, length: number): Uint8Array {
 
 function toFloats(path: string, name: string, dtype: TensorDType, bytes: Uint8Array): Float32Array {
   switch (dtype) {
-    case "F32": return new Float32Array(bytes.buffer); // prettier-ignore
-    case "F64": return Float32Array.from(new Float64Array(bytes.buffer)); // prettier-ignore
-    case "F16": return Float32Array.from(new Uint16Array(bytes.buffer), halfToFloat); // prettier-ignore
-    case "BF16": return bfloatToFloat(new Uint16Array(bytes.buffer)); // prettier-ignore
-    default: throw new UserError(`${path}: tensor "${name}" is ${dtype}, a floating-point dtype is needed (F32, F16, BF16 or F64)`); // prettier-ignore
+    case "F32": return new Float32Array(bytes.buffer);
+    case "F64": return Float32Array.from(new Float64Array(bytes.buffer));
+    case "F16": return Float32Array.from(new Uint16Array(bytes.buffer), halfToFloat);
+    case "BF16": return bfloatToFloat(new Uint16Array(bytes.buffer));
+    default:
+      throw new UserError(`${path}: tensor "${name}" is ${dtype}, a floating-point dtype is needed (F32, F16, BF16 or F64)`);
   }
 }
 
@@ -210,18 +211,20 @@ function toIntegers(path: string, name: string, dtype: TensorDType, bytes: Uint8
   return Int32Array.from(values as ArrayLike<number>, Number);
 }
 
-type Integers = Pick<BigInt64Array | Int32Array, "length"> & { find(test: (value: number | bigint) => boolean): number | bigint | undefined };
+type Integers = Pick<BigInt64Array | Int32Array, "length"> & {
+  find(test: (value: number | bigint) => boolean): number | bigint | undefined;
+};
 
 function integers(dtype: TensorDType, { buffer }: Uint8Array): Integers | null {
   switch (dtype) {
-    case "BOOL": case "U8": return new Uint8Array(buffer); // prettier-ignore
-    case "I8": return new Int8Array(buffer); // prettier-ignore
-    case "U16": return new Uint16Array(buffer); // prettier-ignore
-    case "I16": return new Int16Array(buffer); // prettier-ignore
-    case "U32": return new Uint32Array(buffer); // prettier-ignore
-    case "I32": return new Int32Array(buffer); // prettier-ignore
-    case "U64": return new BigUint64Array(buffer); // prettier-ignore
-    case "I64": return new BigInt64Array(buffer); // prettier-ignore
-    default: return null; // prettier-ignore
+    case "BOOL": case "U8": return new Uint8Array(buffer);
+    case "I8": return new Int8Array(buffer);
+    case "U16": return new Uint16Array(buffer);
+    case "I16": return new Int16Array(buffer);
+    case "U32": return new Uint32Array(buffer);
+    case "I32": return new Int32Array(buffer);
+    case "U64": return new BigUint64Array(buffer);
+    case "I64": return new BigInt64Array(buffer);
+    default: return null;
   }
 }

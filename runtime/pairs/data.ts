@@ -77,8 +77,9 @@ export function pairDataset(data: PairData, { seqLen: most, batch, seed }: Pick<
 function* validationBatches(all: readonly Sequence[], seqLen: number, batch: number, maxTokens = Infinity): Generator<ValidationBatch> {
   const targets = all.reduce((sum, { tokens, from }) => sum + tokens.length - from, 0);
   const count = Math.min(all.length, Math.max(1, Math.floor((maxTokens * all.length) / targets)));
+  const spread = (i: number): Sequence => all[Math.floor((i * all.length) / count)]!;
   for (let first = 0; first < count; first += batch) {
-    const chosen = Array.from({ length: Math.min(batch, count - first) }, (_, row) => all[Math.floor(((first + row) * all.length) / count)]!);
+    const chosen = Array.from({ length: Math.min(batch, count - first) }, (_, row) => spread(first + row));
     yield { ...rows(chosen, seqLen, batch), scoredFrom: chosen.map(() => 0) };
   }
 }

@@ -50,7 +50,8 @@ export async function answerAll(executor: Executor, questions: readonly Question
     logits = await decode(executor, prompts.map((_, index) => rows[index]?.tokens.at(-1) ?? 0), length + step);
   }
   return rows.map(({ end, tokens }, i) => ({
-    tokens: tokens.slice(0, Math.min(limit, end ?? limit)), ended: end !== null && end <= limit, oracle: tokens.slice(0, questions[i]!.length),
+    tokens: tokens.slice(0, Math.min(limit, end ?? limit)), ended: end !== null && end <= limit,
+    oracle: tokens.slice(0, questions[i]!.length),
   }));
 }
 

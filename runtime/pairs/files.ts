@@ -12,6 +12,7 @@ export const scanLines = (path: string): readonly Pair[] => linesOf(path).map((l
 /** Source, target and perhaps a kind, with tabs between (COGS). */
 export const tabLines = (path: string): readonly Pair[] => linesOf(path).map((line, i) => at(path, i + 1, () => {
   const [source, target, kind = "all", ...more] = line.split("\t");
-  if (source === "" || target === undefined || target === "" || more.length > 0) throw new Error("it is not source, target and perhaps a kind, with tabs between");
+  const isPair = source !== "" && target !== undefined && target !== "" && more.length === 0;
+  if (!isPair) throw new Error("it is not source, target and perhaps a kind, with tabs between");
   return { source: source!, target, kind };
 }));

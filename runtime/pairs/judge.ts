@@ -5,7 +5,7 @@ import type { Pair } from "./pair.ts";
 export interface Judged {
   /** The answer is the right one word for word, and ends there. */
   readonly exact: number;
-  /** The same if the end may not come before that of the right answer, and comes then: no exact match, but what is wrong apart from when to stop. */
+  /** The same if the end may come neither before nor after that of the right answer: what is wrong apart from when to stop. */
   readonly oracle: number;
 }
 
@@ -36,7 +36,8 @@ export function shareOfTokens(items: readonly { readonly right: number; readonly
   const tokens = items.reduce((sum, item) => sum + item.tokens, 0);
   const value = items.reduce((sum, item) => sum + item.right, 0) / tokens;
   const squares = items.reduce((sum, item) => sum + (item.right - value * item.tokens) ** 2, 0);
-  return { value, standardError: items.length < 2 ? 0 : Math.sqrt((squares * items.length) / (items.length - 1)) / tokens, items: items.length };
+  const standardError = items.length < 2 ? 0 : Math.sqrt((squares * items.length) / (items.length - 1)) / tokens;
+  return { value, standardError, items: items.length };
 }
 
 /** Kinds of COGS that need new structures; all others need known words in new places (Kim and Linzen 2020). */

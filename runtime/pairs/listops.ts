@@ -1,6 +1,6 @@
 /**
- * ListOps (Nangia and Bowman 2018): nested lists of digits under operators, and the digit that they come to. Generated as published, without
- * the round brackets that stand for a parse.
+ * ListOps (Nangia and Bowman 2018): nested lists of digits under operators, and the digit that they come to. Generated as published,
+ * without the round brackets that stand for a parse.
  */
 import { permutation } from "../data/shuffle.ts";
 import { createRandom } from "../standalone/random.ts";
@@ -34,7 +34,8 @@ const valueOf = (tree: Tree): number => (typeof tree === "number" ? tree : apply
 /** How many operators are around the innermost digit. */
 const nestingOf = (tree: Tree): number => (typeof tree === "number" ? 0 : 1 + Math.max(...tree.arguments.map(nestingOf)));
 
-const textOf = (tree: Tree): string => (typeof tree === "number" ? String(tree) : `${tree.operator} ${tree.arguments.map(textOf).join(" ")} ]`);
+const textOf = (tree: Tree): string =>
+  (typeof tree === "number" ? String(tree) : `${tree.operator} ${tree.arguments.map(textOf).join(" ")} ]`);
 
 /** @param next the next random number in [0, 1) */
 function sample(next: () => number, depth = 1): Tree {

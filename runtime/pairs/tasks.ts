@@ -16,7 +16,9 @@ const SCAN = {
 const scanPair = ({ command, actions }: ScanPair): Pair => ({ source: command, target: actions.join(" "), kind: String(actions.length) });
 
 const generatedScan = (split: ScanSplit): PairTask => ({
-  ...SCAN, train: () => scanSplit(split).train.map(scanPair), tests: () => [{ name: `scan:${split}`, pairs: scanSplit(split).test.map(scanPair) }],
+  ...SCAN,
+  train: () => scanSplit(split).train.map(scanPair),
+  tests: () => [{ name: `scan:${split}`, pairs: scanSplit(split).test.map(scanPair) }],
 });
 
 /** A published training file, "tasks_train_simple.txt", whose test file has the same name but for "test". */
@@ -41,11 +43,12 @@ function listopsTask(of: string): PairTask {
   if (depth !== null && !(Number.isInteger(depth) && depth >= 1 && depth < 19)) {
     throw new UserError(`listops:${of}: the depth is to be a whole number from 1 to 18, or left out`);
   }
+  const name = depth === null ? "listops" : `listops, nested deeper than ${depth}`;
   const isTest = ({ kind }: Pair, i: number): boolean => (depth === null ? i < LISTOPS_ITEMS / 10 : Number(kind) > depth);
   return {
     words: LISTOPS_WORDS, more: [], validation: () => null, limit: 1, by: "depth",
     train: () => listops(LISTOPS_ITEMS).filter((pair, i) => !isTest(pair, i)),
-    tests: () => [{ name: depth === null ? "listops" : `listops, nested deeper than ${depth}`, pairs: listops(LISTOPS_ITEMS).filter(isTest) }],
+    tests: () => [{ name, pairs: listops(LISTOPS_ITEMS).filter(isTest) }],
   };
 }
 

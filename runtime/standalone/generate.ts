@@ -74,7 +74,8 @@ export async function prefill(executor: Executor, texts: readonly (readonly numb
     // A chunk that would pass the end of the caches starts earlier, and computes some positions again.
     const start = Math.min(first, seqLen - chunk);
     const last = Math.min(length - start, chunk) - 1;
-    executor.write("prefill/tokens", Uint32Array.from(texts.flatMap((text) => Array.from({ length: chunk }, (_, i) => text[start + i] ?? 0))));
+    const rows = texts.map((text) => Array.from({ length: chunk }, (_, i) => text[start + i] ?? 0));
+    executor.write("prefill/tokens", Uint32Array.from(rows.flat()));
     executor.write("prefill/position", Uint32Array.of(start));
     executor.write("prefill/last", Uint32Array.from(texts, (_, row) => row * chunk + last));
     writePositions(executor, "prefill", start, chunk);

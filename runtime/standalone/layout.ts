@@ -9,7 +9,9 @@ export const product = (extents: readonly number[]): number => extents.reduce((a
 /** Throws if `data` does not have as many elements as the tensor, or other ones: a device would take their bits for its own. */
 export function pack(data: HostArray, tensor: Layout): HostArray {
   const expected = product(tensor.shape);
-  if (data.length !== expected) throw new Error(`${data.length} numbers do not fill a tensor of shape [${tensor.shape.join(", ")}] (${expected})`);
+  if (data.length !== expected) {
+    throw new Error(`${data.length} numbers do not fill a tensor of shape [${tensor.shape.join(", ")}] (${expected})`);
+  }
   const type = tensor.dtype === "u32" ? "Uint32Array" : "Float32Array";
   const isType = Object.prototype.toString.call(data) === `[object ${type}]`;
   if (!isType) throw new TypeError(`a tensor of ${tensor.dtype} is written from a ${type}`);

@@ -36,7 +36,8 @@ export function planProblems(
   const tooLarge = plan.buffers.filter((b) => b.bytes > allowed).sort((a, b) => b.bytes - a.bytes);
   const bindings = plan.kernels.reduce((most, k) => Math.max(most, k.access.length), 0);
   const maxBindings = limits.maxStorageBuffersPerShaderStage;
-  const needs = ({ label, bytes }: BufferPlan): string => `${label} needs ${show(bytes)} in one buffer, and the device allows ${show(allowed)}`;
+  const needs = ({ label, bytes }: BufferPlan): string =>
+    `${label} needs ${show(bytes)} in one buffer, and the device allows ${show(allowed)}`;
   const tooMany = `kernels bind ${bindings} storage buffers, and the device allows ${maxBindings}`;
   return [
     ...tooLarge.map((buffer) => ({ text: needs(buffer), buffer })),

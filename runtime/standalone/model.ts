@@ -17,7 +17,9 @@ export interface Model<Name extends string> extends Inference<Name> {
    * @param batches the micro-batches of the step, as many as the recipe accumulates
    * @param options a recipe other than the spec's; the seed of what is random in a step, 0 if none is given
    */
-  trainStep(step: number, batches: readonly MicroBatch[], options?: { readonly recipe?: Recipe; readonly seed?: number }): Promise<StepMetrics>;
+  trainStep(
+    step: number, batches: readonly MicroBatch[], options?: { readonly recipe?: Recipe; readonly seed?: number },
+  ): Promise<StepMetrics>;
 }
 
 export interface TrainingFacts extends ModelFacts {

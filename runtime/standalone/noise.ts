@@ -10,7 +10,8 @@ export const NO_NOISE: Uint32Array<ArrayBuffer> = Uint32Array.of(0, 0, 0, 0);
 
 /**
  * Another key for every seed and step: a pure function of them, so that a resumed run continues to the same bits.
- * @param step counted from 0 @param first index of the micro-batch's first sequence in its batch: masks do not depend on how the batch is cut
+ * @param step counted from 0
+ * @param first index of the micro-batch's first sequence in its batch: masks do not depend on how the batch is cut
  */
 export function stepNoise(seed: number, step: number, first: number): Uint32Array<ArrayBuffer> {
   const random = createRandom(seed, "noise");

@@ -30,10 +30,10 @@ export async function readOfficial(
   executor: Pick<Executor, "read">, params: readonly ParamPlan[], state: ParamState,
 ): Promise<readonly OfficialTensor[]> {
   const tensors = new Map<string, OfficialTensor>();
-  for (const { name, official } of params) {
-    const tensor = tensors.get(official.tensor) ?? { name: official.tensor, shape: official.shape, data: new Float32Array(product(official.shape)) };
-    tensors.set(official.tensor, tensor);
-    tensor.data.set((await executor.read(`${state}/${name}`)) as Float32Array, official.start);
+  for (const { name, official: { tensor: of, shape, start } } of params) {
+    const tensor = tensors.get(of) ?? { name: of, shape, data: new Float32Array(product(shape)) };
+    tensors.set(of, tensor);
+    tensor.data.set((await executor.read(`${state}/${name}`)) as Float32Array, start);
   }
   return [...tensors.values()];
 }

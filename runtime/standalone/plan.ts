@@ -70,8 +70,8 @@ export interface BufferPlan {
 }
 
 /**
- * cos or sin of position · base^(−2j/nRotate) for positions and j < nRotate/2; sin((first + i) · base^(−2j/width)) and its cosine in columns 2j and
- * 2j + 1 of rows i, stored `stride` apart; both in float64; or u32 words as they are.
+ * cos or sin of position · base^(−2j/nRotate) for positions and j < nRotate/2; sin((first + i) · base^(−2j/width)) and its cosine in
+ * columns 2j and 2j + 1 of rows i, stored `stride` apart; both in float64; or u32 words as they are.
  */
 export type TablePlan =
   | { readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number }

@@ -13,7 +13,11 @@ export function requireDevice(device: GPUDevice, plan: KernelPlan): void {
 }
 
 function requireSubgroups({ features, adapterInfo }: GPUDevice, lanes: number): void {
-  if (!features.has("subgroups")) throw new Error(`these kernels need the feature "subgroups"; request the device with it, or compile for the target "portable"`);
+  if (!features.has("subgroups")) {
+    throw new Error('these kernels need the feature "subgroups"; request the device with it, or compile for the target "portable"');
+  }
   const { subgroupMinSize: min, subgroupMaxSize: max } = adapterInfo;
-  if (min !== lanes || max !== lanes) throw new Error(`these kernels are for subgroups of ${lanes} lanes, and this adapter has ${min} to ${max}; compile on it, or for the target "portable"`);
+  if (min === lanes && max === lanes) return;
+  throw new Error(`these kernels are for subgroups of ${lanes} lanes, and this adapter has ${min} to ${max}; `
+    + 'compile on it, or for the target "portable"');
 }

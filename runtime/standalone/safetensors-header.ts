@@ -1,7 +1,9 @@
 /** The header of a safetensors file: parsing that trusts nothing, and printing. */
 
 /** Bytes per element of every dtype of the format. */
-export const DTYPE_BYTES = { BOOL: 1, U8: 1, I8: 1, U16: 2, I16: 2, F16: 2, BF16: 2, U32: 4, I32: 4, F32: 4, U64: 8, I64: 8, F64: 8 } as const;
+export const DTYPE_BYTES = {
+  BOOL: 1, U8: 1, I8: 1, U16: 2, I16: 2, F16: 2, BF16: 2, U32: 4, I32: 4, F32: 4, U64: 8, I64: 8, F64: 8,
+} as const;
 export type TensorDType = keyof typeof DTYPE_BYTES;
 
 export interface TensorInfo {
@@ -87,7 +89,9 @@ function checkCoverage(tensors: readonly (readonly [string, TensorInfo])[], data
   for (const [name, { start, end }] of tensors) {
     if (start < at) refuse(`tensor ${named(name)} overlaps another (bytes ${start} to ${end}, but ${at} bytes are taken)`);
     if (start > at) refuse(`bytes ${at} to ${start} belong to no tensor`);
-    if (end > dataBytes) refuse(`tensor ${named(name)} ends at byte ${end}, but the file holds ${dataBytes} bytes of data: it is truncated`);
+    if (end > dataBytes) {
+      refuse(`tensor ${named(name)} ends at byte ${end}, but the file holds ${dataBytes} bytes of data: it is truncated`);
+    }
     at = end;
   }
   if (at !== dataBytes) refuse(`${dataBytes - at} bytes at its end belong to no tensor`);
@@ -132,7 +136,8 @@ export function printHeader(header: SafetensorsHeader): Uint8Array {
   const entries: [string, unknown][] = metadata.length > 0 ? [["__metadata__", Object.fromEntries(metadata)]] : [];
   for (const [name, { dtype, shape, start, end }] of header.tensors) entries.push([name, { dtype, shape, data_offsets: [start, end] }]);
   // Not JSON.stringify of one object: names like "10" would move to the front.
-  const text = new TextEncoder().encode(`{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(",")}}`);
+  const lines = entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
+  const text = new TextEncoder().encode(`{${lines.join(",")}}`);
   const length = Math.ceil(text.length / 8) * 8;
   const bytes = new Uint8Array(8 + length).fill(0x20);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);

@@ -8,11 +8,14 @@ export function encodeWeights(
 ): Uint8Array<ArrayBuffer> {
   const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
   let at = 0;
-  const infos = sorted.map(({ name, shape, data }): [string, TensorInfo] => [name, { dtype: "F32", shape, start: at, end: (at += data.byteLength) }]);
+  const infos = sorted.map(({ name, shape, data: { byteLength } }): [string, TensorInfo] =>
+    [name, { dtype: "F32", shape, start: at, end: (at += byteLength) }]);
   const header = printHeader({ metadata, tensors: new Map(infos) });
   const bytes = new Uint8Array(header.length + at);
   bytes.set(header);
-  sorted.forEach(({ data }, i) => bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), header.length + infos[i]![1].start));
+  for (const [i, { data }] of sorted.entries()) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), header.length + infos[i]![1].start);
+  }
   return bytes;
 }
 

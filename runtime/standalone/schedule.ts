@@ -3,7 +3,9 @@ import { UPDATE } from "./types.ts";
 
 /** The training recipe of a spec: everything about training that changes the weights, except the data and the seed. */
 export interface Recipe {
-  readonly optimizer: { readonly lr: number; readonly beta1: number; readonly beta2: number; readonly eps: number; readonly weightDecay: number };
+  readonly optimizer: {
+    readonly lr: number; readonly beta1: number; readonly beta2: number; readonly eps: number; readonly weightDecay: number;
+  };
   readonly schedule: { readonly kind: "constant" | "linear" | "cosine"; readonly warmup: number; readonly floor: number };
   /** Global 2-norm above which gradients are scaled down, or null. */
   readonly gradClip: number | null;

@@ -38,8 +38,13 @@ export interface Executor {
  * Words of the "update" tensor, written once per step. oneMinusBeta1 and oneMinusBeta2 are 1 − β: what the newest gradient weighs in a
  * mean.
  */
-export const UPDATE = { lr: 0, oneMinusBeta1: 1, oneMinusBeta2: 2, eps: 3, weightDecay: 4, gradClip: 5, biasCorrection1: 6, biasCorrection2: 7 } as const;
+export const UPDATE = {
+  lr: 0, oneMinusBeta1: 1, oneMinusBeta2: 2, eps: 3, weightDecay: 4, gradClip: 5, biasCorrection1: 6, biasCorrection2: 7,
+} as const;
 
-/** Words of the "metrics" tensor, written by "update": losses are means over the micro-batches since the last update (each weighted by its loss_scale).
- *  firstBad: 0 if all gradients are finite, else 1 + index of the first parameter whose gradient is not; such an update is skipped. */
+/**
+ * Words of the "metrics" tensor, written by "update": losses are means over the micro-batches since the last update (each weighted by its
+ * loss_scale). firstBad: 0 if all gradients are finite, else 1 + index of the first parameter whose gradient is not; such an update is
+ * skipped.
+ */
 export const METRICS = { ceLoss: 0, regLoss: 1, gradNorm: 2, firstBad: 3 } as const;

@@ -8,6 +8,7 @@ export const BYTE_TOKENIZER = `${JSON.stringify({
   decoder: { ...BYTE_LEVEL, add_prefix_space: true },
   model: {
     type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false,
-    byte_fallback: false, ignore_merges: false, vocab: Object.fromEntries(CHARACTER_OF.map((character, byte) => [character, byte])), merges: [],
+    byte_fallback: false, ignore_merges: false,
+    vocab: Object.fromEntries(CHARACTER_OF.map((character, byte) => [character, byte])), merges: [],
   },
 }, null, 1)}\n`;

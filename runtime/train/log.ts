@@ -57,7 +57,8 @@ function scan(path: string): Scan {
   const found = linesOf(path).map((line, i, { length }) => ({ number: i + 1, isLast: i + 1 === length, record: parse(line) }));
   const whole = found.flatMap(({ number, record }) => (record === null ? [] : [{ number, record }]));
   const latest = new Map(whole.map(({ number, record: { step } }) => [step, number]));
-  const [last, earlier] = [true, false].map((wanted) => whole.filter(({ number, record }) => (latest.get(record.step) === number) === wanted));
+  const isLatest = ({ number, record }: (typeof whole)[number]): boolean => latest.get(record.step) === number;
+  const [last, earlier] = [whole.filter(isLatest), whole.filter((line) => !isLatest(line))];
   return {
     records: last!.map(({ record }) => record).sort((a, b) => a.step - b.step),
     leftOut: [

@@ -92,7 +92,8 @@ export function readRunSpec(folder: string, { specSha256 }: RunInfo): string {
 }
 
 export const specChanged = (path: string): UserError => new UserError(
-  `${path} was changed after the run was made, and its weights belong to the spec as it was: undo the change, and try other settings with --set`);
+  `${path} was changed after the run was made, and its weights belong to the spec as it was: `
+  + "undo the change, and try other settings with --set");
 
 function readText(path: string): string {
   try {
@@ -111,11 +112,14 @@ export function readJson<T>(path: string): Partial<T> & T {
 
 /** UserError if the run in the folder would not be continued but changed by what is asked for now. */
 export function requireSameRun(folder: string, have: RunInfo, want: RunInfo): void {
-  const differs = (what: string, now: unknown, then: unknown): UserError =>
-    new UserError(`cannot resume ${folder}: ${what} is ${String(now)}, but the run was made with ${String(then)}; undo the change, or start a new run with another --out`);
-  if (have.specHash !== want.specHash) throw new UserError(`cannot resume ${folder}: it holds a run of another spec (model ${have.model}, ${have.specHash.slice(0, 12)}; now ${want.model}, ${want.specHash.slice(0, 12)})`);
+  const refused = (why: string): UserError => new UserError(`cannot resume ${folder}: ${why}`);
+  const differs = (what: string, now: unknown, then: unknown): UserError => refused(
+    `${what} is ${String(now)}, but the run was made with ${String(then)}; undo the change, or start a new run with another --out`);
+  const spec = ({ model, specHash }: RunInfo): string => `${model}, ${specHash.slice(0, 12)}`;
+  const data = ({ data: { source, id } }: RunInfo): string => `${source.join(" ")}, id ${id.slice(0, 12)}`;
+  if (have.specHash !== want.specHash) throw refused(`it holds a run of another spec (model ${spec(have)}; now ${spec(want)})`);
   if (have.data.tokenizer !== want.data.tokenizer) throw differs("the tokenizer", want.data.tokenizer, have.data.tokenizer);
-  if (have.data.id !== want.data.id) throw new UserError(`cannot resume ${folder}: it was trained on other data (${have.data.source.join(" ")}, id ${have.data.id.slice(0, 12)}; now ${want.data.source.join(" ")}, id ${want.data.id.slice(0, 12)})`);
+  if (have.data.id !== want.data.id) throw refused(`it was trained on other data (${data(have)}; now ${data(want)})`);
   if (have.seed !== want.seed) throw differs("the seed", want.seed, have.seed);
   const [then, now] = [recipeSettings(have.recipe), recipeSettings(want.recipe)];
   for (const name of Object.keys(now)) if (now[name] !== then[name]) throw differs(name, now[name], then[name]);

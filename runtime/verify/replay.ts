@@ -155,13 +155,16 @@ async function training({ golden, executor, params, recipe }: Replay): Promise<r
     ce.push([note, relative(metrics.ceLoss, ceLoss)]);
     reg.push([note, relative(metrics.regLoss, recorded("reg_loss")[step]!, ceLoss)]);
     norm.push([note, relative(metrics.gradNorm, recorded("grad_norm")[step]!)]);
-    selected.push(...(await selectionDeviations(golden, executor, (name) => rowOf(train.readIntegers(name), trainSteps, step), ` in step ${step + 1}`)));
+    const selections = (name: string) => rowOf(train.readIntegers(name), trainSteps, step);
+    selected.push(...(await selectionDeviations(golden, executor, selections, ` in step ${step + 1}`)));
   }
   const final = await readOfficial(executor, params, "param");
-  const change = final.map(({ name, data }): Deviation => [name, ofChange(data, recorded(`final.${name}`), golden.weights.readFloats(name))]);
+  const change = final.map(({ name, data }): Deviation =>
+    [name, ofChange(data, recorded(`final.${name}`), golden.weights.readFloats(name))]);
   const about = `in ${trainSteps} steps`;
   return [
-    quantity(`loss ${about}`, BOUNDS.losses, total), quantity(`ce loss ${about}`, BOUNDS.losses, ce), quantity(`reg loss ${about}`, BOUNDS.losses, reg),
+    quantity(`loss ${about}`, BOUNDS.losses, total),
+    quantity(`ce loss ${about}`, BOUNDS.losses, ce), quantity(`reg loss ${about}`, BOUNDS.losses, reg),
     quantity(`gradient norm ${about}`, BOUNDS.gradNorm, norm),
     ...(selected.length === 0 ? [] : [quantity(`selections ${about}`, BOUNDS.selections, selected)]),
     quantity(`weight change ${about}`, BOUNDS.change, change),
