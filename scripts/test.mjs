@@ -1,8 +1,9 @@
 /**
- * The whole test command: types, lint, then vitest. Ends with one line "N passed, N failed, N skipped" and exit status 0 only if nothing
- * failed and something passed. Arguments go to vitest, and then nothing else is checked: `npm test -- test/host-files.test.ts`.
+ * The whole test command: types, lint and meanwhile a Python with PyTorch, then vitest. Ends with one line "N passed, N failed, N skipped"
+ * and exit status 0 only if nothing failed and something passed. Arguments go to vitest, and then nothing else is done:
+ * `npm test -- test/host-files.test.ts`.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +22,12 @@ const failedChecks = () => STATIC.filter(({ name, args }) => {
   console.log(`${name} …`);
   return node(args) !== 0;
 }).map(({ name }) => name);
+
+/** Through when the Python is made, or cannot be. */
+const makePython = () => new Promise((done) => {
+  const options = { stdio: ["ignore", "inherit", "inherit"] };
+  spawn(process.execPath, [join(ROOT, "scripts", "python.mjs")], options).on("error", done).on("close", done);
+});
 
 /** Counts from vitest's JSON report; a file that cannot even be loaded counts as one failure. */
 function runTests(args) {
@@ -47,7 +54,9 @@ function countsOf(report) {
 }
 
 const args = process.argv.slice(2);
+const python = args.length > 0 ? null : makePython();
 const broken = args.length > 0 ? [] : failedChecks();
+await python;
 const tests = runTests(args);
 const unexplained = tests.status !== 0 && tests.failed === 0 ? 1 : 0; // for instance an error outside any test
 const failed = tests.failed + unexplained + broken.length;

@@ -22,7 +22,7 @@ function checkout(files: Readonly<Record<string, string>> = {}): string {
     writeFileSync(join(root, name), text);
   }
   mkdirSync(join(root, "scripts"));
-  for (const name of ["setup.mjs", "test.mjs"]) copyFileSync(join(ROOT, "scripts", name), join(root, "scripts", name));
+  for (const name of ["setup.mjs", "python.mjs", "test.mjs"]) copyFileSync(join(ROOT, "scripts", name), join(root, "scripts", name));
   return root;
 }
 
@@ -80,6 +80,58 @@ describe("setup", () => {
   });
 });
 
+describe.skipIf(process.platform === "win32")("the Python of the tests", () => {
+  /** Makes its environments out of itself, notes what pip is asked for, and does as it is told: FAKE_PYTHON. */
+  const FAKE = `#!/bin/sh
+case "$*" in
+  *"-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  *--report*) if [ "$FAKE_PYTHON" = hangs ]; then exec sleep 100; fi
+    if [ "$FAKE_PYTHON" = offline ]; then echo "ERROR: No matching distribution found for torch==2.13.0" >&2; exit 1; fi
+    if [ "$FAKE_PYTHON" = cuda ]; then name=nvidia-cublas; else name=torch; fi
+    echo "{ \\"install\\": [{ \\"metadata\\": { \\"name\\": \\"$name\\" } }] }" ;;
+  *"pip install"*) echo "$*" >> "$(dirname "$0")/../../calls"
+    case "$*$FAKE_PYTHON" in *lm-eval*partly) echo "no lm-eval" >&2; exit 1 ;; esac ;;
+esac
+`;
+  const bin = join(folder, "bin");
+  mkdirSync(bin);
+  writeFileSync(join(bin, "python3"), FAKE, { mode: 0o755 });
+  const made = (root: string, environment: NodeJS.ProcessEnv = {}): string => {
+    const { status, stdout, stderr } = run(root, "python.mjs", { PATH: `${bin}:${process.env["PATH"]}`, MOEUT_PYTHON: "", ...environment });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    return stdout;
+  };
+  const calls = (root: string): number => readFileSync(join(root, ".moeut", "calls"), "utf8").trim().split("\n").length;
+
+  test("is made once for a list of packages", () => {
+    const root = checkout();
+    expect(made(root)).toMatch(/^moeut set-up: making a Python .*\nmoeut set-up: done in \d+ s\n$/);
+    expect(made(root)).toBe("");
+    expect(calls(root)).toBe(3);
+    const script = join(root, "scripts", "python.mjs");
+    writeFileSync(script, readFileSync(script, "utf8").replace("ruff==", "ruff>"));
+    expect(made(root)).toMatch(/done in/);
+    expect(calls(root)).toBe(6);
+  });
+
+  test.each([
+    ["PyTorch has CUDA only", { FAKE_PYTHON: "cuda" }, /pip finds no PyTorch without CUDA here \(it would install nvidia-cublas\)/],
+    ["pip finds nothing", { FAKE_PYTHON: "offline" }, /skipped: ERROR: No matching distribution found for torch==2.13.0\n$/],
+    ["it takes too long", { FAKE_PYTHON: "hangs", MOEUT_PYTHON_LIMIT: "2" }, /skipped: it was not made within 2 s\n$/],
+    ["there is no Python", { PATH: "" }, /skipped: python3 cannot be started \(ENOENT\)\n$/],
+  ])("is left out, with the reason, where %s", (_, environment, reason) => {
+    const root = checkout();
+    expect(made(root, environment)).toMatch(reason);
+    expect(existsSync(join(root, ".moeut", "python"))).toBe(false);
+  });
+
+  test("comes without lm-evaluation-harness where only that is missing", () => {
+    expect(made(checkout(), { FAKE_PYTHON: "partly" })).toMatch(/compared with lm-evaluation-harness: no lm-eval\n.*done in/);
+  });
+
+  test("is not made where another is named, or none", () => expect(made(checkout(), { MOEUT_PYTHON: "none" })).toBe(""));
+});
+
 describe("the closing line of the tests", () => {
   const report = (passed: number, failed: number, skipped: number, unloaded = 0): string =>
     JSON.stringify({
@@ -114,7 +166,7 @@ describe("the closing line of the tests", () => {
       "node_modules/@biomejs/biome/bin/biome": `process.exit(${lint})`,
       "node_modules/vitest/vitest.mjs": writeReport,
     });
-    const result = run(root, "test.mjs");
+    const result = run(root, "test.mjs", { MOEUT_PYTHON: "none" });
     expect(result.stdout.trimEnd().split("\n").at(-1)).toBe(want);
     expect(result.status).toBe(status);
   });

@@ -13,6 +13,7 @@ import { readTokenizer, tokenizerText } from "../runtime/tokenizer/file.ts";
 import { trainMerges } from "../runtime/tokenizer/train.ts";
 import { countWords, textPieces } from "../runtime/tokenizer/words.ts";
 import { moeutHere, moeutStopped, ROOT, type CliResult } from "./support/cli.ts";
+import { pythonProgram } from "./support/torch/python.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "moeut-tokenizer-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -117,11 +118,10 @@ ours = Tokenizer.from_file(sys.argv[4])
 print([ours.encode(text).ids for text in json.load(open(sys.argv[5]))])
 `;
 
-/** A Python that has the library; MOEUT_PYTHON names another than python3. */
+/** What a Python says that has the library. */
 function python(...values: readonly string[]): string | null {
-  const program = process.env["MOEUT_PYTHON"] ?? "python3";
   try {
-    return execFileSync(program, ["-c", PYTHON, ...values], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    return execFileSync(pythonProgram(), ["-c", PYTHON, ...values], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   } catch {
     return null;
   }

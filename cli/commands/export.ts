@@ -7,14 +7,15 @@ import { namingScheme, officialPlace } from "../../compiler/parameters/naming.ts
 import { parametersOf, type ParameterSpec } from "../../compiler/parameters/parameters.ts";
 import { elements } from "../../compiler/ir/tensor-type.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { torchFiles, torchPlace, type Trained } from "../../compiler/torch/index.ts";
-import { byteTokenizer } from "../../runtime/data/index.ts";
+import { torchFiles, torchPlace, type TokenizerFile, type Trained } from "../../compiler/torch/index.ts";
+import { byteTokenizer, type Tokenizer } from "../../runtime/data/index.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import type { SafetensorsFile } from "../../runtime/files/safetensors.ts";
 import { writeOwn } from "../../runtime/files/written.ts";
 import { VERSION } from "../../runtime/package-root.ts";
 import { initialize } from "../../runtime/standalone/initialize.ts";
 import { encodeWeights } from "../../runtime/standalone/safetensors.ts";
+import type { TokenizerJson } from "../../runtime/standalone/tokenizer/json.ts";
 import { BYTE_TOKENIZER } from "../../runtime/tokenizer/bytes.ts";
 import { tokenizerPath } from "../../runtime/train/index.ts";
 import { grouped } from "../../runtime/units.ts";
@@ -44,8 +45,8 @@ interface Input {
   readonly trained: Trained | null;
   /** A parameter's numbers, row-major. */
   readonly numbers: (parameter: ParameterSpec) => Float32Array;
-  /** tokenizer.json; null where it is not known what tokens are. */
-  readonly tokenizer: string | null;
+  /** Null where it is not known what tokens are. */
+  readonly tokenizer: TokenizerFile | null;
 }
 
 async function run(_: string, file: string, options: Options, command: Command): Promise<void> {
@@ -59,15 +60,22 @@ function inputOfSpec(file: string, options: Options): Input {
   const model = chooseModel(loadSpec(file, options.set), options);
   const scheme = namingScheme(model);
   const numbers = (p: ParameterSpec): Float32Array => initialize(p.type.shape, initRule(model, scheme, p), options.seed, p.name);
-  return { model, trained: null, numbers, tokenizer: model.vocabSize === byteTokenizer.vocabSize ? BYTE_TOKENIZER : null };
+  return { model, trained: null, numbers, tokenizer: model.vocabSize === byteTokenizer.vocabSize ? BYTES : null };
 }
 
 function inputOfRun(folder: string, { set }: Options): Input {
   const { model, info, step, weights, tokenizer } = readTrainedRun(folder, set);
   return {
     model, trained: { step, source: info.data.source.join(", "), tokens: info.data.tokens }, numbers: officialNumbers(model, weights),
-    tokenizer: tokenizer.id === byteTokenizer.id ? BYTE_TOKENIZER : readFileSync(tokenizerPath(folder), "utf8"),
+    tokenizer: tokenizer.id === byteTokenizer.id ? BYTES : tokenizerFile(readFileSync(tokenizerPath(folder), "utf8"), tokenizer),
   };
+}
+
+const BYTES: TokenizerFile = { text: BYTE_TOKENIZER, end: null };
+
+function tokenizerFile(text: string, { endOfText }: Tokenizer): TokenizerFile {
+  const end = (JSON.parse(text) as TokenizerJson).added_tokens?.find(({ id }) => id === endOfText);
+  return { text, end: end === undefined ? null : { id: end.id, text: end.content } };
 }
 
 /** Checkpoints have the official names. */

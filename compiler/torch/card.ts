@@ -17,8 +17,15 @@ export interface About {
   readonly version: string;
   /** Null for weights as training begins with them. */
   readonly trained: Trained | null;
-  /** tokenizer.json, or null. */
-  readonly tokenizer: string | null;
+  /** Null where it is not known what tokens are. */
+  readonly tokenizer: TokenizerFile | null;
+}
+
+export interface TokenizerFile {
+  /** tokenizer.json */
+  readonly text: string;
+  /** The token behind a document; null where there is none. */
+  readonly end: { readonly id: number; readonly text: string } | null;
 }
 
 const grouped = (n: number): string => n.toLocaleString("en");
@@ -29,7 +36,7 @@ const weightsText = (model: ModelSpec, trained: Trained | null): string => {
   return `trained for ${grouped(step)} steps of ${grouped(model.train.batch)} sequences on ${source} (${grouped(tokens)} tokens)`;
 };
 
-const tokensText = ({ vocabSize }: ModelSpec, tokenizer: string | null): string => (tokenizer === null
+const tokensText = ({ vocabSize }: ModelSpec, tokenizer: TokenizerFile | null): string => (tokenizer === null
   ? `tokens = torch.tensor([[0]])  # numbers below ${vocabSize}`
   : `tokenizer = AutoTokenizer.from_pretrained(".", trust_remote_code=True)
 tokens = tokenizer("The quick brown", return_tensors="pt").input_ids`);

@@ -1,7 +1,7 @@
 /** A model as the files of a Hugging Face checkpoint, but for its weights: ModelSpec → PyTorch text. */
 import type { ModelSpec } from "../ir/model-spec.ts";
 import { modelCard } from "./card.ts";
-import type { About } from "./card.ts";
+import type { About, TokenizerFile } from "./card.ts";
 import { isCausal } from "./context.ts";
 import { modelType, startFields } from "./config.ts";
 import { KEYWORDS, withFunctionNames } from "./functions.ts";
@@ -12,7 +12,7 @@ import { configName } from "./writer.ts";
 import type { Writer } from "./writer.ts";
 
 export { torchPlace } from "./names.ts";
-export type { Trained } from "./card.ts";
+export type { TokenizerFile, Trained } from "./card.ts";
 
 interface TorchFile {
   readonly path: string;
@@ -27,7 +27,7 @@ export function torchFiles(given: ModelSpec, about: About): readonly TorchFile[]
   return [
     { path: `${module}.py`, content: text }, { path: "train.py", content: trainFile(model) },
     json("config.json", configJson(model, fields, module)),
-    ...(isCausal(model) ? [json("generation_config.json", { do_sample: true })] : []),
+    ...(isCausal(model) ? [json("generation_config.json", generationConfig(about.tokenizer))] : []),
     ...(about.tokenizer === null ? [] : tokenizerFiles(model, about.tokenizer)),
     { path: "spec.moeut", content: about.spec }, { path: "README.md", content: modelCard(model, about) },
   ];
@@ -51,9 +51,13 @@ const configJson = (model: ModelSpec, fields: Writer["fields"], module: string):
   model_type: modelType(model), dtype: "float32", ...Object.fromEntries([...fields].map(([name, { value }]) => [name, value])),
 });
 
-const tokenizerFiles = ({ seqLen }: ModelSpec, content: string): readonly TorchFile[] => [
-  { path: "tokenizer.json", content },
+const generationConfig = (tokenizer: TokenizerFile | null): unknown =>
+  ({ do_sample: true, ...(tokenizer?.end == null ? {} : { eos_token_id: tokenizer.end.id }) });
+
+const tokenizerFiles = ({ seqLen }: ModelSpec, { text, end }: TokenizerFile): readonly TorchFile[] => [
+  { path: "tokenizer.json", content: text },
   json("tokenizer_config.json", {
     tokenizer_class: "PreTrainedTokenizerFast", model_max_length: seqLen, clean_up_tokenization_spaces: false,
+    ...(end === null ? {} : { eos_token: end.text }),
   }),
 ];

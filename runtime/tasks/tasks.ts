@@ -39,11 +39,13 @@ const blimp = (path: string): readonly Item[] => jsonLines(path, (value, line) =
 /** The twelve of the paper, which counts s-selection to argument structure. */
 const phenomenon = (term: string): string => (term === "s-selection" ? "argument_structure" : term);
 
-function piqa(folder: string): Loaded {
+/** The training code strips the goal. */
+function piqa(folder: string, protocol: TaskProtocol): Loaded {
   const [data, labels] = [findFile(folder, "piqa", "valid.jsonl"), findFile(folder, "piqa", "valid-labels.lst")];
   const gold = linesOf(labels).map((line, i) => at(labels, i + 1, () => index(line.trim(), 2, "the label")));
+  const goalOf = (goal: string): string => (protocol === "moeut" ? goal.trim() : goal);
   const items = jsonLines(data, (value, line) => ({
-    id: `piqa:${line}`, group: "piqa", context: `Question: ${text(value, "goal").trim()}\nAnswer:`,
+    id: `piqa:${line}`, group: "piqa", context: `Question: ${goalOf(text(value, "goal"))}\nAnswer:`,
     choices: [text(value, "sol1"), text(value, "sol2")], gold: gold[line - 1] ?? 0,
   }));
   if (items.length !== gold.length) throw new UserError(`${data} has ${items.length} items, and ${labels} has ${gold.length} labels`);

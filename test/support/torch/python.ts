@@ -1,21 +1,48 @@
 /** A Python with torch, transformers and safetensors, for tests that compare with PyTorch. */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { ROOT } from "../cli.ts";
 
-const LIBRARIES = "import torch, safetensors, importlib.metadata as m; assert int(m.version('transformers').split('.')[0]) >= 5";
+const LIBRARIES = "from importlib import metadata as m, util as u; "
+  + "assert u.find_spec('torch') and u.find_spec('safetensors') and int(m.version('transformers').split('.')[0]) >= 5";
+const HARNESS = "from importlib import util as u; assert u.find_spec('lm_eval') and u.find_spec('sacrebleu')";
 
-/** MOEUT_PYTHON, or python3; null, with the reason on the console, if it lacks a library. */
+const has = (program: string, modules: string): boolean => spawnSync(program, ["-c", modules]).status === 0;
+
+/** MOEUT_PYTHON, the one that `npm test` makes, or python3. */
+export function pythonProgram(): string {
+  const made = join(ROOT, ".moeut", "python", ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]));
+  return process.env["MOEUT_PYTHON"] || (existsSync(made) ? made : "python3");
+}
+
+/** Null, with the reason on the console, if there is none, or it lacks a library. */
 export function torchPython(): string | null {
-  const program = process.env["MOEUT_PYTHON"] ?? "python3";
-  if (spawnSync(program, ["-c", LIBRARIES]).status === 0) return program;
-  console.warn(`skipped: ${program} has no torch, transformers 5 and safetensors (MOEUT_PYTHON may name a Python that has them)`);
+  const program = pythonProgram();
+  if (has(program, LIBRARIES)) return program;
+  console.warn(`skipped: ${program} has no torch, transformers 5 and safetensors (\`node scripts/python.mjs\` makes one that has; `
+    + "MOEUT_PYTHON may name another)");
   return null;
 }
 
+/** The same, with lm-evaluation-harness. */
+export function harnessPython(): string | null {
+  const program = torchPython();
+  if (program === null || has(program, HARNESS)) return program;
+  console.warn(`skipped: ${program} has no lm_eval`);
+  return null;
+}
+
+/** Ends what hangs, as the limit of tests cannot while a program is waited for. */
+const BACKSTOP = 600_000; // ms
+
 /** Runs a program. Throws what it says if it fails. @returns its standard output */
 export function runPython(python: string, args: readonly string[]): string {
-  const quiet = { HF_HUB_OFFLINE: "1", TRANSFORMERS_VERBOSITY: "error", OMP_NUM_THREADS: "1", PYTHONDONTWRITEBYTECODE: "1" };
-  const { status, stdout, stderr } = spawnSync(python, args, { encoding: "utf8", env: { ...process.env, ...quiet }, maxBuffer: 2 ** 28 });
+  const home = join(ROOT, ".moeut", "huggingface"); // copies of modules and data
+  const quiet = { HF_HOME: home, HF_HUB_OFFLINE: "1", TRANSFORMERS_VERBOSITY: "error", OMP_NUM_THREADS: "1", PYTHONDONTWRITEBYTECODE: "1" };
+  const { status, stdout, stderr } = spawnSync(python, args, {
+    encoding: "utf8", env: { ...process.env, ...quiet }, maxBuffer: 2 ** 28, timeout: BACKSTOP,
+  });
   if (status !== 0) throw new Error(`${stdout}\n${stderr}`);
   return stdout;
 }
