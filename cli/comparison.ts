@@ -10,9 +10,12 @@ import type { About } from "../runtime/compare/summary.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/package-root.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
+import { scoreText } from "../runtime/report/tables.ts";
+import { finalTasks } from "../runtime/report/task-words.ts";
 import { differenceText, loss, ratioText } from "../runtime/report/words.ts";
 import { createProgress, type DataInfo, type Progress } from "../runtime/train/index.ts";
 import { bytes, grouped, short, time } from "../runtime/units.ts";
+import { compareTasks, type ScoredBy, type TaskOptions } from "./compare-tasks.ts";
 import { readTrainingData, type TrainingData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { say, table } from "./terminal.ts";
@@ -32,6 +35,7 @@ export interface ComparisonOptions {
   readonly finalTokens: number;
   /** Nats per token: differences within it are equivalent. */
   readonly margin: number;
+  readonly tasks: TaskOptions;
   readonly prompt: string | null;
   readonly sampleTokens: number;
 }
@@ -60,6 +64,7 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) =>
     ({ info: info(seed, { kind: "", name: "" }), spec, tokenizer: tokenizer.file })));
   checkComparison(out, runs);
+  const scored = compareTasks(options.tasks, source, steps, device);
   const { info } = await device();
   shortcomings(models, data, info).forEach(say);
   const tokensPerStep = batch * seqLen;
@@ -68,24 +73,25 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   openComparison(out, { format: 1, variants: asked, seeds, data, evalTokens, finalTokens }, runs);
   const each = `${grouped(steps)} steps of ${grouped(tokensPerStep)} tokens each`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
-  const inner = compareOptions(options, variants, read, evalTokens);
+  const inner = { ...compareOptions(options, variants, read, evalTokens), ...scored };
   return withProgress(out, steps, tokensPerStep, (hooks) => compareVariants(inner, about(options, read, data), hooks));
 }
 
 function compareOptions(
   options: ComparisonOptions, variants: readonly Variant[], { tokenizer, dataset }: TrainingData, evalTokens: number,
-): CompareOptions {
+): Omit<CompareOptions, keyof ScoredBy> {
   const { out, seeds, finalTokens, prompt, sampleTokens, models } = options;
   const { seqLen, train: { steps, evalEvery } } = models[0]!;
   const data: CompareOptions["data"] = async (seed, batch) => dataset({ seqLen, batch, seed });
   const every = evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
-  return { out, variants, seeds, tokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens };
+  return { out, variants, seeds, tokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens, since: Date.now() };
 }
 
-function about({ title, baseline, margin, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo): About {
+function about({ title, baseline, margin, tasks, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo): About {
   const { seqLen, train: { steps, batch } } = models[0]!;
   return {
-    title, baseline, margin, data, heldOut: HELD_OUT[heldOutBy], versions: { moeut: VERSION, node: process.versions.node },
+    title, baseline, margin, taskMargin: tasks.margin, data, heldOut: HELD_OUT[heldOutBy],
+    versions: { moeut: VERSION, node: process.versions.node },
     budget: { steps, batch, seq_len: seqLen, tokens: steps * batch * seqLen },
   };
 }
@@ -111,6 +117,7 @@ async function withProgress<T>(out: string, steps: number, tokensPerStep: number
     onPhase: (text) => (pause(), say(text)),
     onDone: (_, __, final) => final.diverged !== null && say(`${current}: ${final.diverged}`),
     onFail: (_, __, error) => (pause(), sayFailure(current, error)),
+    onTaskFail: (_, __, task, error) => (pause(), sayFailure(`${current} by ${task}`, error)),
     shouldStop: interrupt.requested,
   }).finally(() => {
     pause();
@@ -139,7 +146,9 @@ function stepText({ median, ratio, ratio_spread: around }: StepSeconds, isBaseli
 /** The table, and what it says in sentences. */
 export const asText = (results: CompareResults): string => `\n${resultTable(results)}\n${conclusion(results).join("\n")}\n`;
 
-function resultTable({ variants, baseline }: CompareResults): string {
+/** A row for each variant; below it, where tasks measured them, another of what they found. */
+function resultTable(results: CompareResults): string {
+  const { variants, baseline } = results;
   const rows = variants.map((v) => [
     v.name, short(v.parameters.unique), short(v.parameters.active), short(v.macs_per_token.full),
     v.validation_loss === null ? "none" : loss(v.validation_loss.mean),
@@ -149,5 +158,11 @@ function resultTable({ variants, baseline }: CompareResults): string {
     v.memory_bytes === null ? "" : bytes(v.memory_bytes),
   ]);
   const head = ["variant", "params", "active", "MACs/token", "loss", "bits/byte", `against ${baseline}`, "step", "memory"];
-  return table([head, ...rows], ["left", "right", "right", "right", "right", "right", "left", "left", "right"]);
+  const tasks = finalTasks(results);
+  const scores = [
+    ["variant", ...tasks.map(({ task, metric }) => `${task} ${metric}`)],
+    ...variants.map((v, i) => [v.name, ...tasks.map((task) => scoreText(task.variants[i]!))]),
+  ];
+  return table([head, ...rows], ["left", "right", "right", "right", "right", "right", "left", "left", "right"])
+    + (tasks.length === 0 ? "" : `\n${table(scores, scores[0]!.map(() => "left"))}`);
 }

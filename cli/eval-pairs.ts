@@ -44,13 +44,19 @@ const isFile = (name: string): boolean => /\.tsv(\.gz)?$/.test(name);
 /** The name of a task of pairs, or a file of them. */
 export const isPairTest = (name: string): boolean => PAIR_TASKS.includes(name) || isFile(name);
 
-/** What the task that the run was trained on is tested with; files of one's own. UserError for a task that it was not trained on. */
-export function loadPairTests(name: string, { folder, info: { data } }: TrainedRun, from: string | null): readonly PairTest[] {
-  const task = pairTask(data.source);
-  const trainedOn = data.source.join(" ");
-  if (task === null) throw new UserError(`${folder} was trained on ${trainedOn}, which are no pairs: it cannot answer ${name}`);
+/** What the runs were or will be trained on, and what to call them. */
+export interface TrainedOn {
+  readonly source: readonly string[];
+  readonly who: string;
+}
+
+/** What the task that was trained on is tested with; files of one's own. UserError for a task that was not trained on. */
+export function loadPairTests(name: string, { source, who }: TrainedOn, from: string | null): readonly PairTest[] {
+  const task = pairTask(source);
+  const trainedOn = source.join(" ");
+  if (task === null) throw new UserError(`${who} was trained on ${trainedOn}, which are no pairs: it cannot answer ${name}`);
   if (isFile(name)) return [{ name, pairs: tabLines(name), limit: task.limit, by: "kind" }];
-  if (!trainedOn.startsWith(name)) throw new UserError(`${folder} was trained on ${trainedOn}, and not on ${name}`);
+  if (!trainedOn.startsWith(name)) throw new UserError(`${who} was trained on ${trainedOn}, and not on ${name}`);
   const tests = task.tests(from);
   if (tests.length === 0) throw new UserError(`${trainedOn} has no test items of its own: name a file of them, --tasks FILE.tsv`);
   return tests.map((test) => ({ ...test, limit: task.limit, by: task.by }));

@@ -79,7 +79,7 @@ export function outFile(text: string): string {
 }
 
 /** A parser for commander: any text but none. */
-function filled(text: string): string {
+export function filled(text: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidArgumentError("It is empty.");
 }

@@ -2,29 +2,21 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, u
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { checkComparison, openComparison, readFinal, writeFinal, writeStepTimes, type CompareInfo } from "../runtime/compare/folder.ts";
+import { checkComparison, openComparison, readFinal, writeFinal, type CompareInfo } from "../runtime/compare/folder.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
 import { runComparison } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { createSessions } from "../runtime/compare/sessions.ts";
 import { UserError } from "../runtime/errors.ts";
 import { readLog } from "../runtime/train/index.ts";
-import { compare, countSteps, DATA, optionsOf, timeless, variant } from "./support/bigram-compare.ts";
+import { compare, countSteps, DATA, optionsOf, timeless, timesKnown, variant } from "./support/bigram-compare.ts";
 import { BIGRAM_RECIPE as RECIPE } from "./support/bigram-run.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-compare-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 let folders = 0;
 
-/** Step times are known there, which would take seconds to measure. */
-function newFolder(names: readonly string[] = ["fast", "slow", "slower", "split", "wild", "huge"]): string {
-  const out = join(scratch, `compare-${folders++}`);
-  writeStepTimes(out, {
-    format: 1, adapter: { kind: "none", name: "none" },
-    variants: Object.fromEntries(names.map((name) => [name, { specHash: name, rounds: [1, 2] }])),
-  });
-  return out;
-}
+const newFolder = (): string => timesKnown(join(scratch, `compare-${folders++}`));
 
 const [fast, slow, slower] = [variant("fast"), variant("slow", { lr: 0.01 }), variant("slower", { lr: 0.003 })];
 const readResults = (out: string): CompareResults => JSON.parse(readFileSync(join(out, "results.json"), "utf8")) as CompareResults;

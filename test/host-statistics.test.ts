@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { jointInterval } from "../runtime/statistics/bootstrap.ts";
+import { groupedMean, itemInterval, jointInterval } from "../runtime/statistics/bootstrap.ts";
 import { deviation, mean, median, quantile } from "../runtime/statistics/describe.ts";
 import { detectable, leastSeeds, MOST_SEEDS, powerToDiffer, powerToEquate } from "../runtime/statistics/power.ts";
 import { incompleteBeta, logGamma, normalCdf } from "../runtime/statistics/special.ts";
@@ -116,5 +116,28 @@ describe("the bootstrap over seeds and items", () => {
     const items = rows(0, 1);
     const error = deviation(items[0]!)! / Math.sqrt(60);
     expect(width(items) / (2 * criticalT(0.05, 4) * error * Math.sqrt(5 / 4))).toBeCloseTo(1, 0.8);
+  });
+  const unequal = Array.from({ length: 60 }, (_, i) => Number(i > 44));
+  test.each([{ why: "one group", groups: undefined }, { why: "groups of unequal size", groups: unequal }])(
+    "$why: as wide as what 4,000 replicates say, drawn", ({ groups }) => {
+      const [values, draws] = [rows(0.1, 1), createRandom(5, "replicates")];
+      const itemsOf = (group: number): readonly number[] => values[0]!.flatMap((_, i) => ((groups?.[i] ?? 0) === group ? [i] : []));
+      const parts = [0, 1].map(itemsOf).filter((of) => of.length > 0);
+      let drawn = 0;
+      const draw = <T>(from: readonly T[]): readonly T[] => from.map(() => from[Math.floor(draws.uniform(drawn++) * from.length)]!);
+      const means = Array.from({ length: 4000 }, () => {
+        const items = parts.map(draw);
+        return mean(draw(values).map((of) => mean(items.map((part) => mean(part.map((i) => of[i]!))))));
+      });
+      const { low, high } = jointInterval(values, groups)!;
+      expect((high - low) / 2 / (criticalT(0.05, 4) * deviation(means)! * Math.sqrt(5 / 4))).toBeCloseTo(1, 1);
+      expect((high + low) / 2).toBeCloseTo(mean(values.map((of) => groupedMean(of, groups))), 12);
+    });
+  test("over items alone: as Student's t where all are one group, and as wide as groups spread within themselves", () => {
+    const { low, high } = itemInterval(rows(0, 1).slice(0, 1))!;
+    const student = studentInterval(rows(0, 1)[0]!)!;
+    expect([low, high]).toEqual([expect.closeTo(student.low, 12), expect.closeTo(student.high, 12)]);
+    expect(itemInterval([[1, 1, 5, 5]], [0, 0, 1, 1])).toEqual({ low: 3, high: 3 });
+    expect([itemInterval([[1]]), itemInterval([[1, 2]], [0, 1])]).toEqual([null, null]);
   });
 });

@@ -1,6 +1,6 @@
 /** Planted cases: comparisons of losses that are drawn, so that the truth is known. What is said to be rare is as rare. */
 import { describe, expect, test } from "vitest";
-import { differenceOf, type MeasuredRun } from "../runtime/compare/difference.ts";
+import { byLoss, differenceOf, type PairedRun } from "../runtime/compare/difference.ts";
 import type { Difference, Outcome } from "../runtime/compare/results.ts";
 import { judge } from "../runtime/compare/verdict.ts";
 import { createRandom } from "../runtime/standalone/random.ts";
@@ -25,14 +25,14 @@ const SPREAD = { seed: 0.01, sequence: 0.01 };
 
 type Draw = () => number;
 
-function drawRuns({ handicap, taste = 0, diverges = 0 }: Planted, sequences: number, seeds: number, normal: Draw): readonly MeasuredRun[] {
+function drawRuns({ handicap, taste = 0, diverges = 0 }: Planted, sequences: number, seeds: number, normal: Draw): readonly PairedRun[] {
   const tastes = Array.from({ length: sequences }, () => taste * normal());
   return Array.from({ length: seeds }, (_, seed) => {
     const level = 3 + handicap + SPREAD.seed * normal();
     const losses = tastes.map((tasted) => level + tasted + SPREAD.sequence * normal());
     const outcome = seed < diverges ? { diverged: "step 7", sequences: [] } : { diverged: null, sequences: losses };
     const adapter = { kind: "none", name: "none" };
-    return { seed, final: { format: 1, ...outcome, bytesPerToken: 1, memoryBytes: 1, adapter, sample: null } };
+    return byLoss({ seed, final: { format: 1, ...outcome, bytesPerToken: 1, memoryBytes: 1, adapter, sample: null } });
   });
 }
 

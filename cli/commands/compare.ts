@@ -1,12 +1,15 @@
 import { join } from "node:path";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
+import type { CompareSpec } from "../../compiler/ir/compare-spec.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
+import type { TaskProtocol } from "../../runtime/tasks/items.ts";
+import { NO_TASKS, type TaskOptions } from "../compare-tasks.ts";
 import { asText, baselineOf, compareModels, MARGIN } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import {
-  addAdapterOption, addDataOption, collect, outFolder, positive, separateSpecs, whole, withSteps, type AdapterOption,
+  addAdapterOption, addDataOption, collect, filled, list, outFolder, positive, separateSpecs, whole, wholes, withSteps, type AdapterOption,
 } from "../options.ts";
 import { withDevices } from "../../api/session.ts";
 import { loadSpec } from "../spec.ts";
@@ -26,6 +29,11 @@ interface Options extends AdapterOption {
   readonly baseline?: string;
   readonly evalTokens: number;
   readonly margin: number;
+  readonly tasks?: readonly string[];
+  readonly tasksData?: string;
+  readonly at?: readonly number[];
+  readonly protocol: TaskProtocol;
+  readonly taskMargin: number;
   readonly prompt?: string;
   readonly json?: boolean;
 }
@@ -44,6 +52,11 @@ export function define(command: Command): void {
     .addOption(tokenizerOption())
     .option("--eval-tokens <n>", "held-out tokens behind the final losses, at most", whole(1), 32_768)
     .option("--margin <nats>", "differences of the loss within it are called equivalent", positive, MARGIN)
+    .option("--tasks <list>", "tasks of `eval` that measure each run, or none (default: the compare block's, else those of pairs)", list)
+    .option("--tasks-data <folder>", "where the published files of the tasks are", filled)
+    .option("--at <steps>", "steps of training at which the tasks measure each run besides its end, for instance 1000,2000", wholes(1))
+    .addOption(new Option("--protocol <name>", "of benchmarks, as in eval").choices(["moeut", "harness"]).default("moeut"))
+    .option("--task-margin <share>", "shares of right answers within it are called equivalent", positive, NO_TASKS.margin)
     .option("--prompt <text>", "what the samples continue (default: the beginning of the held-out text)")
     .option("--json", "print the results as one JSON document")
     .action(interruptible(run));
@@ -54,17 +67,28 @@ async function run(words: readonly string[], options: Options): Promise<void> {
   if (options.steps !== undefined && options.tokens !== undefined) throw new UserError("give --steps or --tokens, not both");
   const specs = files.map((file) => loadSpec(file, withSteps(options.set, options.steps)));
   const models = withBudget(specs.flatMap((spec) => modelsToCompare(spec, options.model)), options.tokens);
-  const seeds = options.seeds ?? Math.max(0, ...specs.flatMap((spec) => spec.compares.map((compare) => compare.seeds)));
+  const compares = specs.flatMap((spec) => spec.compares);
+  const seeds = options.seeds ?? Math.max(0, ...compares.map((compare) => compare.seeds));
   const results = await withOwnFolder(options.out, () => withDevices(options, (device) => compareModels(device, {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
     ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,
-    finalTokens: options.evalTokens, margin: options.margin, prompt: options.prompt ?? null, sampleTokens: 240,
+    finalTokens: options.evalTokens, margin: options.margin, tasks: taskOptions(options, compares),
+    prompt: options.prompt ?? null, sampleTokens: 240,
   })));
   if (results === null) {
     process.stdout.write(`stopped; everything done so far is saved in ${options.out}, and the same command continues\n`);
   } else if (options.json === true) printJson(results);
   else process.stdout.write(`${asText(results)}\nreport: ${join(options.out, "report.html")}\n`);
+}
+
+/** Flags, else what the compare blocks say. */
+function taskOptions({ tasks, tasksData, at, protocol, taskMargin }: Options, compares: readonly CompareSpec[]): TaskOptions {
+  const names = tasks ?? compares.flatMap((compare) => compare.tasks.names);
+  return {
+    names: names.length === 0 ? null : names.filter((name) => name !== "none"), at: at ?? compares.flatMap((compare) => compare.tasks.at),
+    folder: tasksData ?? null, protocol, margin: taskMargin,
+  };
 }
 
 /** "a, b and c" of at most five names. */

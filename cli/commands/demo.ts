@@ -5,6 +5,7 @@ import type { CompareResults } from "../../runtime/compare/results.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
+import { NO_TASKS } from "../compare-tasks.ts";
 import { asText, compareModels, MARGIN } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import { addAdapterOption, outFolder, whole, type AdapterOption } from "../options.ts";
@@ -49,7 +50,7 @@ async function compareDemo(device: () => Promise<AdapterHandle>, options: Option
   const { models } = loadSpec(file, [`train.steps=${steps}`, `train.eval_every=${Math.ceil(steps / 6)}`]);
   return compareModels(device, {
     title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"],
-    seeds: [0], out: options.out, finalTokens: 8192, margin: MARGIN, prompt: PROMPT, sampleTokens: 200,
+    seeds: [0], out: options.out, finalTokens: 8192, margin: MARGIN, tasks: NO_TASKS, prompt: PROMPT, sampleTokens: 200,
   });
 }
 

@@ -15,10 +15,9 @@ import { TASKS } from "../../runtime/tasks/tasks.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
 import { grouped } from "../../runtime/units.ts";
 import { countdown } from "../countdown.ts";
-import { isPairTest, loadPairTests, pairDocument, pairWords, runPairTest } from "../eval-pairs.ts";
-import { loadTasks, runTask, taskWords, type TaskOutcome } from "../eval-tasks.ts";
 import { readEvalDocuments, readEvalText, type EvalText } from "../eval-text.ts";
 import { endingAtOnce, interruptible } from "../interrupt.ts";
+import { measurementsOf, type Measurement } from "../measurements.ts";
 import {
   addAdapterOption, addDataOption, addSetOption, list, outFile, refuseOptions, whole, wholes, type AdapterOption, type SetOption,
 } from "../options.ts";
@@ -91,52 +90,30 @@ async function run(folder: string, options: Options, command: Command): Promise<
 async function runTasks(folder: string, tasks: readonly string[], options: Options, command: Command): Promise<void> {
   refuseOptions(command, ["stride", "max-tokens"], "--tasks");
   const trained = readTrainedRun(folder, options.set);
-  const loaded = tasks.flatMap((name) => measurements(name, trained, options));
+  const { data, protocol = "moeut" } = options;
+  const trainedOn = { source: trained.info.data.source, who: folder };
+  const loaded = tasks.flatMap((name) => measurementsOf(name, { trainedOn, folder: data?.[0] ?? null, protocol }));
   const depths = depthsOf(trained.model, options.passes);
   const impossible = depths.flatMap((depth) => ("problem" in depth ? [depth.problem] : []));
   if (impossible.length > 0) throw new UserError(impossible.join("\n"));
-  const outcomes = await withAdapter(options, (handle) => runTasksOn(handle, loaded, depths, options));
+  const outcomes = await withAdapter(options, (handle) => runTasksOn(handle, trained, loaded, depths, options));
   if (options.items !== undefined) {
     writeAtomic(options.items, outcomes.flatMap(({ records }) => records.map((record) => `${JSON.stringify(record)}\n`)).join(""));
   }
   if (options.json === true) printJson(outcomes.map(({ records: _, ...outcome }) => ({ run: folder, step: trained.step, ...outcome })));
 }
 
-/** What came out of a task: one document, its items, and the words for it. */
-interface TaskResult {
-  readonly document: Readonly<Record<string, unknown>>;
-  readonly records: readonly object[];
-  readonly words: string;
-}
-
-type Measurement = (handle: AdapterHandle, model: ModelSpec) => Promise<TaskResult>;
-
-/** The test sets of a name, files read already. */
-function measurements(name: string, trained: TrainedRun, { data, protocol = "moeut" }: Options): readonly Measurement[] {
-  if (isPairTest(name)) return loadPairTests(name, trained, data?.[0] ?? null).map((test) => async (handle, model) => {
-    const outcome = await runPairTest(handle, model, trained, test);
-    return { document: pairDocument(outcome), records: outcome.records, words: pairWords(outcome) };
-  });
-  return loadTasks([name], data?.[0] ?? ".", protocol).map((task) => async (handle, model) => {
-    const outcome = await runTask(handle, model, trained, task, protocol);
-    return { document: { protocol, ...documentOf(outcome) }, records: outcome.records, words: taskWords(outcome, protocol) };
-  });
-}
-
-const documentOf = ({ records: _, results, ...rest }: TaskOutcome) =>
-  ({ ...rest, results: results.map(({ standardError, ...result }) => ({ ...result, standard_error: standardError })) });
-
 type AtDepth = Readonly<Record<string, unknown>> & { readonly records: readonly object[] };
 
 async function runTasksOn(
-  handle: AdapterHandle, tasks: readonly Measurement[], depths: readonly Depth[], { json }: Options,
+  handle: AdapterHandle, trained: TrainedRun, tasks: readonly Measurement[], depths: readonly Depth[], { json }: Options,
 ): Promise<readonly AtDepth[]> {
   const outcomes: AtDepth[] = [];
   for (const depth of depths) {
     if ("problem" in depth) continue;
     if (depth.passes !== null && json !== true) process.stdout.write(`passes         ${depth.passes}\n`);
-    for (const measure of tasks) {
-      const { document, records, words } = await measure(handle, depth.model);
+    for (const { measure } of tasks) {
+      const { document, records, words } = await measure(handle, depth.model, trained);
       if (json !== true) process.stdout.write(words);
       outcomes.push({ passes: depth.passes, ...document, records });
     }

@@ -21,6 +21,10 @@ export type FieldType =
   | { readonly type: "groups"; readonly groups: readonly (readonly string[])[] }
   /** Exactly `count` numbers in min … max (max excluded). */
   | { readonly type: "numbers"; readonly count: number; readonly min: number; readonly max: number }
+  /** One or more whole numbers in min … max, none twice. */
+  | { readonly type: "ints"; readonly min: number; readonly max: number }
+  /** One or more names, or texts in quotes, none twice. */
+  | { readonly type: "names"; readonly of: string }
   /** The name of a model. */
   | { readonly type: "name" };
 
@@ -110,6 +114,12 @@ export const groups = <A extends string, B extends string>(
 
 export const numbers = (row: Row<readonly number[]> & { readonly min: number; readonly max: number }): Field<readonly number[]> =>
   field({ type: "numbers", count: row.default.length, min: row.min, max: row.max }, row);
+
+export const ints = (row: Row<readonly number[]> & { readonly min?: number; readonly max: number }): Field<readonly number[]> =>
+  field({ type: "ints", min: row.min ?? 1, max: row.max }, row);
+
+/** @param of what they name */
+export const names = (of: string, row: Row<readonly string[]>): Field<readonly string[]> => field({ type: "names", of }, row);
 
 export const modelName = (row: Row<string | null>): Field<string | null> => field({ type: "name" }, row);
 

@@ -11,6 +11,8 @@ export interface CompareSpec {
   readonly match: { readonly measure: "params" | "active" | "macs"; readonly by: string } | null;
   /** Runs per variant. */
   readonly seeds: number;
+  /** Tasks that measure each run at its end, and at further steps. */
+  readonly tasks: { readonly names: readonly string[]; readonly at: readonly number[] };
   /** One per point of the grid, first field slowest. `model.name` is unique in the file: "expert_size_128". */
   readonly variants: readonly { readonly settings: Readonly<Record<string, string>>; readonly model: ModelSpec }[];
 }

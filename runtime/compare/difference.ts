@@ -1,9 +1,17 @@
-/** Differences between two variants, paired by seed and held-out sequence. */
-import { jointInterval } from "../statistics/bootstrap.ts";
+/** Differences between two variants, paired by seed and by what both were measured on: held-out sequences, or items of a task. */
+import { groupedMean, itemInterval, jointInterval, type Groups } from "../statistics/bootstrap.ts";
 import { mean } from "../statistics/describe.ts";
 import { studentInterval } from "../statistics/student.ts";
 import type { FinalRecord } from "./folder.ts";
 import type { Estimate } from "./results.ts";
+
+/** A run as it is compared. */
+export interface PairedRun {
+  readonly seed: number;
+  /** By sequence or item; null without a result. */
+  readonly values: readonly number[] | null;
+  readonly diverged: boolean;
+}
 
 export interface MeasuredRun {
   readonly seed: number;
@@ -11,25 +19,31 @@ export interface MeasuredRun {
   readonly final: FinalRecord | null;
 }
 
-/** The final losses of `one` less those of `other`; null if no seed has a sound run of both. */
-export function differenceOf(one: readonly MeasuredRun[], other: readonly MeasuredRun[]): Estimate | null {
-  const pairs = one.flatMap(({ seed, final }) => {
-    const match = other.find((run) => run.seed === seed)?.final;
-    if (!isSound(final) || !isSound(match)) return [];
-    return [{ seed, sequences: final.sequences.map((loss, i) => loss - match.sequences[i]!) }];
+/** By the losses of held-out sequences. */
+export const byLoss = ({ seed, final }: MeasuredRun): PairedRun =>
+  ({ seed, values: isSound(final) ? final.sequences : null, diverged: hasDiverged(final) });
+
+/**
+ * The values of `one` less those of `other`; null if no seed has a result of both.
+ * @param groups of the items
+ */
+export function differenceOf(one: readonly PairedRun[], other: readonly PairedRun[], groups?: Groups): Estimate | null {
+  const pairs = one.flatMap(({ seed, values }) => {
+    const match = other.find((run) => run.seed === seed)?.values ?? null;
+    return values === null || match === null ? [] : [{ seed, values: values.map((value, i) => value - match[i]!) }];
   });
   if (pairs.length === 0) return null;
-  const sequences = pairs.map((pair) => pair.sequences);
-  const perSeed = pairs.map((pair) => ({ seed: pair.seed, difference: mean(pair.sequences) }));
+  const values = pairs.map((pair) => pair.values);
+  const perSeed = pairs.map((pair) => ({ seed: pair.seed, difference: groupedMean(pair.values, groups) }));
   const differences = perSeed.map(({ difference }) => difference);
-  const perSequence = sequences[0]!.map((_, i) => mean(sequences.map((losses) => losses[i]!)));
   return {
-    mean: mean(differences), seed_interval: studentInterval(differences), text_interval: studentInterval(perSequence),
-    joint_interval: jointInterval(sequences), per_seed: perSeed, diverged: { variant: countDiverged(one), against: countDiverged(other) },
+    mean: mean(differences), seed_interval: studentInterval(differences), text_interval: itemInterval(values, groups),
+    joint_interval: jointInterval(values, groups), per_seed: perSeed,
+    diverged: { variant: one.filter((run) => run.diverged).length, against: other.filter((run) => run.diverged).length },
   };
 }
 
-const countDiverged = (runs: readonly MeasuredRun[]): number => runs.filter(({ final }) => final !== null && !isSound(final)).length;
-
 /** The run reached its end. */
 export const isSound = (final: FinalRecord | null | undefined): final is FinalRecord => final?.diverged === null;
+
+export const hasDiverged = (final: FinalRecord | null): boolean => final !== null && !isSound(final);

@@ -16,11 +16,11 @@ export async function compareVariants(options: CompareOptions, about: About, hoo
   try {
     const { finished, failures } = await runComparison(options, sessions, hooks);
     if (!finished) return null;
-    const { out, variants, seeds } = options;
+    const { out, variants, seeds, tasks, scoreAt } = options;
     if (failures.length === variants.length * seeds.length) throw failures[0]!.error;
     const keep = (path: string, text: string): void => note(hooks, join(out, path), writeBeside(out, { path, content: text }));
     const write = (): CompareResults => {
-      const results = summarize({ ...about, out, variants, seeds, failures });
+      const results = summarize({ ...about, out, variants, seeds, tasks, scoreAt, failures });
       keep("results.json", `${JSON.stringify(results, null, 2)}\n`);
       return results;
     };

@@ -6,12 +6,16 @@ interface Size {
   readonly variants: number;
   /** Nats per token. */
   readonly margin: number;
+  readonly tasks: number;
+  /** A share of items. */
+  readonly taskMargin: number;
 }
 
 const TIMES_OF_TRAINING = "Step times are medians over the steps of training, with the middle half of them. "
   + "Runs follow one another, so what else the machine was doing differs between them, and no ratio is given.";
 
-export function methodOf({ seeds, variants, margin }: Size, finals: readonly FinalRecord[], times: StepTimes | null): readonly string[] {
+export function methodOf(size: Size, finals: readonly FinalRecord[], times: StepTimes | null): readonly string[] {
+  const { seeds, variants, margin } = size;
   const adapters = [...new Set(finals.map(({ adapter }) => adapter.name))];
   return [
     "Every variant is trained for the same number of steps on the same sequences in the same order: "
@@ -21,6 +25,7 @@ export function methodOf({ seeds, variants, margin }: Size, finals: readonly Fin
     ...(seeds > 1 ? statistics(seeds, variants, margin) : [ONE_SEED]),
     "The intervals over the text take the runs as they are and ask what other held-out sequences would change "
     + "(Student's t over sequences, paired). Neighbouring sequences may come from one document; they are treated as independent.",
+    ...tasksMeasured(size),
     times === null ? TIMES_OF_TRAINING
       : `Step times were measured after training on ${times.adapter.name}, the variants in turn over several rounds: `
         + "medians, with the middle half of the rounds. Ratios are taken within rounds.",
@@ -30,6 +35,13 @@ export function methodOf({ seeds, variants, margin }: Size, finals: readonly Fin
     ...(adapters.length > 1 ? [`The comparison was continued on another adapter (${adapters.join("; ")}).`] : []),
   ];
 }
+
+const tasksMeasured = ({ tasks, taskMargin }: Size): readonly string[] => (tasks === 0 ? [] : [
+  "Tasks measure the weights as `moeut eval --tasks` does, at the end of each run. Their differences are paired by seed and item; "
+  + "p is corrected for all variants and tasks together, "
+  + `and equivalent means within ± ${taskMargin} of the share that is right (--task-margin). `
+  + "What came out for each item is in the folders of the runs.",
+]);
 
 const ONE_SEED = "There is one seed, so nothing is known of what another seed would change, and no variant is called better. "
   + "More seeds in the same folder keep what is there: --seeds 3.";
@@ -48,6 +60,6 @@ function statistics(seeds: number, variants: number, margin: number): readonly s
     "The seeds to run are those that will decide either way with a chance of 80 %, if mean and standard deviation of the differences stay "
     + "what they are in these runs: with few seeds a rough guess.",
     "The intervals over seeds and text together come from a paired bootstrap that draws seeds, and held-out sequences that are the same "
-    + "for all of them.",
+    + "for all of them: the variance of infinitely many draws, which has a closed form.",
   ];
 }

@@ -22,6 +22,8 @@ export interface CompareResults {
   readonly variants: readonly VariantResult[];
   /** Every two variants: the final loss of `variant` less that of `against`; null where no pair of runs is complete. */
   readonly pairs: readonly { readonly variant: string; readonly against: string; readonly difference: Difference | null }[];
+  /** Each task at the end of the runs, then at the steps that were asked for. */
+  readonly tasks: readonly TaskComparison[];
   /** How the numbers were made, for readers. */
   readonly method: readonly string[];
 }
@@ -50,6 +52,33 @@ export interface VariantResult {
   readonly sample: Sample | null;
 }
 
+/** What a task of `eval` says about the variants. Values are shares of items that were answered right: more is better. */
+export interface TaskComparison {
+  readonly task: string;
+  readonly metric: string;
+  /** Of training; null at the end of each run. */
+  readonly step: number | null;
+  readonly items: number;
+  /** What guessing gets; null where that is not known. */
+  readonly chance: number | null;
+  /** Differences within it are equivalent. */
+  readonly margin: number;
+  readonly variants: readonly VariantScore[];
+}
+
+export interface VariantScore {
+  readonly name: string;
+  /** Mean over the runs that were measured; null if there is none. */
+  readonly value: number | null;
+  /** Over seeds. */
+  readonly sd: number | null;
+  /** The same of the kinds of items, by what they are divided by. */
+  readonly parts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** This value less the baseline's, paired by seed and item, judged with all tasks of the step together; null for the baseline. */
+  readonly difference: Difference | null;
+  readonly runs: readonly { readonly seed: number; readonly value: number | null; readonly failed: string | null }[];
+}
+
 /** Of a training step. */
 export interface StepSeconds {
   readonly median: number;
@@ -61,7 +90,7 @@ export interface StepSeconds {
   readonly measured: "in turn" | "while training";
 }
 
-/** Of paired runs. */
+/** Of paired runs: of their losses over held-out sequences, or of what tasks found over items ("sequences" are items then). */
 export interface Estimate {
   readonly mean: number;
   /** 95 % over seeds, Student's t: what another seed would change. null for one seed. */

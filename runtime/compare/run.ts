@@ -1,11 +1,13 @@
-/** Trains every variant with every seed, one run after the other, and measures each once at its end. */
+/** Trains every variant with every seed, one run after the other, and measures each once at its end, by held-out data and by tasks. */
 import { join } from "node:path";
 import type { Dataset, Tokenizer } from "../data/index.ts";
 import { evaluate } from "../evaluate/index.ts";
 import { withOwnFolder } from "../files/folder.ts";
 import type { Session } from "../session.ts";
-import { Diverged, startRun, train, type StepRecord } from "../train/index.ts";
+import { Diverged, startRun, train, type StepRecord, type TrainOptions } from "../train/index.ts";
+import { isSound } from "./difference.ts";
 import { readFinal, runFolder, writeFinal, type FinalRecord } from "./folder.ts";
+import { isScored, score, type CompareTask } from "./scores.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Variant } from "./variant.ts";
 
@@ -19,6 +21,11 @@ export interface CompareOptions {
   readonly evalEvery: number;
   readonly evalTokens: number;
   readonly finalTokens: number;
+  readonly tasks: readonly CompareTask[];
+  /** Steps of training at which tasks are measured, besides the end; in order. */
+  readonly scoreAt: readonly number[];
+  /** When this comparison began, in milliseconds since 1970: what failed before is tried again. */
+  readonly since: number;
   /** null: the beginning of the first held-out sequence. */
   readonly prompt: string | null;
   readonly sampleTokens: number;
@@ -33,6 +40,8 @@ export interface CompareHooks {
   readonly onDone?: (variant: Variant, seed: number, final: FinalRecord) => void;
   /** A run that ended without a result: its model is too large for the device, say. */
   readonly onFail?: (variant: Variant, seed: number, error: unknown) => void;
+  /** A task that could not measure a run, which goes on. */
+  readonly onTaskFail?: (variant: Variant, seed: number, task: string, error: unknown) => void;
   readonly shouldStop?: () => boolean;
 }
 
@@ -61,13 +70,14 @@ export async function runComparison(options: CompareOptions, sessions: Sessions,
   const { seeds, variants } = options;
   const failures: RunFailure[] = [];
   const nHeldOut = await countHeldOut(options);
-  const runs = seeds.flatMap((seed) => variants.map((variant): OneRun => ({ variant, seed })));
-  for (const [index, { variant, seed }] of runs.entries()) {
+  const runs = seeds.flatMap((seed) => variants.map((variant): OneRun => ({ variant, seed, folder: folderOf(options, variant, seed) })));
+  for (const [index, run] of runs.entries()) {
+    const { variant, seed, folder } = run;
     if (hooks.shouldStop?.() === true) return { finished: false, failures };
-    if (isMeasured(readFinal(folderOf(options, variant, seed)), nHeldOut)) continue;
+    if (isDone(options, run, nHeldOut)) continue;
     hooks.onRun?.(variant, seed, index + 1, runs.length);
     try {
-      const final = await withOwnFolder(folderOf(options, variant, seed), () => oneRun(options, { variant, seed }, sessions, hooks));
+      const final = await withOwnFolder(folder, () => oneRun(options, run, nHeldOut, sessions, hooks));
       if (final === null) return { finished: false, failures };
       hooks.onDone?.(variant, seed, final);
     } catch (error) {
@@ -104,15 +114,32 @@ async function countHeldOut(options: CompareOptions): Promise<number> {
 const isMeasured = (final: FinalRecord | null, nHeldOut: number): boolean =>
   final !== null && (final.diverged !== null || final.sequences.length === nHeldOut);
 
+/** Nothing is left to do: diverged, or measured by held-out data and all tasks. */
+function isDone({ tasks, since }: CompareOptions, { variant, folder }: OneRun, nHeldOut: number): boolean {
+  const final = readFinal(folder);
+  return isMeasured(final, nHeldOut) && (!isSound(final) || tasks.every((task) => isScored(folder, task, variant.recipe.steps, since)));
+}
+
 interface OneRun {
   readonly variant: Variant;
   readonly seed: number;
+  readonly folder: string;
 }
 
 /** @returns null if stopped before the end */
-async function oneRun(options: CompareOptions, one: OneRun, sessions: Sessions, hooks: CompareHooks): Promise<FinalRecord | null> {
-  const { variant, seed } = one;
-  const folder = folderOf(options, variant, seed);
+async function oneRun(
+  options: CompareOptions, one: OneRun, nHeldOut: number, sessions: Sessions, hooks: CompareHooks,
+): Promise<FinalRecord | null> {
+  const { variant, folder } = one;
+  const before = readFinal(folder);
+  const final = isMeasured(before, nHeldOut) ? before : await trainAndMeasure(options, one, sessions, hooks);
+  if (!isSound(final)) return final;
+  return (await scoreAll(options, one, variant.recipe.steps, hooks)) ? final : null;
+}
+
+/** @returns null if stopped before the end */
+async function trainAndMeasure(options: CompareOptions, one: OneRun, sessions: Sessions, hooks: CompareHooks): Promise<FinalRecord | null> {
+  const { variant, seed, folder } = one;
   const data = await dataOf(options, variant, seed);
   const { session } = await sessions.get(variant);
   const { finished, diverged } = await trainToEnd(options, one, session, data, hooks);
@@ -127,6 +154,19 @@ async function oneRun(options: CompareOptions, one: OneRun, sessions: Sessions, 
   return final;
 }
 
+/** By the tasks that did not measure these weights yet. @returns false if stopped early */
+async function scoreAll(options: CompareOptions, one: OneRun, step: number, hooks: CompareHooks): Promise<boolean> {
+  const { tasks, since } = options;
+  const { variant, seed, folder } = one;
+  for (const task of tasks.filter((one) => !isScored(folder, one, step, since))) {
+    if (hooks.shouldStop?.() === true) return false;
+    hooks.onPhase?.(`measuring ${variant.name} seed ${seed} by ${task.name} …`);
+    const error = await score(folder, task, step);
+    if (error !== null) hooks.onTaskFail?.(variant, seed, task.name, error);
+  }
+  return true;
+}
+
 interface TrainEnd {
   /** false if stopped early */
   readonly finished: boolean;
@@ -134,11 +174,9 @@ interface TrainEnd {
   readonly diverged: string | null;
 }
 
-async function trainToEnd(
-  options: CompareOptions, { variant, seed }: OneRun, session: Session, data: Dataset, hooks: CompareHooks,
-): Promise<TrainEnd> {
+async function trainToEnd(options: CompareOptions, one: OneRun, session: Session, data: Dataset, hooks: CompareHooks): Promise<TrainEnd> {
+  const { variant, seed, folder } = one;
   const { executor, params, adapter } = session;
-  const folder = folderOf(options, variant, seed);
   const info = variant.info(seed, adapter);
   const texts = { spec: variant.spec, tokenizer: options.tokenizer.file };
   const done = startRun({ folder, ...texts, info, executor, params, resume: true, ...(hooks.onPhase && { note: hooks.onPhase }) });
@@ -146,13 +184,28 @@ async function trainToEnd(
   const { evalEvery, evalTokens } = options;
   const trainOptions = { folder, info, executor, params, data, done, evalEvery, evalTokens, checkpointEvery: variant.checkpointEvery };
   try {
-    const onStep = (record: StepRecord): void => hooks.onStep?.(variant, seed, record);
-    const { finished } = await train(trainOptions, { onStep, shouldStop: () => hooks.shouldStop?.() === true });
-    return { finished, diverged: null };
+    return { finished: await trainInStretches(options, one, trainOptions, hooks), diverged: null };
   } catch (error) {
     if (error instanceof Diverged) return { finished: true, diverged: error.message };
     throw error;
   }
+}
+
+/** Up to each step at which tasks are measured, whose weights are saved before, and then to the end. @returns false if stopped early */
+async function trainInStretches(
+  options: CompareOptions, one: OneRun, { done, ...rest }: TrainOptions, hooks: CompareHooks,
+): Promise<boolean> {
+  const { steps } = one.variant.recipe;
+  let step = done;
+  const onStep = (record: StepRecord): void => {
+    step = record.step;
+    hooks.onStep?.(one.variant, one.seed, record);
+  };
+  for (const end of [...options.scoreAt.filter((at) => at >= done && at < steps), steps]) {
+    await train({ ...rest, done: step }, { onStep, shouldStop: () => step >= end || hooks.shouldStop?.() === true });
+    if (step < end || (end < steps && !(await scoreAll(options, one, end, hooks)))) return false;
+  }
+  return true;
 }
 
 type Outcome = Pick<FinalRecord, "diverged" | "sequences">;

@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { logPath, readLog, type DataInfo, type StepRecord } from "../train/index.ts";
 import { diffLines, showDiff } from "./diff.ts";
-import { differenceOf, isSound } from "./difference.ts";
+import { byLoss, differenceOf, isSound } from "./difference.ts";
 import { readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
 import { methodOf } from "./method.ts";
 import type { CompareResults, Difference, RunResult, StepSeconds, VariantResult } from "./results.ts";
 import type { RunFailure } from "./run.ts";
+import type { CompareTask } from "./scores.ts";
+import { compareTasks } from "./task-summary.ts";
 import type { Variant } from "./variant.ts";
 import { judge } from "./verdict.ts";
 import { deviation, mean, median, quantile, type Interval } from "../statistics/describe.ts";
@@ -19,6 +21,8 @@ export interface About {
   readonly baseline: string;
   /** Nats per token that make no difference to the reader. */
   readonly margin: number;
+  /** The same for what tasks measure: a share of items. */
+  readonly taskMargin: number;
   readonly data: DataInfo;
   /** How the held-out text was chosen. */
   readonly heldOut: string;
@@ -31,6 +35,9 @@ export interface Summary extends About {
   readonly variants: readonly Variant[];
   readonly seeds: readonly number[];
   readonly failures: readonly RunFailure[];
+  readonly tasks: readonly CompareTask[];
+  /** Steps of training at which tasks are measured, besides the end. */
+  readonly scoreAt: readonly number[];
 }
 
 interface Finished {
@@ -47,22 +54,22 @@ interface Run {
 
 /** At least one run must be finished. */
 export function summarize(options: Summary): CompareResults {
-  const { title, seeds, data, heldOut, budget, versions, baseline, margin } = options;
+  const { title, seeds, data, heldOut, budget, versions, baseline, margin, tasks, taskMargin } = options;
   const finished = options.variants.map((variant): Finished => ({ variant, runs: seeds.map((seed) => runOf(options, variant, seed)) }));
   const finals = finished.flatMap(({ runs }) => runs.flatMap(({ final }) => final ?? []));
   const base = finished.find(({ variant }) => variant.name === baseline)!;
   const times = readStepTimes(options.out);
   const first = finals[0]!;
   const others = finished.filter((one) => one !== base);
-  const differences = judge(others.map((one) => differenceOf(one.runs, base.runs)), margin);
+  const differences = judge(others.map((one) => differenceOf(one.runs.map(byLoss), base.runs.map(byLoss))), margin);
   const differenceFrom = (one: Finished): Difference | null => differences[others.indexOf(one)] ?? null;
   return {
     format: 2, title, versions, adapter: first.adapter, budget, seeds,
     data: { ...data, bytes_per_token: first.bytesPerToken, held_out: heldOut },
     validation_sequences: Math.max(...finals.map(({ sequences }) => sequences.length)),
     margin, baseline, variants: finished.map((one) => variantResult(one, base, differenceFrom(one), times)),
-    pairs: pairsOf(finished, margin),
-    method: methodOf({ seeds: seeds.length, variants: finished.length, margin }, finals, times),
+    pairs: pairsOf(finished, margin), tasks: compareTasks(options, finished, taskMargin),
+    method: methodOf({ seeds: seeds.length, variants: finished.length, margin, tasks: tasks.length, taskMargin }, finals, times),
   };
 }
 
@@ -75,7 +82,7 @@ function runOf({ out, failures }: Summary, variant: Variant, seed: number): Run 
 
 function pairsOf(finished: readonly Finished[], margin: number): CompareResults["pairs"] {
   const pairs = finished.flatMap((one, i) => finished.slice(0, i).map((other) => ({ one, other })));
-  const differences = judge(pairs.map(({ one, other }) => differenceOf(one.runs, other.runs)), margin);
+  const differences = judge(pairs.map(({ one, other }) => differenceOf(one.runs.map(byLoss), other.runs.map(byLoss))), margin);
   return pairs.map(({ one, other }, i) => ({ variant: one.variant.name, against: other.variant.name, difference: differences[i]! }));
 }
 

@@ -10,14 +10,17 @@ const LEVEL = 0.05;
 /** The chance of a decision that seeds are planned for. */
 const POWER = 0.8;
 
-/** @param margin nats per token that make no difference to the reader */
-export function judge(estimates: readonly (Estimate | null)[], margin: number): readonly (Difference | null)[] {
+/**
+ * @param margin what makes no difference to the reader, in the unit of the values: nats per token, or a share of items
+ * @param good losses are better lower, shares of right answers higher
+ */
+export function judge(estimates: readonly (Estimate | null)[], margin: number, good: Good = "lower"): readonly (Difference | null)[] {
   const found = estimates.map((estimate) => estimate?.per_seed.map(({ difference }) => difference) ?? []);
   const [p, pEquivalent] = [found.map(differenceP), found.map((values) => equivalenceP(values, margin))].map(corrected) as [P, P];
   const level = LEVEL / Math.max(1, p.filter((one) => one !== null).length); // Bonferroni's, to plan by: Holm's is never stricter
   return estimates.map((estimate, i) => {
     if (estimate === null) return null;
-    const outcome = outcomeOf(estimate, p[i]!, pEquivalent[i]!);
+    const outcome = outcomeOf(estimate, p[i]!, pEquivalent[i]!, good);
     const [values, sd] = [found[i]!, deviation(found[i]!)];
     return {
       ...estimate, p: p[i]!, p_equivalent: pEquivalent[i]!, outcome, detectable: sd && detectable(values.length, sd, level, POWER),
@@ -25,6 +28,8 @@ export function judge(estimates: readonly (Estimate | null)[], margin: number): 
     };
   });
 }
+
+type Good = "lower" | "higher";
 
 type P = readonly (number | null)[];
 
@@ -36,11 +41,12 @@ function corrected(p: P): P {
 }
 
 /** What lies within the margin is equivalent, even where it is no accident. */
-function outcomeOf({ mean, diverged }: Estimate, p: number | null, pEquivalent: number | null): Outcome {
+function outcomeOf({ mean, diverged }: Estimate, p: number | null, pEquivalent: number | null, good: Good): Outcome {
   if (p === null || pEquivalent === null) return "one seed";
   if (pEquivalent < LEVEL) return diverged.variant + diverged.against > 0 ? "unstable" : "equivalent";
   if (p >= LEVEL) return "open";
-  return (mean < 0 ? diverged.variant : diverged.against) > 0 ? "unstable" : mean < 0 ? "better" : "worse";
+  const isBetter = good === "lower" ? mean < 0 : mean > 0;
+  return (isBetter ? diverged.variant : diverged.against) > 0 ? "unstable" : isBetter ? "better" : "worse";
 }
 
 /** How many more will probably decide, if mean and deviation are what they are in these; null if MOST_SEEDS would not. */

@@ -12,4 +12,4 @@ export const nameCell = (results: CompareResults, variant: VariantResult): strin
   key(results, variant) + (variant.name === results.baseline ? "<small>baseline</small>" : "");
 
 /** The class of a difference: only what holds over seeds is coloured. */
-export const tone = (d: Difference): string => (!isClear(d) ? "" : d.mean < 0 ? ' class="good"' : ' class="bad"');
+export const tone = (d: Difference): string => (!isClear(d) ? "" : d.outcome === "better" ? ' class="good"' : ' class="bad"');

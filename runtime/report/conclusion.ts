@@ -4,11 +4,13 @@ import { recipeSettings } from "../train/index.ts";
 import type { Interval } from "../statistics/describe.ts";
 import { studentInterval } from "../statistics/student.ts";
 import { short } from "../units.ts";
+import { advice, taskFailures, taskVerdicts } from "./task-words.ts";
 import { interval, isClear, listOf, loss, pText, signed } from "./words.ts";
 
 export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
 
-export const findings = (results: CompareResults): readonly string[] => [...verdicts(results), ...failures(results)];
+export const findings = (results: CompareResults): readonly string[] =>
+  [...verdicts(results), ...taskVerdicts(results), ...failures(results), ...taskFailures(results)];
 
 /** What keeps the findings from meaning more than they do. */
 export const caveats = (results: CompareResults): readonly string[] =>
@@ -48,10 +50,6 @@ function oneSeed(name: string, { baseline, seeds }: CompareResults, { mean, text
   const overText = text === null ? "" : ` (95 % over the text of this seed: ${interval(text)})`;
   return `${name} ${by} in the one pair of runs there is${overText}; what another seed would change is not known: `
     + `run 2 more (--seeds ${seeds.length + 2})`;
-}
-
-function advice({ more_seeds: more }: Difference, { seeds }: CompareResults): string {
-  return more === null ? "even 1,000 would hardly do, if they go on like these" : `run ${more} more (--seeds ${seeds.length + more})`;
 }
 
 function evidence({ seed_interval: seeds, per_seed: runs, p }: Difference, { variants }: CompareResults): string {

@@ -9,6 +9,7 @@ import { pairTable } from "./pairs.ts";
 import { paretoSection } from "./pareto.ts";
 import { resultTable } from "./result-table.ts";
 import { specs } from "./specs.ts";
+import { taskSection } from "./tasks.ts";
 import { grouped, short } from "../units.ts";
 
 /** A part of a report under a heading of its own, as HTML; without any, it is left out. */
@@ -22,6 +23,7 @@ const SECTIONS: readonly Section[] = [
   { title: "Loss", of: lossFigures },
   { title: "Differences", of: pairedDifferences },
   { title: "Every two variants", of: (results) => (results.variants.length > 2 ? [pairTable(results)] : []) },
+  { title: "Tasks", of: taskSection },
   { title: "Cost", of: (results) => [costTable(results)] },
   { title: "Loss against cost", of: paretoSection },
   { title: "Samples", of: samples },

@@ -1,6 +1,7 @@
 /** The numbers of a comparison for other programs: table.csv with all digits, table.md and table.tex as one prints them. */
-import type { CompareResults, VariantResult } from "../compare/results.ts";
+import type { CompareResults, VariantResult, VariantScore } from "../compare/results.ts";
 import { short } from "../units.ts";
+import { finalTasks, shareText } from "./task-words.ts";
 import { interval, loss, outcomeText, pText, signed } from "./words.ts";
 
 /** By file name. */
@@ -33,21 +34,49 @@ const COLUMNS: Readonly<Record<string, (variant: VariantResult) => Value>> = {
   memory_bytes: (v) => v.memory_bytes,
 };
 
-function csv({ variants }: CompareResults): string {
-  const rows = [Object.keys(COLUMNS), ...variants.map((v) => Object.values(COLUMNS).map((valueOf) => valueOf(v)))];
+function csv(results: CompareResults): string {
+  const tasks = finalTasks(results);
+  const taskHead = tasks.flatMap(({ task, metric }) => Object.keys(TASK_COLUMNS).map((name) => `${task} ${metric}${name}`));
+  const head = [...Object.keys(COLUMNS), ...taskHead];
+  const rows = [head, ...results.variants.map((v, i) => [
+    ...Object.values(COLUMNS).map((valueOf) => valueOf(v)),
+    ...tasks.flatMap(({ variants }) => Object.values(TASK_COLUMNS).map((valueOf) => valueOf(variants[i]!))),
+  ])];
   return rows.map((row) => `${row.map((value) => quoted(String(value ?? ""))).join(",")}\n`).join("");
 }
+
+/** Of each task, behind its name and metric. */
+const TASK_COLUMNS: Readonly<Record<string, (score: VariantScore) => Value>> = {
+  "": (score) => score.value,
+  "_sd": (score) => score.sd,
+  "_difference": (score) => score.difference?.mean,
+  "_seed_low": (score) => score.difference?.seed_interval?.low,
+  "_seed_high": (score) => score.difference?.seed_interval?.high,
+  "_p": (score) => score.difference?.p,
+  "_outcome": (score) => score.difference?.outcome,
+};
 
 /** As RFC 4180 has it. */
 const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** Rounded, first row the head; texts as they are. */
-function printed({ variants, baseline }: CompareResults): readonly (readonly string[])[] {
+function printed(results: CompareResults): readonly (readonly string[])[] {
+  const { variants, baseline } = results;
+  const tasks = finalTasks(results);
   const against = [`against ${baseline}`, "95 % over seeds", "paired t test", "verdict"];
-  const head = ["variant", "loss", ...against, "parameters", "active", "MACs per token"];
+  const measured = tasks.map(({ task, metric }) => `${task} ${metric}`);
+  const head = ["variant", "loss", ...against, "parameters", "active", "MACs per token", ...measured];
   const costs = ({ parameters, macs_per_token: macs }: VariantResult): readonly string[] =>
     [parameters.unique, parameters.active, macs.full].map(short);
-  return [head, ...variants.map((v) => [v.name, lossText(v), ...differenceCells(v), ...costs(v)])];
+  const scores = (i: number): readonly string[] => tasks.map((task) => scoreText(task.variants[i]!));
+  return [head, ...variants.map((v, i) => [v.name, lossText(v), ...differenceCells(v), ...costs(v), ...scores(i)])];
+}
+
+/** "0.6512 ± 0.0031, better" */
+export function scoreText({ value, sd, difference: d }: VariantScore): string {
+  if (value === null) return "none";
+  const verdict = d === null ? "" : outcomeText(d);
+  return `${shareText(value)}${sd === null ? "" : ` ± ${shareText(sd)}`}${verdict === "" ? "" : `, ${verdict}`}`;
 }
 
 function lossText({ validation_loss: found }: VariantResult): string {
