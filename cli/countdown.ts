@@ -3,11 +3,11 @@ import { grouped } from "../runtime/units.ts";
 import { say } from "./terminal.ts";
 
 /** Says it every ten seconds. */
-export function countdown(total: number): (windows: number) => void {
+export function countdown(total: number, what = "windows"): (done: number) => void {
   let last = performance.now();
-  return (windows) => {
+  return (done) => {
     if (performance.now() - last < 10_000) return;
     last = performance.now();
-    say(`${grouped(windows)} of at most ${grouped(total)} windows`);
+    say(`${grouped(done)} of at most ${grouped(total)} ${what}`);
   };
 }

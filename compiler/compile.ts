@@ -20,7 +20,7 @@ export interface CompileOptions {
   readonly entries: readonly EntryName[];
   /** Training counts only positions whose target is a token: see IGNORED. */
   readonly masked?: boolean;
-  /** "evaluate" has the losses that the head reads behind every application, to be kept. */
+  /** "evaluate" has the losses that the head reads behind every application, to be kept, and an input that removes an expert. */
   readonly lens?: boolean;
   /** Positions that one prefill run consumes; at most seqLen. */
   readonly chunk?: number;

@@ -3,10 +3,13 @@ import { describe, expect, test } from "vitest";
 import { contextOf, leanings, occurrences } from "../runtime/analyze/examples.ts";
 import { analyze } from "../runtime/analyze/index.ts";
 import { renderAnalysis } from "../runtime/analyze/page.ts";
+import type { Effect } from "../runtime/analyze/removal.ts";
 import type { Routing, SiteRouting } from "../runtime/analyze/routing.ts";
 import {
   byToken, centroid, coactivation, counts, entropy, jaccard, jensenShannon, mutualInformation, perplexity, shares,
 } from "../runtime/analyze/statistics.ts";
+import { stateTensors } from "../runtime/analyze/states.ts";
+import { removalRows } from "../runtime/analyze/words.ts";
 import { createRandom } from "../runtime/standalone/random.ts";
 
 const site = (pass: number, chosen: readonly number[], over: Partial<SiteRouting> = {}): SiteRouting => ({
@@ -85,6 +88,7 @@ const ROUTING: Routing = {
   tokens: Uint32Array.of(7, 9, 7, 9), starts: [0, 2],
   sites: [site(0, [0, 1, 2, 3, 1, 0, 3, 2]), site(1, [0, 2, -1, -1, 2, 0, -1, -1])],
   states: [{ site: 0, rms: 1, update: 0.5, loss: 3 }, { site: 1, rms: 2, update: 0.25, loss: 2 }],
+  streams: [Float32Array.of(1, 2, 3, 4, 5, 6), Float32Array.of(7, 8, 9, 10, 11, 12), Float32Array.of(13, 14, 15, 16, 17, 18)],
 };
 
 test("experts by token, and the tokens that lean to an expert", () => {
@@ -111,8 +115,46 @@ test("an analysis is of each router over its passes, and its page says it withou
   const [router] = analysis.routers;
   expect(router!.passes.map(({ counts: use, dead }) => [use, dead])).toEqual([[[2, 2, 2, 2], []], [[2, 0, 2, 0], [1, 3]]]);
   expect(router!.overlap).toEqual([{ passes: [0, 1], jaccard: expect.closeTo(1 / 3, 12), jaccard_of_others: expect.closeTo(1 / 3, 12) }]);
+  expect(router!.jaccard).toEqual([[1, expect.closeTo(1 / 3, 12)], [expect.closeTo(1 / 3, 12), 1]]);
+  expect(router!.distinct_experts).toMatchObject({ types: 0, mean: null, by_pass: [null, null] });
   const page = renderAnalysis("Routing of m", "About it.", analysis);
   expect(page).toContain('aria-label="Heat map of expert by pass for a.feed_forward. Chosen most often: in pass 1 expert 0 (25.0 %)');
   expect(page).toContain("<title>expert 2, pass 2: 50.0 %</title>");
   expect(page).not.toMatch(/<script|<7>/);
+});
+
+test("a token type's different experts are counted in all passes together and in each", () => {
+  const one: Routing = {
+    ...ROUTING, tokens: new Uint32Array(10).fill(7), starts: [0],
+    sites: [site(0, Array<number[]>(10).fill([0, 1]).flat()), site(1, [...Array<number[]>(9).fill([2, 1]), [3, 0]].flat())],
+  };
+  expect(analyze(one, String).routers[0]!.distinct_experts).toEqual({
+    least: 10, types: 1, mean: 4, by_pass: [2, 4], tokens: [{ token: 7, text: "7", count: 10, distinct: 4, by_pass: [2, 4] }],
+  });
+});
+
+test("without an expert: what is missed most comes first, on the page too", () => {
+  const effects = (...losses: readonly number[]): readonly Effect[] => losses.map((loss) => ({ loss, error: 0.001 }));
+  const removal = {
+    tokens: 4, windows: 2,
+    routers: [{
+      router: "a.feed_forward", everywhere: effects(0.1, 0.3, -0.2, 0), passes: [effects(0, 0.25, 0, 0), effects(0, 0.01, -0.2, 0)],
+    }],
+  };
+  const analysis = analyze(ROUTING, String, removal);
+  expect(removalRows(analysis, 2)).toEqual([
+    ["a.feed_forward", "1", "+0.3000 ± 0.0010", "1", "+0.2500 ± 0.0010"],
+    ["a.feed_forward", "0", "+0.1000 ± 0.0010", "1", "0.0000 ± 0.0010"],
+  ]);
+  expect(renderAnalysis("m", "", analysis)).toMatch(/fill="var\(--series-1\)" fill-opacity="0.800"><title>expert 2, pass 2: −0.2000 nats</);
+});
+
+test("states are named after pass and layer, and end where they were to end", () => {
+  const tensors = stateTensors(ROUTING, [{ layer: "a", pass: 0 }, { layer: "a", pass: 1 }], 2);
+  expect(tensors.map(({ name, dtype, shape, data }) => [name, dtype, shape, [...data]])).toEqual([
+    ["tokens", "U32", [3], [7, 9, 7]], ["windows", "U32", [2], [0, 2]],
+    ["residual.embedding", "F32", [3, 2], [1, 2, 3, 4, 5, 6]], ["residual.0.a", "F32", [3, 2], [7, 8, 9, 10, 11, 12]],
+    ["residual.1.a", "F32", [3, 2], [13, 14, 15, 16, 17, 18]],
+    ["experts.0.a.feed_forward", "I32", [3, 2], [0, 1, 2, 3, 1, 0]], ["experts.1.a.feed_forward", "I32", [3, 2], [0, 2, -1, -1, 2, 0]],
+  ]);
 });

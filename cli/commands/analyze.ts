@@ -1,34 +1,39 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { graphOf } from "../../compiler/compile.ts";
-import type { OpGraph } from "../../compiler/ir/graph.ts";
+import { specHash } from "../../compiler/format/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
+import { routerSites } from "../../compiler/stack/routers.ts";
 import { analyze, type Analysis } from "../../runtime/analyze/index.ts";
 import { renderAnalysis } from "../../runtime/analyze/page.ts";
-import { keptOutputs, recordRouting, type RouterSite, type Routing } from "../../runtime/analyze/routing.ts";
-import { NOTES, PASS_HEAD, passRows, ROUTER_HEAD, routerRow, STATE_HEAD, stateRows } from "../../runtime/analyze/words.ts";
-import type { AdapterHandle } from "../../runtime/adapter/index.ts";
-import { chosenWindows, decodeText, windowBatches } from "../../runtime/data/index.ts";
+import type { Routing } from "../../runtime/analyze/routing.ts";
+import {
+  notesOf, PASS_HEAD, passRows, REMOVAL_HEAD, removalRows, ROUTER_HEAD, routerRow, STATE_HEAD, stateRows,
+} from "../../runtime/analyze/words.ts";
+import { stateTensors } from "../../runtime/analyze/states.ts";
+import { decodeText } from "../../runtime/data/index.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { protocolOf, protocolWords, type Protocol } from "../../runtime/evaluate/protocol.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
+import { writeSafetensors } from "../../runtime/files/safetensors.ts";
 import { writeOwn } from "../../runtime/files/written.ts";
-import { loadWeights } from "../../runtime/train/index.ts";
 import { grouped } from "../../runtime/units.ts";
-import { loadModel, withAdapter } from "../../api/session.ts";
-import { countdown } from "../countdown.ts";
+import { withAdapter } from "../../api/session.ts";
+import { removalOn, routingOn } from "../analysis.ts";
 import { readEvalText, type EvalText } from "../eval-text.ts";
-import { endingAtOnce, interruptible } from "../interrupt.ts";
+import { interruptible } from "../interrupt.ts";
 import {
-  addAdapterOption, addDataOption, addSetOption, outFolder, refuseOptions, whole, type AdapterOption, type SetOption,
+  addAdapterOption, addDataOption, addSetOption, outFile, outFolder, refuseOptions, whole, type AdapterOption, type SetOption,
 } from "../options.ts";
 import { requireFree, requireOwn } from "../own-files.ts";
-import { printJson, table } from "../terminal.ts";
+import { printJson, say, table } from "../terminal.ts";
 import { readTrainedRun, type TrainedRun } from "../trained-run.ts";
 
 interface Options extends SetOption, AdapterOption {
   readonly data: readonly string[];
   readonly maxTokens: number;
+  readonly remove?: number;
+  readonly states?: string;
+  readonly statesTokens: number;
   readonly out?: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -37,6 +42,9 @@ interface Options extends SetOption, AdapterOption {
 export function define(command: Command): void {
   addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), true)))
     .option("--max-tokens <n>", "read about so many tokens at most, spread evenly over the data", whole(1), 32_768)
+    .option("--remove <tokens>", "also measure the loss without each expert, in each pass and in all, on about so many tokens", whole(1))
+    .option("--states <file>", "write the residual stream behind every layer, and what the routers chose, as safetensors", outFile)
+    .option("--states-tokens <n>", "of the first n tokens read, at most", whole(1), 4096)
     .option("--out <dir>", "write analysis.json, and analysis.html with pictures of expert use, tokens and examples", outFolder)
     .option("--force", "write into a folder that holds other files, beside them")
     .option("--json", "print the analysis as one JSON document")
@@ -46,57 +54,36 @@ export function define(command: Command): void {
 async function run(folder: string, { out, ...options }: Options, command: Command): Promise<void> {
   if (out === undefined) refuseOptions(command, ["force"], "an analysis that writes no folder (--out)");
   else requireFree({ out, ...options }, "analysis.json");
+  if (options.states === undefined) refuseOptions(command, ["states-tokens"], "an analysis that writes no states (--states)");
   const trained = readTrainedRun(folder, options.set);
-  requireRouters(trained.model);
+  if (options.remove !== undefined) requireRouters(trained.model);
   const text = await readEvalText(trained, options.data);
   const protocol = protocolOf(text, trained.model.seqLen, "blocks");
-  const routing = await withAdapter(options, (handle) => routingOn(handle, trained, protocol, options.maxTokens));
-  const analysis = analyze(routing, (tokens) => decodeText(trained.tokenizer, tokens));
+  const { routing, removal } = await withAdapter(options, async (handle) => ({
+    routing: await routingOn(handle, trained, protocol, options.maxTokens, options.states === undefined ? 0 : options.statesTokens),
+    removal: options.remove === undefined ? null : await removalOn(handle, trained, protocol, options.remove),
+  }));
+  if (options.states !== undefined) writeStates(options.states, trained, routing);
+  const analysis = analyze(routing, (tokens) => decodeText(trained.tokenizer, tokens), removal);
   const document = documentOf(trained, text, protocol, options, analysis);
   if (out !== undefined) await write(out, trained, document);
   if (options.json === true) printJson(document);
   else process.stdout.write(`${wordsOf(document)}${out === undefined ? "" : `\nmore in ${join(out, "analysis.html")}\n`}`);
 }
 
-function requireRouters({ name, layers }: ModelSpec): void {
-  if (layers.some(({ attention, feedForward }) => attention.kind !== "mha" || feedForward.kind === "moe")) return;
-  throw new UserError(`model ${name} has no experts, so there is no routing to analyze`);
+function requireRouters(model: ModelSpec): void {
+  if (routerSites(model).length > 0) return;
+  throw new UserError(`model ${model.name} has no experts to remove; leave out --remove`);
 }
 
-async function routingOn(handle: AdapterHandle, { model, weights }: TrainedRun, protocol: Protocol, maxTokens: number): Promise<Routing> {
-  const { context, windows } = protocol;
-  const chosen = chosenWindows(windows, maxTokens);
-  const [batch, depth] = [Math.min(model.train.batch / model.train.accumulate, chosen.length), model.schedule.length];
-  const sites = routerSites(model);
-  const session = await loadModel(handle, model, {
-    batch, seqLen: context, entries: ["evaluate"], lens: true, keep: { evaluate: keptOutputs(sites, depth) }, during: endingAtOnce,
-  });
-  try {
-    loadWeights(weights, session.executor, session.params);
-    const batches = windowBatches(windows, context, batch, maxTokens);
-    return await recordRouting(session.executor, sites, depth, batches, countdown(chosen.length));
-  } finally {
-    session.close();
-  }
+function writeStates(path: string, { model, step }: TrainedRun, routing: Routing): void {
+  const layers = model.schedule.map(({ layer, pass }) => ({ layer: model.layers[layer]!.name, pass }));
+  const tensors = stateTensors(routing, layers, model.dModel);
+  const tokens = tensors.find(({ name }) => name === "tokens")!.shape[0]!;
+  const about = { format: "moeut states", model: model.name, spec_hash: specHash(model), step: `${step}`, tokens: `${tokens}` };
+  writeSafetensors(path, tensors, about);
+  say(`states of ${grouped(tokens)} tokens behind ${layers.length} layers are in ${path}`);
 }
-
-/** What the outputs of the graph are called, and the routers behind them, in order of depth. */
-const OUTPUTS = { att: "attention", att_v: "attention v", att_o: "attention o", ffn: "feed_forward" } as const;
-
-/** All applications of routers, by the outputs that the graph has, in order of depth. */
-export function routerSites(model: ModelSpec): readonly RouterSite[] {
-  const graph = graphOf(model, "evaluate", { batch: 1, seqLen: 2 });
-  return model.schedule.flatMap(({ layer, pass }, site) => Object.entries(OUTPUTS).flatMap(([output, name]) => {
-    const [selection, logits] = [shapeOf(graph, `sel.${output}.${site}`), shapeOf(graph, `router.${output}.${site}`)];
-    if (selection === null || logits === null) return [];
-    const heads = selection.length === 4 ? selection[2]! : 1; // [B, T, H, K], or [B, T, K]
-    const router = `${model.layers[layer]!.name}.${name}`;
-    return [{ router, output, site, pass, heads, nExperts: logits.at(-1)!, topK: selection.at(-1)! }];
-  }));
-}
-
-const shapeOf = ({ outputs, values }: OpGraph, output: string): readonly number[] | null =>
-  (output in outputs ? values[outputs[output]!]!.type.shape : null);
 
 type AnalysisDocument = Analysis & {
   readonly run: string;
@@ -129,7 +116,9 @@ function wordsOf(document: AnalysisDocument): string {
     table([head, ...body], head.map((name) => (name === "router" ? "left" : "right")));
   return [
     `text      ${document.text}\ntokens    ${grouped(document.tokens)}, of ${grouped(document.token_types)} types\n`,
-    rows(ROUTER_HEAD, document.routers.map(routerRow)), rows(PASS_HEAD, passRows(document)), rows(STATE_HEAD, stateRows(document)),
-    NOTES.map(([word, meaning]) => `${word}: ${meaning}\n`).join(""),
+    ...(document.routers.length === 0 ? [`model ${document.model} has no experts: what follows is its residual stream\n`]
+      : [rows(ROUTER_HEAD, document.routers.map(routerRow)), rows(PASS_HEAD, passRows(document))]),
+    rows(STATE_HEAD, stateRows(document)), ...(document.removal === null ? [] : [rows(REMOVAL_HEAD, removalRows(document))]),
+    notesOf(document).map(([word, meaning]) => `${word}: ${meaning}\n`).join(""),
   ].join("\n");
 }

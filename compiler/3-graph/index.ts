@@ -9,6 +9,7 @@ import { initRule } from "../parameters/init.ts";
 import { namingScheme, officialPlace } from "../parameters/naming.ts";
 import { parametersOf } from "../parameters/parameters.ts";
 import { balanceLoss } from "./balance.ts";
+import { hasLens } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import { chosenRows, headLogits, meanOfTokens, scores, tokenLoss, trainLoss } from "./loss.ts";
 import { within } from "./state.ts";
@@ -25,7 +26,7 @@ export type { Entry } from "./entry.ts";
  *             act.never_halt.I, act.expected_depth.I [B, T, 1] and act.block_out.I [B, T, D]
  *             Under any halting there is passes [B, T, 1], how many each token takes, and under `graves` act.weight.I [B, T, 1], that of
  *             the pass which ends with application I
- *   evaluate  as train, without loss and reg_loss; through a lens also token_loss.I
+ *   evaluate  as train, without loss and reg_loss; through a lens also token_loss.I, and one expert can be `removed`
  *   score     token_loss [1, N, 1] of the chosen rows, best u32 [1, N, 1]
  *   step      logits [B, 1, V] of the rows `last` of the chunks
  */
@@ -53,7 +54,7 @@ function begin(model: ModelSpec, entry: Entry): { readonly state: BuildState; re
     batch: entry.batch ?? 1,
     positions: entry.kind === "step" ? entry.chunk : entry.seqLen,
     paramValues: Object.fromEntries(params.map((p) => [p.name, p.value])),
-    sources: {}, balance: new Map(), information: new Map(), penalties: [], updates: {}, zLosses: {}, outputs: {},
+    sources: {}, balance: new Map(), information: new Map(), penalties: [], updates: {}, zLosses: {}, outputs: {}, experts: new Map(),
   };
   return { state, params };
 }
@@ -73,7 +74,7 @@ function losses(s: BuildState, hidden: ValueId): void {
   const perToken = tokenLoss(s, logits);
   const ceLoss = meanOfTokens(s, "ce_loss", perToken);
   Object.assign(s.outputs, { logits, token_loss: perToken, ce_loss: ceLoss });
-  if (s.entry.kind === "evaluate" && s.entry.lens === true) lensLosses(s);
+  if (hasLens(s.entry)) lensLosses(s);
   if (s.entry.kind !== "train") return;
   const regLoss = balanceLoss(s);
   s.outputs["loss"] = trainLoss(s, ceLoss, regLoss);

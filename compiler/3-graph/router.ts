@@ -10,7 +10,9 @@ import { recordBalance, recordLoad, recordZLoss } from "./balance.ts";
 import { choose } from "./choice.ts";
 import type { Score } from "./choice.ts";
 import { dropInput } from "./dropout.ts";
+import { hasLens } from "./entry.ts";
 import { recordInformation } from "./mutual-information.ts";
+import { withoutRemoved } from "./removal.ts";
 import type { RouterSite, Skip } from "./router-site.ts";
 import { softmax } from "./softmax.ts";
 import { param, vector } from "./state.ts";
@@ -75,7 +77,7 @@ export function route(s: BuildState, at: RouterSite, x: ValueId, { topK, router,
   const scores = chosenScores(s, name, score, selection);
   const gates = router.weight === "renormalized" ? renormalize(s, name, scores, router.sumEps) : scores;
   report(s, at, logits, selection);
-  return { selection, gates };
+  return { selection, gates: hasLens(s.entry) ? withoutRemoved(s, at, selection, gates, shapeOf(s.b, logits).at(-1)!) : gates };
 }
 
 interface Choice {

@@ -51,6 +51,8 @@ export interface BuildState {
   /** Router z-losses by router, one per application, [1] each. */
   readonly zLosses: Record<string, ValueId[]>;
   readonly outputs: Record<string, ValueId>;
+  /** Of which one can be removed, by router: see removal.ts. */
+  readonly experts: Map<string, { readonly first: number; readonly count: number }>;
 }
 
 /** One number for every token, [B, T, 1]. */

@@ -120,9 +120,10 @@ export type Op =
 /**
  * tokens, targets u32 [B, T]; position u32 [1]; positions u32 [1, T], those of a chunk; last u32 [B, 1], the rows b · T + t of chunks whose
  * logits are wanted; rows u32 [1, N], the positions b · T + t that are scored, whose targets are [1, N]; loss_scale f32 [1], the micro-batch's
- * share of the targets of a batch; noise u32 [4], see `random`.
+ * share of the targets of a batch; noise u32 [4], see `random`; removed u32 [1], the expert that is taken out: 0 for none, else
+ * 1 + expert · (depth + 1) + the one application where it is, or depth for all (experts of all routers counted on, heads of one together).
  */
-export type InputName = "tokens" | "targets" | "position" | "positions" | "last" | "rows" | "loss_scale" | "noise";
+export type InputName = "tokens" | "targets" | "position" | "positions" | "last" | "rows" | "loss_scale" | "noise" | "removed";
 
 export type Distribution = "uniform" | "normal";
 

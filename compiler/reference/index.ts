@@ -13,7 +13,7 @@ import type { Tensor } from "./tensors.ts";
 export interface ReferenceInputs {
   /** By parameter name, logical and row-major. */
   readonly params: Readonly<Record<string, ArrayLike<number>>>;
-  /** `position` and `noise` default to 0, `loss_scale` to 1. */
+  /** `position`, `noise` and `removed` default to 0, `loss_scale` to 1. */
   readonly inputs: Partial<Readonly<Record<InputName, ArrayLike<number>>>>;
   /** Caches by name, [B, capacity, H, Dh]; changed in place. Missing ones are added as zeros. */
   readonly states?: Record<string, Float64Array>;
@@ -58,7 +58,9 @@ export function gradientsOf(graph: OpGraph, values: readonly Float64Array[]): Re
   }));
 }
 
-const DEFAULTS: Partial<Readonly<Record<InputName, readonly number[]>>> = { position: [0], loss_scale: [1], noise: [0, 0, 0, 0] };
+const DEFAULTS: Partial<Readonly<Record<InputName, readonly number[]>>> = {
+  position: [0], loss_scale: [1], noise: [0, 0, 0, 0], removed: [0],
+};
 
 function sourceData(name: string, data: ArrayLike<number> | undefined, count: number): Float64Array {
   if (data === undefined) bug(`the reference was not given "${name}"`);

@@ -1,5 +1,7 @@
 /** Routing in numbers: what analysis.json holds. */
+import { mean } from "../statistics/describe.ts";
 import { contextOf, leanings, occurrences, type Context } from "./examples.ts";
+import type { Removal } from "./removal.ts";
 import type { Routing, SiteRouting, SiteState } from "./routing.ts";
 import {
   added, byToken, centroid, coactivation, counts, jaccard, jensenShannon, mutualInformation, perplexity, shares, type Information,
@@ -14,6 +16,8 @@ export interface Analysis {
   readonly routers: readonly RouterAnalysis[];
   /** Behind each application of a layer. */
   readonly states: readonly SiteState[];
+  /** null where it was not measured. */
+  readonly removal: Removal | null;
 }
 
 /** How experts are used. Expert e of head h is number h · n_experts + e. */
@@ -47,6 +51,8 @@ export interface RouterAnalysis extends Use {
   readonly overlap: readonly Overlap[];
   /** Between the loads of passes, nats, [pass][pass]; null where halting skips all. */
   readonly jensen_shannon: readonly (readonly (number | null)[])[];
+  /** Between the sets that a token chose, [pass][pass]; null where halting skips all. */
+  readonly jaccard: readonly (readonly (number | null)[])[];
   readonly coactivation: readonly Pair[];
   readonly distinct_experts: DistinctExperts;
   readonly examples: readonly Example[];
@@ -60,12 +66,14 @@ export interface Overlap {
   readonly jaccard_of_others: number | null;
 }
 
-/** Of token types that occur at least `least` times: how many different experts they chose, in all passes together. */
+/** Of token types that occur at least `least` times: how many different experts they chose, in all passes together and in each. */
 export interface DistinctExperts {
   readonly least: number;
   /** Number of those. */
   readonly types: number;
   readonly mean: number | null;
+  /** Means, [pass]. */
+  readonly by_pass: readonly (number | null)[];
   /** The most frequent ones. */
   readonly tokens: readonly TokenUse[];
 }
@@ -76,6 +84,7 @@ export interface TokenUse {
   /** Occurrences. */
   readonly count: number;
   readonly distinct: number;
+  readonly by_pass: readonly number[];
 }
 
 export interface Example {
@@ -90,12 +99,12 @@ type Decode = (tokens: Uint32Array) => string;
 const LEAST = 10;
 const [PAIRS, TOKENS, LEANING, CONTEXTS] = [20, 20, 5, 3];
 
-export function analyze(routing: Routing, decode: Decode): Analysis {
+export function analyze(routing: Routing, decode: Decode, removal: Removal | null = null): Analysis {
   const names = [...new Set(routing.sites.map(({ router }) => router))];
   return {
     format: 1, tokens: routing.tokens.length, windows: routing.starts.length, token_types: new Set(routing.tokens).size,
     routers: names.map((name) => analyzeRouter(routing, routing.sites.filter(({ router }) => router === name), decode)),
-    states: routing.states,
+    states: routing.states, removal,
   };
 }
 
@@ -111,8 +120,9 @@ function analyzeRouter(routing: Routing, sites: readonly SiteRouting[], decode: 
     by_centroid: byCentroid(use),
     expert_and_token: mutualInformation([...table.values()]), expert_and_pass: mutualInformation(use),
     overlap: overlaps(sites), jensen_shannon: loads.map((p) => loads.map((q) => jensenShannon(p, q))),
+    jaccard: sites.map((a) => sites.map((b) => jaccard(a.chosen, b.chosen, heads * topK))),
     coactivation: coactivation(sites).slice(0, PAIRS),
-    distinct_experts: distinctExperts(routing.tokens, table, decode),
+    distinct_experts: distinctExperts(routing.tokens, sites, table, decode),
     examples: examplesOf(routing, sites, table, decode),
   };
 }
@@ -140,15 +150,24 @@ const overlaps = (sites: readonly SiteRouting[]): readonly Overlap[] => sites.sl
   };
 });
 
-function distinctExperts(tokens: Uint32Array, table: ReadonlyMap<number, readonly number[]>, decode: Decode): DistinctExperts {
+function distinctExperts(
+  tokens: Uint32Array, sites: readonly SiteRouting[], table: ReadonlyMap<number, readonly number[]>, decode: Decode,
+): DistinctExperts {
   const occurring = new Map<number, number>();
   for (const token of tokens) occurring.set(token, (occurring.get(token) ?? 0) + 1);
-  const found = [...table].map(([token, row]): TokenUse => (
-    { token, text: decode(Uint32Array.of(token)), count: occurring.get(token)!, distinct: row.filter((n) => n > 0).length }
-  )).filter(({ count }) => count >= LEAST).sort((a, b) => b.count - a.count);
-  const mean = found.length === 0 ? null : found.reduce((sum, { distinct }) => sum + distinct, 0) / found.length;
-  return { least: LEAST, types: found.length, mean, tokens: found.slice(0, TOKENS) };
+  const tables = sites.map((site) => byToken(tokens, [site]));
+  const found = [...table].map(([token, row]): TokenUse => ({
+    token, text: decode(Uint32Array.of(token)), count: occurring.get(token)!, distinct: used(row),
+    by_pass: tables.map((each) => used(each.get(token)!)),
+  })).filter(({ count }) => count >= LEAST).sort((a, b) => b.count - a.count);
+  const meanOf = (of: (use: TokenUse) => number): number | null => (found.length === 0 ? null : mean(found.map(of)));
+  return {
+    least: LEAST, types: found.length, mean: meanOf(({ distinct }) => distinct),
+    by_pass: sites.map((_, pass) => meanOf((use) => use.by_pass[pass]!)), tokens: found.slice(0, TOKENS),
+  };
 }
+
+const used = (row: readonly number[]): number => row.filter((n) => n > 0).length;
 
 function examplesOf(
   routing: Routing, sites: readonly SiteRouting[], table: ReadonlyMap<number, readonly number[]>, decode: Decode,

@@ -1,27 +1,37 @@
 /** analysis.html: an analysis as one file that needs nothing else. */
 import { heatMap } from "../report/heat-map.ts";
 import { escape, figure, folded, htmlTable, page } from "../report/page.ts";
+import { signed } from "../report/words.ts";
 import type { Analysis, Example, RouterAnalysis } from "./index.ts";
 import { shares } from "./statistics.ts";
-import { NOTES, PASS_HEAD, passRows, ROUTER_HEAD, routerRow, STATE_HEAD, stateRows } from "./words.ts";
+import type { RouterRemoval } from "./removal.ts";
+import {
+  effectText, notesOf, PASS_HEAD, passRows, REMOVAL_HEAD, removalRows, ROUTER_HEAD, routerRow, STATE_HEAD, stateRows,
+} from "./words.ts";
 
 /** @param about the run and the text, in sentences */
 export function renderAnalysis(title: string, about: string, analysis: Analysis): string {
   const cells = (rows: readonly (readonly string[])[]): readonly (readonly string[])[] => rows.map((row) => row.map(escape));
+  const hasRouters = analysis.routers.length > 0;
   return page(title, [
     `<h1>${escape(title)}</h1><p class="about">${escape(about)}</p>`,
-    htmlTable([ROUTER_HEAD, ...cells(analysis.routers.map(routerRow))]),
-    `<ul class="method">${NOTES.map(([word, meaning]) => `<li>${escape(`${word}: ${meaning}`)}</li>`).join("")}</ul>`,
-    "<h2>By depth</h2>", htmlTable([PASS_HEAD, ...cells(passRows(analysis))]),
+    ...(hasRouters ? [htmlTable([ROUTER_HEAD, ...cells(analysis.routers.map(routerRow))])] : []),
+    `<ul class="method">${notesOf(analysis).map(([word, meaning]) => `<li>${escape(`${word}: ${meaning}`)}</li>`).join("")}</ul>`,
+    ...(hasRouters ? ["<h2>By depth</h2>", htmlTable([PASS_HEAD, ...cells(passRows(analysis))])] : []),
     "<h2>Residual stream</h2>", htmlTable([STATE_HEAD, ...cells(stateRows(analysis))]),
-    ...analysis.routers.flatMap(routerSection),
+    ...(analysis.removal === null ? [] : ["<h2>Without an expert</h2>", htmlTable([REMOVAL_HEAD, ...cells(removalRows(analysis))])]),
+    ...analysis.routers.flatMap((router) => routerSection(router, analysis)),
     "<footer>All numbers are in analysis.json beside this file.</footer>",
   ]);
 }
 
-const routerSection = (router: RouterAnalysis): readonly string[] => [
-  `<h2>${escape(router.router)}</h2>`, useByPass(router), tokenTypes(router), coactivations(router), examples(router),
-];
+function routerSection(router: RouterAnalysis, { removal }: Analysis): readonly string[] {
+  const removed = removal?.routers.find((each) => each.router === router.router);
+  return [
+    `<h2>${escape(router.router)}</h2>`, useByPass(router), ...passOverlap(router),
+    ...(removed === undefined ? [] : [removals(router, removed)]), tokenTypes(router), coactivations(router), examples(router),
+  ];
+}
 
 /** Experts that are used early stand above those that are used late. */
 function useByPass(router: RouterAnalysis): string {
@@ -37,10 +47,36 @@ function useByPass(router: RouterAnalysis): string {
   }), "Share of each pass's choices that fell on each expert, those first that are chosen in early passes.");
 }
 
+/** Of three passes or more: of two, the table says it. */
+function passOverlap({ router, jaccard, passes }: RouterAnalysis): readonly string[] {
+  if (passes.length < 3) return [];
+  const names = passes.map((_, i) => `${i + 1}`);
+  const pairs = jaccard.flatMap((row, i) => row.slice(0, i)
+    .flatMap((value, j) => (value === null ? [] : [{ value, words: `${j + 1} and ${i + 1}` }])));
+  const [most] = [...pairs].sort((a, b) => b.value - a.value);
+  return [figure(heatMap({
+    description: `Heat map of pass by pass for ${router}: how alike the experts are that a token chooses.`
+      + (most === undefined ? "" : ` Most alike are passes ${most.words} (${(100 * most.value).toFixed(1)} %).`),
+    rowName: "pass", columnName: "pass", rows: names, columns: names, values: jaccard.map((row) => row.map((value) => value ?? 0)),
+  }), "Of the experts that a token chooses in one of two passes, the share that it chooses in both (Jaccard index).")];
+}
+
+function removals({ by_centroid: order, passes }: RouterAnalysis, { router, everywhere, passes: effects }: RouterRemoval): string {
+  const values = order.map((expert) => effects.map((row) => row[expert]!.loss));
+  const [most] = [...everywhere.keys()].sort((a, b) => everywhere[b]!.loss - everywhere[a]!.loss);
+  return figure(heatMap({
+    description: `Heat map of expert by pass for ${router}: the change of the loss without the expert in that pass. `
+      + `Missed most in all passes together is expert ${most} (${effectText(everywhere[most!]!)} nats).`,
+    rowName: "expert", columnName: "pass", rows: order.map(String), columns: passes.map((_, i) => `${i + 1}`), values,
+    textOf: (value) => `${signed(value)} nats`,
+  }), "How much greater the loss is without an expert in one pass, the darker the more; where it is smaller, in the other colour.");
+}
+
 function tokenTypes({ distinct_experts: { tokens, types, least } }: RouterAnalysis): string {
-  const rows = tokens.map(({ text, count, distinct }) => [visible(text), `${count}`, `${distinct}`]);
+  const rows = tokens.map(({ text, count, distinct, by_pass: byPass }) => [visible(text), ...[count, distinct, ...byPass].map(String)]);
+  const head = ["token", "occurrences", "experts", ...(tokens[0]?.by_pass ?? []).map((_, i) => `pass ${i + 1}`)];
   const about = `<p>${types} types occur at least ${least} times; these are the most frequent ones.</p>`;
-  return folded("Different experts that a token type chose", about + htmlTable([["token", "occurrences", "experts"], ...rows]));
+  return folded("Different experts that a token type chose", about + htmlTable([head, ...rows]));
 }
 
 function coactivations({ coactivation }: RouterAnalysis): string {

@@ -1,23 +1,8 @@
 /** What the routers of a model chose for the tokens of a text, and how the residual stream went through the layers. */
+import type { RouterSite } from "../../compiler/stack/routers.ts";
 import type { ValidationBatch } from "../data/index.ts";
 import { IGNORED, writeBatch } from "../standalone/train-step.ts";
 import type { Executor, HostArray } from "../standalone/types.ts";
-
-/** One application of a router. */
-export interface RouterSite {
-  /** "a.feed_forward", "a.attention v": all its applications have the same experts. */
-  readonly router: string;
-  /** What the graph calls it: "ffn", "att_v". */
-  readonly output: string;
-  /** Position in depth, from 0. */
-  readonly site: number;
-  /** Which application of its layer this is, from 0. */
-  readonly pass: number;
-  /** H: choices that a token makes side by side, each among experts of its own. */
-  readonly heads: number;
-  readonly nExperts: number; // E of each head
-  readonly topK: number; // K of each head
-}
 
 export interface SiteRouting extends RouterSite {
   /** Of head h, expert e is number h · E + e; −1 where halting skips the token. */
@@ -44,6 +29,8 @@ export interface Routing {
   readonly starts: readonly number[];
   readonly sites: readonly SiteRouting[];
   readonly states: readonly SiteState[];
+  /** The residual stream at the first tokens, as many as were to be kept: behind the embedding and each layer, [n, D]. */
+  readonly streams: readonly Float32Array[];
 }
 
 const streamNames = (depth: number): readonly string[] => ["embed_out", ...Array.from({ length: depth }, (_, site) => `layers.${site}`)];
@@ -57,22 +44,27 @@ export const keptOutputs = (sites: readonly RouterSite[], depth: number): readon
   ...sites.flatMap((site) => [selectionName(site), logitsName(site)]),
 ];
 
-/** Runs "evaluate" over batches of the size it was planned for. Positions without a target are padding and left out. */
+/**
+ * Runs "evaluate" over batches of the size it was planned for. Positions without a target are padding and left out.
+ * @param kept tokens whose streams are kept, at most
+ */
 export async function recordRouting(
   executor: Executor, sites: readonly RouterSite[], depth: number, batches: Iterable<ValidationBatch>,
-  onBatch: (windows: number) => void = () => {},
+  onBatch: (windows: number) => void = () => {}, kept = 0,
 ): Promise<Routing> {
   const outputs = keptOutputs(sites, depth).map((name) => `evaluate/${name}`);
   const seqLen = executor.shape("evaluate/tokens")[1]!;
   const parts: Part[] = [];
-  let windows = 0;
+  let [windows, left] = [0, kept];
   for (const batch of batches) {
     writeBatch(executor, "evaluate", batch);
     const read = await executor.run(["evaluate"], outputs);
-    parts.push(partOf(sites, depth, { batch, windows: countedPositions(batch, seqLen) }, (name) => read[`evaluate/${name}`]!));
+    const counted = { batch, windows: countedPositions(batch, seqLen), kept: left };
+    parts.push(partOf(sites, depth, counted, (name) => read[`evaluate/${name}`]!));
+    left = Math.max(0, left - counted.windows.flat().length);
     onBatch(windows += batch.scoredFrom.length);
   }
-  return joined(sites, parts);
+  return joined(sites, depth, parts);
 }
 
 /** What one batch adds; numbers are sums over its tokens. */
@@ -84,28 +76,34 @@ interface Part {
   readonly entropy: readonly number[];
   /** Of each application. */
   readonly states: readonly Omit<SiteState, "site">[];
+  readonly streams: readonly Float32Array[];
 }
 
 interface Counted {
   readonly batch: ValidationBatch;
   /** Positions in the batch that count, of each window. */
   readonly windows: readonly (readonly number[])[];
+  /** Of how many of them the streams are kept. */
+  readonly kept: number;
 }
 
-function partOf(sites: readonly RouterSite[], depth: number, { batch, windows }: Counted, read: (output: string) => HostArray): Part {
+function partOf(sites: readonly RouterSite[], depth: number, { batch, windows, kept }: Counted, read: (output: string) => HostArray): Part {
   const positions = windows.flat();
   const streams = streamNames(depth).map(read);
+  const width = streams[0]!.length / batch.tokens.length;
   return {
     windows: windows.map((window) => window.map((position) => batch.tokens[position]!)),
     chosen: sites.map((site) => chosenAt(site, read(selectionName(site)), positions)),
     entropy: sites.map((site) => entropyAt(site, read(logitsName(site)), positions)),
     states: streams.slice(1).map((x, site) => ({
-      ...stateAt(x, streams[site]!, x.length / batch.tokens.length, positions), loss: sumAt(read(lossName(site)), positions),
+      ...stateAt(x, streams[site]!, width, positions), loss: sumAt(read(lossName(site)), positions),
     })),
+    streams: streams.map((x) => rowsAt(x as Float32Array, width, positions.slice(0, kept))),
   };
 }
 
-const countedPositions = ({ targets, scoredFrom }: ValidationBatch, seqLen: number): Counted["windows"] =>
+/** Positions of a batch that have a target and are scored, of each window. */
+export const countedPositions = ({ targets, scoredFrom }: ValidationBatch, seqLen: number): readonly (readonly number[])[] =>
   scoredFrom.map((from, row) => Array.from({ length: seqLen - from }, (_, i) => row * seqLen + from + i)
     .filter((position) => targets[position] !== IGNORED));
 
@@ -140,6 +138,12 @@ function softmaxEntropy(logits: ArrayLike<number>): number {
 const sumAt = (values: HostArray, positions: readonly number[]): number =>
   positions.reduce((sum, position) => sum + values[position]!, 0);
 
+function rowsAt(x: Float32Array, width: number, positions: readonly number[]): Float32Array {
+  const rows = new Float32Array(positions.length * width);
+  positions.forEach((position, i) => rows.set(x.subarray(position * width, (position + 1) * width), i * width));
+  return rows;
+}
+
 /** @param x, before [B, T, D] @param width D */
 function stateAt(
   x: HostArray, before: HostArray, width: number, positions: readonly number[],
@@ -158,7 +162,7 @@ function stateAt(
   return { rms, update };
 }
 
-function joined(sites: readonly RouterSite[], parts: readonly Part[]): Routing {
+function joined(sites: readonly RouterSite[], depth: number, parts: readonly Part[]): Routing {
   const windows = parts.flatMap((part) => part.windows);
   const tokens = Uint32Array.from(windows.flat());
   const mean = (of: (part: Part) => number): number => parts.reduce((sum, part) => sum + of(part), 0) / tokens.length;
@@ -171,5 +175,12 @@ function joined(sites: readonly RouterSite[], parts: readonly Part[]): Routing {
       site, rms: mean(({ states }) => states[site]!.rms), update: mean(({ states }) => states[site]!.update),
       loss: mean(({ states }) => states[site]!.loss),
     })),
+    streams: streamNames(depth).map((_, i) => concatenated(parts.map(({ streams }) => streams[i]!))),
   };
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  parts.reduce((at, part) => (all.set(part, at), at + part.length), 0);
+  return all;
 }

@@ -1,5 +1,7 @@
 /** An analysis in rows of text, the same on the terminal and in the page. */
+import { signed } from "../report/words.ts";
 import type { Analysis, PassAnalysis, RouterAnalysis } from "./index.ts";
+import type { Effect } from "./removal.ts";
 
 const number = (x: number | null | undefined, digits = 2): string => (x === null || x === undefined ? "–" : x.toFixed(digits));
 
@@ -24,6 +26,7 @@ const information = ({ nats, bias }: RouterAnalysis["expert_and_token"]): string
 
 export const PASS_HEAD = [
   "depth", "router", "pass", "dead", "perplexity", "busiest", "router entropy", "same experts", "by chance", "load moved",
+  "experts per token type",
 ] as const;
 
 /** One row per site, in order of depth. */
@@ -36,7 +39,7 @@ function passRow(router: RouterAnalysis, pass: PassAnalysis, i: number): readonl
   return [
     `${pass.site + 1}`, router.router, `${pass.pass + 1}`, `${pass.dead.length}`, number(pass.perplexity, 1), `${number(pass.busiest)} ×`,
     number(pass.router_entropy, 3), number(overlap?.jaccard), number(overlap?.jaccard_of_others),
-    number(i === 0 ? null : router.jensen_shannon[i - 1]![i], 4),
+    number(i === 0 ? null : router.jensen_shannon[i - 1]![i], 4), number(router.distinct_experts.by_pass[i], 1),
   ];
 }
 
@@ -45,18 +48,47 @@ export const STATE_HEAD = ["depth", "root mean square", "change", "loss if read 
 export const stateRows = ({ states }: Analysis): readonly (readonly string[])[] =>
   states.map(({ site, rms, update, loss }) => [`${site + 1}`, number(rms, 3), number(update, 3), number(loss, 4)]);
 
-/** What the columns mean. */
-export const NOTES: readonly (readonly [word: string, meaning: string])[] = [
+export const REMOVAL_HEAD = ["router", "expert", "loss without it", "most in pass", "loss without it there"] as const;
+
+/** The experts of each router that are missed most. @param most of each */
+export const removalRows = ({ removal }: Analysis, most = 3): readonly (readonly string[])[] => (removal?.routers ?? []).flatMap(
+  ({ router, everywhere, passes }) => byEffect(everywhere).slice(0, most).map((expert) => {
+    const [pass] = byEffect(passes.map((effects) => effects[expert]!));
+    return [router, `${expert}`, effectText(everywhere[expert]!), `${pass! + 1}`, effectText(passes[pass!]![expert]!)];
+  }));
+
+/** Numbers of effects, the greatest first. */
+const byEffect = (effects: readonly Effect[]): readonly number[] =>
+  [...effects.keys()].sort((a, b) => effects[b]!.loss - effects[a]!.loss);
+
+/** "+0.0123 ± 0.0020" */
+export const effectText = ({ loss, error }: Effect): string => `${signed(loss)}${error === null ? "" : ` ± ${error.toFixed(4)}`}`;
+
+type Note = readonly [word: string, meaning: string];
+
+/** What the columns mean, of the tables that there are. */
+export const notesOf = ({ routers, removal }: Analysis): readonly Note[] =>
+  [...(routers.length === 0 ? [] : ROUTER_NOTES), ...STATE_NOTES, ...(removal === null ? [] : REMOVAL_NOTES)];
+
+const ROUTER_NOTES: readonly Note[] = [
   ["dead", "experts that no token chose"],
   ["perplexity", "so many experts, used evenly, would have the same entropy of load"],
   ["busiest", "the load of the busiest expert over an even one"],
   ["router entropy", "of the softmax of a router's logits, nats, a mean over tokens and heads"],
   ["I", "mutual information over all choices, nats, the plug-in estimate, which is too great: of independent things it is the stated bias"
     + " on average, and more, as the choices of one token depend on each other"],
-  ["experts per token type", "different experts that all its occurrences chose in all passes, a mean over types that occur ten times or"
-    + " more; it grows with the text"],
+  ["experts per token type", "different experts that all its occurrences chose, in all passes or in this one, a mean over types that occur"
+    + " ten times or more; it grows with the text"],
   ["same experts", "Jaccard index of the sets that a token chose in this pass and the one before; by chance: of two different tokens"],
   ["load moved", "Jensen–Shannon divergence of the loads of this pass and the one before, nats, at most 0.693"],
+];
+
+const STATE_NOTES: readonly Note[] = [
   ["change", "how far a layer moves the residual stream, over what it was: Euclidean norms, a mean over tokens"],
   ["loss if read here", "nats per token if the head reads the residual stream behind this layer; only the last one was trained for that"],
+];
+
+const REMOVAL_NOTES: readonly Note[] = [
+  ["loss without it", "how much greater the loss is, nats per token, with the standard error over windows, if what the expert adds is 0"
+    + " in all passes, or in one; what else a token chose stays, and no other expert is chosen instead"],
 ];

@@ -1,4 +1,4 @@
-/** A table of shares as a picture: rows by columns, the darker the greater. */
+/** A table of numbers as a picture: rows by columns, the darker the greater; what is below 0 has another colour. */
 import { escape } from "./page.ts";
 
 export interface HeatMap {
@@ -8,21 +8,27 @@ export interface HeatMap {
   readonly columnName: string;
   readonly rows: readonly string[];
   readonly columns: readonly string[];
-  readonly values: readonly (readonly number[])[]; // [row][column], at least 0
+  readonly values: readonly (readonly number[])[]; // [row][column]
+  /** A value in words; a share in percent unless given. */
+  readonly textOf?: (value: number) => string;
 }
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 const [CELL, LEFT, TOP, WIDEST] = [18, 64, 40, 860];
 
 /** SVG whose colours are those of the page. Rows are as high as fits 600 pixels, 18 at most. */
-export function heatMap({ description, rowName, columnName, rows, columns, values }: HeatMap): string {
+export function heatMap({ description, rowName, columnName, rows, columns, values, textOf = percent }: HeatMap): string {
   const width = Math.min(4 * CELL, (WIDEST - LEFT) / columns.length);
   const height = Math.min(CELL, Math.max(3, 600 / rows.length));
-  const greatest = Math.max(...values.flat(), Number.MIN_VALUE);
+  const greatest = values.flat().reduce((most, value) => Math.max(most, Math.abs(value)), Number.MIN_VALUE);
   const cells = values.flatMap((row, y) => row.map((value, x) => {
     const [left, top] = [LEFT + x * width, TOP + y * height].map((at) => at.toFixed(1));
     const place = `x="${left}" y="${top}" width="${width.toFixed(1)}" height="${height.toFixed(1)}"`;
-    const title = `${rowName} ${rows[y]}, ${columnName} ${columns[x]}: ${(100 * value).toFixed(1)} %`;
-    return `<rect ${place} fill="var(--series-0)" fill-opacity="${(value / greatest).toFixed(3)}"><title>${escape(title)}</title></rect>`;
+    const title = `${rowName} ${rows[y]}, ${columnName} ${columns[x]}: ${textOf(value)}`;
+    const color = `var(--series-${value < 0 ? 1 : 0})`;
+    const opacity = (Math.abs(value) / greatest).toFixed(3);
+    return `<rect ${place} fill="${color}" fill-opacity="${opacity}"><title>${escape(title)}</title></rect>`;
   }));
   const text = (x: number, y: number, anchor: string, words: string): string =>
     `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" font-size="12" fill="var(--muted)">${escape(words)}</text>`;
