@@ -6,7 +6,7 @@ import { baseName } from "./fold.ts";
 import { CARD, drawLayer } from "./layer.ts";
 import { drawShares } from "./shares.ts";
 import { drawRibbon, drawStack, layerNames } from "./stack.ts";
-import { at, page, type Piece, text } from "./svg.ts";
+import { at, below, page, type Piece, text } from "./svg.ts";
 
 const MARGIN = 28;
 const GAP = 20;
@@ -14,31 +14,25 @@ const GAP = 20;
 /** Light or dark as the reader's system is. */
 export function drawModel(model: ModelSpec): string {
   const stack = drawStack(model);
-  const cards = below(kindsOf(model).map(({ layer, names }) => drawLayer(layer, names, layerNames(model))));
+  const cards = below(kindsOf(model).map(({ layer, names }) => drawLayer(layer, names, layerNames(model))), GAP);
   const width = 2 * MARGIN + stack.width + GAP + CARD;
   const inner = width - 2 * MARGIN;
   const middle: Piece = {
     svg: at(0, 0, stack.svg) + at(stack.width + GAP, 0, cards.svg), width: inner, height: Math.max(stack.height, cards.height),
   };
-  const all = below([drawTitle(model, inner), drawRibbon(model, inner), middle, drawShares(model, inner)]);
+  const all = below([drawTitle(model, inner), drawRibbon(model, inner), middle, drawShares(model, inner)], GAP);
   return page({ svg: at(MARGIN, MARGIN, all.svg), width, height: all.height + 2 * MARGIN }, `${model.name}: ${model.stack}`);
 }
 
-function below(pieces: readonly Piece[]): Piece {
-  let y = 0;
-  const drawn = pieces.map((piece) => {
-    const placed = at(0, y, piece.svg);
-    y += piece.height + GAP;
-    return placed;
-  });
-  return { svg: drawn.join(""), width: Math.max(...pieces.map((piece) => piece.width)), height: y - GAP };
-}
+
 
 function drawTitle(model: ModelSpec, width: number): Piece {
-  const facts = [`stack ${model.stack}`, `d_model ${model.dModel}`, `seq_len ${model.seqLen}`, `vocabulary ${numberText(model.vocabSize)}`, ...(model.halting === null ? [] : [`halting ${model.halting.kind}`]), `hash ${specHash(model)}`].join(" · ");
-  return {
-    svg: text(0, 18, model.name, { size: 20, within: width }) + text(0, 40, facts, { kind: "dim", within: width }), width, height: 46,
-  };
+  const { name, stack, dModel, seqLen, vocabSize, halting } = model;
+  const facts = [
+    `stack ${stack}`, `d_model ${dModel}`, `seq_len ${seqLen}`, `vocabulary ${numberText(vocabSize)}`,
+    ...(halting === null ? [] : [`halting ${halting.kind}`]), `hash ${specHash(model)}`,
+  ].join(" · ");
+  return { svg: text(0, 18, name, { size: 20, within: width }) + text(0, 40, facts, { kind: "dim", within: width }), width, height: 46 };
 }
 
 interface KindOfLayer {
@@ -50,6 +44,7 @@ interface KindOfLayer {
 function kindsOf(model: ModelSpec): readonly KindOfLayer[] {
   const look = (layer: LayerSpec): string =>
     JSON.stringify({ ...layer, name: "" }, (key, value: unknown) => (key === "span" ? undefined : value));
-  const first = model.layers.filter((layer, i) => model.layers.findIndex((other) => look(other) === look(layer)) === i);
-  return first.map((layer) => ({ layer, names: [...new Set(model.layers.filter((other) => look(other) === look(layer)).map(({ name }) => baseName(name)))] }));
+  const alike = (layer: LayerSpec): readonly LayerSpec[] => model.layers.filter((other) => look(other) === look(layer));
+  return model.layers.filter((layer) => alike(layer)[0] === layer)
+    .map((layer) => ({ layer, names: [...new Set(alike(layer).map(({ name }) => baseName(name)))] }));
 }

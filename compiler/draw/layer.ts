@@ -2,7 +2,7 @@
 import type { LayerSpec } from "../ir/model-spec.ts";
 import { placementText } from "../ir/norm-placement.ts";
 import { attentionPart, type Comb, feedForwardPart, type Part } from "./facts.ts";
-import { arrow, at, box, el, hue, line, type Piece, text, widthOf, wrapped } from "./svg.ts";
+import { arrow, at, box, el, hue, line, middle, type Piece, text, widthOf, wrapped } from "./svg.ts";
 
 const BLOCK = 262;
 /** Block, its output and, at post, a norm on the residual line. */
@@ -17,7 +17,8 @@ export function drawLayer(layer: LayerSpec, names: readonly string[], all: reado
   const tall = Math.max(...parts.map(heightOf));
   const residual = 52 + tall + 92;
   const [start, end] = [EDGE, CARD - EDGE];
-  const sites = parts.map((part, i) => drawSite(part, layer, i === 0 ? "attention" : "feed_forward", 52 + tall, residual, EDGE + 24 + i * SITE));
+  const sites = parts.map((part, i) =>
+    drawSite(part, layer, i === 0 ? "attention" : "feed_forward", 52 + tall, residual, EDGE + 24 + i * SITE));
   const height = residual + 34;
   return {
     svg: box(0, 0, CARD, height, "card") + title(layer, names, all) + arrow([start, residual], [end, residual])
@@ -33,14 +34,16 @@ function title(layer: LayerSpec, names: readonly string[], all: readonly string[
   const drawn = chips.map((name) => {
     const wide = Math.max(22, Math.min(90, widthOf(name, 12) + 12));
     const color = hue(all.indexOf(name));
-    const chip = el("rect", { x, y: 14, width: wide, height: 20, rx: 4, fill: color, "fill-opacity": 0.35, stroke: color }) + text(x + wide / 2, 28, name, { anchor: "middle", within: wide - 6 });
+    const chip = el("rect", { x, y: 14, width: wide, height: 20, rx: 4, fill: color, "fill-opacity": 0.35, stroke: color })
+      + middle(x + wide / 2, 28, name, wide - 6);
     x += wide + 5;
     return x < CARD - 300 ? chip : "";
   });
   const scale = layer.residualScale === 1 ? "" : `, blocks × ${layer.residualScale}`;
   const rest = names.length > chips.length ? `and ${names.length - chips.length} more; ` : "";
+  const norm = `${rest}${layer.norm.kind} ${placementText(layer.placement)}${scale}`;
   return text(EDGE, 28, names.length === 1 ? "layer" : "layers", { size }) + drawn.join("")
-    + text(CARD - EDGE, 28, `${rest}${layer.norm.kind} ${placementText(layer.placement)}${scale}`, { size, anchor: "end", kind: "dim", within: 270 });
+    + text(CARD - EDGE, 28, norm, { size, anchor: "end", kind: "dim", within: 270 });
 }
 
 const FACT = 17;
@@ -53,25 +56,28 @@ const heightOf = (part: Part): number => 34 + factLines(part).length * FACT + pa
 /** One block above the residual line, from where it reads to where it adds. */
 function drawSite(part: Part, layer: LayerSpec, kind: string, bottom: number, residual: number, x: number): string {
   const top = bottom - heightOf(part);
+  const level = (top + bottom) / 2;
   const plus = x + BLOCK + 26;
   const { stands } = layer.placement;
-  const out = line([x + BLOCK, (top + bottom) / 2], [plus, (top + bottom) / 2]) + arrow([plus, (top + bottom) / 2], [plus, residual - 9]);
+  const out = line([x + BLOCK, level], [plus, level]) + arrow([plus, level], [plus, residual - 9]);
   const after = stands === "around" ? normBox(plus - 32, residual - 62, layer, 64) : "";
   const onLine = stands === "after" ? normBox(plus + 13, residual - NORM / 2, layer, 44) : "";
-  const circle = el("circle", { cx: plus, cy: residual, r: 9, class: "plain" }) + line([plus - 5, residual], [plus + 5, residual]) + line([plus, residual - 5], [plus, residual + 5]);
+  const sum = el("circle", { cx: plus, cy: residual, r: 9, class: "plain" })
+    + line([plus - 5, residual], [plus + 5, residual]) + line([plus, residual - 5], [plus, residual + 5]);
   const scale = layer.residualScale === 1 ? "" : text(plus - 12, residual - 14, `× ${layer.residualScale}`, { size: 11, anchor: "end" });
-  return box(x, top, BLOCK, bottom - top, `${kind}-block`) + at(x + 12, top, blockText(part, kind)) + inputs(part, layer, bottom, residual, x) + out + after + onLine + circle + scale;
+  return box(x, top, BLOCK, bottom - top, `${kind}-block`) + at(x + 12, top, blockText(part, kind))
+    + inputs(part, layer, bottom, residual, x) + out + after + onLine + sum + scale;
 }
 
 const normBox = (x: number, y: number, { norm }: LayerSpec, width: number): string =>
-  box(x, y, width, NORM, "plain") + text(x + width / 2, y + 17, width < 60 ? "norm" : norm.kind, { size: 11, anchor: "middle", within: width - 6 });
+  box(x, y, width, NORM, "plain") + middle(x + width / 2, y + 17, width < 60 ? "norm" : norm.kind, width - 6, { size: 11 });
 
 /** One or two ways up from the residual line, with what reads each. */
 function inputs(part: Part, layer: LayerSpec, bottom: number, residual: number, x: number): string {
   const { norm, residual: bare } = part.reads;
   const way = (dx: number, label: string, normed: boolean, within: number): string =>
     el("circle", { cx: x + dx, cy: residual, r: 3, class: "tip" }) + arrow([x + dx, residual], [x + dx, bottom])
-      + (normed ? normBox(x + dx - 42, residual - 62, layer, 84) : "") + text(x + dx, bottom - 9, label, { size: 11, anchor: "middle", within });
+      + (normed ? normBox(x + dx - 42, residual - 62, layer, 84) : "") + middle(x + dx, bottom - 9, label, within, { size: 11 });
   if (norm === "" || bare === "") return way(BLOCK / 2, norm + bare, norm !== "", INNER);
   return way(BLOCK * 0.3, norm, true, BLOCK * 0.52) + way(BLOCK * 0.78, bare, false, BLOCK * 0.4);
 }
@@ -85,7 +91,8 @@ function blockText(part: Part, kind: string): string {
     y += 30;
     return drawn;
   });
-  const router = part.router === null ? "" : box(0, y + 2, INNER, 22, "plain", { rx: 11 }) + text(INNER / 2, y + 17, part.router, { size: 11, anchor: "middle", within: INNER - 16 });
+  const router = part.router === null ? ""
+    : box(0, y + 2, INNER, 22, "plain", { rx: 11 }) + middle(INNER / 2, y + 17, part.router, INNER - 16, { size: 11 });
   return text(0, 21, part.title, { size: 13, within: INNER }) + facts.join("") + combs.join("") + router;
 }
 

@@ -2,7 +2,7 @@
 import { attentionMacs, breakdown, countConventions, countMacs, feedForwardMacs, injectionMacs } from "../counts/index.ts";
 import { count } from "../diff/words.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
-import { at, box, partClass, type Piece, text, widthOf } from "./svg.ts";
+import { at, below, box, partClass, type Piece, text, widthOf } from "./svg.ts";
 
 interface Share {
   readonly part: string;
@@ -13,17 +13,11 @@ const BAR = 24;
 
 export function drawShares(model: ModelSpec, width: number): Piece {
   const { params, macs } = countConventions(model);
-  const bars = [
-    bar(`parameters ${count(params.unique)}: active for one token ${count(params.active)}, effective (every application its own) ${count(params.effective)}`, breakdown(model), width),
-    bar(`multiply-accumulates per token, forward: ${count(macs.forward.causal)} (${count(macs.forward.moeut)} as the MoEUT paper counts, without the head)`, macShares(model), width),
-  ];
-  let y = 0;
-  const drawn = bars.map((piece) => {
-    const placed = at(0, y, piece.svg);
-    y += piece.height + 16;
-    return placed;
-  });
-  return { svg: drawn.join(""), width, height: y - 16 };
+  const parameters = `parameters ${count(params.unique)}: active for one token ${count(params.active)}, `
+    + `effective (every application its own) ${count(params.effective)}`;
+  const work = `multiply-accumulates per token, forward: ${count(macs.forward.causal)} `
+    + `(${count(macs.forward.moeut)} as the MoEUT paper counts, without the head)`;
+  return below([bar(parameters, breakdown(model), width), bar(work, macShares(model), width)], 16);
 }
 
 /** Per token, with the head, over the pairs of positions that see each other. */
@@ -36,8 +30,8 @@ function macShares(model: ModelSpec): readonly Share[] {
   const head = D * model.vocabSize;
   const injection = injectionMacs(model);
   const other = countMacs(model).perToken.full - attention - feedForward - head - injection;
-  return [{ part: "attention", count: attention }, { part: "feed_forward", count: feedForward }, { part: "head", count: head }, { part: "core", count: injection }, { part: "halting", count: other }]
-    .filter((share) => share.count > 0.5).sort((a, b) => b.count - a.count);
+  return Object.entries({ attention, feed_forward: feedForward, head, core: injection, halting: other })
+    .map(([part, count]) => ({ part, count })).filter((share) => share.count > 0.5).sort((a, b) => b.count - a.count);
 }
 
 function bar(title: string, shares: readonly Share[], width: number): Piece {

@@ -2,7 +2,7 @@
 import type { ModelSpec, NormSpec } from "../ir/model-spec.ts";
 import { numberText } from "../ir/number-text.ts";
 import { baseName, type Cell, cellsOf, type Entrance, type Run, runsOf } from "./fold.ts";
-import { arrow, at, box, el, hue, line, type Piece, text } from "./svg.ts";
+import { arrow, at, box, el, hue, line, middle, type Piece, text } from "./svg.ts";
 
 /** Layers in the order of their first application, copies of one layer under one name. */
 export const layerNames = (model: ModelSpec): readonly string[] => [...new Set(model.layers.map((layer) => baseName(layer.name)))];
@@ -27,13 +27,16 @@ export function drawRibbon(model: ModelSpec, width: number): Piece {
   const rows = Math.ceil(shown.length / perRow);
   const drawn = shown.map((cell, i) => {
     const [x, y] = [(i % perRow) * step, Math.floor(i / perRow) * step];
-    return cellBox(x, y, RIBBON.cell, RIBBON.cell, cell, names) + text(x + RIBBON.cell / 2, y + 15, cell.layer, { size: 11, anchor: "middle", within: RIBBON.cell - 2 });
+    return cellBox(x, y, RIBBON.cell, RIBBON.cell, cell, names)
+      + middle(x + RIBBON.cell / 2, y + 15, cell.layer, RIBBON.cell - 2, { size: 11 });
   });
   const more = cells.length > shown.length ? `; ${cells.length - shown.length} more applications follow` : "";
   const shares = cells.some((cell) => !cell.own);
   const owns = cells.some((cell) => cell.own);
   const legend = [shares ? "same colour: same weights" : "", owns ? "dashed: weights of its own" : ""].filter((s) => s !== "").join(", ");
-  return { svg: drawn.join("") + text(0, rows * step + 12, `depth ${cells.length}, first applied first; ${legend}${more}`, { size: 11, kind: "dim", within: width }), width, height: rows * step + 18 };
+  const words = `depth ${cells.length}, first applied first; ${legend}${more}`;
+  const caption = text(0, rows * step + 12, words, { size: 11, kind: "dim", within: width });
+  return { svg: drawn.join("") + caption, width, height: rows * step + 18 };
 }
 
 const WIDE = 130;
@@ -70,13 +73,14 @@ export function drawStack(model: ModelSpec): Piece {
     y += height + 14;
     return placed;
   });
-  const ends = text(WIDE / 2, 20, `one of ${numberText(V)} tokens`, { anchor: "middle", kind: "dim", within: WIDE + 20 }) + arrow([WIDE / 2, y - 14], [WIDE / 2, y]) + text(WIDE / 2, y + 14, "logits", { anchor: "middle", kind: "dim" });
+  const ends = middle(WIDE / 2, 20, `one of ${numberText(V)} tokens`, WIDE + 20, { kind: "dim" })
+    + arrow([WIDE / 2, y - 14], [WIDE / 2, y]) + text(WIDE / 2, y + 14, "logits", { anchor: "middle", kind: "dim" });
   const left = model.core === null ? 0 : RAIL;
   return { svg: at(left, 0, ends, ...drawn), width: left + WIDE + 70, height: y + 22 };
 }
 
 const block = (label: string, kind: string): Row =>
-  ({ svg: box(0, 0, WIDE, TALL, kind) + text(WIDE / 2, 17, label, { anchor: "middle", within: WIDE - 10 }), height: TALL });
+  ({ svg: box(0, 0, WIDE, TALL, kind) + middle(WIDE / 2, 17, label, WIDE - 10), height: TALL });
 
 const normRow = (norm: NormSpec | null): readonly Row[] => (norm === null ? [] : [block(norm.kind, "plain")]);
 
@@ -87,7 +91,7 @@ function runRow({ cells, times, core }: Run, names: readonly string[]): Row {
     const joint = i === 0 ? "" : arrow([WIDE / 2, i * STEP - 14], [WIDE / 2, i * STEP]);
     if (cell === null) return joint + text(WIDE / 2, i * STEP + 17, `… ${cells.length - 10} more …`, { anchor: "middle", kind: "dim" });
     const label = cell.own ? `${cell.layer}, own weights` : cell.layer;
-    return joint + cellBox(0, i * STEP, WIDE, TALL, cell, names) + text(WIDE / 2, i * STEP + 17, label, { anchor: "middle", within: WIDE - 10 });
+    return joint + cellBox(0, i * STEP, WIDE, TALL, cell, names) + middle(WIDE / 2, i * STEP + 17, label, WIDE - 10);
   });
   const height = short.length * STEP - 14;
   return { svg: drawn.join("") + bracket(height, times), height };

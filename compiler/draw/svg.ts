@@ -54,6 +54,21 @@ export function text(
   return el("text", { x, y, "font-size": fitting, "text-anchor": anchor, class: kind }, escaped(shown));
 }
 
+/** Around x, no wider than `within`. */
+export const middle = (x: number, y: number, words: string, within: number, style: TextStyle = {}): string =>
+  text(x, y, words, { anchor: "middle", within, ...style });
+
+/** One below the other, `gap` apart. */
+export function below(pieces: readonly Piece[], gap: number): Piece {
+  let y = 0;
+  const drawn = pieces.map((piece) => {
+    const placed = at(0, y, piece.svg);
+    y += piece.height + gap;
+    return placed;
+  });
+  return { svg: drawn.join(""), width: Math.max(...pieces.map((piece) => piece.width)), height: y - gap };
+}
+
 /** Words with spaces between, in lines that fit. */
 export function wrapped(words: readonly string[], size: number, within: number, gap = " "): readonly string[] {
   return words.reduce<string[]>((lines, word) => {
@@ -69,23 +84,31 @@ export const hue = (index: number): string => `hsl(${Math.round(205 + index * 13
 const LIGHT = { page: "#ffffff", ink: "#1f2328", dim: "#59636e", wire: "#6e7781", card: "#f6f8fa", edge: "#d1d9e0" };
 const DARK = { page: "#0d1117", ink: "#e6edf3", dim: "#9198a1", wire: "#8b949e", card: "#151b23", edge: "#3d444d" };
 
-const rules = (c: typeof LIGHT): string =>
-  `.page{fill:${c.page}}.ink{fill:${c.ink}}.dim{fill:${c.dim}}.wire{stroke:${c.wire};stroke-width:1.5;fill:none}.tip{fill:${c.wire}}.card{fill:${c.card};stroke:${c.edge}}.plain{fill:${c.page};stroke:${c.wire}}.tooth{fill:none;stroke:${c.wire}}`;
+const rules = (c: typeof LIGHT): string => [
+  `.page{fill:${c.page}}`, `.ink{fill:${c.ink}}`, `.dim{fill:${c.dim}}`,
+  `.wire{stroke:${c.wire};stroke-width:1.5;fill:none}`, `.tip{fill:${c.wire}}`,
+  `.card{fill:${c.card};stroke:${c.edge}}`, `.plain{fill:${c.page};stroke:${c.wire}}`, `.tooth{fill:none;stroke:${c.wire}}`,
+].join("");
 
 /** The colour of each part of a model, in blocks and bars alike. */
 const PARTS: Readonly<Record<string, string>> = {
   attention: "#3b82f6", feed_forward: "#f08c2e", head: "#2da44e", embedding: "#a371f7", norms: "#8b949e", other: "#d4709c",
 };
-const partRules = Object.entries(PARTS).map(([part, color]) => `.${part}{fill:${color};stroke:${color}}.${part}-block{fill:${color};fill-opacity:.16;stroke:${color}}`).join("");
+const partRules = Object.entries(PARTS).map(([part, color]) =>
+  `.${part}{fill:${color};stroke:${color}}.${part}-block{fill:${color};fill-opacity:.16;stroke:${color}}`).join("");
+const STYLE = 'text{font-family:system-ui,"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif}'
+  + `${rules(LIGHT)}${partRules}@media(prefers-color-scheme:dark){${rules(DARK)}}`;
 
 export function page({ svg, width, height }: Piece, title: string): string {
-  const style = `text{font-family:system-ui,"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif}${rules(LIGHT)}${partRules}@media(prefers-color-scheme:dark){${rules(DARK)}}`;
+  const viewBox = `0 0 ${rounded(width)} ${rounded(height)}`;
   const head = el(
     "marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 5, markerHeight: 5, orient: "auto" },
     el("path", { d: "M0 0L8 4L0 8z", class: "tip" }),
   );
-  return `${el("svg", { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${rounded(width)} ${rounded(height)}`, width, height, role: "img" },
-    el("title", {}, escaped(title)), `<style>${style}</style>`, el("defs", {}, head), el("rect", { width, height, class: "page" }), svg)}\n`;
+  const paper = el("rect", { width, height, class: "page" });
+  const all = el("svg", { xmlns: "http://www.w3.org/2000/svg", viewBox, width, height, role: "img" },
+    el("title", {}, escaped(title)), `<style>${STYLE}</style>`, el("defs", {}, head), paper, svg);
+  return `${all}\n`;
 }
 
 /** Part of a model → a class that has a colour. */
