@@ -2,10 +2,10 @@
  * Multiply-accumulates of one forward pass over a sequence, by named conventions.
  *
  * moeut  as the authors of MoEUT count them: no head, no embedding, attention over the full T × T square, and the routers of
- *        several heads counted once. Keys and values that experts share are projected once, and the maps of `inject` count; learned positions and halting
- *        are left out.
- * full   everything that is multiplied: attention over the pairs that see each other (T·(T+1)/2 if causal), the routers of every head, gates, learned
- *        positions, halting, the head. Tokens that halt are counted as if they went on.
+ *        several heads counted once. Keys and values that experts share are projected once, and the maps of `inject` count;
+ *        learned positions and halting are left out.
+ * full   everything that is multiplied: attention over the pairs that see each other (T·(T+1)/2 if causal), the routers of every
+ *        head, gates, learned positions, halting, the head. Tokens that halt are counted as if they went on.
  */
 import type { AttentionSpec, FeedForwardSpec, LayerSpec, ModelSpec, RouterSpec } from "../ir/model-spec.ts";
 import { injectsByMaps, keyWidth, routerNames } from "./params.ts";

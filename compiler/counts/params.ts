@@ -43,7 +43,8 @@ export function countParams(model: ModelSpec): ParamCounts {
     tensor("embedding", [V, D], { used: head.tied ? V : 1 }),
     ...normTensors("embedding.norm", embedding.norm, D),
     ...coreTensors(model),
-    ...model.layers.flatMap((layer, index) => [...layerTensors(layer, D), ...(deciding.has(index) ? haltingTensors(layer.name, model) : [])]),
+    ...model.layers.flatMap((layer, index) =>
+      [...layerTensors(layer, D), ...(deciding.has(index) ? haltingTensors(layer.name, model) : [])]),
     ...normTensors("head.norm", head.norm, D),
     ...(head.tied ? [] : [tensor("head", [V, D])]),
     ...(head.bias ? [tensor("head.bias", [V])] : []),
@@ -88,7 +89,8 @@ function coreTensors({ core, dModel: D }: ModelSpec): TensorCount[] {
   if (core === null) return [];
   const maps = injectsByMaps(core) ? [tensor("core.inject.state", [D, D]), tensor("core.inject.input", [D, D])] : [];
   const bias = core.inject === "gate" ? [tensor("core.inject.bias", [D])] : [];
-  const learned = core.passEmbedding?.kind === "learned" ? Array.from({ length: core.passes }, (_, pass) => tensor(`core.pass_embedding.${pass}`, [D])) : [];
+  const nLearned = core.passEmbedding?.kind === "learned" ? core.passes : 0;
+  const learned = Array.from({ length: nLearned }, (_, pass) => tensor(`core.pass_embedding.${pass}`, [D]));
   return [...maps, ...bias, ...learned];
 }
 

@@ -61,8 +61,9 @@ function settingChanges(path: string, before: Setting | undefined, after: Settin
 function clauseChanges(path: string, before: Setting, after: Setting): readonly FieldChange[] {
   const gone = Object.entries(before.clauses).filter(([word]) => !(word in after.clauses)).map(([word, text]) => `${word} ${text}`)
     .join(" ");
-  const words = Object.keys(after.clauses).filter((word) => before.clauses[word] !== after.clauses[word] && (word in before.clauses || gone !== ""));
-  return words.map((word) => ({ path: clausePath(path, after, word), from: before.clauses[word] ?? gone, to: after.clauses[word]!, details: [] }));
+  const changed = Object.entries(after.clauses)
+    .filter(([word, to]) => before.clauses[word] !== to && (word in before.clauses || gone !== ""));
+  return changed.map(([word, to]) => ({ path: clausePath(path, after, word), from: before.clauses[word] ?? gone, to, details: [] }));
 }
 
 const clausePath = (path: string, { below }: Setting, word: string): string =>

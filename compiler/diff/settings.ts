@@ -30,7 +30,8 @@ export function settingsOf(model: ModelSpec): ModelSettings {
   const text = printSpec({ ...model, name: "m" });
   const { statements } = parse({ file: model.name, text }, createReporter()).models[0]!.body;
   const { train, ...rest } = entriesOf(statements);
-  const layers = statements.flatMap((s) => (s.kind === "layer" ? (s.names ?? []).map((name) => [name.text, entriesOf(s.body.statements)] as const) : []));
+  const layers = statements.filter((s) => s.kind === "layer")
+    .flatMap(({ names, body }) => (names ?? []).map((name) => [name.text, entriesOf(body.statements)] as const));
   return {
     functions: functionsOf(model).map(printFn), model: rest, layers: Object.fromEntries(layers), stack: model.stack,
     train: train?.below ?? {},
@@ -52,7 +53,8 @@ function settingOf({ values, clauses, block }: EntryAst): Setting {
 /** The text of a spec; parses back to the same settings. */
 export function textOf({ functions, model, layers, stack, train }: ModelSettings): string {
   const inLayers = Object.entries(layers).map(([name, settings]) => `layer ${name} {\n${entryText(settings)}}\n`).join("");
-  return `moeut 1\n${functions.map((fn) => `${fn}\n`).join("")}model m {\n${entryText(model)}${inLayers}stack ${stack}\ntrain {\n${entryText(train)}}\n}\n`;
+  const body = `${entryText(model)}${inLayers}stack ${stack}\ntrain {\n${entryText(train)}}\n`;
+  return `moeut 1\n${functions.map((fn) => `${fn}\n`).join("")}model m {\n${body}}\n`;
 }
 
 function entryText(settings: Settings): string {

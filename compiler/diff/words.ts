@@ -39,6 +39,7 @@ const listed = (names: readonly string[]): string =>
 
 /** 101.6M, 12.3K, 412 */
 export function count(n: number): string {
-  for (const [size, letter] of [[1e9, "B"], [1e6, "M"], [1e3, "K"]] as const) if (n >= 0.9995 * size) return `${(n / size).toFixed(n >= 100 * size ? 1 : 2)}${letter}`;
+  const units = [[1e9, "B"], [1e6, "M"], [1e3, "K"]] as const;
+  for (const [size, letter] of units) if (n >= 0.9995 * size) return `${(n / size).toFixed(n >= 100 * size ? 1 : 2)}${letter}`;
   return String(Math.round(n * 100) / 100);
 }

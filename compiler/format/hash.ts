@@ -10,8 +10,8 @@ const NOT_IDENTITY = new Set(["span", "name", "stack", "train"]);
  * identity of a model does not change when the language grows.
  */
 const LATER: Readonly<Record<string, unknown>> = {
-  residualScale: 1, qkNorm: null, window: null, causal: true, headsPerKey: 1, glu: false, hasBias: false, nShared: 0, zLoss: 0, relative: null, hidden: null,
-  sumEps: 0, halting: null, core: null, expertDropout: 0, inputDropout: 0, sampled: 0, loadBiasRate: null,
+  residualScale: 1, qkNorm: null, window: null, causal: true, headsPerKey: 1, glu: false, hasBias: false, nShared: 0, zLoss: 0,
+  relative: null, hidden: null, sumEps: 0, halting: null, core: null, expertDropout: 0, inputDropout: 0, sampled: 0, loadBiasRate: null,
 };
 
 /**
@@ -56,7 +56,10 @@ const isPlainRepetition = ({ core, halting }: ModelSpec): boolean =>
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (value === null || typeof value !== "object") return JSON.stringify(value);
-  const entries = Object.entries(asIdentity(value)).filter(([key, inner]) => !NOT_IDENTITY.has(key) && !(Object.hasOwn(LATER, key) && LATER[key] === inner)).sort(([x], [y]) => (x < y ? -1 : 1));
+  const isLeftOut = (key: string, inner: unknown): boolean =>
+    NOT_IDENTITY.has(key) || (Object.hasOwn(LATER, key) && LATER[key] === inner);
+  const entries = Object.entries(asIdentity(value)).filter(([key, inner]) => !isLeftOut(key, inner))
+    .sort(([x], [y]) => (x < y ? -1 : 1));
   return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`).join(",")}}`;
 }
 

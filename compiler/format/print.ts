@@ -1,6 +1,7 @@
 /** ModelSpec → text: every field written out, in the canonical layout. Parses back to the same ModelSpec (spans apart). */
 import {
-  type AttentionSpec, type BalanceSpec, type CoreSpec, type FeedForwardSpec, type HaltingSpec, type LayerSpec, type ModelSpec, nameOf, type NormSpec, type RopeSpec, type RouterSpec, type TrainSpec,
+  type AttentionSpec, type BalanceSpec, type CoreSpec, type FeedForwardSpec, type HaltingSpec, type LayerSpec, type ModelSpec, nameOf,
+  type NormSpec, type RopeSpec, type RouterSpec, type TrainSpec,
 } from "../ir/model-spec.ts";
 import { placementText } from "../ir/norm-placement.ts";
 import { numberText } from "../ir/number-text.ts";
@@ -85,7 +86,8 @@ function printLayer({ norm, placement, residualScale, attention, feedForward }: 
 
 function printAttention(attention: AttentionSpec): string[] {
   const { nHeads, dHead, window, causal, rope, relative, qkNorm } = attention;
-  const positions = `${printRope(rope, dHead)}  positions ${relative === null ? "none" : `relative { ${fields({ max: relative.reach })} }`}`;
+  const reach = relative === null ? "none" : `relative { ${fields({ max: relative.reach })} }`;
+  const positions = `${printRope(rope, dHead)}  positions ${reach}`;
   const heads = `${fields({ n_heads: nHeads, d_head: dHead })}  ${positions}`;
   const scores = `${printNorm(qkNorm, "qk_norm")}  ${fields({ window: window ?? 0, causal })}`;
   switch (attention.kind) {
@@ -127,7 +129,10 @@ function fractionOf(nRotate: number, dHead: number): number {
 
 function printFeedForward(ff: FeedForwardSpec): string[] {
   switch (ff.kind) {
-    case "dense": return [`    feed_forward dense { ${fields({ d_ff: ff.dFf, activation: nameOf(ff.activation), glu: ff.glu, bias: ff.bias })} }`];
+    case "dense": {
+      const written = fields({ d_ff: ff.dFf, activation: nameOf(ff.activation), glu: ff.glu, bias: ff.bias });
+      return [`    feed_forward dense { ${written} }`];
+    }
     case "moe": return [
       "    feed_forward moe {",
       `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: nameOf(ff.activation) })}`,
@@ -139,7 +144,8 @@ function printFeedForward(ff: FeedForwardSpec): string[] {
 }
 
 const printRouter = (router: RouterSpec): string => `router { ${fields({
-  input: router.input, score: nameOf(router.score), weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0, eps: router.sumEps, z_loss: router.zLoss,
+  input: router.input, score: nameOf(router.score), weight: router.weight, bias: router.hasBias, hidden: router.hidden ?? 0,
+  eps: router.sumEps, z_loss: router.zLoss,
   expert_dropout: router.expertDropout, input_dropout: router.inputDropout, sampled: router.sampled,
 })} }`;
 
@@ -156,10 +162,11 @@ function printBalancing(
 
 function printTrain(train: TrainSpec): string[] {
   const { optimizer: o, schedule: s } = train;
+  const betas = `betas ${numberText(o.beta1)}, ${numberText(o.beta2)}`;
   const floor = s.kind === "constant" ? {} : { floor: s.floor };
   return [
     "  train {",
-    `    optimizer adamw { ${fields({ lr: o.lr })}  betas ${numberText(o.beta1)}, ${numberText(o.beta2)}  ${fields({ eps: o.eps, weight_decay: o.weightDecay })} }`,
+    `    optimizer adamw { ${fields({ lr: o.lr })}  ${betas}  ${fields({ eps: o.eps, weight_decay: o.weightDecay })} }`,
     `    schedule ${s.kind} { ${fields({ warmup: s.warmup, ...floor })} }`,
     `    ${fields({ grad_clip: train.gradClip ?? "none", batch: train.batch, accumulate: train.accumulate, steps: train.steps })}`,
     `    ${fields({ eval_every: train.evalEvery, checkpoint_every: train.checkpointEvery })}`,

@@ -5,9 +5,11 @@ import { COUNT, DEPTH, GROUP, number, SHARE, SIZE, WEIGHT } from "./options.ts";
 import type { Options, Relation, Rules } from "./options.ts";
 
 export const CLEAN_RULES: Rules = {
-  d_model: SIZE, n_layers: DEPTH, n_heads: COUNT, n_tokens: { kind: "whole", min: 1, max: 16_777_216, default: null }, ff_n_experts: SIZE, att_n_experts: COUNT,
-  d_head: { ...SIZE, default: null }, group_size: { ...GROUP, default: 2 }, ff_k: { ...SIZE, default: 8 }, att_k: { ...COUNT, default: 2 }, ff_expert_size: { ...SIZE, default: 128 },
-  entropy_reg: { ...WEIGHT, default: 0.01 }, att_entropy_reg: { ...WEIGHT, default: 0.001 }, ff_expert_dropout: { ...SHARE, default: 0 }, att_expert_dropout: { ...SHARE, default: 0 },
+  d_model: SIZE, n_layers: DEPTH, n_heads: COUNT, n_tokens: { kind: "whole", min: 1, max: 16_777_216, default: null },
+  ff_n_experts: SIZE, att_n_experts: COUNT, d_head: { ...SIZE, default: null }, group_size: { ...GROUP, default: 2 },
+  ff_k: { ...SIZE, default: 8 }, att_k: { ...COUNT, default: 2 }, ff_expert_size: { ...SIZE, default: 128 },
+  entropy_reg: { ...WEIGHT, default: 0.01 }, att_entropy_reg: { ...WEIGHT, default: 0.001 },
+  ff_expert_dropout: { ...SHARE, default: 0 }, att_expert_dropout: { ...SHARE, default: 0 },
   dropout: { kind: "only", value: 0, because: "dropout is not supported" },
 };
 

@@ -21,7 +21,11 @@ export interface ImportedAttention {
   readonly nHeads: number;
   readonly dHead: number;
   readonly rope: { readonly fraction: number; readonly base: number };
-  readonly kind: { readonly gate: "none" | "sigmoid" } | ({ readonly nExperts: number; readonly reach: number } & ImportedRouting) | ({ readonly nExperts: number; readonly on: readonly string[] } & ImportedRouting);
+  /** Dense, a mixture of heads with relative positions, or SwitchHead. */
+  readonly kind:
+    | { readonly gate: "none" | "sigmoid" }
+    | ({ readonly nExperts: number; readonly reach: number } & ImportedRouting)
+    | ({ readonly nExperts: number; readonly on: readonly string[] } & ImportedRouting);
 }
 
 export interface ImportedRouting {

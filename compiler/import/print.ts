@@ -1,5 +1,5 @@
 /** Imported models as spec text. */
-import type { ImportedAttention, ImportedFeedForward, ImportedModel, ImportedRouting } from "./model.ts";
+import type { ImportedBalance, ImportedAttention, ImportedFeedForward, ImportedModel, ImportedRouting } from "./model.ts";
 
 export interface Frame {
   readonly name: string;
@@ -53,14 +53,24 @@ function attentionLines({ nHeads, dHead, rope, kind }: ImportedAttention): reado
 
 function feedForwardLines(ff: ImportedFeedForward): readonly string[] {
   if ("dFf" in ff) return ["feed_forward dense {", `  d_ff ${ff.dFf}  activation ${ff.activation}`, "}"];
-  return ["feed_forward moe {", `  n_experts ${ff.nExperts}  expert_size ${ff.expertSize}  top_k ${ff.topK}  activation ${ff.activation}${ff.bias === false ? "" : `  bias ${ff.bias}`}`, ...indent(routingLines(ff)), "}"];
+  const bias = ff.bias === false ? "" : `  bias ${ff.bias}`;
+  return [
+    "feed_forward moe {",
+    `  n_experts ${ff.nExperts}  expert_size ${ff.expertSize}  top_k ${ff.topK}  activation ${ff.activation}${bias}`,
+    ...indent(routingLines(ff)), "}",
+  ];
 }
 
-const routingLines = ({ score, weight, hasBias, balance, hidden, eps, expertDropout = 0, inputDropout = 0, sampled = 0 }: ImportedRouting): readonly string[] => [
-  `router { score ${score}  weight ${weight}${hasBias === true ? "  bias true" : ""}${hidden === undefined ? "" : `  hidden ${hidden}`}${eps === undefined ? "" : `  eps ${eps}`}${
-    unlessZero({ expert_dropout: expertDropout, input_dropout: inputDropout, sampled })} }`,
-  ...(balance === null ? [] : [balance.kind === undefined ? `balance entropy { weight ${balance.weight}  scope ${balance.scope} }` : `balance ${balance.kind} { weight ${balance.weight} }`]),
-];
+function routingLines(routing: ImportedRouting): readonly string[] {
+  const { score, weight, hasBias = false, balance, hidden, eps, expertDropout, inputDropout, sampled } = routing;
+  const bias = hasBias ? "  bias true" : "";
+  const more = unlessZero({ hidden, eps, expert_dropout: expertDropout, input_dropout: inputDropout, sampled });
+  return [`router { score ${score}  weight ${weight}${bias}${more} }`, ...(balance === null ? [] : [balanceLine(balance)])];
+}
 
-const unlessZero = (fields: Readonly<Record<string, number>>): string =>
-  Object.entries(fields).map(([name, value]) => (value === 0 ? "" : `  ${name} ${value}`)).join("");
+const balanceLine = (balance: ImportedBalance): string =>
+  (balance.kind === undefined ? `balance entropy { weight ${balance.weight}  scope ${balance.scope} }`
+    : `balance ${balance.kind} { weight ${balance.weight} }`);
+
+const unlessZero = (fields: Readonly<Record<string, number | undefined>>): string =>
+  Object.entries(fields).map(([name, value = 0]) => (value === 0 ? "" : `  ${name} ${value}`)).join("");

@@ -27,14 +27,16 @@ export function namingScheme(model: ModelSpec): NamingScheme {
 function isCleanLayer(layer: LayerSpec): boolean {
   const { attention, feedForward } = layer;
   const experts = (["q", "k", "v", "o"] as const).filter((p) => hasExperts(attention, p)).join("");
-  const plain = attention.qkNorm === null && attention.relative === null && feedForward.kind === "moe" && !feedForward.glu && feedForward.bias === false && feedForward.nShared === 0
-    && isCleanRouter(feedForward.router) && (attention.kind === "mha" ? attention.headsPerKey === 1 : isCleanRouter(attention.router));
-  return plain && presetOf(layer.placement) === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
-    && feedForward.kind === "moe" && feedForward.router.score === "sigmoid" && feedForward.router.weight === "score"
-    && (attention.kind === "mha" ? attention.gate === "sigmoid" : experts === "vo" && attention.router.score === "sigmoid");
+  return presetOf(layer.placement) === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
+    && attention.qkNorm === null && attention.relative === null
+    && (attention.kind === "mha" ? attention.gate === "sigmoid" && attention.headsPerKey === 1
+      : experts === "vo" && isCleanRouter(attention.router))
+    && feedForward.kind === "moe" && !feedForward.glu && feedForward.bias === false && feedForward.nShared === 0
+    && isCleanRouter(feedForward.router) && feedForward.router.weight === "score";
 }
 
-const isCleanRouter = ({ hasBias, hidden, loadBiasRate }: RouterSpec): boolean => !hasBias && hidden === null && loadBiasRate === null;
+const isCleanRouter = ({ score, hasBias, hidden, loadBiasRate }: RouterSpec): boolean =>
+  score === "sigmoid" && !hasBias && hidden === null && loadBiasRate === null;
 
 /** The official place of a parameter. */
 export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: ParameterSpec): OfficialPlace {
@@ -42,7 +44,9 @@ export function officialPlace(model: ModelSpec, scheme: NamingScheme, p: Paramet
   const merged = layer === null ? null : mergedPlace(layer, scheme, p, model.dModel);
   if (merged !== null) return merged;
   const prefix = p.layer === null ? "" : scheme === "clean" ? `transformer.layers.${p.layer}.` : `unique_layers.${p.layer}.`;
-  if (p.role === "halting.go" || (p.role === "halting.stop" && model.halting?.kind === "act")) return { tensor: `${prefix}_gate.3.weight`, shape: [2, model.dModel], start: p.role === "halting.go" ? 0 : model.dModel };
+  if (p.role === "halting.go" || (p.role === "halting.stop" && model.halting?.kind === "act")) {
+    return { tensor: `${prefix}_gate.3.weight`, shape: [2, model.dModel], start: p.role === "halting.go" ? 0 : model.dModel };
+  }
   const tensor = scheme === "clean" ? cleanName(p.role) : trainingName(p.role, layer);
   // A layer whose tokens may halt lies inside the module that decides who does.
   const inner = model.halting?.kind === "act" && p.halts && !p.role.startsWith("halting.") ? "mod." : "";
@@ -75,7 +79,8 @@ function mergedPlace(layer: LayerSpec, scheme: NamingScheme, p: ParameterSpec, d
 const CLEAN: Partial<Readonly<Record<Role, string>>> = {
   "embedding": "embedding.weight",
   "head": "lm_head.weight", "head.bias": "lm_head.bias", "head.norm.weight": "out_norm.weight", "head.norm.bias": "out_norm.bias",
-  "norm_attention.weight": "ln1.weight", "norm_attention.bias": "ln1.bias", "norm_feed_forward.weight": "ln2.weight", "norm_feed_forward.bias": "ln2.bias",
+  "norm_attention.weight": "ln1.weight", "norm_attention.bias": "ln1.bias",
+  "norm_feed_forward.weight": "ln2.weight", "norm_feed_forward.bias": "ln2.bias",
   "attention.q": "attention.q.weight", "attention.k": "attention.k.weight", "attention.v": "attention.v", "attention.o": "attention.o",
   "attention.gate": "attention.sel_o", "attention.router_v": "attention.sel_v", "attention.router_o": "attention.sel_o",
   "feed_forward.up": "ffn.keys", "feed_forward.down": "ffn.values", "feed_forward.router": "ffn.expert_sel",
@@ -91,31 +96,38 @@ const TRAINING: Partial<Readonly<Record<Role, string>>> = {
   "halting.stop": "halting.weight", "halting.stop.bias": "halting.bias",
   "halting.hidden": "_gate.0.weight", "halting.hidden.bias": "_gate.0.bias", "attention.relative": "self_attn.rel_pos_emb",
   "feed_forward.router.hidden": "pkm.expert_sel_hidden.weight", "feed_forward.router.hidden.bias": "pkm.expert_sel_hidden.bias",
-  "attention.router_v.hidden": "self_attn.selections.v_hidden.weight", "attention.router_v.hidden.bias": "self_attn.selections.v_hidden.bias",
-  "attention.router_o.hidden": "self_attn.selections.o_hidden.weight", "attention.router_o.hidden.bias": "self_attn.selections.o_hidden.bias",
-  "feed_forward.router.bias": "pkm.sel_bias", "attention.router_v.bias": "self_attn.selections.v_bias", "attention.router_o.bias": "self_attn.selections.o_bias",
+  "attention.router_v.hidden": "self_attn.selections.v_hidden.weight",
+  "attention.router_v.hidden.bias": "self_attn.selections.v_hidden.bias",
+  "attention.router_o.hidden": "self_attn.selections.o_hidden.weight",
+  "attention.router_o.hidden.bias": "self_attn.selections.o_hidden.bias",
+  "feed_forward.router.bias": "pkm.sel_bias",
+  "attention.router_v.bias": "self_attn.selections.v_bias", "attention.router_o.bias": "self_attn.selections.o_bias",
 };
 
 /** The parts of a dense block are linear layers. */
 const LINEAR: Readonly<Record<string, string>> = {
-  "up": "linear1.weight", "up.bias": "linear1.bias", "gate": "linear_gate.weight", "gate.bias": "linear_gate.bias", "down": "linear2.weight", "down.bias": "linear2.bias",
+  "up": "linear1.weight", "up.bias": "linear1.bias", "gate": "linear_gate.weight", "gate.bias": "linear_gate.bias",
+  "down": "linear2.weight", "down.bias": "linear2.bias",
 };
 const EXPERTS: Readonly<Record<string, string>> = {
-  "up": "pkm.keys", "up.bias": "pkm.bias", "gate": "pkm.gates", "gate.bias": "pkm.gate_bias", "down": "pkm.values", "down.bias": "pkm.o_bias",
+  "up": "pkm.keys", "up.bias": "pkm.bias", "gate": "pkm.gates", "gate.bias": "pkm.gate_bias",
+  "down": "pkm.values", "down.bias": "pkm.o_bias",
 };
 
 /** The Sparse Universal Transformer's layer: mixtures of heads and of feed-forward experts. */
 const SPARSE: Partial<Readonly<Record<Role, string>>> = {
   "norm_attention.weight": "self_attn_layer_norm.weight", "norm_attention.bias": "self_attn_layer_norm.bias",
   "norm_feed_forward.weight": "final_layer_norm.weight", "norm_feed_forward.bias": "final_layer_norm.bias",
-  "attention.q": "self_attn.q_proj.experts.w", "attention.o": "self_attn.q_proj.output_experts.w", "attention.k": "self_attn.k_proj.weight", "attention.v": "self_attn.v_proj.weight",
+  "attention.q": "self_attn.q_proj.experts.w", "attention.o": "self_attn.q_proj.output_experts.w",
+  "attention.k": "self_attn.k_proj.weight", "attention.v": "self_attn.v_proj.weight",
   "attention.router.hidden": "self_attn.q_proj.w_gate.0.weight", "attention.router.hidden.bias": "self_attn.q_proj.w_gate.0.bias",
   "attention.router": "self_attn.q_proj.w_gate.3.weight", "attention.router.bias": "self_attn.q_proj.w_gate.3.bias",
 };
 const SPARSE_EXPERTS: Partial<Readonly<Record<Role, string>>> = {
   "feed_forward.router.hidden": "moe.w_gate.0.weight", "feed_forward.router.hidden.bias": "moe.w_gate.0.bias",
   "feed_forward.router": "moe.w_gate.3.weight", "feed_forward.router.bias": "moe.w_gate.3.bias",
-  "feed_forward.up": "moe.experts.w", "feed_forward.up.bias": "moe.experts.b", "feed_forward.down": "moe.output_experts.w", "feed_forward.down.bias": "moe.output_experts.b",
+  "feed_forward.up": "moe.experts.w", "feed_forward.up.bias": "moe.experts.b",
+  "feed_forward.down": "moe.output_experts.w", "feed_forward.down.bias": "moe.output_experts.b",
 };
 
 function sparseName(role: Role, { attention, feedForward }: LayerSpec): string | undefined {
@@ -124,7 +136,8 @@ function sparseName(role: Role, { attention, feedForward }: LayerSpec): string |
 }
 
 /** A norm that values or experts do not read stands inside their block. */
-const isInner = ({ placement: { stands, readers } }: LayerSpec, main: NormReader): boolean => stands === "before" && !readers.includes(main);
+const isInner = ({ placement: { stands, readers } }: LayerSpec, main: NormReader): boolean =>
+  stands === "before" && !readers.includes(main);
 
 function trainingName(role: Role, layer: LayerSpec | null): string {
   if (role.endsWith(".load_bias")) return `${trainingName(role.slice(0, -".load_bias".length) as Role, layer)}_load_bias`;

@@ -49,7 +49,8 @@ export function parametersOf(model: ModelSpec): readonly ParameterSpec[] {
   const halting = haltingLayers(model);
   const layers = model.layers.flatMap((layer, index) => {
     const halts = halting.has(index);
-    return [...layerTensors(layer, model.dModel), ...(halts ? haltingTensors(model.halting!.kind, model.dModel) : [])].map(([role, shape, padded]): ParameterSpec =>
+    const deciding = halts ? haltingTensors(model.halting!.kind, model.dModel) : [];
+    return [...layerTensors(layer, model.dModel), ...deciding].map(([role, shape, padded]): ParameterSpec =>
       ({ name: `${layer.name}.${role}`, role, layer: index, halts, type: paddedAxes(shape, padded), signRate: signRate(layer, role) }));
   });
   return [...own.slice(0, front.length), ...layers, ...own.slice(front.length)];
@@ -73,7 +74,8 @@ function coreTensors({ core, dModel }: ModelSpec): readonly Tensor[] {
   const map = (role: Role): Tensor => [role, [dModel, dModel], [0, 1]];
   const row = (role: Role): Tensor => [role, [dModel], [0]];
   const maps = injectsByMaps(core) ? [map("core.inject.state"), map("core.inject.input")] : [];
-  const embeddings = core.passEmbedding?.kind === "learned" ? Array.from({ length: core.passes }, (_, pass) => row(`core.pass_embedding.${pass}`)) : [];
+  const nLearned = core.passEmbedding?.kind === "learned" ? core.passes : 0;
+  const embeddings = Array.from({ length: nLearned }, (_, pass) => row(`core.pass_embedding.${pass}`));
   return [...maps, ...(core.inject === "gate" ? [row("core.inject.bias")] : []), ...embeddings];
 }
 
@@ -132,7 +134,8 @@ function haltingTensors(kind: HaltingSpec["kind"], dModel: number): readonly Ten
   switch (kind) {
     case "graves": return [["halting.stop", [1, dModel], [0, 1]], ["halting.stop.bias", [1], [0]]];
     case "act": return [
-      ["halting.hidden", [dModel, dModel], [0, 1]], ["halting.hidden.bias", [dModel], [0]], ["halting.go", [1, dModel], [1]], ["halting.stop", [1, dModel], [1]],
+      ["halting.hidden", [dModel, dModel], [0, 1]], ["halting.hidden.bias", [dModel], [0]],
+      ["halting.go", [1, dModel], [1]], ["halting.stop", [1, dModel], [1]],
     ];
   }
 }
@@ -181,7 +184,8 @@ function sharedKeyTensors(attention: Extract<AttentionSpec, { kind: "moa" }>, dM
   const { nHeads, dHead, nExperts } = attention;
   const width = nHeads * dHead;
   return [
-    ["attention.q", [nExperts, dModel, width], [1, 2]], ["attention.k", [nHeads, dHead, dModel], [1, 2]], ["attention.v", [nHeads, dHead, dModel], [1, 2]],
+    ["attention.q", [nExperts, dModel, width], [1, 2]],
+    ["attention.k", [nHeads, dHead, dModel], [1, 2]], ["attention.v", [nHeads, dHead, dModel], [1, 2]],
     ["attention.o", [nExperts, width, dModel], [1, 2]], ...routerTensors("attention.router", [], attention, dModel),
   ];
 }
@@ -227,6 +231,7 @@ function denseTensors(
   return [
     ...into.map((part): Tensor => [`${prefix}${part}`, [width, dModel], [0, 1]]),
     [`${prefix}down`, [dModel, width], [0, 1]],
-    ...(bias === false ? [] : into.map((part): Tensor => [`${prefix}${part}.bias`, [width], [0]])), ...(bias === true ? [[`${prefix}down.bias`, [dModel], [0]] as Tensor] : []),
+    ...(bias === false ? [] : into.map((part): Tensor => [`${prefix}${part}.bias`, [width], [0]])),
+    ...(bias === true ? [[`${prefix}down.bias`, [dModel], [0]] as Tensor] : []),
   ];
 }

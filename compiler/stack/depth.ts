@@ -32,7 +32,8 @@ export function withPasses(model: ModelSpec, passes: number): ModelSpec | { read
     return { problem: `${model.name} halts in front of its second ${core === null ? "application" : "pass"}, so it has no depth of 1` };
   }
   if (core?.passEmbedding?.kind === "learned" && passes > core.passes) {
-    return { problem: `${model.name} has learned vectors for ${core.passes} passes; \`pass_embedding sinusoidal\` has them for any number` };
+    const vectors = `${model.name} has learned vectors for ${core.passes} passes`;
+    return { problem: `${vectors}; \`pass_embedding sinusoidal\` has them for any number` };
   }
   return { ...model, schedule, core: core === null ? null : { ...core, passes } };
 }
