@@ -1,6 +1,6 @@
 /** Models and weights of the official implementations. */
-import { KEYWORDS } from "../../grammar/tokens.ts";
 import type { NamingScheme } from "../parameters/naming.ts";
+import { identifier } from "./identifier.ts";
 import { CLEAN_RELATIONS, CLEAN_RULES, importClean, isClean } from "./clean.ts";
 import { readOptions, shown, SIZE, word } from "./options.ts";
 import type { Options, Relation, Rules } from "./options.ts";
@@ -8,6 +8,8 @@ import { printSpec } from "./print.ts";
 import { TRAINING_RELATIONS, TRAINING_RULES } from "./training-rules.ts";
 import { importTraining } from "./training.ts";
 
+export { findFamilyWeights, importFamily, numbersOf } from "./families/index.ts";
+export type { ImportedFamily, Part } from "./families/index.ts";
 export { BOOKKEEPING, findOfficialWeights, findTorchWeights } from "./weights.ts";
 export type { OfficialTensors } from "./weights.ts";
 
@@ -40,7 +42,8 @@ export function importOfficial(config: unknown): ImportResult {
   const { vocab, context, batch } = frame.options;
   const train = batch === null ? recipe.lines : [...recipe.lines, `batch ${batch}`];
   const imported = clean ? importClean(model.options) : importTraining(model.options);
-  const spec = printSpec(imported, { name: identifier(config["case"]), vocabSize: vocab as number, seqLen: context as number, train });
+  const name = identifier(config["case"], "official");
+  const spec = printSpec(imported, { name, vocabSize: vocab as number, seqLen: context as number, train });
   return { spec, scheme: clean ? "clean" : "training" };
 }
 
@@ -58,14 +61,6 @@ const sameVocabulary = ({ n_tokens: other }: Named): Relation => ({
   holds: ({ vocab }) => (other ?? vocab) === vocab,
   otherwise: ({ vocab }) => `vocab is ${vocab}, but n_tokens is ${shown(other)}`,
 });
-
-/** "a1-moeut-g2" → "a1_moeut_g2"; "model" → "model_" */
-function identifier(name: unknown): string {
-  const words = typeof name === "string" ? name.slice(0, 60).toLowerCase() : "";
-  const text = words.replace(/[^a-z0-9]+/g, "_").replace(/^[_0-9]+|_+$/g, "");
-  if (text === "") return "official";
-  return KEYWORDS.some((keyword) => keyword.name.toLowerCase() === text) ? `${text}_` : text;
-}
 
 interface Recipe {
   readonly lines: readonly string[];

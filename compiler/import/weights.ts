@@ -6,6 +6,12 @@ import type { NamingScheme } from "../parameters/naming.ts";
 import { parametersOf } from "../parameters/parameters.ts";
 import { torchPlace } from "../torch/index.ts";
 
+/** A tensor that a parameter needs. */
+interface Wanted {
+  readonly tensor: string;
+  readonly shape: readonly number[];
+}
+
 export interface OfficialTensors {
   readonly scheme: NamingScheme;
   /** By parameter name. */
@@ -15,7 +21,7 @@ export interface OfficialTensors {
 /** Usage counters that the training code saves; they take part in no computation. */
 export const BOOKKEEPING = /\.pkm\.(iter|kv_sel_counts_100)$/;
 
-type Found = ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>;
+export type Found = ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>;
 
 /**
  * Matches a checkpoint's tensors with a model's parameters, under the names of either official code.
@@ -29,7 +35,7 @@ export function findOfficialWeights(model: ModelSpec, tensors: Found): OfficialT
 
 function match(model: ModelSpec, scheme: NamingScheme, tensors: Found): OfficialTensors | { readonly problems: readonly string[] } {
   const places = Object.fromEntries(parametersOf(model).map((p) => [p.name, officialPlace(model, scheme, p)]));
-  const problems = problemsOf(places, tensors);
+  const problems = problemsOf(places, tensors, BOOKKEEPING);
   return problems.length === 0 ? { scheme, places } : { problems };
 }
 
@@ -41,12 +47,16 @@ export function findTorchWeights(
     const { name, shape } = torchPlace(model, p);
     return [p.name, { tensor: name, shape, start: 0 }];
   }));
-  const problems = problemsOf(places, tensors);
+  const problems = problemsOf(places, tensors, null);
   return problems.length === 0 ? { places } : { problems };
 }
 
-function problemsOf(places: OfficialTensors["places"], tensors: Found): readonly string[] {
-  const wanted = new Map(Object.entries(places).map(([name, { tensor, shape }]) => [tensor, { name, shape }]));
+/** @param places what each parameter needs, by its name @param spare names of tensors that need no place */
+export function problemsOf(
+  places: Readonly<Record<string, Wanted | readonly Wanted[]>>, tensors: Found, spare: RegExp | null,
+): readonly string[] {
+  const wanted = new Map(Object.entries(places).flatMap(([name, parts]) =>
+    [parts].flat().map(({ tensor, shape }) => [tensor, { name, shape }])));
   const unfit = [...wanted].flatMap(([tensor, { name, shape }]) => {
     const found = tensors.get(tensor);
     if (found === undefined) return [`the checkpoint has no tensor "${tensor}", which the model's "${name}" is`];
@@ -54,6 +64,6 @@ function problemsOf(places: OfficialTensors["places"], tensors: Found): readonly
     if (has !== needs) return [`tensor "${tensor}" is ${has}, but the model's "${name}" makes it ${needs}`];
     return /^B?F/.test(found.dtype) ? [] : [`tensor "${tensor}" is ${found.dtype}, which is no floating-point dtype`];
   });
-  const extra = [...tensors.keys()].filter((name) => !wanted.has(name) && !BOOKKEEPING.test(name));
+  const extra = [...tensors.keys()].filter((name) => !wanted.has(name) && spare?.test(name) !== true);
   return [...unfit, ...extra.map((name) => `the checkpoint's tensor "${name}" has no place in the model`)];
 }

@@ -1,0 +1,60 @@
+/** Models of published families: config.json of transformers as a spec, and where in the checkpoint its parameters are. */
+import type { ModelSpec } from "../../ir/model-spec.ts";
+import { bug } from "../../ir/tensor-type.ts";
+import { parametersOf } from "../../parameters/parameters.ts";
+import { identifier } from "../identifier.ts";
+import { readOptions, shown } from "../options.ts";
+import { problemsOf, type Found } from "../weights.ts";
+import { flattened } from "./config.ts";
+import type { Family } from "./family.ts";
+import { LLAMA, MISTRAL, MIXTRAL, QWEN3, QWEN3_MOE } from "./llama.ts";
+import { printFamily } from "./print.ts";
+import { placeOf, type Part } from "./tensors.ts";
+
+export { numbersOf } from "./tensors.ts";
+export type { Part } from "./tensors.ts";
+
+/** By `model_type`. */
+const FAMILIES: Readonly<Record<string, Family>> = { llama: LLAMA, mistral: MISTRAL, mixtral: MIXTRAL, qwen3: QWEN3, qwen3_moe: QWEN3_MOE };
+
+export interface ImportedFamily {
+  readonly family: Family;
+  /** .moeut text, with an `expect` line if the number of parameters is known. */
+  readonly spec: (parameters: number | null) => string;
+  /** Fields that nothing is known of: transformers ignore them too. */
+  readonly ignored: readonly string[];
+}
+
+/** @param name what the model may be called @returns or a message with a line for each field in the way */
+export function importFamily(config: Readonly<Record<string, unknown>>, name: string): ImportedFamily | { readonly error: string } {
+  const type = config["model_type"];
+  if (typeof type !== "string" || !Object.hasOwn(FAMILIES, type))
+    return { error: `model_type is ${shown(type)}; what can be imported is ${Object.keys(FAMILIES).join(", ")}, `
+      + "and what `moeut export hf` wrote, but this folder has no spec.moeut" };
+  const family = FAMILIES[type]!;
+  const given = flattened(config);
+  const { options, problems } = readOptions(given, family.rules, family.relations, "", true);
+  if (problems.length > 0) return { error: problems.join("\n  ") };
+  const model = family.model(options);
+  return {
+    family, spec: (parameters) => printFamily(identifier(name, type), model, parameters),
+    ignored: Object.keys(given).filter((field) => !Object.hasOwn(family.rules, field)),
+  };
+}
+
+/** Where each parameter is, by name. */
+export type Parts = Readonly<Record<string, readonly Part[]>>;
+
+/** Matches a checkpoint's tensors with a model's parameters. @returns or what is wrong, a clause each */
+export function findFamilyWeights(
+  family: Family, model: ModelSpec, tensors: Found,
+): { readonly parts: Parts } | { readonly problems: readonly string[] } {
+  const isBare = ![...tensors.keys()].some((name) => name.startsWith(family.prefix));
+  const nameIn = (tensor: string): string => (isBare && tensor.startsWith(family.prefix) ? tensor.slice(family.prefix.length) : tensor);
+  const parts = Object.fromEntries(parametersOf(model).map((p) => {
+    const source = family.tensors[p.role] ?? bug(`no tensor for ${p.role}`);
+    return [p.name, source(placeOf(model, p)).map((part) => ({ ...part, tensor: nameIn(part.tensor) }))];
+  }));
+  const problems = problemsOf(parts, tensors, family.spare);
+  return problems.length === 0 ? { parts } : { problems };
+}
