@@ -35,6 +35,8 @@ export interface ComparisonOptions {
   readonly finalTokens: number;
   /** Nats per token: differences within it are equivalent. */
   readonly margin: number;
+  /** Passes at which recurrent variants are measured besides the trained ones; null: the usual ones, where cheap. */
+  readonly depths: readonly number[] | null;
   readonly tasks: TaskOptions;
   readonly prompt: string | null;
   readonly sampleTokens: number;
@@ -80,11 +82,12 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
 function compareOptions(
   options: ComparisonOptions, variants: readonly Variant[], { tokenizer, dataset }: TrainingData, evalTokens: number,
 ): Omit<CompareOptions, keyof ScoredBy> {
-  const { out, seeds, finalTokens, prompt, sampleTokens, models } = options;
+  const { out, seeds, finalTokens, depths, prompt, sampleTokens, models } = options;
   const { seqLen, train: { steps, evalEvery } } = models[0]!;
   const data: CompareOptions["data"] = async (seed, batch) => dataset({ seqLen, batch, seed });
   const every = evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
-  return { out, variants, seeds, tokenizer, data, evalEvery: every, evalTokens, finalTokens, prompt, sampleTokens, since: Date.now() };
+  const samples = { prompt, sampleTokens };
+  return { out, variants, seeds, tokenizer, data, evalEvery: every, evalTokens, finalTokens, depths, ...samples, since: Date.now() };
 }
 
 function about({ title, baseline, margin, tasks, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo): About {

@@ -1,10 +1,11 @@
 /** Models of specs as variants of a comparison. */
 import { isCausal, type CompileOptions } from "../compiler/compile.ts";
-import { countMacs, countParams } from "../compiler/counts/index.ts";
+import { countApplied, countMacs, countParams } from "../compiler/counts/index.ts";
 import { printSpec, specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { withPasses } from "../compiler/stack/depth.ts";
 import type { AdapterHandle, AdapterInfo } from "../runtime/adapter/index.ts";
-import type { Variant } from "../runtime/compare/variant.ts";
+import type { Depth, Variant } from "../runtime/compare/variant.ts";
 import type { Dataset } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
 import { recipeOf, type DataInfo, type RunInfo } from "../runtime/train/index.ts";
@@ -53,18 +54,28 @@ export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promis
   return {
     name: model.name, spec: printSpec(model), specHash: specHash(model), seqLen,
     recipe: recipeOf(train), checkpointEvery: train.checkpointEvery,
-    parameters: { unique: total, active }, macsPerToken: countMacs(model).perToken,
+    parameters: { unique: total, active }, applied: countApplied(model), macsPerToken: countMacs(model).perToken,
     info: (seed, adapter): RunInfo => runInfo(model, seed, data, adapter),
     open: async (purpose) => loadModel(await device(), model, { ...USES[purpose](model, data), during: endingAtOnce }),
+    atPasses: (passes) => {
+      const deep = withPasses(model, passes);
+      if ("problem" in deep) return deep;
+      const open: Depth["open"] = async () => loadModel(await device(), deep, { ...USES.measure(deep, data), during: endingAtOnce });
+      return { macsPerToken: countMacs(deep).perToken.full, open };
+    },
   };
 }
 
+type Use = (model: ModelSpec, data: DataInfo) => CompileOptions;
+
+/** In the batches that training reads. */
+const batched = (entries: CompileOptions["entries"]): Use => ({ seqLen, train }, { positions }) =>
+  ({ batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined, entries });
+
 /** What a model is loaded for. */
-const USES: Readonly<Record<"train" | "generate", (model: ModelSpec, data: DataInfo) => CompileOptions>> = {
-  train: ({ seqLen, train }, { positions }) => ({
-    batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined,
-    entries: ["train", "update", "evaluate"],
-  }),
+const USES: Readonly<Record<"train" | "measure" | "generate", Use>> = {
+  train: batched(["train", "update", "evaluate"]),
+  measure: batched(["evaluate"]),
   generate: ({ seqLen }) => ({ batch: 1, seqLen, entries: ["prefill", "decode"] }),
 };
 

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { diffLines, showDiff } from "../runtime/compare/diff.ts";
 import { byLoss, differenceOf } from "../runtime/compare/difference.ts";
 import { readStepTimes, writeStepTimes, type FinalRecord } from "../runtime/compare/folder.ts";
-import type { CompareResults, Difference, VariantResult } from "../runtime/compare/results.ts";
+import type { CompareResults, DepthResults, Difference, VariantResult } from "../runtime/compare/results.ts";
 import { runComparison } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { createSessions } from "../runtime/compare/sessions.ts";
@@ -13,6 +13,7 @@ import { measureStepTimes } from "../runtime/compare/step-times.ts";
 import { summarize } from "../runtime/compare/summary.ts";
 import { judge } from "../runtime/compare/verdict.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
+import { depthInWords } from "../runtime/report/depths.ts";
 import { renderReport } from "../runtime/report/index.ts";
 import { frontInWords, frontOf, type CostPoint } from "../runtime/report/pareto.ts";
 import { mean } from "../runtime/statistics/describe.ts";
@@ -229,6 +230,34 @@ describe("loss against cost", () => {
     const [first, second] = results.variants;
     const large = { ...second!, parameters: { unique: 300, active: 32 } };
     expect(new Set(costs({ ...results, variants: [first!, large] }))).toEqual(new Set(["parameters", "time per step"]));
+  });
+});
+
+describe("other depths", () => {
+  const points = (losses: Readonly<Record<string, readonly number[]>>): DepthResults => ({
+    trained: 2, points: Object.entries(losses).map(([passes, of]) =>
+      ({ passes: Number(passes), loss: { mean: mean(of), sd: 0.1 }, per_seed: of.map((loss, seed) => ({ seed, loss })) })),
+  });
+  test.each([
+    {
+      why: "best as trained", losses: { 1: [3], 2: [1], 3: [1.5], 4: [2] },
+      want: "has its lowest loss there; the loss changes by +2.0000 at 1 and +1.0000 at 4",
+    },
+    {
+      why: "best elsewhere", losses: { 1: [3], 2: [1], 4: [0.5] },
+      want: "has its lowest loss at 4 (−0.5000); the loss changes by +2.0000 at 1",
+    },
+    { why: "none fewer", losses: { 2: [1], 3: [0.5] }, want: "has its lowest loss at 3 (−0.5000)" },
+  ])("in words: $why", ({ losses, want }) =>
+    expect(depthInWords({ name: "a", depths: points(losses) })).toBe(`a, trained with 2 passes, ${want}.`));
+  test("curves, and their numbers in a table", async () => {
+    const results = await trained(newFolder(), THREE.slice(0, 2), [0]);
+    expect(renderReport(results)).not.toContain("<h2>Depth</h2>");
+    const [first, second] = results.variants;
+    const text = renderReport({ ...results, variants: [first!, { ...second!, depths: points({ 2: [1, 1.2], 4: [1.5, 1.7] }) }] });
+    expect(text).toContain("<h2>Depth</h2>");
+    expect(text).toContain("1.1000<small>± 0.1000</small></td><td>1.6000<small>");
+    expect(text).not.toMatch(/NaN|Infinity|undefined/);
   });
 });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { checkComparison, openComparison, readFinal, writeFinal, type CompareInfo } from "../runtime/compare/folder.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
-import { runComparison } from "../runtime/compare/run.ts";
+import { runComparison, type CompareOptions } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { createSessions } from "../runtime/compare/sessions.ts";
 import { UserError } from "../runtime/errors.ts";
@@ -133,6 +133,50 @@ describe("what goes wrong in one run", () => {
     expect(results.variants.map(({ sample }) => sample === null)).toEqual([false, true]);
     expect(phases).toContain("no sample of slow: it cannot generate");
     expect(existsSync(join(out, "report.html"))).toBe(true);
+  });
+});
+
+describe("other depths", () => {
+  const twice = variant("fast", { passes: 2 });
+  const usual = { depths: null, finalTokens: 24 }; // little held-out text makes them cheap: 6 of the 1,440 tokens of training
+
+  /** What is said beside training, and how often a depth was opened. */
+  async function measured(out: string, variants: readonly Variant[], change: Partial<CompareOptions>) {
+    const said: string[] = [];
+    let opened = 0;
+    const counted = variants.map((one): Variant => ({ ...one, atPasses: (passes) => {
+      const at = one.atPasses(passes);
+      return "problem" in at ? at : { ...at, open: () => (opened++, at.open()) };
+    } }));
+    const results = (await compare(out, counted, [0, 1], { onPhase: (text) => void said.push(text) }, change))!;
+    return { said, opened, depths: results.variants.map(({ depths }) => depths), results };
+  }
+
+  test("the usual ones, where they are cheap: every run, once, by the loss that its weights have there", async () => {
+    const out = newFolder();
+    const { depths, opened, results } = await measured(out, [twice, slow], usual);
+    expect(depths[1]).toBeNull();
+    expect(depths[0]).toMatchObject({ trained: 2, points: [{ passes: 1 }, { passes: 2 }, { passes: 3 }, { passes: 4 }] });
+    const trained = results.variants[0]!.runs.map((run) => run.validation_loss!);
+    for (const { passes, per_seed: runs } of depths[0]!.points) {
+      expect(runs.map(({ loss }) => loss)).toEqual(trained.map((loss) => expect.closeTo(passes === 2 ? loss : loss + 0.1, 5)));
+    }
+    expect(opened).toBe(3);
+    expect((await measured(out, [twice, slow], usual)).opened).toBe(0);
+  });
+  test("where they are not cheap they are named", async () => {
+    const { said, depths } = await measured(newFolder(), [twice, slow], { depths: null, finalTokens: 120 });
+    expect(depths[0]).toBeNull();
+    expect(said).toContain("fast is not measured at other depths, which would be 11 % of the work of its training; --depths 1,3,4 does it");
+  });
+  test("what is asked for is measured whatever it takes, what cannot be is said, and other text is measured again", async () => {
+    const out = newFolder();
+    const { said, depths } = await measured(out, [twice, slow], { depths: [1, 2, 7, 12] });
+    expect(depths[0]!.points.map(({ passes }) => passes)).toEqual([1, 2]);
+    expect(said).toContain("not measured: fast can have 9 passes at most");
+    expect(said).toContain("fast is not measured at 7 passes: seven is too many");
+    expect((await measured(out, [twice, slow], { depths: [1], finalTokens: 48 })).opened).toBe(1);
+    expect((await measured(newFolder(), [twice, slow], { depths: [] })).depths).toEqual([null, null]);
   });
 });
 

@@ -131,7 +131,7 @@ describe("training", () => {
 
 test("compare: interrupted and started again, it ends with results and a report", async () => {
   const out = join(scratch, "compared");
-  const args = ["compare", "specs/demo.moeut", "--data", "typescript", "--steps", "6", "--seeds", "1", "--eval-tokens", "512", "--set", "train.eval_every=3", "--set", "seq_len=32", "--set", "train.batch=2", "--out", out];
+  const args = ["compare", "specs/demo.moeut", "--data", "typescript", "--steps", "6", "--seeds", "1", "--eval-tokens", "512", "--depths", "1", "--set", "train.eval_every=3", "--set", "seq_len=32", "--set", "train.batch=2", "--out", out];
   const stopped = await moeutStopped(args, /dense seed 0 +step +2\//, "SIGINT");
   expect(stopped).toMatchObject({ status: 130, stdout: expect.stringContaining("the same command continues") });
   const result = await moeut([...args, "--json"]);
@@ -139,6 +139,12 @@ test("compare: interrupted and started again, it ends with results and a report"
   expect(result.stderr).not.toContain("moeut seed 0  step");
   expect(results.variants.map((v: { name: string }) => v.name)).toEqual(["moeut", "dense"]);
   expect(results.variants[1].difference.per_seed).toHaveLength(1);
+  expect(results.variants.map((v: { depths: unknown }) => v.depths)).toEqual([
+    { trained: 2, points: [1, 2].map((passes) => expect.objectContaining({ passes })) }, null,
+  ]);
+  const [shallow, whole] = results.variants[0].depths.points.map((point: { loss: { mean: number } }) => point.loss.mean);
+  expect(whole).toBe(results.variants[0].validation_loss.mean);
+  expect(Math.abs(shallow - whole)).toBeGreaterThan(1e-4);
   expect(results.variants[0].sample.text.length).toBeGreaterThan(20);
   expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(results);
   expect(readFileSync(join(out, "report.html"), "utf8")).toContain("</html>");

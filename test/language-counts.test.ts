@@ -1,6 +1,6 @@
 /** Counts by named conventions against arithmetic by hand. */
 import { describe, expect, test } from "vitest";
-import { countConventions, countParams, paperTrainingMacs } from "../compiler/counts/index.ts";
+import { countApplied, countConventions, countParams, paperTrainingMacs } from "../compiler/counts/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { checkFile, checkText, rendered } from "./support/corpus.ts";
 
@@ -86,6 +86,18 @@ test("a tied table is active as a whole, and is one table however deep the model
   expect(counts(text(1)).params).toEqual({ unique: total, active: total, effective: total });
   const layer = 4 * 16 + 2 * 2 * 4 + (2 * 4 * 16 + 16 + 4);
   expect(counts(text(3)).params).toEqual({ unique: total, active: total, effective: total + 2 * layer });
+});
+
+test("what is applied once and in each pass, without the table and the head", () => {
+  const applied = (stack: string, more = ""): unknown => countApplied(model(`model m {
+    vocab_size 5  d_model 4  layer a, b { attention mha { n_heads 1 } }  ${more}  stack ${stack}
+  }`));
+  const layer = 4 * 16 + 2 * 2 * 4 + (2 * 4 * 16 + 16 + 4);
+  const norm = 2 * 4; // of the head
+  expect(applied("a, b")).toEqual({ once: 2 * layer + norm, repeated: 0, passes: 1 });
+  expect(applied("(a, b) * 3")).toEqual({ once: norm, repeated: 2 * layer, passes: 3 });
+  expect(applied("a, b * 3")).toEqual({ once: layer + norm, repeated: layer, passes: 3 });
+  expect(applied("a, core(b) * 3", "core { inject concat }")).toEqual({ once: layer + norm, repeated: layer + 2 * 16, passes: 3 });
 });
 
 test("MoEUT 44M by hand", () => {

@@ -34,6 +34,7 @@ interface Options extends AdapterOption {
   readonly at?: readonly number[];
   readonly protocol: TaskProtocol;
   readonly taskMargin: number;
+  readonly depths?: readonly number[];
   readonly prompt?: string;
   readonly json?: boolean;
 }
@@ -57,10 +58,14 @@ export function define(command: Command): void {
     .option("--at <steps>", "steps of training at which the tasks measure each run besides its end, for instance 1000,2000", wholes(1))
     .addOption(new Option("--protocol <name>", "of benchmarks, as in eval").choices(["moeut", "harness"]).default("moeut"))
     .option("--task-margin <share>", "shares of right answers within it are called equivalent", positive, NO_TASKS.margin)
+    .option("--depths <list>", "passes at which recurrent models are measured too, for instance 1,4,8, or none "
+      + "(default: from 1 to twice the trained ones, if that takes at most a tenth of the work of training)", depths)
     .option("--prompt <text>", "what the samples continue (default: the beginning of the held-out text)")
     .option("--json", "print the results as one JSON document")
     .action(interruptible(run));
 }
+
+const depths = (text: string): readonly number[] => (text.trim() === "none" ? [] : wholes(1)(text));
 
 async function run(words: readonly string[], options: Options): Promise<void> {
   const { files, data } = separateSpecs(words, options.data);
@@ -73,7 +78,7 @@ async function run(words: readonly string[], options: Options): Promise<void> {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
     ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,
-    finalTokens: options.evalTokens, margin: options.margin, tasks: taskOptions(options, compares),
+    finalTokens: options.evalTokens, margin: options.margin, depths: options.depths ?? null, tasks: taskOptions(options, compares),
     prompt: options.prompt ?? null, sampleTokens: 240,
   })));
   if (results === null) {

@@ -3,6 +3,7 @@ import type { ModelSpec } from "../ir/model-spec.ts";
 import { countMacs } from "./macs.ts";
 import { countParams } from "./params.ts";
 
+export { countApplied, type AppliedParams } from "./applied.ts";
 export { countConventions, paperTrainingMacs } from "./conventions.ts";
 export { attentionMacs, countMacs, feedForwardMacs, injectionMacs } from "./macs.ts";
 export { attentionHasNorm, countParams, feedForwardHasNorm } from "./params.ts";

@@ -15,6 +15,12 @@ interface Recurrence {
  */
 export const passesOf = (model: ModelSpec): number | null => recurrence(model)?.times ?? null;
 
+/** Indices of the layers that it applies in each pass; empty where nothing is repeated as a whole. */
+export function repeatedLayers(model: ModelSpec): ReadonlySet<number> {
+  const group = recurrence(model);
+  return new Set(group === null ? [] : model.schedule.slice(group.first, group.first + group.length).map(({ layer }) => layer));
+}
+
 /** @returns the model with its core or group applied `passes` times, or what stands in the way */
 export function withPasses(model: ModelSpec, passes: number): ModelSpec | { readonly problem: string } {
   const group = recurrence(model);

@@ -2,7 +2,7 @@
  * The folder of a comparison:
  *
  *   compare.json      what was compared last: CompareInfo
- *   runs/NAME-seed0/  a run folder per variant and seed, with final.json: FinalRecord
+ *   runs/NAME-seed0/  a run folder per variant and seed, with final.json: FinalRecord, and depths.json: DepthsRecord
  *   step-times.json   StepTimes
  *   results.json, report.html, and the numbers again: table.csv, table.md, table.tex
  *

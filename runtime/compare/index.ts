@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { writeBeside } from "../files/written.ts";
 import { renderReport } from "../report/index.ts";
 import { tablesOf } from "../report/tables.ts";
+import { measureDepths } from "./depths.ts";
 import type { CompareResults } from "./results.ts";
 import { runComparison, type CompareHooks, type CompareOptions } from "./run.ts";
 import { takeSamples } from "./sample.ts";
@@ -27,6 +28,7 @@ export async function compareVariants(options: CompareOptions, about: About, hoo
     write(); // whatever becomes of the rest
     if (!(await measureStepTimes(options, sessions, hooks))) return null;
     sessions.closeAll();
+    if (!(await measureDepths(options, hooks))) return null;
     write();
     if (!(await takeSamples(options, hooks))) return null;
     const results = write();

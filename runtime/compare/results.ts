@@ -49,7 +49,22 @@ export interface VariantResult {
   /** This variant's final loss less the baseline's; null for the baseline and where no pair is complete. */
   readonly difference: Difference | null;
   readonly runs: readonly RunResult[];
+  /** Final loss by number of passes; null where nothing repeats, or no other depth than the trained one was measured. */
+  readonly depths: DepthResults | null;
   readonly sample: Sample | null;
+}
+
+export interface DepthResults {
+  readonly trained: number;
+  /** By number of passes, fewest first; those at which no run has a finite loss are left out. */
+  readonly points: readonly DepthPoint[];
+}
+
+export interface DepthPoint {
+  readonly passes: number;
+  /** Over the runs that have a finite loss there. */
+  readonly loss: { readonly mean: number; readonly sd: number | null };
+  readonly per_seed: readonly { readonly seed: number; readonly loss: number }[];
 }
 
 /** What a task of `eval` says about the variants. Values are shares of items that were answered right: more is better. */

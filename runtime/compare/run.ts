@@ -21,6 +21,8 @@ export interface CompareOptions {
   readonly evalEvery: number;
   readonly evalTokens: number;
   readonly finalTokens: number;
+  /** Passes at which recurrent variants are measured besides those that they were trained with; null: the usual ones, where cheap. */
+  readonly depths: readonly number[] | null;
   readonly tasks: readonly CompareTask[];
   /** Steps of training at which tasks are measured, besides the end; in order. */
   readonly scoreAt: readonly number[];
@@ -97,12 +99,14 @@ export interface SoundRun {
   readonly final: FinalRecord;
 }
 
-/** The first run of a variant that reached its end, or null. */
-export function firstSoundRun(options: CompareOptions, variant: Variant): SoundRun | null {
+/** The runs of a variant that reached their end, in the order of the seeds. */
+export function soundRuns(options: CompareOptions, variant: Variant): readonly SoundRun[] {
   const folders = options.seeds.map((seed) => ({ seed, folder: folderOf(options, variant, seed) }));
   const runs = folders.map((run) => ({ ...run, final: readFinal(run.folder) }));
-  return runs.find((run): run is SoundRun => run.final?.diverged === null) ?? null;
+  return runs.filter((run): run is SoundRun => run.final?.diverged === null);
 }
+
+export const firstSoundRun = (options: CompareOptions, variant: Variant): SoundRun | null => soundRuns(options, variant)[0] ?? null;
 
 /** Sequences behind each final loss. */
 async function countHeldOut(options: CompareOptions): Promise<number> {

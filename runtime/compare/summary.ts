@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { logPath, readLog, type DataInfo, type StepRecord } from "../train/index.ts";
 import { diffLines, showDiff } from "./diff.ts";
+import { readDepths, type DepthLoss } from "./depths.ts";
 import { byLoss, differenceOf, isSound } from "./difference.ts";
 import { readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
 import { methodOf } from "./method.ts";
-import type { CompareResults, Difference, RunResult, StepSeconds, VariantResult } from "./results.ts";
+import type { CompareResults, DepthPoint, DepthResults, Difference, RunResult, StepSeconds, VariantResult } from "./results.ts";
 import type { RunFailure } from "./run.ts";
 import type { CompareTask } from "./scores.ts";
 import { compareTasks } from "./task-summary.ts";
@@ -47,6 +48,7 @@ interface Finished {
 
 interface Run {
   readonly seed: number;
+  readonly depths: readonly DepthLoss[];
   readonly final: FinalRecord | null;
   readonly failed: string | null;
   readonly log: readonly StepRecord[];
@@ -76,8 +78,8 @@ export function summarize(options: Summary): CompareResults {
 function runOf({ out, failures }: Summary, variant: Variant, seed: number): Run {
   const folder = join(out, runFolder(variant.name, seed));
   const failure = failures.find((one) => one.variant === variant && one.seed === seed);
-  if (failure !== undefined) return { seed, final: null, failed: messageOf(failure.error), log: [] };
-  return { seed, final: readFinal(folder), failed: null, log: readLog(logPath(folder)) };
+  if (failure !== undefined) return { seed, final: null, failed: messageOf(failure.error), depths: [], log: [] };
+  return { seed, final: readFinal(folder), failed: null, depths: readDepths(folder), log: readLog(logPath(folder)) };
 }
 
 function pairsOf(finished: readonly Finished[], margin: number): CompareResults["pairs"] {
@@ -100,10 +102,28 @@ function variantResult(one: Finished, base: Finished, difference: Difference | n
     validation_loss: loss === null ? null : { mean: loss, sd: deviation(losses) },
     perplexity: loss === null ? null : Math.exp(loss),
     bits_per_byte: loss === null ? null : loss / Math.LN2 / finals[0]!.bytesPerToken,
-    difference, runs: runs.map((run) => runResult(variant, run)),
+    difference, runs: runs.map((run) => runResult(variant, run)), depths: depthsOf(one),
     sample: finals.find(({ sample }) => sample !== null)?.sample ?? null,
   };
 }
+
+/** Of the sound runs, as they were measured on as much text as the final losses. */
+function depthsOf({ variant: { applied: { passes: trained } }, runs }: Finished): DepthResults | null {
+  const losses = runs.flatMap(({ seed, final, depths }) => {
+    if (!isSound(final)) return [];
+    const others = depths.filter(({ sequences, passes }) => sequences === final.sequences.length && passes !== trained);
+    const all = [{ passes: trained, loss: mean(final.sequences) }, ...others];
+    return all.flatMap(({ passes, loss }) => (loss === null ? [] : [{ seed, passes, loss }]));
+  });
+  const passes = [...new Set(losses.map((one) => one.passes))].sort((a, b) => a - b);
+  if (passes.length < 2) return null;
+  return { trained, points: passes.map((n) => pointOf(n, losses.filter((one) => one.passes === n))) };
+}
+
+const pointOf = (passes: number, found: readonly { readonly seed: number; readonly loss: number }[]): DepthPoint => ({
+  passes, loss: { mean: mean(found.map(({ loss }) => loss)), sd: deviation(found.map(({ loss }) => loss)) },
+  per_seed: found.map(({ seed, loss }) => ({ seed, loss })),
+});
 
 const middleHalf = (values: readonly number[]): Interval => ({ low: quantile(values, 0.25), high: quantile(values, 0.75) });
 

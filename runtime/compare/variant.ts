@@ -1,4 +1,5 @@
 /** One side of a comparison. */
+import type { AppliedParams } from "../../compiler/counts/index.ts";
 import type { AdapterName, Session } from "../session.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import type { RunInfo } from "../train/index.ts";
@@ -9,6 +10,7 @@ export interface Variant {
   readonly spec: string;
   readonly specHash: string;
   readonly parameters: { readonly unique: number; readonly active: number };
+  readonly applied: AppliedParams;
   readonly macsPerToken: { readonly moeut: number; readonly full: number };
   readonly seqLen: number;
   readonly recipe: Recipe;
@@ -17,4 +19,14 @@ export interface Variant {
   readonly info: (seed: number, adapter: AdapterName) => RunInfo;
   /** Compiles the model and loads it. */
   readonly open: (purpose: "train" | "generate") => Promise<Session>;
+  /** The same weights with what repeats applied another number of times, or why that cannot be. */
+  readonly atPasses: (passes: number) => Depth | { readonly problem: string };
+}
+
+/** A variant at another depth than it was trained at. */
+export interface Depth {
+  /** Multiply-accumulates of a forward pass per token, everything counted. */
+  readonly macsPerToken: number;
+  /** To measure held-out losses. */
+  readonly open: () => Promise<Session>;
 }

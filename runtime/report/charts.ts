@@ -3,8 +3,8 @@ import type { CompareResults, VariantResult } from "../compare/results.ts";
 import { mean } from "../statistics/describe.ts";
 import { axis, GRID, legend, render, roundRange, seriesColor, shortNumber, type AxisRange } from "./plot.ts";
 
-interface Point {
-  /** Step, or work. */
+export interface Point {
+  /** Step, work, or passes. */
   readonly x: number;
   readonly mean: number;
   readonly low: number;
@@ -23,7 +23,7 @@ export function spread(variant: VariantResult, which: "train_loss" | "validation
 }
 
 /** A line of means in a band from the least to the greatest. */
-function lineAndBand(name: string, color: string, points: readonly Point[]): readonly object[] {
+export function lineAndBand(name: string, color: string, points: readonly Point[]): readonly object[] {
   const quiet = { type: "line", symbol: "none", silent: true, lineStyle: { opacity: 0 }, stack: `band ${name}` };
   const line = {
     type: "line", name, color, data: points.map((p) => [p.x, p.mean]), symbol: points.length > 40 ? "none" : "circle", symbolSize: 5,

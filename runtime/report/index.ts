@@ -3,6 +3,7 @@ import type { CompareResults } from "../compare/results.ts";
 import { nameCell } from "./cells.ts";
 import { caveats, findings } from "./conclusion.ts";
 import { costTable } from "./costs.ts";
+import { depthSection } from "./depths.ts";
 import { lossFigures, pairedDifferences } from "./losses.ts";
 import { escape, page } from "./page.ts";
 import { pairTable } from "./pairs.ts";
@@ -26,6 +27,7 @@ const SECTIONS: readonly Section[] = [
   { title: "Tasks", of: taskSection },
   { title: "Cost", of: (results) => [costTable(results)] },
   { title: "Loss against cost", of: paretoSection },
+  { title: "Depth", of: depthSection },
   { title: "Samples", of: samples },
   { title: "Specs", of: specs },
   { title: "Method", of: ({ method }) => [`<ul class="method">${method.map((line) => `<li>${escape(line)}</li>`).join("")}</ul>`] },

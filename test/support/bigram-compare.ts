@@ -5,6 +5,8 @@ import type { CompareResults } from "../../runtime/compare/results.ts";
 import type { CompareHooks, CompareOptions } from "../../runtime/compare/run.ts";
 import type { Variant } from "../../runtime/compare/variant.ts";
 import type { About } from "../../runtime/compare/summary.ts";
+import { UserError } from "../../runtime/errors.ts";
+import type { Session } from "../../runtime/session.ts";
 import { byteTokenizer } from "../../runtime/data/index.ts";
 import type { RunInfo } from "../../runtime/train/index.ts";
 import { bigramParams, createBigram } from "./bigram-executor.ts";
@@ -25,37 +27,54 @@ export interface BigramVariant {
   /** What opening throws. */
   readonly trainError?: Error;
   readonly sampleError?: Error;
+  /** It repeats so often. Loses a tenth of a nat at any other number, has no more than 9, and cannot be opened at 7. */
+  readonly passes?: number;
 }
 
 /** The bigram model under its own learning rate and batch split, or with something that breaks. */
 export function variant(name: string, settings: BigramVariant = {}): Variant {
   const { lr = 0.1, accumulate = 1, steps = RECIPE.steps, checkpointEvery = 0, breakAt = 0, specHash = name, nanLoss = false, trainError, sampleError } = settings;
+  const { passes: trained = 1 } = settings;
   const recipe = { ...RECIPE, optimizer: { ...RECIPE.optimizer, lr }, accumulate, steps };
   return {
-    name, spec: `model ${name} {\n  lr ${lr}\n}\n`, specHash, parameters: { unique: 272, active: 32 }, macsPerToken: { moeut: 16, full: 32 }, seqLen: T, recipe, checkpointEvery,
+    name, spec: `model ${name} {\n  lr ${lr}\n}\n`, specHash, parameters: { unique: 272, active: 32 },
+    applied: { once: 0, repeated: trained - 1, passes: trained }, macsPerToken: { moeut: 16, full: 32 }, seqLen: T, recipe, checkpointEvery,
     info: (seed, adapter): RunInfo => ({ format: 1, model: name, specHash, seed, recipe, data: DATA, versions: { moeut: "0", node: "0" }, adapter }),
     open: async (purpose) => {
       const error = purpose === "train" ? trainError : sampleError;
       if (error !== undefined) throw error;
-      const executor = createBigram({ vocabSize: V, batch: RECIPE.batch / accumulate, seqLen: T, breakAt });
-      const run: typeof executor.run = async (entries, reads) => {
-        const result = await executor.run(entries, reads);
-        if (nanLoss) result["evaluate/token_loss"]?.fill(Number.NaN);
-        return result;
-      };
-      return {
-        model: {} as never, executor: { ...executor, run }, params: bigramParams(V), memoryBytes: 4096,
-        adapter: { kind: "none", name: "plain loops" }, close: () => {},
-      };
+      return open(nanLoss ? Number.NaN : 0);
     },
+    atPasses: (passes) => (passes > 9 ? { problem: `${name} can have 9 passes at most` } : {
+      macsPerToken: (32 * passes) / trained,
+      open: async () => {
+        if (passes === 7) throw new UserError("seven is too many");
+        return open(0.1);
+      },
+    }),
   };
+
+  function open(more: number): Session {
+    const executor = createBigram({ vocabSize: V, batch: RECIPE.batch / accumulate, seqLen: T, breakAt });
+    const run: typeof executor.run = async (entries, reads) => {
+      const result = await executor.run(entries, reads);
+      const losses = result["evaluate/token_loss"];
+      losses?.set(losses.map((loss) => loss + more));
+      return result;
+    };
+    return {
+      model: {} as never, executor: { ...executor, run }, params: bigramParams(V), memoryBytes: 4096,
+      adapter: { kind: "none", name: "plain loops" }, close: () => {},
+    };
+  }
 }
 
 export const optionsOf = (
   out: string, variants: readonly Variant[], seeds: readonly number[], change: Partial<CompareOptions> = {},
 ): CompareOptions => ({
   out, variants, seeds, tokenizer: { ...byteTokenizer, vocabSize: V }, data: async (seed, batch) => bigramData(seed, batch),
-  evalEvery: 10, evalTokens: 60, finalTokens: 120, prompt: null, sampleTokens: 8, tasks: [], scoreAt: [], since: Date.now(), ...change,
+  evalEvery: 10, evalTokens: 60, finalTokens: 120, depths: null, prompt: null, sampleTokens: 8,
+  tasks: [], scoreAt: [], since: Date.now(), ...change,
 });
 
 export const aboutOf = (variants: readonly Variant[], baseline = variants[0]!.name): About => ({
