@@ -1,7 +1,7 @@
 /** A comparison from checked models to the report: what `compare` and `demo` share. */
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { AdapterHandle } from "../runtime/adapter/index.ts";
-import { checkComparison, openComparison } from "../runtime/compare/folder.ts";
+import { checkComparison, openComparison, type CompareInfo, type WantedRun } from "../runtime/compare/folder.ts";
 import { compareVariants } from "../runtime/compare/index.ts";
 import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts";
 import type { CompareHooks, CompareOptions } from "../runtime/compare/run.ts";
@@ -40,6 +40,8 @@ export interface ComparisonOptions {
   readonly tasks: TaskOptions;
   readonly prompt: string | null;
   readonly sampleTokens: number;
+  /** Runs are finished or fail: none is trained. */
+  readonly gather: boolean;
 }
 
 /** The margin where none is asked for. */
@@ -54,11 +56,20 @@ const HELD_OUT: Readonly<Record<TrainingData["heldOutBy"], string>> = {
   blocks: "blocks at even distances in the text, whose rest is trained on; other text may order the variants otherwise",
 };
 
-/** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
-export async function compareModels(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
+/** What is compared, before anything runs. */
+interface Plan {
+  readonly read: TrainingData;
+  readonly data: DataInfo;
+  readonly variants: readonly Variant[];
+  readonly runs: readonly WantedRun[];
+  readonly info: CompareInfo;
+}
+
+/** UserError for what cannot be compared, and for a folder that holds other things. */
+async function planOf(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<Plan> {
   const { models, seeds, source, out, finalTokens } = options;
   requireComparable(models);
-  const { seqLen, train: { steps, batch } } = models[0]!;
+  const { seqLen, train: { batch } } = models[0]!;
   const read = await readTrainingData(source, models, options);
   const { tokenizer } = read;
   const data = dataInfoOf(source, read.dataset({ seqLen, batch, seed: seeds[0]! }), tokenizer.id);
@@ -66,28 +77,46 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) =>
     ({ info: info(seed, { kind: "", name: "" }), spec, tokenizer: tokenizer.file })));
   checkComparison(out, runs);
+  const asked = variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe }));
+  return { read, data, variants, runs, info: { format: 1, variants: asked, seeds, data, evalTokens: 4 * batch * seqLen, finalTokens } };
+}
+
+/** Makes the folder of a comparison whose runs are trained elsewhere. */
+export async function openSweep(options: ComparisonOptions): Promise<Pick<Plan, "variants"> & Pick<CompareOptions, "evalEvery">> {
+  const { variants, runs, info } = await planOf(() => Promise.reject(new Error("nothing is run here")), options);
+  openComparison(options.out, info, runs);
+  return { variants, evalEvery: evalEveryOf(options) };
+}
+
+/** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
+export async function compareModels(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
+  const { models, seeds, source, out } = options;
+  const { seqLen, train: { steps, batch } } = models[0]!;
+  const { read, data, variants, runs, info: asked } = await planOf(device, options);
   const scored = compareTasks(options.tasks, source, steps, device);
   const { info } = await device();
   shortcomings(models, data, info).forEach(say);
   const tokensPerStep = batch * seqLen;
-  const evalTokens = 4 * tokensPerStep;
-  const asked = variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe }));
-  openComparison(out, { format: 1, variants: asked, seeds, data, evalTokens, finalTokens }, runs);
+  openComparison(out, asked, runs);
   const each = `${grouped(steps)} steps of ${grouped(tokensPerStep)} tokens each`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
-  const inner = { ...compareOptions(options, variants, read, evalTokens), ...scored };
+  const inner = { ...compareOptions(options, variants, read, asked.evalTokens), ...scored };
   return withProgress(out, steps, tokensPerStep, (hooks) => compareVariants(inner, about(options, read, data), hooks));
 }
 
 function compareOptions(
   options: ComparisonOptions, variants: readonly Variant[], { tokenizer, dataset }: TrainingData, evalTokens: number,
 ): Omit<CompareOptions, keyof ScoredBy> {
-  const { out, seeds, finalTokens, depths, prompt, sampleTokens, models } = options;
-  const { seqLen, train: { steps, evalEvery } } = models[0]!;
+  const { out, seeds, finalTokens, depths, prompt, sampleTokens, models, gather } = options;
+  const { seqLen } = models[0]!;
   const data: CompareOptions["data"] = async (seed, batch) => dataset({ seqLen, batch, seed });
-  const every = evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
-  const samples = { prompt, sampleTokens };
-  return { out, variants, seeds, tokenizer, data, evalEvery: every, evalTokens, finalTokens, depths, ...samples, since: Date.now() };
+  const [measured, samples] = [{ evalEvery: evalEveryOf(options), evalTokens, finalTokens, depths }, { prompt, sampleTokens }];
+  return { out, variants, seeds, tokenizer, data, ...measured, ...samples, gather, since: Date.now() };
+}
+
+function evalEveryOf({ models }: ComparisonOptions): number {
+  const { steps, evalEvery } = models[0]!.train;
+  return evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
 }
 
 function about({ title, baseline, margin, tasks, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo): About {

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
   eval: { summary: "measure loss, perplexity and bits per byte of a trained model", load: () => import("./commands/eval.ts") },
   analyze: { summary: "show how a trained model uses its experts, by layer, pass and token", load: () => import("./commands/analyze.ts") },
   compare: { summary: "train variants under one budget and write a report", load: () => import("./commands/compare.ts") },
+  sweep: { summary: "write the runs of a comparison as jobs, for a shell or Slurm", load: () => import("./commands/sweep.ts") },
   verify: { summary: "replay numbers of the official code on this adapter", load: () => import("./commands/verify.ts") },
   bench: { summary: "measure the speed of a model on this adapter", load: () => import("./commands/bench.ts") },
   doctor: { summary: "show adapters, limits and what would be faster", load: () => import("./commands/doctor.ts") },

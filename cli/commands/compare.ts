@@ -6,20 +6,23 @@ import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import type { TaskProtocol } from "../../runtime/tasks/items.ts";
 import { NO_TASKS, type TaskOptions } from "../compare-tasks.ts";
-import { asText, baselineOf, compareModels, MARGIN } from "../comparison.ts";
+import { asText, baselineOf, compareModels, MARGIN, type ComparisonOptions } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import {
-  addAdapterOption, addDataOption, collect, filled, list, outFolder, positive, separateSpecs, whole, wholes, withSteps, type AdapterOption,
+  addAdapterOption, addDataOption, collect, filled, list, outFolder, positive, refuseOptions, separateSpecs, whole, wholes, withSteps,
+  type AdapterOption,
 } from "../options.ts";
 import { withDevices } from "../../api/session.ts";
 import { loadSpec } from "../spec.ts";
+import { readSweep } from "../sweep.ts";
 import { printJson } from "../terminal.ts";
 import { tokenizerOption } from "../tokenizer.ts";
 import { modelsToCompare } from "../variants.ts";
 
-interface Options extends AdapterOption {
-  readonly data: readonly string[];
-  readonly out: string;
+/** What is compared and how: plain data, which a sweep keeps in its folder. */
+export interface Options extends AdapterOption {
+  readonly data?: readonly string[];
+  readonly out?: string;
   readonly steps?: number;
   readonly tokens?: number;
   readonly seeds?: number;
@@ -36,14 +39,26 @@ interface Options extends AdapterOption {
   readonly taskMargin: number;
   readonly depths?: readonly number[];
   readonly prompt?: string;
+}
+
+interface Own {
+  readonly gather?: string;
   readonly json?: boolean;
 }
 
 const OUT = "runs, report.html, results.json and tables; the same command again continues an interrupted comparison";
 
 export function define(command: Command): void {
-  addAdapterOption(addDataOption(command.argument("[file...]", "specs"), true))
-    .requiredOption("--out <folder>", OUT, outFolder)
+  addComparisonOptions(command, OUT)
+    .option("--gather <folder>", "alone: the results of the jobs that `moeut sweep` wrote into the folder; nothing is trained", filled)
+    .option("--json", "print the results as one JSON document")
+    .action(interruptible(run));
+}
+
+/** @param out what the folder is for */
+export function addComparisonOptions(command: Command, out: string): Command {
+  return addAdapterOption(addDataOption(command.argument("[file...]", "specs"), false))
+    .option("--out <folder>", out, outFolder)
     .option("--steps <n>", "optimizer steps of every run (default: as the specs say)", whole(1))
     .option("--tokens <n>", "training tokens of every run, instead of steps", whole(1))
     .option("--seeds <k>", "runs per variant: seeds 0 to k - 1 (default: as a compare block says, else 3)", whole(1))
@@ -60,31 +75,49 @@ export function define(command: Command): void {
     .option("--task-margin <share>", "shares of right answers within it are called equivalent", positive, NO_TASKS.margin)
     .option("--depths <list>", "passes at which recurrent models are measured too, for instance 1,4,8, or none "
       + "(default: from 1 to twice the trained ones, if that takes at most a tenth of the work of training)", depths)
-    .option("--prompt <text>", "what the samples continue (default: the beginning of the held-out text)")
-    .option("--json", "print the results as one JSON document")
-    .action(interruptible(run));
+    .option("--prompt <text>", "what the samples continue (default: the beginning of the held-out text)");
 }
 
 const depths = (text: string): readonly number[] => (text.trim() === "none" ? [] : wholes(1)(text));
 
-async function run(words: readonly string[], options: Options): Promise<void> {
+async function run(words: readonly string[], options: Options & Own, command: Command): Promise<void> {
+  const { gather } = options;
+  if (gather === undefined) return compare(comparisonOf(words, options), options);
+  refuseOptions(command, namesOf(command).filter((name) => !["gather", "json", "adapter", "threads"].includes(name)), "--gather");
+  if (words.length > 0) throw new UserError("--gather takes the specs of its sweep; leave the others out");
+  const sweep = readSweep<Options>(gather);
+  return compare({ ...comparisonOf(sweep.words, { ...sweep.options, out: gather }), gather: true }, options);
+}
+
+const namesOf = ({ options }: Command): readonly string[] => options.map(({ long }) => long!.slice(2));
+
+/** @param words specs, and what came between them and the data */
+export function comparisonOf(words: readonly string[], options: Options): ComparisonOptions {
+  const { out } = options;
+  if (options.data === undefined) throw new UserError("give the data to train on with --data");
+  if (out === undefined) throw new UserError("give a folder for the runs with --out");
   const { files, data } = separateSpecs(words, options.data);
   if (options.steps !== undefined && options.tokens !== undefined) throw new UserError("give --steps or --tokens, not both");
   const specs = files.map((file) => loadSpec(file, withSteps(options.set, options.steps)));
   const models = withBudget(specs.flatMap((spec) => modelsToCompare(spec, options.model)), options.tokens);
   const compares = specs.flatMap((spec) => spec.compares);
   const seeds = options.seeds ?? Math.max(0, ...compares.map((compare) => compare.seeds));
-  const results = await withOwnFolder(options.out, () => withDevices(options, (device) => compareModels(device, {
+  return {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
     ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
-    seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out: options.out,
+    seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out,
     finalTokens: options.evalTokens, margin: options.margin, depths: options.depths ?? null, tasks: taskOptions(options, compares),
-    prompt: options.prompt ?? null, sampleTokens: 240,
-  })));
+    prompt: options.prompt ?? null, sampleTokens: 240, gather: false,
+  };
+}
+
+async function compare(comparison: ComparisonOptions, options: AdapterOption & Own): Promise<void> {
+  const { out } = comparison;
+  const results = await withOwnFolder(out, () => withDevices(options, (device) => compareModels(device, comparison)));
   if (results === null) {
-    process.stdout.write(`stopped; everything done so far is saved in ${options.out}, and the same command continues\n`);
+    process.stdout.write(`stopped; everything done so far is saved in ${out}, and the same command continues\n`);
   } else if (options.json === true) printJson(results);
-  else process.stdout.write(`${asText(results)}\nreport: ${join(options.out, "report.html")}\n`);
+  else process.stdout.write(`${asText(results)}\nreport: ${join(out, "report.html")}\n`);
 }
 
 /** Flags, else what the compare blocks say. */

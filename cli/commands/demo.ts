@@ -51,6 +51,7 @@ async function compareDemo(device: () => Promise<AdapterHandle>, options: Option
   return compareModels(device, {
     title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"],
     seeds: [0], out: options.out, finalTokens: 8192, margin: MARGIN, depths: [], tasks: NO_TASKS, prompt: PROMPT, sampleTokens: 200,
+    gather: false,
   });
 }
 

@@ -1,10 +1,11 @@
 /** Trains every variant with every seed, one run after the other, and measures each once at its end, by held-out data and by tasks. */
 import { join } from "node:path";
 import type { Dataset, Tokenizer } from "../data/index.ts";
+import { UserError } from "../errors.ts";
 import { evaluate } from "../evaluate/index.ts";
 import { withOwnFolder } from "../files/folder.ts";
 import type { Session } from "../session.ts";
-import { Diverged, startRun, train, type StepRecord, type TrainOptions } from "../train/index.ts";
+import { Diverged, isRun, openCheckpoint, readRun, startRun, train, type StepRecord, type TrainOptions } from "../train/index.ts";
 import { isSound } from "./difference.ts";
 import { readFinal, runFolder, writeFinal, type FinalRecord } from "./folder.ts";
 import { isScored, score, type CompareTask } from "./scores.ts";
@@ -31,6 +32,8 @@ export interface CompareOptions {
   /** null: the beginning of the first held-out sequence. */
   readonly prompt: string | null;
   readonly sampleTokens: number;
+  /** Runs are trained elsewhere: here they are finished, or fail. */
+  readonly gather: boolean;
 }
 
 export interface CompareHooks {
@@ -144,6 +147,7 @@ async function oneRun(
 /** @returns null if stopped before the end */
 async function trainAndMeasure(options: CompareOptions, one: OneRun, sessions: Sessions, hooks: CompareHooks): Promise<FinalRecord | null> {
   const { variant, seed, folder } = one;
+  if (options.gather) requireTrained(folder, variant);
   const data = await dataOf(options, variant, seed);
   const { session } = await sessions.get(variant);
   const { finished, diverged } = await trainToEnd(options, one, session, data, hooks);
@@ -156,6 +160,13 @@ async function trainAndMeasure(options: CompareOptions, one: OneRun, sessions: S
   };
   writeFinal(folder, final);
   return final;
+}
+
+/** UserError for a run that has steps to go. */
+function requireTrained(folder: string, { recipe: { steps } }: Variant): void {
+  const checkpoint = isRun(folder) ? openCheckpoint(folder, readRun(folder)) : null;
+  const step = checkpoint?.state.step ?? 0;
+  if (step < steps) throw new UserError(`${folder} is not finished: step ${step} of ${steps}; its job goes on with it`);
 }
 
 /** By the tasks that did not measure these weights yet. @returns false if stopped early */

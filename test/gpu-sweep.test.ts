@@ -1,0 +1,121 @@
+/** Comparisons as jobs of a script: done once each, whatever is stopped and started again, and gathered to what `compare` itself makes. */
+import { spawn, spawnSync, type SpawnSyncReturns } from "node:child_process";
+import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { json, moeutHere, ROOT, type CliResult } from "./support/cli.ts";
+import { scratchFolder } from "./support/scratch.ts";
+
+const { root, file } = scratchFolder("sweep");
+const at = (...names: readonly string[]): string => join(root, ...names);
+
+const SPEC = file("widths.moeut", `moeut 1
+model m {
+  vocab_size 256  seq_len 16  d_model 16
+  layer a { norm layernorm at pre  attention mha { n_heads 2  d_head 8 }  feed_forward dense { d_ff 32 } }
+  stack a * 2
+}
+compare widths { base m  vary feed_forward.d_ff in 32, 48  seeds 2 }
+train { batch 4  steps 30  checkpoint_every 10  optimizer adamw { lr 1e-2 } }
+`);
+const TEXT = file("text.txt", "All work and no play makes Jack a dull boy.\n".repeat(200));
+const GIVEN = [SPEC, "--data", TEXT, "--eval-tokens", "500", "--adapter", "cpu"];
+const sweep = (out: string, ...more: readonly string[]): Promise<CliResult> => moeutHere(["sweep", ...GIVEN, "--out", at(out), ...more]);
+
+interface Outcome {
+  readonly variants: readonly { readonly validation_loss: object; readonly difference: object | null; readonly runs: readonly object[] }[];
+  readonly pairs: readonly object[];
+}
+
+/** What does not depend on when and where runs were made. */
+const numbersOf = ({ variants, pairs }: Outcome): object =>
+  ({ pairs, variants: variants.map(({ validation_loss, difference, runs }) => ({ validation_loss, difference, runs })) });
+
+describe.skipIf(process.platform === "win32")("jobs", () => {
+  beforeAll(async () => expect((await sweep("grid")).stdout).toContain("sweep.sh: 4 jobs"));
+
+  /** Standard output of a script, whose processes are killed as soon as it says `until`. */
+  const started = (script: string, until: string | null = null): Promise<string> => new Promise((done) => {
+    const child = spawn("sh", [script], { detached: true, stdio: ["ignore", "pipe", "ignore"], cwd: "/" });
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      if (until !== null && output.includes(until)) process.kill(-child.pid!, "SIGKILL");
+    });
+    child.on("close", () => done(output));
+  });
+
+  test("killed in the middle, done by two scripts at once, gathered: what compare makes", async () => {
+    expect((await moeutHere(["compare", "--gather", at("grid")])).stderr).toMatch(/error: .*widths_32-seed0 is not finished: step 0 of 30/);
+    const script = at("grid", "sweep.sh");
+    const before = await started(script, "widths_32 seed 1");
+    const both = await Promise.all([started(script), started(script)]);
+    const jobs = [...both.join("").matchAll(/^widths_\d+ seed \d$/gm)].map(([job]) => job);
+    expect(before).toContain("trained 30 steps");
+    expect(jobs.toSorted()).toEqual(["widths_32 seed 1", "widths_48 seed 1"]);
+    expect(await started(script)).toBe("");
+    const gathered = json(await moeutHere(["compare", "--gather", at("grid"), "--json"])) as Outcome;
+    const compared = json(await moeutHere(["compare", ...GIVEN, "--out", at("compared"), "--json"])) as Outcome;
+    expect(numbersOf(gathered)).toEqual(numbersOf(compared));
+  });
+});
+
+/** What a script says with `echo` in moeut's place: what it would run. */
+const dry = (script: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> =>
+  spawnSync("bash", [script], { encoding: "utf8", env: { ...process.env, MOEUT: "echo", ...env } });
+
+describe.skipIf(process.platform === "win32")("claims", () => {
+  const claims = (out: string, job: string): readonly string[] => readdirSync(at(out, "jobs", job)).toSorted();
+
+  test.each([
+    ["a process that runs", `${hostname()}:${process.pid}`, false], ["a process that is gone", `${hostname()}:999999999`, true],
+    ["another machine", "elsewhere:1", false], ["a Slurm job that runs", "slurm:12", false], ["a Slurm job that is gone", "slurm:13", true],
+  ])("of %s", async (name, owner, isTaken) => {
+    await sweep(name);
+    mkdirSync(at(name, "jobs", "widths_32-seed0"), { recursive: true });
+    symlinkSync(owner, at(name, "jobs", "widths_32-seed0", "claim-1"));
+    file("bin/squeue", '#!/bin/sh\nif [ "$3" = 12 ]; then echo 12 R; fi\n');
+    spawnSync("chmod", ["+x", at("bin", "squeue")]);
+    const { stdout, status } = dry(at(name, "sweep.sh"), { PATH: `${at("bin")}:${process.env["PATH"]}` });
+    expect(status).toBe(0);
+    expect(claims(name, "widths_32-seed0")).toEqual(isTaken ? ["claim-1", "claim-2", "done"] : ["claim-1"]);
+    expect(stdout).toContain(isTaken ? "--seed 0 --out" : `belongs to ${owner}; if that is gone, remove`);
+    expect(claims(name, "widths_48-seed1")).toEqual(["claim-1", "done"]);
+  });
+
+  test("a job that fails is left for the next time, and the others go on", async () => {
+    await sweep("failing");
+    const script = at("failing", "sweep.sh");
+    expect(dry(script, { MOEUT: "false" }).status).toBe(1);
+    expect(claims("failing", "widths_32-seed0")).toEqual(["claim-1"]);
+    expect(claims("failing", "widths_48-seed1")).toEqual(["claim-1"]);
+    expect(dry(script).status).toBe(0);
+    expect(claims("failing", "widths_32-seed0")).toEqual(["claim-1", "claim-2", "done"]);
+  });
+});
+
+test.skipIf(process.platform === "win32")("a Slurm array has a task for each job", async () => {
+  const { stdout } = await sweep("slurm", "--emit", "slurm", "--sbatch=--gres=gpu:1");
+  expect(stdout).toContain("sweep.slurm: 4 jobs; sbatch does them");
+  const script = at("slurm", "sweep.slurm");
+  expect(spawnSync("bash", ["-n", script]).status).toBe(0);
+  expect(dry(script)).toMatchObject({ stdout: "", stderr: expect.stringContaining("is set by sbatch") as string });
+  const task = (index: number): SpawnSyncReturns<string> => dry(script, { SLURM_ARRAY_TASK_ID: `${index}`, SLURM_JOB_ID: "7" });
+  expect(task(1).stdout).toMatch(/^widths_48 seed 0\ntrain .*widths_48.moeut .*--seed 0/);
+  expect(task(1).stdout).toBe("");
+  expect(task(2).stdout).toContain("widths_32-seed1 --resume --set train.eval_every=100 --adapter cpu");
+  expect(readdirSync(at("slurm", "jobs"))).toEqual(["widths_32-seed1", "widths_48-seed0"]);
+});
+
+test("what jobs cannot do is said", async () => {
+  const said = async (...args: readonly string[]): Promise<string> => (await moeutHere(args)).stderr;
+  expect(await said("sweep", SPEC, "--data", "-", "--out", at("none"))).toMatch(/jobs cannot share standard input/);
+  expect(await said("sweep", ...GIVEN, "--at", "10", "--out", at("none"))).toMatch(/leave --at out/);
+  expect(await said("sweep", ...GIVEN, "--sbatch", "x", "--out", at("none"))).toMatch(/--sbatch does nothing beside --emit sh/);
+  expect(await said("sweep", ...GIVEN, "--torchrun", "--standalone", "--out", at("none"))).toMatch(/train.py reads a prepared corpus/);
+  expect(await said("sweep", ...GIVEN, "--out", ROOT)).toMatch(/is not a comparison/);
+  expect(await said("compare", "--gather", at("none"))).toMatch(/has no sweep.json: `moeut sweep` wrote no jobs into it/);
+  expect(await said("compare", "--gather", at("none"), "--seeds", "3")).toMatch(/--seeds does nothing beside --gather/);
+  expect(await said("compare", SPEC, "--out", at("none"))).toMatch(/give the data to train on with --data/);
+});
