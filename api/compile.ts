@@ -19,6 +19,8 @@ export interface CompileOptions {
   readonly sources?: readonly SourceText[];
   /** Nothing that trains: no gradients, no moments, and batches of one sequence. */
   readonly inference?: boolean;
+  /** `trainStep` takes targets that are IGNORED, whose positions count for nothing: for questions and answers, or texts with padding. */
+  readonly masked?: boolean;
   /** The bytes of a safetensors file, as `saveWeights` gives them: the folder loads them. */
   readonly weights?: Uint8Array | undefined;
   /**
@@ -37,13 +39,13 @@ export interface Compiled {
 
 /** Writes nothing: the caller puts the files where they belong. UserError for weights that do not fit the model. */
 export function compile(model: ModelSpec, options: CompileOptions = {}): Compiled {
-  const { profile = PORTABLE, sources = [], inference = false, weights, text = textOf(model) } = options;
+  const { profile = PORTABLE, sources = [], inference = false, masked = false, weights, text = textOf(model) } = options;
   if (text !== null && text !== "bytes") requireRoom("the tokenizer", parseTokenizer("the tokenizer", text.tokenizer), [model]);
-  const what = inference ? { batch: 1, entries: inferenceEntries(model) } : { batch: microBatch(model), entries: entriesOf(model) };
+  const what = inference ? { batch: 1, entries: inferenceEntries(model) } : { batch: microBatch(model), entries: entriesOf(model), masked };
   const planFor = (profile: Profile): KernelPlan => compileModel(model, { ...what, seqLen: model.seqLen, profile });
   const [plan, cpu] = [planFor(profile), planFor(CPU)];
   if (weights !== undefined) requireFit(weights, plan.params);
-  const about = { model, weights: weights ?? null, text, version: VERSION, sources };
+  const about = { model, masked, weights: weights ?? null, text, version: VERSION, sources };
   return { plan, files: emit({ ...about, plan, cpu, runtime: standaloneFiles() }) };
 }
 

@@ -6,8 +6,8 @@ import { sha256 } from "../runtime/files/sha256.ts";
 import type { TaskProtocol } from "../runtime/tasks/items.ts";
 import {
   isPairTest, loadPairTests, pairDocument, pairWords, runPairTest, type PairOutcome, type PairTest, type TrainedOn,
-} from "./eval-pairs.ts";
-import { loadTasks, runTask, taskWords, type LoadedTask, type TaskOutcome } from "./eval-tasks.ts";
+} from "./eval/pairs.ts";
+import { loadTasks, runTask, taskWords, type LoadedTask, type TaskOutcome } from "./eval/tasks.ts";
 import type { TrainedRun } from "./trained-run.ts";
 
 /** What came out of a task: one document, its items, the words for it, and its first figure. */

@@ -3,6 +3,10 @@
 /** 44,345,792 */
 export const grouped = (n: number): string => Math.round(n).toString().replace(/\B(?=(\d{3})+$)/g, ",");
 
+/** 0.8000 ± 0.0918; without an error where none can be estimated. */
+export const withError = (value: number, error: number | null, digits: number): string =>
+  `${value.toFixed(digits)}${error === null ? "" : ` ± ${error.toFixed(digits)}`}`;
+
 /** "44.3M", "1.04B": three digits. */
 export function short(n: number): string {
   const units = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]] as const;

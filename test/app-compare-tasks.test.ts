@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { loadPairTests } from "../cli/eval-pairs.ts";
+import { loadPairTests } from "../cli/eval/pairs.ts";
 import { compareTasks } from "../cli/compare-tasks.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
 import type { CompareTask } from "../runtime/compare/scores.ts";

@@ -3,7 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { readTrainedRun } from "../cli/trained-run.ts";
+import { decodeText } from "../runtime/data/index.ts";
 import { readSafetensors, writeSafetensors, type TensorToWrite } from "../runtime/files/safetensors.ts";
+import { vocabularyText } from "../runtime/pairs/vocabulary.ts";
 import { currentCheckpoint, weightsPath } from "../runtime/train/index.ts";
 import { moeutHere } from "./support/cli.ts";
 import { makeGolden } from "./support/made-golden.ts";
@@ -62,6 +65,24 @@ describe("files as they come", () => {
   };
   const numbersOf = (out: string): readonly Float32Array[] =>
     tensors.map(({ name }) => readSafetensors(weightsPath(currentCheckpoint(out)!)).readFloats(name));
+
+  test("a run knows what its tokens are, if it is told with --tokenizer", async () => {
+    const tokenizer = (name: string, words: readonly string[]): string => {
+      writeFileSync(join(work, name), vocabularyText(words, false));
+      return join(work, name);
+    };
+    const [fits, large] = [tokenizer("fits.json", ["one", "two"]), tokenizer("large.json", [..."abcdefgh"])];
+    const importWith = (out: string, path: string): ReturnType<typeof moeutHere> =>
+      moeutHere(["import", join(made, "config.json"), join(made, "weights.safetensors"), "--out", join(work, out), "--tokenizer", path]);
+    expect((await importWith("told", fits)).status).toBe(0);
+    expect(decodeText(readTrainedRun(join(work, "told"), []).tokenizer, [5, 4])).toBe("two one");
+    expect(await importWith("not told", large)).toMatchObject({
+      status: 1, stderr: expect.stringMatching(/large\.json has 12 tokens, and model \w+ a vocab_size of 11/) as string,
+    });
+    expect(await moeutHere(["import", join(made, "config.json"), "--tokenizer", fits])).toMatchObject({
+      status: 1, stderr: expect.stringContaining("--tokenizer does nothing beside a spec that is printed") as string,
+    });
+  });
 
   test("a byte order mark is no damage", async () => expect(await importOf(`\ufeff${config}`)).toMatchObject({ status: 0 }));
 

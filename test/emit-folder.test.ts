@@ -65,6 +65,29 @@ describe("under Node, without any package", () => {
     ]);
   });
 
+  test("trains on questions and answers where it is compiled for it: targets that are IGNORED count for nothing", () => {
+    const layer = "layer a { attention mha { n_heads 1 }  feed_forward dense { d_ff 8 } }";
+    const { models } = check(`moeut 1\nmodel small { vocab_size 8  seq_len 6  d_model 8  ${layer}  stack a }\ntrain { batch 2 }`);
+    for (const masked of [true, false]) {
+      for (const { path, content } of compile(models[0]!, { masked }).files) {
+        mkdirSync(dirname(join(work, String(masked), path)), { recursive: true });
+        writeFileSync(join(work, String(masked), path), content);
+      }
+    }
+    const result = printed(`import * as masked from "./true/model.js"; import { load } from "./false/model.js";
+      const model = await masked.load();
+      const tokens = Uint32Array.from({ length: 12 }, (_, i) => i % 8);
+      const targets = tokens.map((token, i) => (i % 6 < 3 ? masked.IGNORED : (token * 3 + 1) % 8));
+      model.initialize(0);
+      const losses = await model.forward({ tokens, targets });
+      const { ceLoss } = await model.trainStep(0, [{ tokens, targets }]);
+      const message = await (await load()).trainStep(0, [{ tokens, targets }]).catch((error) => error.message);
+      console.log(JSON.stringify({ losses: [...losses], ceLoss, message }));`) as { losses: number[]; ceLoss: number; message: string };
+    expect(result.losses.filter((loss) => loss === 0)).toHaveLength(6);
+    expect(result.ceLoss).toBeCloseTo(result.losses.reduce((a, b) => a + b, 0) / 6, 5);
+    expect(result.message).toBe("targets: 4294967295 at position 0 is no token: the model has tokens 0 to 7");
+  });
+
   test("reads no more than it needs, and says which file is missing or not whole", () => {
     const needed = ["cpu.json", "cpu.wasm", "weights.safetensors"];
     const copy = join(work, "copy");

@@ -59,7 +59,7 @@ test.skipIf(process.platform === "win32")("it stays held out where the source is
 test("a depth that nobody meant is measured, or what stands in the way is said", async () => {
   const { status, stdout, stderr } = await evaluate("--data", corpus, "--max-tokens", "16", "--passes", "300,1000000000");
   expect(stderr).toMatch(/--passes 1000000000: halting can have 10000 passes at most/);
-  expect(stdout).toMatch(/^passes +300\nloss +\d+\.\d+ ± \d\.\d+ nats/m);
+  expect(stdout).toMatch(/^passes +300\nloss +\d+\.\d+ nats/m); // of a single window no error can be estimated
   expect(status).toBe(1);
 });
 

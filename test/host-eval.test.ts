@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { readEvalText } from "../cli/eval-text.ts";
+import { readEvalText } from "../cli/eval/text.ts";
 import type { TrainedRun } from "../cli/trained-run.ts";
 import {
   byteTokenizer, datasetOf, loadText, measuredText, scoredTokens, sharedTokens, windowBatches, windowsOf, type Text,

@@ -193,7 +193,7 @@ describe("words as tokens", () => {
 
 describe("answers", () => {
   const EOS = 3;
-  const options = { eos: EOS, limit: 4, vocabSize: 6, capacity: 20 };
+  const options = { eos: EOS, vocabSize: 6, capacity: 20 };
 
   /** Says token script[row][i] as the i-th of a row; of a row that goes on behind the end, the second choice 5. */
   function scripted(script: readonly (readonly number[])[]): Executor {
@@ -223,19 +223,29 @@ describe("answers", () => {
     { why: "ends too early, and would have gone on rightly", script: [4, EOS, EOS], target: [4, 5], want: [0, 1] },
     { why: "ends too early", script: [4, EOS, EOS], want: [0, 0] },
     { why: "wrong", script: [2, 4, EOS], want: [0, 0] },
-    { why: "as long as the limit, and ends", script: [4, 4, 4, 4, EOS], target: [4, 4, 4, 4], want: [1, 1] },
-    { why: "longer than the limit", script: [4, 4, 4, 4, 4, EOS], target: [4, 4, 4, 4, 4], want: [0, 1] },
+    { why: "of any length", script: [...Array<number>(600).fill(4), EOS], target: Array<number>(600).fill(4), want: [1, 1] },
   ])("$why", async ({ script, target = [4, 2], want }) => expect(await judged(script, target)).toEqual(want));
 
-  test("each row of a batch has its own end", async () => {
-    const got = await answerAll(scripted([[4, EOS], [4, 4, 4, EOS], [2, 2, EOS]]), [1, 3, 2].map((length) => ({ prompt: [1, 2], length })), options);
-    expect(got.map(({ tokens, ended }) => [tokens, ended])).toEqual([[[4], true], [[4, 4, 4], true], [[2, 2], true]]);
+  test("each row of a batch has its own end, and is followed one word beyond the right answer at most, however long others are", async () => {
+    const script = [[4, EOS], [4, 4, 4, EOS], [2, 2, EOS], [4, 2, EOS], [4, 4, 4, 4]];
+    const got = await answerAll(scripted(script), [1, 3, 2, 1, 2].map((length) => ({ prompt: [1, 2], length })), options);
+    expect(got.map(({ tokens, ended }) => [tokens, ended]))
+      .toEqual([[[4], true], [[4, 4, 4], true], [[2, 2], true], [[4, 2], false], [[4, 4, 4], false]]);
+  });
+
+  test("no more is decoded than a judgement needs: an answer that goes on and on costs one step beyond the right one", async () => {
+    let steps = 0;
+    const executor = scripted([[4, 4, 4, 4, 4, 4, 4]]);
+    const counting: Executor = { ...executor, run: (entries, reads) => (steps++, executor.run(entries, reads)) };
+    await answerAll(counting, [{ prompt: [1, 2], length: 3 }], options);
+    expect(steps).toBe(4); // three right words, and what is in place of the end
   });
 
   test("shares have standard errors, kinds their own", () => {
     expect(share([1, 0, 1, 1])).toEqual({ value: 0.75, standardError: Math.sqrt((0.75 * 0.25) / 3), items: 4 });
     expect(shareOfTokens([{ right: 1, tokens: 2 }, { right: 4, tokens: 4 }])).toMatchObject({ value: 5 / 6, items: 2 });
-    expect(shareOfTokens([1, 0, 1, 1].map((right) => ({ right, tokens: 1 }))).standardError).toBeCloseTo(share([1, 0, 1, 1]).standardError, 12);
+    expect(shareOfTokens([1, 0, 1, 1].map((right) => ({ right, tokens: 1 }))).standardError).toBeCloseTo(share([1, 0, 1, 1]).standardError!, 12);
+    expect([share([1]), shareOfTokens([{ right: 1, tokens: 2 }])].map(({ standardError }) => standardError)).toEqual([null, null]);
     const pairs = ["pp_recursion", "prim_to_obj", "prim_to_obj", "cp_recursion"].map((kind) => ({ source: "", target: "", kind }));
     expect(byKind(pairs, [0, 1, 1, 1])).toMatchObject({ structural: { value: 0.5 }, lexical: { value: 1, items: 2 }, prim_to_obj: { items: 2 } });
     expect(Object.keys(byKind([{ source: "", target: "", kind: "10" }, { source: "", target: "", kind: "9" }], [0, 1]))).toEqual(["9", "10"]);

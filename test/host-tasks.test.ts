@@ -74,6 +74,13 @@ describe("which answer counts", () => {
     expect(result).toMatchObject({ metric: "accuracy", value: 0.375, groups: { a: 0.75, b: 0 } });
     expect(result.standardError).toBeCloseTo(Math.sqrt((0.75 * 0.25) / 3) / 2, 12);
   });
+
+  test("there is no standard error of a single item, nor of a mean of groups where one has a single item", () => {
+    const of = (groups: string) => meanResult("accuracy", [...groups].map((group) => item({ group })), [...groups].map(() => 1));
+    expect([of("a"), of("aab"), exponential(of("a"), 1), perplexityResult("p", [2], [1])].map(({ standardError }) => standardError))
+      .toEqual([null, null, null, null]);
+    expect(of("aabb").standardError).toBe(0);
+  });
 });
 
 /** A space and a letter are one token. */

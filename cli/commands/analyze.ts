@@ -19,7 +19,7 @@ import { writeOwn } from "../../runtime/files/written.ts";
 import { grouped } from "../../runtime/units.ts";
 import { withAdapter } from "../../api/session.ts";
 import { removalOn, routingOn } from "../analysis.ts";
-import { readEvalText, type EvalText } from "../eval-text.ts";
+import { readEvalText, type EvalText } from "../eval/text.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   addAdapterOption, addDataOption, addSetOption, outFile, outFolder, refuseOptions, whole, type AdapterOption, type SetOption,

@@ -23,6 +23,7 @@ interface Options extends SpecOptions, AdapterOption {
   readonly out: string;
   readonly target: "this" | "portable";
   readonly inference?: boolean;
+  readonly masked?: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -31,6 +32,7 @@ export function define(command: Command): void {
   addAdapterOption(addSpecOptions(command.argument("<file>", "a spec, or a run folder, whose weights come along")))
     .requiredOption("--out <folder>", "where the files go", outFolder)
     .option("--inference", "nothing that trains: no gradients, no moments, batches of one sequence")
+    .option("--masked", "trainStep takes targets that are IGNORED, whose positions count for nothing; so it does of a run of pairs")
     .addOption(new Option("--target <target>", TARGET).choices(["portable", "this"]).default("portable"))
     .option("--force", "write into a folder that holds other files, beside them")
     .option("--json", "print one JSON document")
@@ -46,9 +48,11 @@ interface Input {
   readonly weights?: Uint8Array;
   /** Where a run says it. */
   readonly text?: Tokens;
+  readonly masked?: boolean;
 }
 
 async function run(file: string, options: Options, command: Command): Promise<void> {
+  if (options.inference === true) refuseOptions(command, ["masked"], "--inference");
   if (options.target === "portable") refuseOptions(command, ["adapter", "threads"], "--target portable (the default)");
   const isFolder = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
   if (isFolder) refuseOptions(command, ["model"], "a run folder, which has one model");
@@ -58,9 +62,9 @@ async function run(file: string, options: Options, command: Command): Promise<vo
 
 const inputOfSpec = (spec: Spec, options: Options): Input => ({ model: chooseModel(spec, options), sources: spec.sources });
 
-function inputOfRun({ model, sources, weights, tokenizer }: TrainedRun): Input {
+function inputOfRun({ info, model, sources, weights, tokenizer }: TrainedRun): Input {
   const tensors = Array.from(weights.tensors, ([name, { shape }]) => ({ name, shape, data: weights.readFloats(name) }));
-  return { model, sources, weights: encodeWeights(tensors), text: tokensOf(tokenizer, model) };
+  return { model, sources, weights: encodeWeights(tensors), text: tokensOf(tokenizer, model), masked: info.data.positions !== undefined };
 }
 
 /** Of an imported model it is not known what its tokens are; where they are bytes, there are as many. */
@@ -71,7 +75,9 @@ function tokensOf({ file }: Tokenizer, { vocabSize }: ModelSpec): Tokens {
 
 async function compileInto({ model, ...input }: Input, options: Options): Promise<void> {
   requireFree(options, "manifest.json");
-  const { files, plan } = compile(model, { ...input, profile: await profileFor(options), inference: options.inference === true });
+  const inference = options.inference === true;
+  const masked = !inference && (options.masked ?? input.masked ?? false);
+  const { files, plan } = compile(model, { ...input, profile: await profileFor(options), inference, masked });
   requireOwn(files, options.out);
   const leftovers = ownLeftovers(options.out, files);
   writeOwn(options.out, files);

@@ -15,15 +15,18 @@ import { createRun, saveCheckpoint, type RunInfo } from "../../runtime/train/ind
 import { grouped } from "../../runtime/units.ts";
 import { importedFolder, importedOfficial, type Imported, type Parts } from "../imports.ts";
 import { addSetOption, outFolder, refuseOptions, type SetOption } from "../options.ts";
+import { tokenizerFor } from "../tokenizer.ts";
 import { runInfo } from "../variants.ts";
 
 interface Options extends SetOption {
   readonly out?: string;
+  readonly tokenizer?: string;
 }
 
 export function define(command: Command): void {
   addSetOption(command.argument("<config>", CONFIG).argument("[weights]", WEIGHTS))
     .option("--out <folder>", "the run folder: generate and eval read it (default: print the spec; needs no weights)", outFolder)
+    .option("--tokenizer <file>", "what its tokens are: a tokenizer.json or a SentencePiece .model, where no folder brings one")
     .action(run);
 }
 
@@ -31,16 +34,24 @@ const CONFIG = 'config.json: the options of the official code under "args", with
 const WEIGHTS = "the state dictionary as safetensors, under the names of either official repository; "
   + "behind hf, a folder of transformers, of a family that is known, or of `export hf`";
 
-async function run(config: string, weights: string | undefined, { out, set }: Options, command: Command): Promise<void> {
-  if (out === undefined) refuseOptions(command, ["set"], "a spec that is printed");
+async function run(config: string, weights: string | undefined, { out, set, tokenizer }: Options, command: Command): Promise<void> {
+  if (out === undefined) refuseOptions(command, ["set", "tokenizer"], "a spec that is printed");
   if (config === "hf" && weights === undefined) throw new UserError("behind hf stands a folder with a config.json");
   const imported = config === "hf" ? importedFolder(weights!, set) : importedOfficial(config, weights, set);
   if (out === undefined) process.stdout.write(imported.text);
-  else await makeRun(imported, out);
+  else await makeRun(imported, tokenizerOf(imported, tokenizer), out);
+}
+
+/** UserError if two are said, or if the model has no room for it. */
+function tokenizerOf({ model, tokenizer }: Imported, path: string | undefined): Imported["tokenizer"] {
+  if (path === undefined) return tokenizer;
+  if (tokenizer !== null) throw new UserError("the folder brings a tokenizer of its own; leave --tokenizer out");
+  const { id, file } = tokenizerFor({ tokenizer: path }, [model]);
+  return file === undefined ? null : { id, text: file };
 }
 
 /** No device is needed: the numbers only change their names and their order. */
-async function makeRun({ model, weights, tokenizer }: Imported, out: string): Promise<void> {
+async function makeRun({ model, weights }: Imported, tokenizer: Imported["tokenizer"], out: string): Promise<void> {
   const { file, parts } = weights();
   const tensors = new Set(Object.values(parts).flat().map(({ tensor }) => tensor));
   const unfit = [...tensors].flatMap((tensor) => nonFinite(tensor, file.readFloats(tensor)));

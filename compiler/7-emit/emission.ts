@@ -11,6 +11,8 @@ export interface Emission {
   readonly plan: KernelPlan;
   /** The same entries for the processor. */
   readonly cpu: KernelPlan;
+  /** What trains takes targets that are IGNORED. */
+  readonly masked?: boolean;
   /** The bytes of a safetensors file that fits the model, or null for a model without weights. */
   readonly weights: Uint8Array | null;
   readonly text: Tokens;

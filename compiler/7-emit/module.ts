@@ -29,7 +29,7 @@ export function moduleText(e: Emission, banner: string, beside: string): string 
 
 const RECIPE_DOC = "The training recipe of the spec; trainStep takes another if it is given one.";
 
-function importsOf({ plan, weights, text }: Emission): readonly StatementStructures[] {
+function importsOf({ plan, masked = false, weights, text }: Emission): readonly StatementStructures[] {
   const from = (moduleSpecifier: string, ...namedImports: readonly Imported[]): StatementStructures =>
     ({ kind: StructureKind.ImportDeclaration, moduleSpecifier, namedImports: [...namedImports] });
   const loaders = ["loadExecutor", ...(hasTokenizer(text) ? ["loadTextCode"] : []), ...(weights === null ? [] : ["loadTrained"]), "readFrom"];
@@ -38,8 +38,11 @@ function importsOf({ plan, weights, text }: Emission): readonly StatementStructu
   const bytes = text !== "bytes" ? [] : [from("./runtime/text.ts", value("BYTES"))];
   if (!trains(plan)) return [findDevice, from("./runtime/inference.ts", value("inferenceOver"), type("Inference")), load, ...bytes];
   const model = from("./runtime/model.ts", value("modelOver"), type("Model"));
-  return [findDevice, load, model, from("./runtime/schedule.ts", type("Recipe")), ...bytes];
+  return [findDevice, load, model, from("./runtime/schedule.ts", type("Recipe")), ...bytes, ...(masked ? [IGNORED_TARGET] : [])];
 }
+
+const IGNORED_TARGET: StatementStructures =
+  { kind: StructureKind.ExportDeclaration, moduleSpecifier: "./runtime/train-step.ts", namedExports: ["IGNORED"] };
 
 type Imported = { readonly name: string; readonly isTypeOnly: boolean };
 const value = (name: string): Imported => ({ name, isTypeOnly: false });
@@ -113,8 +116,9 @@ function inline(value: unknown): string {
   return `{ ${Object.entries(value).map(([key, item]) => `${key}: ${inline(item)}`).join(", ")} }`;
 }
 
-function sizes({ model: { seqLen, vocabSize, dModel }, plan }: Emission): string {
-  return object(Object.entries({ batch: plan.tensors["evaluate/tokens"]!.shape[0]!, seqLen, vocabSize, dModel }));
+function sizes({ model: { seqLen, vocabSize, dModel }, plan, masked = false }: Emission): string {
+  const batch = plan.tensors["evaluate/tokens"]!.shape[0]!;
+  return object(Object.entries({ batch, seqLen, vocabSize, dModel, ...(masked && { masked }) }));
 }
 
 const shapes = (params: Emission["plan"]["params"]): string => object(params.map(({ name, shape }) => [name, shape]));

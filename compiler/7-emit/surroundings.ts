@@ -54,7 +54,7 @@ ${usage(e)}
 \`\`\`
 
 ${weights === null ? "`model.loadWeights(bytes)` takes a checkpoint's `weights.safetensors`, as `readFile` or `fetch(…).arrayBuffer()` give it. " : ""}${trains(plan)
-    ? "`model.initialize(seed)` and `model.trainStep(step, batches, { seed })` train, " : ""}\`model.forward(batch)\` gives the loss of each token,
+    ? `\`model.initialize(seed)\` and \`model.trainStep(step, batches, { seed })\` train${e.masked === true ? MASKED : ""}, ` : ""}\`model.forward(batch)\` gives the loss of each token,
 \`model.logits(tokens)\` the logits behind each, \`model.saveWeights()\` the bytes of a safetensors file. Calls that return promises take turns${generates(plan)
     ? ", and so do the tokens of generations\nthat run at the same time, each of which sees only its own text" : ""}. What a call is given is checked before anything changes, and a lost device says so. The same seed and
 data give the same bits on the same adapter, here and with moeut; on the processor, with any number of threads.
@@ -66,6 +66,8 @@ A page is on all cores of the processor if it is cross-origin isolated (the head
 A device needs ${featuresOf(plan)}, and the limits in \`DEVICE\`. All buffers together take ${memoryOf(plan)}; on the processor ${memoryOf(cpu)}.
 `;
 }
+
+const MASKED = " (a target that is `IGNORED`, which `model.js` exports, counts for nothing)";
 
 const functionsOf = ({ plan }: Emission): string =>
   [...(trains(plan) ? ["trainStep"] : []), "forward", "logits", ...(generates(plan) ? ["generate", "complete"] : []), "weights"].join(", ");

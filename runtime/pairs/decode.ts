@@ -4,14 +4,14 @@ import type { Executor } from "../standalone/types.ts";
 
 export interface Question {
   readonly prompt: readonly number[];
-  /** Tokens of the right answer: when the two kinds of decoding have nothing more to say about it. */
+  /** Tokens of the right answer. One that is longer is wrong, however it goes on. */
   readonly length: number;
 }
 
-/** Tokens in front of the end. */
+/** Tokens in front of the end, at most one more than the right answer has. */
 export interface Answer {
   readonly tokens: readonly number[];
-  /** The end was chosen behind them, and not the limit reached. */
+  /** The end was chosen behind them. */
   readonly ended: boolean;
   /** What comes out if the end may not be chosen before the length of the right answer, and is then. */
   readonly oracle: readonly number[];
@@ -25,8 +25,6 @@ interface Row {
 
 export interface DecodeOptions {
   readonly eos: number;
-  /** Tokens of an answer at most. */
-  readonly limit: number;
   /** Of the vocabulary: a model may have room for more. */
   readonly vocabSize: number;
   /** Positions that the caches hold. */
@@ -38,21 +36,23 @@ export interface DecodeOptions {
  * @param questions of one prompt length, at most as many as the plan continues at once
  */
 export async function answerAll(executor: Executor, questions: readonly Question[], options: DecodeOptions): Promise<readonly Answer[]> {
-  const { limit, capacity } = options;
   const places = executor.shape("decode/tokens")[0]!;
   const [vocabulary, length] = [executor.shape("decode/logits").at(-1)!, questions[0]!.prompt.length];
   const rows = questions.map((): Row => ({ end: null, tokens: [] }));
   const prompts = Array.from({ length: places }, (_, row) => questions[row]?.prompt ?? questions[0]!.prompt);
-  let logits = await prefill(executor, prompts, capacity);
+  let logits = await prefill(executor, prompts, options.capacity);
   for (let step = 0; ; step++) {
     rows.forEach((row, index) => take(row, logits, index * vocabulary, options));
-    if (rows.every(({ end, tokens }, i) => (end !== null || step >= limit) && tokens.length >= questions[i]!.length)) break;
+    if (rows.every(({ end, tokens }, i) => tokens.length >= questions[i]!.length + (end === null ? 1 : 0))) break;
     logits = await decode(executor, prompts.map((_, index) => rows[index]?.tokens.at(-1) ?? 0), length + step);
   }
-  return rows.map(({ end, tokens }, i) => ({
-    tokens: tokens.slice(0, Math.min(limit, end ?? limit)), ended: end !== null && end <= limit,
-    oracle: tokens.slice(0, questions[i]!.length),
-  }));
+  return rows.map((row, i) => answerOf(row, questions[i]!));
+}
+
+/** On the other rows of its batch an answer does not depend, though they may go on longer. */
+function answerOf({ end, tokens }: Row, { length }: Question): Answer {
+  const ended = end !== null && end <= length;
+  return { tokens: tokens.slice(0, ended ? end : length + 1), ended, oracle: tokens.slice(0, length) };
 }
 
 /** Takes the greatest logit but that of the end, and notes where that is greater still. Of equal ones the first counts. */

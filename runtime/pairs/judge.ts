@@ -1,4 +1,5 @@
 /** What is right about answers, and how much of it over a test set. */
+import { ratio } from "../tasks/results.ts";
 import type { Pair } from "./pair.ts";
 
 /** 1 or 0 each. */
@@ -21,24 +22,20 @@ export const judge = ({ target }: Pair, { answer, ended, oracle }: Answered): Ju
 
 export interface Share {
   readonly value: number;
-  readonly standardError: number;
+  /** null of a single item, which says nothing about it. */
+  readonly standardError: number | null;
   readonly items: number;
 }
 
-/** Of zeros and ones: their mean, and its standard error; 0 of a single one, which says nothing about it. */
+/** Of zeros and ones: their mean, and its standard error. */
 export function share(values: readonly number[]): Share {
   const value = values.reduce((a, b) => a + b, 0) / values.length;
-  return { value, standardError: values.length < 2 ? 0 : Math.sqrt((value * (1 - value)) / (values.length - 1)), items: values.length };
+  return { value, standardError: values.length < 2 ? null : Math.sqrt((value * (1 - value)) / (values.length - 1)), items: values.length };
 }
 
 /** Of tokens that come in items: right ones by all, and the standard error of that from how items differ. */
-export function shareOfTokens(items: readonly { readonly right: number; readonly tokens: number }[]): Share {
-  const tokens = items.reduce((sum, item) => sum + item.tokens, 0);
-  const value = items.reduce((sum, item) => sum + item.right, 0) / tokens;
-  const squares = items.reduce((sum, item) => sum + (item.right - value * item.tokens) ** 2, 0);
-  const standardError = items.length < 2 ? 0 : Math.sqrt((squares * items.length) / (items.length - 1)) / tokens;
-  return { value, standardError, items: items.length };
-}
+export const shareOfTokens = (items: readonly { readonly right: number; readonly tokens: number }[]): Share =>
+  ({ ...ratio(items.map(({ right }) => right), items.map(({ tokens }) => tokens)), items: items.length });
 
 /** Kinds of COGS that need new structures; all others need known words in new places (Kim and Linzen 2020). */
 const STRUCTURAL = ["cp_recursion", "pp_recursion", "obj_pp_to_subj_pp"];

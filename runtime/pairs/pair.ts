@@ -24,8 +24,8 @@ export interface PairTask {
   readonly validation: () => readonly Pair[] | null;
   /** @param folder where the published files are, if not where training found them */
   readonly tests: (folder: string | null) => readonly TestSet[];
-  /** Words of an answer at most; an answer of one word is not followed to its end. */
-  readonly limit: number;
+  /** Every answer is one word, which is not followed to its end. */
+  readonly oneWord: boolean;
   /** What kinds are. */
   readonly by: "kind" | "length" | "depth";
 }

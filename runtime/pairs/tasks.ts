@@ -10,7 +10,7 @@ import type { Pair, PairTask, TestSet } from "./pair.ts";
 const SCAN = {
   words: ["walk", "look", "run", "jump", "turn", "left", "right", "opposite", "around", "twice", "thrice", "and", "after",
     "I_WALK", "I_LOOK", "I_RUN", "I_JUMP", "I_TURN_LEFT", "I_TURN_RIGHT"],
-  more: [], validation: () => null, limit: 64, by: "length",
+  more: [], validation: () => null, oneWord: false, by: "length",
 } as const;
 
 const scanPair = ({ command, actions }: ScanPair): Pair => ({ source: command, target: actions.join(" "), kind: String(actions.length) });
@@ -46,7 +46,7 @@ function listopsTask(of: string): PairTask {
   const name = depth === null ? "listops" : `listops, nested deeper than ${depth}`;
   const isTest = ({ kind }: Pair, i: number): boolean => (depth === null ? i < LISTOPS_ITEMS / 10 : Number(kind) > depth);
   return {
-    words: LISTOPS_WORDS, more: [], validation: () => null, limit: 1, by: "depth",
+    words: LISTOPS_WORDS, more: [], validation: () => null, oneWord: true, by: "depth",
     train: () => listops(LISTOPS_ITEMS).filter((pair, i) => !isTest(pair, i)),
     tests: () => [{ name, pairs: listops(LISTOPS_ITEMS).filter(isTest) }],
   };
@@ -56,7 +56,7 @@ function listopsTask(of: string): PairTask {
 const INDICES = Array.from({ length: 64 }, (_, i) => String(i));
 
 const cogs = (folder: string): PairTask => ({
-  words: null, more: INDICES, limit: 512, by: "kind",
+  words: null, more: INDICES, oneWord: false, by: "kind",
   train: () => tabLines(findFile(folder, "cogs", "train.tsv")),
   validation: () => tabLines(findFile(folder, "cogs", "dev.tsv")),
   tests: (other) => cogsTests(other ?? folder),
@@ -71,7 +71,7 @@ function cogsTests(folder: string): readonly TestSet[] {
 
 /** Lines of one's own; what to test with is named in eval. */
 const ownPairs = (path: string): PairTask => ({
-  words: null, more: [], train: () => tabLines(path), validation: () => null, tests: () => [], limit: 512, by: "kind",
+  words: null, more: [], train: () => tabLines(path), validation: () => null, tests: () => [], oneWord: false, by: "kind",
 });
 
 const TASKS: Readonly<Record<string, (of: string) => PairTask>> = {

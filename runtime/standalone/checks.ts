@@ -2,7 +2,7 @@
 import { product } from "./layout.ts";
 import type { SamplerOptions } from "./sampler.ts";
 import type { Recipe } from "./schedule.ts";
-import type { MicroBatch } from "./train-step.ts";
+import { IGNORED, type MicroBatch } from "./train-step.ts";
 
 export type Sampling = SamplerOptions & { readonly maxTokens: number };
 
@@ -48,6 +48,8 @@ export function checkRecipe({ optimizer, schedule, gradClip, batch, accumulate, 
 export interface BatchFacts {
   readonly shape: readonly number[]; // [B, T]
   readonly vocabSize: number;
+  /** Targets may be IGNORED. */
+  readonly masked?: boolean | undefined;
 }
 
 /** Copies, so that the caller can go on to use its arrays while a step waits for its turn. */
@@ -56,11 +58,13 @@ export function checkedBatches(batches: readonly MicroBatch[], count: number, fa
   throw new RangeError(`${batches.length} micro-batches were given; the recipe accumulates ${count} per step`);
 }
 
-export function checkedBatch({ tokens, targets }: MicroBatch, { shape, vocabSize }: BatchFacts): MicroBatch {
+export function checkedBatch({ tokens, targets }: MicroBatch, { shape, vocabSize, masked = false }: BatchFacts): MicroBatch {
   checkCount("tokens", tokens, shape);
   checkCount("targets", targets, shape);
-  const words = (what: string, numbers: ArrayLike<number>): Uint32Array => Uint32Array.from(checkedTokens(what, numbers, vocabSize));
-  return { tokens: words("tokens", tokens), targets: words("targets", targets) };
+  return {
+    tokens: Uint32Array.from(checkedTokens("tokens", tokens, vocabSize)),
+    targets: Uint32Array.from(checkedTokens("targets", targets, vocabSize, masked ? IGNORED : null)),
+  };
 }
 
 function checkCount(what: string, { length }: ArrayLike<number>, shape: readonly number[]): void {
@@ -88,10 +92,10 @@ export function checkedText(text: ArrayLike<number>, { seqLen, vocabSize, sees }
   return checkedTokens("the text", text, vocabSize);
 }
 
-/** A copy. Kernels look rows up without a check. */
-function checkedTokens(what: string, tokens: ArrayLike<number>, vocabSize: number): readonly number[] {
+/** A copy. Kernels look rows up without a check. @param none what may stand in place of a token */
+function checkedTokens(what: string, tokens: ArrayLike<number>, vocabSize: number, none: number | null = null): readonly number[] {
   return Array.from(tokens, (token, i) => {
-    if (Number.isInteger(token) && token >= 0 && token < vocabSize) return token;
+    if ((Number.isInteger(token) && token >= 0 && token < vocabSize) || token === none) return token;
     throw new RangeError(`${what}: ${shown(token)} at position ${i} is no token: the model has tokens 0 to ${vocabSize - 1}`);
   });
 }

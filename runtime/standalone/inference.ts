@@ -7,7 +7,7 @@ import type { ParamPlan } from "./plan.ts";
 import { amongFirst, createSampler, type SamplerOptions } from "./sampler.ts";
 import { decodeWeights, encodeWeights, type FileBytes } from "./safetensors.ts";
 import { decodeTokens, tokensOf, type TextCode } from "./text.ts";
-import { writeBatch, type MicroBatch } from "./train-step.ts";
+import { IGNORED, writeBatch, type MicroBatch } from "./train-step.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import type { Executor } from "./types.ts";
 
@@ -21,7 +21,7 @@ export type GenerationOptions = Partial<SamplerOptions> & { readonly maxTokens?:
  * @typeParam Name names of parameters
  */
 export interface Inference<Name extends string> {
-  /** Cross-entropy of each target in nats, [B, T]. */
+  /** Cross-entropy of each target in nats, [B, T]; 0 of one that is IGNORED, where the model was compiled for such. */
   forward(batch: MicroBatch): Promise<Float32Array>;
   /**
    * Logits [n, V] behind each of n tokens, at most as many as the context has. A model whose attention sees what follows takes whole
@@ -57,6 +57,8 @@ export interface Inference<Name extends string> {
 export interface ModelFacts {
   readonly seqLen: number;
   readonly vocabSize: number;
+  /** Targets may be IGNORED. */
+  readonly masked?: boolean;
   /** How text becomes tokens, or null where only the caller knows. */
   readonly text: TextCode | null;
 }
@@ -91,14 +93,15 @@ export function inferenceBy<Name extends string>(work: Work, facts: ModelFacts):
   const { executor, turns } = work;
   const begin = generation(work, facts);
   const generate: Inference<Name>["generate"] = (prompt, options) => begin(prompt, options, facts.vocabSize);
-  const batchFacts = { shape: executor.shape("evaluate/tokens"), vocabSize: facts.vocabSize };
+  const batchFacts = { shape: executor.shape("evaluate/tokens"), vocabSize: facts.vocabSize, masked: facts.masked };
   return {
     executor, generate, ...weightsOf<Name>(work),
     forward: async (batch) => {
       const checked = checkedBatch(batch, batchFacts);
       return turns.take(async () => {
         writeBatch(executor, "evaluate", checked);
-        return (await executor.run(["evaluate"], ["evaluate/token_loss"]))["evaluate/token_loss"] as Float32Array;
+        const { "evaluate/token_loss": losses } = await executor.run(["evaluate"], ["evaluate/token_loss"]);
+        return Float32Array.from(losses!, (loss, i) => (checked.targets[i] === IGNORED ? 0 : loss));
       });
     },
     logits: async (tokens) => {

@@ -14,7 +14,8 @@ export interface Model<Name extends string> extends Inference<Name> {
   /**
    * One optimizer step.
    * @param step counted from 0
-   * @param batches the micro-batches of the step, as many as the recipe accumulates
+   * @param batches the micro-batches of the step, as many as the recipe accumulates. Where the model was compiled for it, a target may be
+   * IGNORED: its position counts for nothing, and losses are means over the others of all micro-batches
    * @param options a recipe other than the spec's; the seed of what is random in a step, 0 if none is given
    */
   trainStep(
@@ -29,7 +30,7 @@ export interface TrainingFacts extends ModelFacts {
 /** @param executor as for inferenceOver, with the entries train and update */
 export function modelOver<Name extends string>(executor: Executor, params: readonly ParamPlan[], facts: TrainingFacts): Model<Name> {
   const work = workOver(executor, params, facts);
-  const batchFacts = { shape: executor.shape("train/tokens"), vocabSize: facts.vocabSize };
+  const batchFacts = { shape: executor.shape("train/tokens"), vocabSize: facts.vocabSize, masked: facts.masked };
   return {
     ...inferenceBy<Name>(work, facts),
     initialize: (seed) => {

@@ -4,8 +4,8 @@ import type { Item } from "./items.ts";
 export interface Result {
   readonly metric: string;
   readonly value: number;
-  /** From the spread of the items within their groups. */
-  readonly standardError: number;
+  /** From the spread of the items within their groups; null where a group has one item, which has no spread. */
+  readonly standardError: number | null;
   readonly groups: Readonly<Record<string, number>>;
   /** By kind: means over its groups. */
   readonly kinds: Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -15,14 +15,14 @@ export interface Result {
 export function meanResult(metric: string, items: readonly Item[], values: readonly number[]): Result {
   const byGroup = grouped(items, values, ({ group }) => group);
   const groups = Object.fromEntries(Object.entries(byGroup).map(([group, of]) => [group, mean(of)]));
-  const variance = Object.values(byGroup).reduce((sum, of) => sum + varianceOfMean(of), 0) / Object.keys(byGroup).length ** 2;
-  return { metric, value: mean(Object.values(groups)), standardError: Math.sqrt(variance), groups, kinds: kindsOf(items, groups) };
+  const standardError = errorOfMeans(Object.values(byGroup));
+  return { metric, value: mean(Object.values(groups)), standardError, groups, kinds: kindsOf(items, groups) };
 }
 
 /** Perplexity of what a mean is in nats: exp −mean for log probabilities. */
 export function exponential({ metric, value, standardError }: Result, sign: 1 | -1): Result {
   const perplexity = Math.exp(sign * value);
-  return { metric, value: perplexity, standardError: perplexity * standardError, groups: {}, kinds: {} };
+  return { metric, value: perplexity, standardError: standardError === null ? null : perplexity * standardError, groups: {}, kinds: {} };
 }
 
 /**
@@ -34,12 +34,12 @@ export function perplexityResult(metric: string, sums: readonly number[], counts
   return exponential({ metric, value, standardError, groups: {}, kinds: {} }, 1);
 }
 
-/** Σ sums / Σ counts with its standard error, which is 0 of a single part: that says nothing about it. */
-export function ratio(sums: readonly number[], counts: readonly number[]): { readonly value: number; readonly standardError: number } {
+/** Σ sums / Σ counts with its standard error; null of a single part, which says nothing about it. */
+export function ratio(sums: readonly number[], counts: readonly number[]): Pick<Result, "value" | "standardError"> {
   const [n, count] = [sums.length, total(counts)];
   const value = total(sums) / count;
   const squares = sums.reduce((sum, part, i) => sum + (part - value * counts[i]!) ** 2, 0);
-  return { value, standardError: n < 2 ? 0 : Math.sqrt((squares * n) / (n - 1)) / count };
+  return { value, standardError: n < 2 ? null : Math.sqrt((squares * n) / (n - 1)) / count };
 }
 
 function kindsOf(items: readonly Item[], groups: Result["groups"]): Result["kinds"] {
@@ -62,8 +62,13 @@ function grouped(items: readonly Item[], values: readonly number[], keyOf: (item
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 const mean = (values: readonly number[]): number => total(values) / values.length;
 
-/** Unbiased; 0 of a single item. */
+/** Of the mean of the means of independent groups, unbiased; null if one has a single value. */
+function errorOfMeans(groups: readonly (readonly number[])[]): number | null {
+  if (groups.some(({ length }) => length < 2)) return null;
+  return Math.sqrt(groups.reduce((sum, values) => sum + varianceOfMean(values), 0)) / groups.length;
+}
+
 function varianceOfMean(values: readonly number[]): number {
   const [n, center] = [values.length, mean(values)];
-  return n < 2 ? 0 : values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (n * (n - 1));
+  return values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (n * (n - 1));
 }

@@ -1,19 +1,19 @@
 /** Benchmarks in `eval`: items from published files, scored by a named protocol, one record for each item. */
 import { existsSync } from "node:fs";
-import type { AdapterHandle } from "../runtime/adapter/index.ts";
-import { UserError } from "../runtime/errors.ts";
-import type { Answer, Item, TaskProtocol } from "../runtime/tasks/items.ts";
-import { fitAll, startToken, type Reading, type Request } from "../runtime/tasks/requests.ts";
-import type { Result } from "../runtime/tasks/results.ts";
-import { bucketsOf, scoreBucket, type Scored } from "../runtime/tasks/score.ts";
-import type { Scoring } from "../runtime/tasks/scoring.ts";
-import { ownTask, TASKS, type Task } from "../runtime/tasks/tasks.ts";
-import { loadWeights } from "../runtime/train/index.ts";
-import { grouped } from "../runtime/units.ts";
-import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import { loadModel } from "../api/session.ts";
-import { say } from "./terminal.ts";
-import type { TrainedRun } from "./trained-run.ts";
+import type { AdapterHandle } from "../../runtime/adapter/index.ts";
+import { UserError } from "../../runtime/errors.ts";
+import type { Answer, Item, TaskProtocol } from "../../runtime/tasks/items.ts";
+import { fitAll, startToken, type Reading, type Request } from "../../runtime/tasks/requests.ts";
+import type { Result } from "../../runtime/tasks/results.ts";
+import { bucketsOf, scoreBucket, type Scored } from "../../runtime/tasks/score.ts";
+import type { Scoring } from "../../runtime/tasks/scoring.ts";
+import { ownTask, TASKS, type Task } from "../../runtime/tasks/tasks.ts";
+import { loadWeights } from "../../runtime/train/index.ts";
+import { grouped, withError } from "../../runtime/units.ts";
+import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
+import { loadModel } from "../../api/session.ts";
+import { say } from "../terminal.ts";
+import type { TrainedRun } from "../trained-run.ts";
 
 /** A benchmark by its name, and its items. */
 export interface LoadedTask {
@@ -107,20 +107,20 @@ export function taskWords({ task, variant, items, chance, cut, results }: TaskOu
     `${protocol} protocol`, ...(variant === null ? [] : [variant]), `${grouped(items)} items`, ...(chance > 0 ? [`chance ${chance}`] : []),
     ...(cut === 0 ? [] : [`${grouped(cut)} contexts cut at their beginning`]),
   ];
-  const lines = results.flatMap((result, i) => [
-    `${result.metric.padEnd(20)} ${figure(result.value)} ± ${figure(result.standardError)}${i === 0 ? `  (${facts.join(", ")})` : ""}`,
-    ...(i === 0 ? partsWords(result) : []),
-  ]);
+  const figure = ({ metric, value, standardError }: Result): string =>
+    `${metric.padEnd(20)} ${withError(value, standardError, digitsOf(value))}`;
+  const [first, ...others] = results;
+  const lines = [`${figure(first!)}  (${facts.join(", ")})`, ...partsWords(first!), ...others.map(figure)];
   return lines.map((line, i) => `${(i === 0 ? task : "").padEnd(14)} ${line}\n`).join("");
 }
 
-const figure = (value: number): string => value.toFixed(Math.abs(value) < 10 ? 4 : 2);
+const digitsOf = (value: number): number => (Math.abs(value) < 10 ? 4 : 2);
 
 /** More groups than that are for `--json`. */
 const FEW_GROUPS = 12;
 
 function partsWords({ kinds, groups }: Result): readonly string[] {
   const [[name, parts] = ["part", groups] as const] = Object.entries(kinds);
-  const values = Object.entries(parts).map(([part, value]) => `${part} ${figure(value)}`);
+  const values = Object.entries(parts).map(([part, value]) => `${part} ${withError(value, null, digitsOf(value))}`);
   return values.length < 2 || values.length > FEW_GROUPS ? [] : [`${`by ${name}`.padEnd(20)} ${values.join(", ")}`];
 }

@@ -1,17 +1,17 @@
 /** What `eval` measures: text that training held out, or another text and what is known about it. */
-import type { Corpus } from "../runtime/corpus/corpus.ts";
-import { canReadAgain, inMemory, loadText, measuredText, sharedTokens, splitText } from "../runtime/data/index.ts";
-import type { MeasuredText, Text, TokenArray } from "../runtime/data/index.ts";
-import { PLAIN } from "../runtime/data/document.ts";
-import { sourceDocuments } from "../runtime/data/source.ts";
-import { UserError } from "../runtime/errors.ts";
-import { coveredText, type Covered } from "../runtime/evaluate/covered.ts";
-import { startToken } from "../runtime/tasks/requests.ts";
-import type { DataInfo } from "../runtime/train/index.ts";
-import { grouped } from "../runtime/units.ts";
-import { corpusOf, readData } from "./data.ts";
-import { say } from "./terminal.ts";
-import type { TrainedRun } from "./trained-run.ts";
+import type { Corpus } from "../../runtime/corpus/corpus.ts";
+import { canReadAgain, inMemory, loadText, measuredText, sharedTokens, splitText } from "../../runtime/data/index.ts";
+import type { MeasuredText, Text, TokenArray } from "../../runtime/data/index.ts";
+import { PLAIN } from "../../runtime/data/document.ts";
+import { sourceDocuments } from "../../runtime/data/source.ts";
+import { UserError } from "../../runtime/errors.ts";
+import { coveredText, type Covered } from "../../runtime/evaluate/covered.ts";
+import { startToken } from "../../runtime/tasks/requests.ts";
+import type { DataInfo } from "../../runtime/train/index.ts";
+import { grouped } from "../../runtime/units.ts";
+import { corpusOf, readData } from "../data.ts";
+import { say } from "../terminal.ts";
+import type { TrainedRun } from "../trained-run.ts";
 
 /** A text, and what is known about it. */
 export interface EvalText extends MeasuredText {

@@ -1,28 +1,28 @@
 /** Tasks of pairs in `eval`: answers by greedy decoding, exactly right or wrong, one record for each item. */
-import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import type { AdapterHandle } from "../runtime/adapter/index.ts";
-import { decodeText } from "../runtime/data/index.ts";
-import { UserError } from "../runtime/errors.ts";
-import { sequences, type Sequence } from "../runtime/pairs/data.ts";
-import { answerAll, type Answer, type DecodeOptions } from "../runtime/pairs/decode.ts";
-import { tabLines } from "../runtime/pairs/files.ts";
-import { byKind, judge, share, shareOfTokens, type Share } from "../runtime/pairs/judge.ts";
-import type { Pair, PairTask, TestSet } from "../runtime/pairs/pair.ts";
-import { PAIR_TASKS, pairTask } from "../runtime/pairs/tasks.ts";
-import type { Scored } from "../runtime/tasks/score.ts";
-import { loadWeights } from "../runtime/train/index.ts";
-import { grouped } from "../runtime/units.ts";
-import { loadModel } from "../api/session.ts";
-import { scoreAll } from "./eval-tasks.ts";
-import { say } from "./terminal.ts";
-import type { TrainedRun } from "./trained-run.ts";
+import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
+import type { AdapterHandle } from "../../runtime/adapter/index.ts";
+import { decodeText } from "../../runtime/data/index.ts";
+import { UserError } from "../../runtime/errors.ts";
+import { sequences, type Sequence } from "../../runtime/pairs/data.ts";
+import { answerAll, type Answer, type DecodeOptions } from "../../runtime/pairs/decode.ts";
+import { tabLines } from "../../runtime/pairs/files.ts";
+import { byKind, judge, share, shareOfTokens, type Share } from "../../runtime/pairs/judge.ts";
+import type { Pair, PairTask, TestSet } from "../../runtime/pairs/pair.ts";
+import { PAIR_TASKS, pairTask } from "../../runtime/pairs/tasks.ts";
+import type { Scored } from "../../runtime/tasks/score.ts";
+import { loadWeights } from "../../runtime/train/index.ts";
+import { grouped, withError } from "../../runtime/units.ts";
+import { loadModel } from "../../api/session.ts";
+import { scoreAll } from "./tasks.ts";
+import { say } from "../terminal.ts";
+import type { TrainedRun } from "../trained-run.ts";
 
-export type PairTest = TestSet & Pick<PairTask, "limit" | "by">;
+export type PairTest = TestSet & Pick<PairTask, "oneWord" | "by">;
 
 export interface PairOutcome {
   readonly task: string;
   readonly items: number;
-  readonly limit: number;
+  readonly oneWord: boolean;
   readonly by: PairTask["by"];
   readonly results: readonly ({ readonly metric: string } & Share)[];
   readonly kinds: Readonly<Record<string, Share>>;
@@ -32,7 +32,7 @@ export interface PairOutcome {
 type PairRecord = Pair & {
   readonly task: string;
   readonly id: string;
-  /** Words in front of the end; with "…" behind them where none came before the limit. */
+  /** Words in front of the end; where none came, one more than the right answer has, and "…" behind them. */
   readonly answer: string;
   readonly exact: number;
   /** See Judged; null where an answer is one word. */
@@ -55,11 +55,11 @@ export function loadPairTests(name: string, { source, who }: TrainedOn, from: st
   const task = pairTask(source);
   const trainedOn = source.join(" ");
   if (task === null) throw new UserError(`${who} was trained on ${trainedOn}, which are no pairs: it cannot answer ${name}`);
-  if (isFile(name)) return [{ name, pairs: tabLines(name), limit: task.limit, by: "kind" }];
+  if (isFile(name)) return [{ name, pairs: tabLines(name), oneWord: task.oneWord, by: "kind" }];
   if (!trainedOn.startsWith(name)) throw new UserError(`${who} was trained on ${trainedOn}, and not on ${name}`);
   const tests = task.tests(from);
   if (tests.length === 0) throw new UserError(`${trainedOn} has no test items of its own: name a file of them, --tasks FILE.tsv`);
-  return tests.map((test) => ({ ...test, limit: task.limit, by: task.by }));
+  return tests.map((test) => ({ ...test, oneWord: task.oneWord, by: task.by }));
 }
 
 /** Prompts that are continued at once. */
@@ -67,20 +67,20 @@ const TEXTS = 64;
 
 /** @param model that of the run, at its own depth or another */
 export async function runPairTest(handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, test: PairTest): Promise<PairOutcome> {
-  const { name, pairs, limit, by } = test;
+  const { name, pairs, oneWord, by } = test;
   const all = pairs.map(sequences(trained.tokenizer));
   sayPositions(name, model, all, trained);
   const forced = await scoreAll(handle, model, trained, all.map((sequence) => ({ ...sequence, cut: 0 })), true);
-  const judged = limit === 1 ? pairs.map((pair, i) => firstWord(trained, pair, forced[i]!))
-    : await decoded(handle, model, trained, pairs, all, limit);
+  const judged = oneWord ? pairs.map((pair, i) => firstWord(trained, pair, forced[i]!))
+    : await decoded(handle, model, trained, pairs, all);
   const records = pairs.map((pair, i): PairRecord => ({ task: name, id: `${name}:${i + 1}`, ...pair, ...judged[i]! }));
   const exact = judged.map((of) => of.exact);
-  const results = limit === 1 ? [{ metric: "accuracy", ...share(exact) }] : [
+  const results = oneWord ? [{ metric: "accuracy", ...share(exact) }] : [
     { metric: "exact_match", ...share(exact) },
     { metric: "with_oracle_end", ...share(judged.flatMap(({ oracle }) => oracle ?? [])) },
     { metric: "token_accuracy", ...shareOfTokens(forced.map(rightTokens)) },
   ];
-  return { task: name, items: pairs.length, limit, by, results, kinds: byKind(pairs, exact), records };
+  return { task: name, items: pairs.length, oneWord, by, results, kinds: byKind(pairs, exact), records };
 }
 
 const rightTokens = ({ tokens, best }: Scored) =>
@@ -95,9 +95,9 @@ function firstWord(trained: TrainedRun, { target }: Pair, { best }: Scored): Jud
 }
 
 async function decoded(
-  handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, pairs: readonly Pair[], all: readonly Sequence[], limit: number,
+  handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, pairs: readonly Pair[], all: readonly Sequence[],
 ): Promise<readonly Judgement[]> {
-  const answers = await answersTo(handle, model, trained, all, limit);
+  const answers = await answersTo(handle, model, trained, all);
   return pairs.map((pair, i) => {
     const { tokens, ended, oracle } = answers[i]!;
     const answer = wordsOf(trained, tokens);
@@ -123,17 +123,17 @@ function batchesOf(all: readonly Sequence[]): readonly (readonly number[])[] {
 const question = ({ tokens, from }: Sequence) => ({ prompt: tokens.slice(0, from), length: tokens.length - from - 1 });
 
 async function answersTo(
-  handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, all: readonly Sequence[], limit: number,
+  handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, all: readonly Sequence[],
 ): Promise<readonly Answer[]> {
   const { vocabSize, endOfText } = trained.tokenizer;
   const prompt = all.reduce((most, { from }) => Math.max(most, from), 0);
-  const capacity = prompt + all.reduce((most, { tokens, from }) => Math.max(most, tokens.length - from), limit);
+  const capacity = prompt + all.reduce((most, { tokens, from }) => Math.max(most, tokens.length - from), 0);
   const texts = Math.min(TEXTS, all.length);
   const session = await loadModel(handle, model, {
     batch: 1, seqLen: capacity, texts, chunk: Math.min(prompt, 64), entries: ["prefill", "decode"],
   });
   const answers = new Array<Answer>(all.length);
-  const options: DecodeOptions = { eos: endOfText!, limit, vocabSize, capacity };
+  const options: DecodeOptions = { eos: endOfText!, vocabSize, capacity };
   let [done, said] = [0, performance.now()];
   try {
     loadWeights(trained.weights, session.executor, session.params);
@@ -169,7 +169,7 @@ function encodingOf({ layers, core }: ModelSpec): string {
 }
 
 /** For --json. */
-export function pairDocument({ records: _, results, kinds, ...rest }: PairOutcome): Readonly<Record<string, unknown>> {
+export function pairDocument({ records: _, oneWord: __, results, kinds, ...rest }: PairOutcome): Readonly<Record<string, unknown>> {
   const shown = ({ standardError, ...share }: Share) => ({ ...share, standard_error: standardError });
   return {
     ...rest, results: results.map(({ metric, ...of }) => ({ metric, ...shown(of) })),
@@ -181,10 +181,10 @@ export function pairDocument({ records: _, results, kinds, ...rest }: PairOutcom
 const FEW_KINDS = 23;
 
 /** A line for each figure, and below them the first by kind. */
-export function pairWords({ task, items, limit, by, results, kinds }: PairOutcome): string {
-  const how = limit === 1 ? "the most probable word" : `greedy, at most ${limit} words and the end`;
+export function pairWords({ task, items, oneWord, by, results, kinds }: PairOutcome): string {
+  const how = oneWord ? "the most probable word" : "greedy, at most a word more than is right";
   const lines = results.map(({ metric, value, standardError }, i) =>
-    `${metric.padEnd(20)} ${value.toFixed(4)} ± ${standardError.toFixed(4)}${i === 0 ? `  (${grouped(items)} items, ${how})` : ""}`);
+    `${metric.padEnd(20)} ${withError(value, standardError, 4)}${i === 0 ? `  (${grouped(items)} items, ${how})` : ""}`);
   const parts = Object.entries(kinds).map(([kind, { value, items: n }]) => `${kind}: ${value.toFixed(3)} of ${grouped(n)}`);
   const all = parts.length < 2 || parts.length > FEW_KINDS ? lines : [...lines, `${`by ${by}`.padEnd(20)} ${parts.join(", ")}`];
   return all.map((line, i) => `${(i === 0 ? task : "").padEnd(14)} ${line}\n`).join("");
