@@ -12,7 +12,7 @@ import { ALPHABET, CHARACTER_OF, createCutter, wordsOf } from "../runtime/standa
 import { readTokenizer, tokenizerText } from "../runtime/tokenizer/file.ts";
 import { trainMerges } from "../runtime/tokenizer/train.ts";
 import { countWords, textPieces } from "../runtime/tokenizer/words.ts";
-import { moeutHere, moeutStopped, ROOT, type CliResult } from "./support/cli.ts";
+import { moeut, moeutHere, moeutStopped, ROOT, type CliResult } from "./support/cli.ts";
 import { pythonProgram } from "./support/torch/python.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "moeut-tokenizer-"));
@@ -231,8 +231,12 @@ describe("moeut tokenizer train", () => {
     writeFileSync(text, Array.from({ length: 20_000 }, (_, i) => `${(i * 7919).toString(36)} ${(i * 104_729).toString(27)}`).join(" "));
     const command = (out: string): readonly string[] => ["tokenizer", "train", text, "--vocab-size", "2000", "--out", out];
     const [out, undisturbed] = [join(folder, "killed.json"), join(folder, "undisturbed.json")];
-    const killed = await moeutStopped(command(out), /different words/, "SIGKILL");
-    expect(killed.status).toBeNull();
+    const atRename = (moment: string): Promise<CliResult> => moeut(
+      command(out), () => {}, ["--import", join(ROOT, "test", "support", "kill-at-rename.mjs")],
+      { MOEUT_TEST_KILL: moment, MOEUT_TEST_FOLDER: folder },
+    );
+    const counting = moeutStopped(command(out), /different words/, "SIGKILL");
+    for (const killed of [await counting, await atRename("1 before"), await atRename("1 after")]) expect(killed.status).toBeNull();
     await moeutHere(command(undisturbed));
     const whole = readFileSync(undisturbed, "utf8");
     if (existsSync(out)) expect(readFileSync(out, "utf8")).toBe(whole);
