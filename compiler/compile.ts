@@ -80,7 +80,8 @@ export function graphOf(
   return verified(both, validateGraph(both));
 }
 
-function entryOf(name: Exclude<EntryName, "update">, { batch, seqLen, masked = false, lens = false, chunk, rows = batch * seqLen, texts = 1 }: GraphOptions): Entry {
+function entryOf(name: Exclude<EntryName, "update">, options: GraphOptions): Entry {
+  const { batch, seqLen, masked = false, lens = false, chunk, rows = batch * seqLen, texts = 1 } = options;
   switch (name) {
     case "train": return { kind: name, batch, seqLen, masked };
     case "evaluate": return { kind: name, batch, seqLen, lens };

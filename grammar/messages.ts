@@ -23,7 +23,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
 
 const describe = (expected: TokenType, ruleName: string): string => {
   if (expected === EOF) return EXPECTED["file"]!;
-  return expected.name === "RBrace" ? EXPECTED["block"]! : (expected.name === "Identifier" ? EXPECTED[ruleName] : undefined) ?? tokenLabel(expected);
+  if (expected.name === "RBrace") return EXPECTED["block"]!;
+  return (expected.name === "Identifier" ? EXPECTED[ruleName] : undefined) ?? tokenLabel(expected);
 };
 
 export const messages: IParserErrorMessageProvider = {

@@ -7,8 +7,8 @@ import { grammarRules } from "../grammar/parser.ts";
 export const CST_TYPES_FILE = new URL("../grammar/cst.ts", import.meta.url);
 
 export function cstTypes(): string {
-  const types = generateCstDts(grammarRules, { includeVisitorInterface: false });
-  return `// Written by scripts/cst-types.ts from the rules of parser.ts.\n${types.replace("CstNode, ICstVisitor, IToken", "CstNode, IToken").trimEnd()}\n`;
+  const types = generateCstDts(grammarRules, { includeVisitorInterface: false }).replace("CstNode, ICstVisitor, IToken", "CstNode, IToken");
+  return `// Written by scripts/cst-types.ts from the rules of parser.ts.\n${types.trimEnd()}\n`;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) writeFileSync(CST_TYPES_FILE, cstTypes());

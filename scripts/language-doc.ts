@@ -27,21 +27,25 @@ function sections(): string {
  * shown once.
  */
 function kindSection(title: string, kind: Kind, shown = new Set<string>()): string[] {
-  const rows = [...Object.entries(kind.fields).map(([name, field]) => fieldRow(name, field)), ...Object.entries(kind.blocks).map(([name, block]) => blockRow(name, block))];
+  const [fields, blocks] = [Object.entries(kind.fields), Object.entries(kind.blocks)];
+  const rows = [...fields.map(([name, field]) => fieldRow(name, field)), ...blocks.map(([name, block]) => blockRow(name, block))];
   const table = ["| | value | default | |", "|---|---|---|---|", ...rows].join("\n");
   if (shown.has(title + table)) return [];
   shown.add(title + table);
-  return [`### ${title}`, cited(kind.doc), `\`\`\`moeut\n${kind.examples.join("\n")}\n\`\`\``, table, ...Object.entries(kind.blocks).flatMap(([name, block]) => blockSections(name, block, shown))];
+  const examples = `\`\`\`moeut\n${kind.examples.join("\n")}\n\`\`\``;
+  return [`### ${title}`, cited(kind.doc), examples, table, ...blocks.flatMap(([name, block]) => blockSections(name, block, shown))];
 }
 
 function blockSections(name: string, block: Block, shown: Set<string>): string[] {
   const kinds = Object.entries(block.kinds).filter(([, kind]) => !isEmpty(kind));
-  const alike = (a: Kind, b: Kind): boolean => JSON.stringify([a.fields, Object.keys(a.blocks)]) === JSON.stringify([b.fields, Object.keys(b.blocks)]);
+  const look = ({ fields, blocks }: Kind): string => JSON.stringify([fields, Object.keys(blocks)]);
+  const alike = (a: Kind, b: Kind): boolean => look(a) === look(b);
   const first = kinds.filter(([, kind], i) => kinds.findIndex(([, other]) => alike(kind, other)) === i);
   return first.flatMap(([, kind]) => {
     const same = kinds.filter(([, other]) => alike(kind, other));
     const doc = same.map(([word, k]) => (same.length === 1 ? k.doc : `\`${word}\`: ${k.doc}`)).join(" ");
-    return kindSection(same.map(([word]) => `${name} ${word}`.trim()).join(", "), { ...kind, doc, examples: same.flatMap(([, k]) => k.examples) }, shown);
+    const title = same.map(([word]) => `${name} ${word}`.trim()).join(", ");
+    return kindSection(title, { ...kind, doc, examples: same.flatMap(([, k]) => k.examples) }, shown);
   });
 }
 
@@ -62,7 +66,8 @@ function blockRow(name: string, block: Block): string {
 }
 
 /** "[@glu; @silu]" → "(Shazeer 2020, [arXiv:2002.05202](https://…); …)" */
-const cited = (doc: string): string => doc.replace(/\[(@\w+(?:; @\w+)*)\]/g, (_, keys: string) => `(${keys.split("; ").map((key) => linked(key.slice(1))).join("; ")})`);
+const cited = (doc: string): string => doc.replace(/\[(@\w+(?:; @\w+)*)\]/g, (_, keys: string) =>
+  `(${keys.split("; ").map((key) => linked(key.slice(1))).join("; ")})`);
 
 function linked(key: string): string {
   const source = SOURCES[key];
@@ -72,4 +77,6 @@ function linked(key: string): string {
 
 const row = (...cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) writeFileSync(LANGUAGE_DOC, languageDoc(readFileSync(LANGUAGE_DOC, "utf8")));
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  writeFileSync(LANGUAGE_DOC, languageDoc(readFileSync(LANGUAGE_DOC, "utf8")));
+}

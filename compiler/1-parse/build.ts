@@ -48,8 +48,9 @@ const block = (cx: Building, node: cst.BlockCstNode): ast.BlockAst => ({
 function statement(cx: Building, node: cst.StatementCstNode): ast.StatementAst | null {
   const c = node.children;
   return (
-    given(cx, first(c.fn), fn) ?? given(cx, first(c.layer), layer) ?? given(cx, first(c.stack), stack) ?? given(cx, first(c.expect), expect) ??
-    given(cx, first(c.match), match) ?? given(cx, first(c.vary), vary) ?? given(cx, first(c.entry), entry)
+    given(cx, first(c.fn), fn) ?? given(cx, first(c.layer), layer) ?? given(cx, first(c.stack), stack)
+    ?? given(cx, first(c.expect), expect) ?? given(cx, first(c.match), match) ?? given(cx, first(c.vary), vary)
+    ?? given(cx, first(c.entry), entry)
   );
 }
 
@@ -84,7 +85,8 @@ function value(cx: Building, node: cst.ValueCstNode): ast.ValueAst | null {
 }
 
 function path(cx: Building, node: cst.PathCstNode): ast.NameAst {
-  const parts = list(node.children.part).map((part) => first(part.children.Identifier) ?? first(part.children.At) ?? first(part.children.On));
+  const parts = list(node.children.part)
+    .map(({ children: c }) => first(c.Identifier) ?? first(c.At) ?? first(c.On));
   return { text: present([first(node.children.Identifier), ...parts]).map((token) => token.image).join("."), span: over(cx, node) };
 }
 

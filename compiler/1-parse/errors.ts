@@ -23,7 +23,8 @@ export function reportDepth(source: SourceText, tokens: readonly IToken[], repor
 /** What is outside the language is reported and skipped: the rest of the line still means what it says. */
 export function reportLexing(source: SourceText, lexed: ILexingResult, report: Reporter): Span[] {
   const characters = lexed.errors.map((error) => ({ start: error.offset, end: error.offset + Math.max(1, error.length) }));
-  const foreign = (lexed.groups["foreign"] ?? []).map((token) => ({ start: token.startOffset, end: token.startOffset + shownOf(token.image) }));
+  const foreign = (lexed.groups["foreign"] ?? [])
+    .map(({ startOffset: start, image }) => ({ start, end: start + shownOf(image) }));
   return [...characters, ...foreign].map(({ start, end }) => {
     const place = { file: source.file, start, end };
     const keyword = FUNCTION.exec(source.text.slice(start, end))?.[0];

@@ -97,7 +97,9 @@ function fieldSetting(
     return { value: null, solve: false, nameSpan, span: nameSpan };
   }
   const span = spanOf(values);
-  const solve = field.type.type === "int" && context.solvable && values.length === 1 && values[0]!.kind === "word" && values[0]!.text === "solve";
+  const [first, ...more] = values;
+  const isSolve = first?.kind === "word" && first.text === "solve" && more.length === 0;
+  const solve = field.type.type === "int" && context.solvable && isSolve;
   return { value: solve ? null : readValue(name, field, values, context), solve, nameSpan, span };
 }
 
@@ -166,7 +168,8 @@ function applyKind(settings: Settings, block: Block, entry: EntryAst, path: stri
 function changeKind(settings: Settings, block: Block, kind: { readonly name: string; readonly span: Span }): Settings {
   const from = kindOf(settings, block);
   const to = block.kinds[kind.name]!;
-  const fields = Object.entries(settings.fields).filter(([name, setting]) => fits(setting, ownEntry(from.fields, name), ownEntry(to.fields, name)));
+  const fields = Object.entries(settings.fields)
+    .filter(([name, setting]) => fits(setting, ownEntry(from.fields, name), ownEntry(to.fields, name)));
   const blocks = Object.entries(settings.blocks).filter(([name]) => ownEntry(to.blocks, name) === ownEntry(from.blocks, name));
   return { ...settings, kind, fields: Object.fromEntries(fields), blocks: Object.fromEntries(blocks) };
 }

@@ -16,7 +16,8 @@ const two = (of: (x: Expr, y: Expr) => Expr): BuiltIn => ({ parameters: 2, expr:
 const abs = (x: Expr): Expr => add(max(x, constant(0)), max(neg(x), constant(0)));
 
 export const BUILT_INS: Readonly<Record<string, BuiltIn>> = {
-  exp: one(exp), log: one(log), sqrt: one(sqrt), rsqrt: one(rsqrt), tanh: one(tanh), sigmoid: one(sigmoid), erf: one(erf), abs: one(abs), max: two(max), min: two(min),
+  exp: one(exp), log: one(log), sqrt: one(sqrt), rsqrt: one(rsqrt), tanh: one(tanh), sigmoid: one(sigmoid), erf: one(erf), abs: one(abs),
+  max: two(max), min: two(min),
   ...Object.fromEntries(Object.entries(ACTIVATIONS).map(([name, of]) => [name, one(of)])),
 };
 

@@ -9,7 +9,10 @@ export type FieldType =
   /** Whole number in min … max. */
   | { readonly type: "int"; readonly min: number; readonly max: number }
   /** Number in min … max, above min if `open`, below max if `below`; or one of `words`. */
-  | { readonly type: "number"; readonly min: number; readonly max: number; readonly open: boolean; readonly below: boolean; readonly words: readonly string[] }
+  | {
+    readonly type: "number"; readonly min: number; readonly max: number; readonly open: boolean; readonly below: boolean;
+    readonly words: readonly string[];
+  }
   /** `true`, `false`, or one of `words`. */
   | { readonly type: "flag"; readonly words: readonly string[] }
   | { readonly type: "choice"; readonly choices: readonly string[] }
@@ -77,7 +80,8 @@ interface Row<D> {
 }
 
 const field = <T>(type: FieldType, row: Row<T>): Field<T> => ({
-  type, default: row.default, shown: row.shown ?? show(row.default), unit: row.unit ?? "", doc: row.doc, clauseOf: row.clauseOf ?? null, rival: row.rival ?? null,
+  type, default: row.default, shown: row.shown ?? show(row.default), unit: row.unit ?? "", doc: row.doc,
+  clauseOf: row.clauseOf ?? null, rival: row.rival ?? null,
 });
 
 const show = (value: unknown): string =>
@@ -86,7 +90,13 @@ const show = (value: unknown): string =>
 export const int = <D extends number | null>(row: Row<D> & { readonly min?: number; readonly max: number }): Field<number | D> =>
   field<number | D>({ type: "int", min: row.min ?? 1, max: row.max }, row);
 
-type Words<W extends string> = { readonly min: number; readonly max: number; readonly open?: boolean; readonly below?: boolean; readonly words?: readonly W[] };
+interface Words<W extends string> {
+  readonly min: number;
+  readonly max: number;
+  readonly open?: boolean;
+  readonly below?: boolean;
+  readonly words?: readonly W[];
+}
 
 export const number = <D extends number | string | null, W extends string = never>(row: Row<D> & Words<W>): Field<number | W | D> =>
   field<number | W | D>(

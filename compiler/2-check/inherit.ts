@@ -64,7 +64,8 @@ function modelTree({ model, file }: FoundModel, parent: ModelTree | null, shared
   const root = parent?.file === file.ast.file ? base.root
     : file.train.reduce((sofar, entry) => applyEntry(sofar, entry, MODEL_SCOPE, apply), base.root);
   const started: ModelTree = {
-    ...base, root, name: model.name.text, span: model.span, nameSpan: model.name.span, file: file.ast.file, expects: [], matchOptional: true,
+    ...base, root, name: model.name.text, span: model.span, nameSpan: model.name.span, file: file.ast.file,
+    expects: [], matchOptional: true,
     layers: base.layers.map((layer) => ({ ...layer, declared: false })),
     broken: base.broken || context.damage.some((d) => touches(d, model.span)),
   };

@@ -220,7 +220,8 @@ function reportSampled(settings: Settings, sampled: number, topK: number, { repo
 function buildRouter(settings: Settings, around: Settings, context: LayerContext): Omit<RouterSpec, "loadBiasRate"> | null {
   const fields = read(settings, ROUTER, context);
   if (fields === null) return null;
-  const { input, score, weight, bias: hasBias, z_loss: zLoss, eps: sumEps, expert_dropout: expertDropout, input_dropout: inputDropout, sampled } = fields;
+  const { input, score, weight, bias: hasBias, z_loss: zLoss, eps: sumEps, sampled } = fields;
+  const { expert_dropout: expertDropout, input_dropout: inputDropout } = fields;
   const hidden = fields.hidden === 0 ? null : fields.hidden;
   return {
     span: settings.span ?? around.span ?? context.layerSpan, input, score, weight, sumEps, hidden, hasBias, zLoss, expertDropout,

@@ -59,9 +59,12 @@ function setInLayers(
   const ends = targets.map((layer) => follow(layer.settings, LAYER, parts, "a layer"));
   if (ends.every((end) => end !== null)) return ends[0]!;
   const reached = targets.filter((_, i) => ends[i] === null);
-  const layers = tree.layers.map((layer) => reached.includes(layer)
-    ? { ...layer, settings: applyEntry(layer.settings, entryOf(parts, setting), layerScope(layer.name), { ...context, written: new Map(), solvable: true }) }
-    : layer);
+  const entry = entryOf(parts, setting);
+  const layers = tree.layers.map((layer) => {
+    if (!reached.includes(layer)) return layer;
+    const apply = { ...context, written: new Map(), solvable: true };
+    return { ...layer, settings: applyEntry(layer.settings, entry, layerScope(layer.name), apply) };
+  });
   return { ...tree, layers };
 }
 

@@ -63,7 +63,9 @@ export function solve(tree: ModelTree, unknown: Unknown, what: Measure, target: 
     report.report("match-inert", unknown.span, { field, measure: what });
     return null;
   }
-  if (off > FAR && (best.value === low.value ? best.count > target : best.count < target && next(best.value + 1, unknown.max, at) === null)) {
+  const isOutside = best.value === low.value ? best.count > target
+    : best.count < target && next(best.value + 1, unknown.max, at) === null;
+  if (off > FAR && isOutside) {
     report.report("match-impossible", unknown.span, { field, measure: what, target, value: best.value, nearest: best.count });
     return null;
   }

@@ -59,8 +59,10 @@ function checkCores(sequence: SequenceAst, report: Reporter): boolean {
   return others.length + inner.length === 0;
 }
 
-const coresIn = (sequence: SequenceAst): readonly RepeatAst[] =>
-  sequence.items.flatMap((repeat) => [...(isCore(repeat) ? [repeat] : []), ...(repeat.item.kind === "group" ? coresIn(repeat.item.sequence) : [])]);
+const coresIn = (sequence: SequenceAst): readonly RepeatAst[] => sequence.items.flatMap((repeat) => {
+  const inner = repeat.item.kind === "group" ? coresIn(repeat.item.sequence) : [];
+  return isCore(repeat) ? [repeat, ...inner] : inner;
+});
 
 /** The number of applications, or null (reported). */
 function checkSequence(sequence: SequenceAst, layers: readonly string[], report: Reporter): number | null {

@@ -88,8 +88,8 @@ function termLoss(s: BuildState, term: BalanceTerm): ValueId {
 }
 
 /**
- * Sums over the positions that one group averages: [groups, 1, E] or [groups, 1, H, E]. Where only some positions count, their mean stands for
- * the others.
+ * Sums over the positions that one group averages: [groups, 1, E] or [groups, 1, H, E]. Where only some positions count, their mean
+ * stands for the others.
  */
 function sumPositions(s: BuildState, term: BalanceTerm, distribution: ValueId): ValueId {
   const [name, shape, rest] = [`${term.key}.load`, groupShape(s, term), shapeOf(s.b, distribution).slice(2)];
@@ -119,9 +119,10 @@ function scaledTotal(s: BuildState, term: BalanceTerm, rows: ValueId, factor: nu
   const perGroup = sum(s.b, name, rows, -1);
   const groups = elements(shapeOf(s.b, perGroup));
   const counts = countedIn(s, groupShape(s, term), shapeOf(s.b, perGroup).length);
-  if (counts === null) return map(s.b, name, mul(input(0), constant(factor / groups)), [sum(s.b, name, view(s.b, name, perGroup, [groups]), 0)]);
+  const total = (x: ValueId): ValueId => sum(s.b, name, view(s.b, name, x, [groups]), 0);
+  if (counts === null) return map(s.b, name, mul(input(0), constant(factor / groups)), [total(perGroup)]);
   const weighted = map(s.b, name, mul(input(0), input(1)), [perGroup, counts]);
-  return overPositions(s, name, sum(s.b, name, view(s.b, name, weighted, [groups]), 0), factor, groups / groupShape(s, term)[0]);
+  return overPositions(s, name, total(weighted), factor, groups / groupShape(s, term)[0]);
 }
 
 /**

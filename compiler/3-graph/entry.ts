@@ -9,7 +9,10 @@ export type Entry =
   | { readonly kind: "evaluate"; readonly batch: number; readonly seqLen: number; readonly lens?: boolean }
   /** Forward of right-padded texts, with the losses of `rows` of their positions: the head computes no other. */
   | { readonly kind: "score"; readonly batch: number; readonly seqLen: number; readonly rows: number }
-  /** `chunk` positions of each sequence behind the `position` that are in its key and value caches of `capacity` positions; one sequence or `batch`. */
+  /**
+   * `chunk` positions of each sequence behind the `position` that are in its key and value caches of `capacity` positions; one sequence
+   * or `batch`.
+   */
   | { readonly kind: "step"; readonly chunk: number; readonly capacity: number; readonly batch?: number };
 
 export const hasLens = (entry: Entry): boolean => entry.kind === "evaluate" && entry.lens === true;

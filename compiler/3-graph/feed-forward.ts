@@ -75,8 +75,10 @@ function moeBlock(s: BuildState, name: string, ff: Moe, inputs: BlockInputs, sit
 /** Σ over chosen experts of gate · expert(x), the routing gate multiplying the hidden row, which is the narrow side. */
 function chosenExperts(s: BuildState, name: string, ff: Moe, x: ValueId, { selection, gates }: Routing): ValueId {
   const bias = (part: string): ValueId => gatherRows(s.b, `${name}.${part}.bias`, param(s, `${name}.${part}.bias`), selection);
-  const parts = (ff.glu ? ["up", "gate"] : ["up"]).map((part): Part =>
-    ({ value: expertMatmul(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`), selection, 1), bias: ff.bias === false ? null : bias(part) })); // [B, T, K, F]
+  const parts = (ff.glu ? ["up", "gate"] : ["up"]).map((part): Part => ({
+    value: expertMatmul(s.b, `${name}.${part}`, x, param(s, `${name}.${part}`), selection, 1), // [B, T, K, F]
+    bias: ff.bias === false ? null : bias(part),
+  }));
   const gateColumn = view(s.b, `${name}.router.gates`, gates, [...shapeOf(s.b, gates), 1]); // [B, T, K, 1]
   const hidden = hiddenUnits(s, name, ff.activation, parts, gateColumn);
   const down = expertMatmul(s.b, `${name}.down`, hidden, param(s, `${name}.down`), selection, 1); // [B, T, K, D]

@@ -48,7 +48,10 @@ export function gravesPasses(s: BuildState, spec: Graves, { sites, start, enter,
     if (s.entry.kind !== "step") s.outputs[`act.weight.${pass.at(-1)!}`] = weight;
   });
   s.outputs["passes"] = tokens.passes;
-  if (s.entry.kind === "train") s.penalties.push(meanOfTokens(s, "act.loss", map(s.b, "act.cost", add(input(0), input(1)), [tokens.passes, tokens.rest]), spec.weight));
+  if (s.entry.kind === "train") {
+    const cost = map(s.b, "act.cost", add(input(0), input(1)), [tokens.passes, tokens.rest]);
+    s.penalties.push(meanOfTokens(s, "act.loss", cost, spec.weight));
+  }
   return out!;
 }
 

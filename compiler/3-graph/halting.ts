@@ -40,7 +40,8 @@ export function haltingPasses(s: BuildState, spec: HaltingSpec, { sites, start, 
     const weight = map(s.b, "act.weight", select("lt", input(0), constant(1 - spec.threshold), constant(0), input(0)), [tokens.never]);
     const running = map(s.b, "act.running", select("eq", input(0), constant(0), constant(0), constant(1)), [weight]);
     h = layers(pass, enter(pass, from), { source: enter(pass, last), weight, running });
-    out = map(s.b, "act.out", select("eq", input(3), constant(0), input(0), add(input(1), mul(input(3), input(2)))), [last, tokens.mixed, h, weight]);
+    const mixed = add(input(1), mul(input(3), input(2)));
+    out = map(s.b, "act.out", select("eq", input(3), constant(0), input(0), mixed), [last, tokens.mixed, h, weight]);
     keep(s, sites[pass]!, h, out, tokens);
     taken = map(s.b, "passes", add(input(0), input(1)), [taken, running]);
     if (s.entry.kind === "train") penalty = addPonder(s, pass, tokens.depth, weight, penalty);

@@ -20,10 +20,11 @@ export interface Halted extends Skip {
 
 /** @param site position in depth @returns the residual stream after the layer, [B, T, D] */
 export function applyLayer(s: BuildState, layer: LayerSpec, site: number, x: ValueId, halted: Halted | null = null): ValueId {
-  const middle = residual(s, layer, "attention", x, halted, (inputs) => within(s, `${layer.name}.attention`, layer.attention.span, () =>
-    attention(s, `${layer.name}.attention`, layer.attention, inputs, site)));
-  return residual(s, layer, "feed_forward", middle, halted, (inputs) => within(s, `${layer.name}.feed_forward`, layer.feedForward.span, () =>
-    feedForward(s, `${layer.name}.feed_forward`, layer.feedForward, inputs, site)));
+  const [first, second] = [`${layer.name}.attention`, `${layer.name}.feed_forward`];
+  const middle = residual(s, layer, "attention", x, halted, (inputs) =>
+    within(s, first, layer.attention.span, () => attention(s, first, layer.attention, inputs, site)));
+  return residual(s, layer, "feed_forward", middle, halted, (inputs) =>
+    within(s, second, layer.feedForward.span, () => feedForward(s, second, layer.feedForward, inputs, site)));
 }
 
 /** x + block, with the norms where the layer has them. */

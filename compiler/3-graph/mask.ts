@@ -1,7 +1,7 @@
 /**
- * Which positions count in training, where that is not all: those whose target is a token. Behind a target that is none (IGNORED) a position
- * is read by others and adds nothing to any term of the loss; means are over the positions that count. A group of a balance term weighs as
- * much as it has of them, so that where a batch is cut into micro-batches changes no term that looks at sequences or tokens.
+ * Which positions count in training, where that is not all: those whose target is a token. Behind a target that is none (IGNORED) a
+ * position is read by others and adds nothing to any term of the loss; means are over the positions that count. A group of a balance term
+ * weighs as much as it has of them, so that where a batch is cut into micro-batches changes no term that looks at sequences or tokens.
  */
 import { shapeOf } from "../graph/builder.ts";
 import { map, sum, view } from "../graph/dsl.ts";

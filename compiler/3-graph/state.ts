@@ -28,7 +28,12 @@ export interface InformationTerm {
   readonly key: string;
   /** Factor of the term. */
   readonly weight: number;
-  readonly applications: { readonly logits: ValueId; readonly distribution: ValueId; /** [B, T, 1] under halting */ readonly weight: ValueId | null }[];
+  readonly applications: {
+    readonly logits: ValueId;
+    readonly distribution: ValueId;
+    /** [B, T, 1] under halting. */
+    readonly weight: ValueId | null;
+  }[];
 }
 
 export interface BuildState {
@@ -91,7 +96,8 @@ const inputShape = (s: BuildState, name: InputName): readonly number[] => {
 
 /** A tensor that the host writes; made on first use. */
 export function source(s: BuildState, name: InputName): ValueId {
-  return (s.sources[name] ??= emitOne(s.b, name, { kind: "input", name }, [], plain(inputShape(s, name), name === "loss_scale" ? "f32" : "u32")));
+  const type = plain(inputShape(s, name), name === "loss_scale" ? "f32" : "u32");
+  return (s.sources[name] ??= emitOne(s.b, name, { kind: "input", name }, [], type));
 }
 
 /** A row of sines and cosines for each position processed, [1, T, D]. */

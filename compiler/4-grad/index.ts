@@ -29,9 +29,10 @@ export function addGradients(graph: OpGraph, loss: "loss"): OpGraph {
     if (node.op.kind !== "param" && node.outputs.some((id) => contributions[id]!.length > 0)) backward(b, node, depends, contributions);
   }
   const given = new Map(graph.gradients.map((g) => [g.param, g.contributions]));
-  const gradients = graph.params.map((p, param) => ({
+  const gradients = graph.params.map(({ value, signRate }, param) => ({
     param,
-    contributions: p.signRate !== undefined ? given.get(param) ?? [] : contributions[p.value]!.map((id) => widen(b, gradName(b, p.value), id, typeOf(b, p.value))),
+    contributions: signRate !== undefined ? given.get(param) ?? []
+      : contributions[value]!.map((id) => widen(b, gradName(b, value), id, typeOf(b, value))),
   }));
   return pruneGraph({ ...graph, values: b.values, nodes: b.nodes, gradients }, Object.keys(graph.outputs));
 }

@@ -14,7 +14,9 @@ type NodeOf<K extends Kind> = Node & { readonly op: Extract<Op, { kind: K }> };
 
 /** Gradients of the inputs, in order; null where there is none. `wanted` says which will be used. */
 export type InputGradients = readonly (ValueId | null)[];
-type Rule<K extends Kind> = (b: GraphBuilder, node: NodeOf<K>, grads: readonly (ValueId | null)[], wanted: readonly boolean[]) => InputGradients;
+type Rule<K extends Kind> = (
+  b: GraphBuilder, node: NodeOf<K>, grads: readonly (ValueId | null)[], wanted: readonly boolean[],
+) => InputGradients;
 
 const notDifferentiable = (b: GraphBuilder, node: Node): never =>
   bug(`no gradient of ${node.op.kind} (${b.values[node.outputs[0]!]!.name})`);

@@ -31,5 +31,6 @@ export function profileFor(adapter: AdapterFacts): Profile {
   const lanes = subgroupMin;
   if (kind === "swiftshader") return { name: `broadcast${lanes}`, lanes, exchange: "broadcast", tileRows: 8, rowOwner: "thread" };
   const shuffle = { name: `shuffle${lanes}`, lanes, exchange: "shuffle", tileRows: 8 } as const;
-  return kind === "gpu" ? { ...shuffle, rowOwner: "team", teams: Math.max(1, MAX_INVOCATIONS / lanes) } : { ...shuffle, rowOwner: "thread" };
+  return kind === "gpu" ? { ...shuffle, rowOwner: "team", teams: Math.max(1, MAX_INVOCATIONS / lanes) }
+    : { ...shuffle, rowOwner: "thread" };
 }

@@ -1,7 +1,7 @@
 /** Plans and manifest as JSON that a person can read and a diff can follow: one launch, buffer or tensor per line. */
 import { countParams } from "../counts/index.ts";
 import { specHash } from "../format/index.ts";
-import type { KernelPlan } from "../ir/plan.ts";
+import type { Dispatch, KernelPlan } from "../ir/plan.ts";
 import type { SourceText, Span } from "../ir/source.ts";
 import type { Emission } from "./emission.ts";
 
@@ -16,8 +16,9 @@ export function planJson(plan: KernelPlan): string {
 
 /** What is in the folder, for programs: files, parameters, memory, and where each launch comes from. */
 export function manifest({ model, plan, cpu, version, sources }: Emission, files: readonly string[]): string {
-  const launches = Object.fromEntries(Object.entries(plan.entries).map(([name, entry]) => [name, entry.dispatches.map((d) =>
-    ({ kernel: plan.kernels[d.kernel]!.name, computes: d.label, fused: d.fused, from: d.origin.path, at: placeOf(d.origin.span, sources) }))]));
+  const launchOf = ({ kernel, label, fused, origin }: Dispatch) =>
+    ({ kernel: plan.kernels[kernel]!.name, computes: label, fused, from: origin.path, at: placeOf(origin.span, sources) });
+  const launches = Object.fromEntries(Object.entries(plan.entries).map(([name, { dispatches }]) => [name, dispatches.map(launchOf)]));
   const { total, active } = countParams(model);
   return `${layOut({
     format: 1, language: LANGUAGE, model: model.name, spec_hash: specHash(model), moeut: version, profile: plan.profile,

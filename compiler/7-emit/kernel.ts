@@ -5,10 +5,15 @@ const SHOWN = 4;
 
 /** @param index of the kernel in the plan */
 export function kernelText(plan: KernelPlan, index: number, banner: string): string {
-  const uses = Object.entries(plan.entries).map(([entry, { dispatches }]) => ({ entry, labels: dispatches.filter((d) => d.kernel === index).map((d) => d.label) }));
-  const used = uses.filter(({ labels }) => labels.length > 0);
+  const used = Object.entries(plan.entries)
+    .map(([entry, { dispatches }]) => ({ entry, labels: dispatches.filter((d) => d.kernel === index).map((d) => d.label) }))
+    .filter(({ labels }) => labels.length > 0);
   const launches = used.map(({ entry, labels }) => (labels.length === 1 ? entry : `${entry} (${labels.length} times)`));
   const labels = [...new Set(used.flatMap((use) => use.labels))];
   const more = labels.length > SHOWN ? [`and ${labels.length - SHOWN} more like these`] : [];
-  return [`// ${plan.kernels[index]!.name} of ${banner}.`, `// Launched by ${launches.join(", ")}. Computes`, ...[...labels.slice(0, SHOWN), ...more].map((label) => `//   ${label}`), "", plan.kernels[index]!.wgsl].join("\n");
+  const { name, wgsl } = plan.kernels[index]!;
+  return [
+    `// ${name} of ${banner}.`, `// Launched by ${launches.join(", ")}. Computes`,
+    ...[...labels.slice(0, SHOWN), ...more].map((label) => `//   ${label}`), "", wgsl,
+  ].join("\n");
 }

@@ -1,5 +1,7 @@
 /** model.ts, the typed face of an emitted folder, built from ts-morph structures so that its printer owns the layout. */
-import { IndentationText, Project, StructureKind, VariableDeclarationKind, type StatementStructures, type VariableStatementStructure } from "ts-morph";
+import {
+  IndentationText, Project, StructureKind, VariableDeclarationKind, type StatementStructures, type VariableStatementStructure,
+} from "ts-morph";
 import { needsSubgroups } from "../../runtime/standalone/require-device.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import type { KernelPlan } from "../ir/plan.ts";
@@ -10,6 +12,7 @@ export function moduleText(e: Emission, banner: string, beside: string): string 
   const { model, plan } = e;
   const project = new Project({ useInMemoryFileSystem: true, manipulationSettings: { indentationText: IndentationText.TwoSpaces } });
   const device = object(Object.entries(deviceNeeds(plan)));
+  const modelType = trains(plan) ? "Model<ParameterName>" : "Inference<ParameterName>";
   const statements: StatementStructures[] = [
     ...importsOf(e),
     constant("SIZES", "What this model was compiled for. A batch holds this many sequences of seqLen tokens.", sizes(e), " as const"),
@@ -17,7 +20,7 @@ export function moduleText(e: Emission, banner: string, beside: string): string 
     constant("DEVICE", "What a device must be requested with: adapter.requestDevice(DEVICE).", device, "", "GPUDeviceDescriptor"),
     constant("PARAMETERS", "Shapes of the parameters by name, row-major.", shapes(plan.params), " as const"),
     { kind: StructureKind.TypeAlias, name: "ParameterName", isExported: true, leadingTrivia: "\n", type: "keyof typeof PARAMETERS" },
-    { kind: StructureKind.TypeAlias, name: typeName(model), isExported: true, type: trains(plan) ? "Model<ParameterName>" : "Inference<ParameterName>" },
+    { kind: StructureKind.TypeAlias, name: typeName(model), isExported: true, type: modelType },
     { ...constant("FILES", "What load reads, in the form of address that bundlers know.", filesText(e, beside), ""), isExported: false },
     REQUEST_DEVICE,
     loadFunction(e),
@@ -32,7 +35,8 @@ const RECIPE_DOC = "The training recipe of the spec; trainStep takes another if 
 function importsOf({ plan, masked = false, weights, text }: Emission): readonly StatementStructures[] {
   const from = (moduleSpecifier: string, ...namedImports: readonly Imported[]): StatementStructures =>
     ({ kind: StructureKind.ImportDeclaration, moduleSpecifier, namedImports: [...namedImports] });
-  const loaders = ["loadExecutor", ...(hasTokenizer(text) ? ["loadTextCode"] : []), ...(weights === null ? [] : ["loadTrained"]), "readFrom"];
+  const more = [...(hasTokenizer(text) ? ["loadTextCode"] : []), ...(weights === null ? [] : ["loadTrained"])];
+  const loaders = ["loadExecutor", ...more, "readFrom"];
   const load = from("./runtime/load.ts", ...loaders.map(value), type("LoadOptions"));
   const findDevice = from("./runtime/find-device.ts", value("findDevice"));
   const bytes = text !== "bytes" ? [] : [from("./runtime/text.ts", value("BYTES"))];
@@ -51,12 +55,14 @@ const type = (name: string): Imported => ({ name, isTypeOnly: true });
 function filesText({ weights, text }: Emission, beside: string): string {
   const more = [...(hasTokenizer(text) ? ["tokenizer.json"] : []), ...(weights === null ? [] : ["weights.safetensors"])];
   const names = ["plan.json", "cpu.json", "cpu.wasm", ...more];
-  return `{\n${names.map((name) => `  ${JSON.stringify(name)}: (): URL => new URL(${JSON.stringify(beside + name)}, import.meta.url),`).join("\n")}\n}`;
+  const addressOf = (name: string): string => `new URL(${JSON.stringify(beside + name)}, import.meta.url)`;
+  return `{\n${names.map((name) => `  ${JSON.stringify(name)}: (): URL => ${addressOf(name)},`).join("\n")}\n}`;
 }
 
 function constant(name: string, doc: string, initializer: string, suffix: string, type?: string): VariableStatementStructure {
   return {
-    kind: StructureKind.VariableStatement, declarationKind: VariableDeclarationKind.Const, isExported: true, docs: [doc], leadingTrivia: "\n",
+    kind: StructureKind.VariableStatement, declarationKind: VariableDeclarationKind.Const, isExported: true, docs: [doc],
+    leadingTrivia: "\n",
     declarations: [{ name, initializer: `${initializer}${suffix}`, ...(type !== undefined && { type }) }],
   };
 }
@@ -72,13 +78,16 @@ const REQUEST_DEVICE: StatementStructures = {
 
 function loadFunction({ model, plan, weights, text }: Emission): StatementStructures {
   const facts = `{ ...SIZES, ${trains(plan) ? "recipe: RECIPE, " : ""}text: text ?? ${ownTextCode(text)} }`;
+  const setters = trains(plan) ? "initialize, write or loadWeights" : "write or loadWeights";
+  const about = weights === null ? `Weights are zero until\n${setters} is called.` : "Its weights are the trained ones.";
   const make = `${trains(plan) ? "modelOver" : "inferenceOver"}<ParameterName>(executor, params, facts)`;
   return {
     kind: StructureKind.Function, name: "load", isAsync: true, isExported: true,
-    docs: [`Loads the model on a device that was requested with DEVICE, or on the processor if there is none. ${weights === null
-      ? `Weights are zero until
-${trains(plan) ? "initialize, write or loadWeights" : "write or loadWeights"} is called.` : "Its weights are the trained ones."}`],
-    parameters: [{ name: "device", type: "GPUDevice | null", initializer: "null" }, { name: "{ threads, read = readFrom(FILES), text }", type: "LoadOptions", initializer: "{}" }],
+    docs: [`Loads the model on a device that was requested with DEVICE, or on the processor if there is none. ${about}`],
+    parameters: [
+      { name: "device", type: "GPUDevice | null", initializer: "null" },
+      { name: "{ threads, read = readFrom(FILES), text }", type: "LoadOptions", initializer: "{}" },
+    ],
     returnType: `Promise<${typeName(model)}>`,
     statements: [
       `const facts = ${facts};`,
@@ -101,9 +110,10 @@ function deviceNeeds(
   { profile, buffers, kernels }: KernelPlan,
 ): { readonly requiredFeatures: readonly string[]; readonly requiredLimits: Readonly<Record<string, number>> } {
   const largest = Math.max(...buffers.map((b) => Math.ceil(b.bytes / 16) * 16));
+  const bindings = Math.max(...kernels.map((k) => k.access.length));
   return {
     requiredFeatures: needsSubgroups(profile) ? ["subgroups"] : [],
-    requiredLimits: { maxBufferSize: largest, maxStorageBufferBindingSize: largest, maxStorageBuffersPerShaderStage: Math.max(...kernels.map((k) => k.access.length)) },
+    requiredLimits: { maxBufferSize: largest, maxStorageBufferBindingSize: largest, maxStorageBuffersPerShaderStage: bindings },
   };
 }
 

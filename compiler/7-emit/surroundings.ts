@@ -34,17 +34,7 @@ node example.js${weights === null && !trains(plan) ? " WEIGHTS" : ""}   # ${what
 npm install       # for a GPU under Node (the package webgpu), and for: npm run typecheck
 \`\`\`
 
-| file | what it is |
-|---|---|
-| \`model.js\`, \`model.d.ts\` | \`load(device)\`: ${functionsOf(e)}; names and shapes of all parameters as types |
-| \`plan.json\` | what a GPU loads: buffers, launches and their order, and the text of the ${plan.kernels.length} compute shaders |
-| \`cpu.json\`, \`cpu.wasm\` | what the processor loads: the same model, its kernels as WebAssembly |
-${weights === null ? "" : "| `weights.safetensors` | the trained weights, which `load` loads |\n"}| \`kernels/*.wgsl\` | the shaders to read, each with what it computes; nothing loads them |
-| \`runtime/\` | the executors and what surrounds them: the same files that moeut itself runs |
-| \`src/\` | the TypeScript that all the JavaScript was made of |
-${generates(plan) ? "| `example.js`, `index.html` | the model under Node; a page that continues text, from any server of plain files |\n" : "| `example.js` | the model under Node |\n"}| \`manifest.json\` | parameters with their official names, memory, and which part of the spec each launch computes |
-| \`spec.moeut\` | the model, every default written out |
-${tokenizerRow(e)}
+${fileTable(e)}
 Tokens are ${tokensOf(e)}; the context is ${model.seqLen} of them. In a program of your own, or in a page:
 
 \`\`\`ts
@@ -53,28 +43,60 @@ const model = await load(device);                    // with null on the process
 ${usage(e)}
 \`\`\`
 
-${weights === null ? "`model.loadWeights(bytes)` takes a checkpoint's `weights.safetensors`, as `readFile` or `fetch(…).arrayBuffer()` give it. " : ""}${trains(plan)
-    ? `\`model.initialize(seed)\` and \`model.trainStep(step, batches, { seed })\` train${e.masked === true ? MASKED : ""}, ` : ""}\`model.forward(batch)\` gives the loss of each token,
-\`model.logits(tokens)\` the logits behind each, \`model.saveWeights()\` the bytes of a safetensors file. Calls that return promises take turns${generates(plan)
-    ? ", and so do the tokens of generations\nthat run at the same time, each of which sees only its own text" : ""}. What a call is given is checked before anything changes, and a lost device says so. The same seed and
-data give the same bits on the same adapter, here and with moeut; on the processor, with any number of threads.
+${callsOf(e)}
 
-Bundlers take the data files along where they know \`new URL("./file", import.meta.url)\` (Vite, webpack). With others (esbuild), put them beside the bundle.
+${BUNDLERS}
 A page is on all cores of the processor if it is cross-origin isolated (the headers \`Cross-Origin-Opener-Policy: same-origin\` and
 \`Cross-Origin-Embedder-Policy: require-corp\`), and else on one.
 
-A device needs ${featuresOf(plan)}, and the limits in \`DEVICE\`. All buffers together take ${memoryOf(plan)}; on the processor ${memoryOf(cpu)}.
+${needsOf(plan)} All buffers together take ${memoryOf(plan)}; on the processor ${memoryOf(cpu)}.
 `;
 }
 
-const MASKED = " (a target that is `IGNORED`, which `model.js` exports, counts for nothing)";
+function fileTable(e: Emission): string {
+  const { plan, weights } = e;
+  const rows: readonly (readonly [file: string, what: string])[] = [
+    ["file", "what it is"], ["---", "---"],
+    ["`model.js`, `model.d.ts`", `\`load(device)\`: ${functionsOf(e)}; names and shapes of all parameters as types`],
+    ["`plan.json`", `what a GPU loads: buffers, launches and their order, and the text of the ${plan.kernels.length} compute shaders`],
+    ["`cpu.json`, `cpu.wasm`", "what the processor loads: the same model, its kernels as WebAssembly"],
+    ...(weights === null ? [] : [["`weights.safetensors`", "the trained weights, which `load` loads"] as const]),
+    ["`kernels/*.wgsl`", "the shaders to read, each with what it computes; nothing loads them"],
+    ["`runtime/`", "the executors and what surrounds them: the same files that moeut itself runs"],
+    ["`src/`", "the TypeScript that all the JavaScript was made of"],
+    generates(plan) ? ["`example.js`, `index.html`", "the model under Node; a page that continues text, from any server of plain files"]
+      : ["`example.js`", "the model under Node"],
+    ["`manifest.json`", "parameters with their official names, memory, and which part of the spec each launch computes"],
+    ["`spec.moeut`", "the model, every default written out"],
+    ...tokenizerRow(e),
+  ];
+  return rows.map(([file, what]) => (file === "---" ? "|---|---|\n" : `| ${file} | ${what} |\n`)).join("");
+}
+
+/** What can be asked of the model, and what holds for every call. */
+function callsOf({ plan, masked = false, weights }: Emission): string {
+  const take = "`model.loadWeights(bytes)` takes a checkpoint's `weights.safetensors`, as `readFile` or `fetch(…).arrayBuffer()` give it. ";
+  const ignored = masked ? " (a target that is `IGNORED`, which `model.js` exports, counts for nothing)" : "";
+  const train = `\`model.initialize(seed)\` and \`model.trainStep(step, batches, { seed })\` train${ignored}, `;
+  const turns = ", and so do the tokens of generations\nthat run at the same time, each of which sees only its own text";
+  return [
+    weights === null ? take : "", trains(plan) ? train : "", "`model.forward(batch)` gives the loss of each token,\n",
+    "`model.logits(tokens)` the logits behind each, `model.saveWeights()` the bytes of a safetensors file. ",
+    "Calls that return promises take turns", generates(plan) ? turns : "", ". What a call is given is checked before anything changes, ",
+    "and a lost device says so. The same seed and\n",
+    "data give the same bits on the same adapter, here and with moeut; on the processor, with any number of threads.",
+  ].join("");
+}
+
+const BUNDLERS = 'Bundlers take the data files along where they know `new URL("./file", import.meta.url)` (Vite, webpack). '
+  + "With others (esbuild), put them beside the bundle.";
 
 const functionsOf = ({ plan }: Emission): string =>
   [...(trains(plan) ? ["trainStep"] : []), "forward", "logits", ...(generates(plan) ? ["generate", "complete"] : []), "weights"].join(", ");
 
-function tokenizerRow(e: Emission): string {
-  if (e.text === null || e.text === "bytes") return "";
-  return `| \`tokenizer.json\` | how text becomes tokens${readsText(e) ? ", which `load` reads" : ""} |\n`;
+function tokenizerRow(e: Emission): readonly (readonly [file: string, what: string])[] {
+  if (e.text === null || e.text === "bytes") return [];
+  return [["`tokenizer.json`", `how text becomes tokens${readsText(e) ? ", which `load` reads" : ""}`]];
 }
 
 /** Other tokenizers are somebody else's code, which a folder that imports nothing cannot bring along. */
@@ -95,8 +117,11 @@ function usage(e: Emission): string {
     : `for await (const token of model.generate(prompt, ${options})) show(token);`;
 }
 
-const featuresOf = ({ profile }: KernelPlan): string =>
-  (needsSubgroups(profile) ? `the feature \`subgroups\`, with subgroups of exactly ${profile.lanes} lanes` : "no optional feature");
+function needsOf({ profile }: KernelPlan): string {
+  const features = needsSubgroups(profile) ? `the feature \`subgroups\`, with subgroups of exactly ${profile.lanes} lanes`
+    : "no optional feature";
+  return `A device needs ${features}, and the limits in \`DEVICE\`.`;
+}
 
 function memoryOf({ memory: { total, byKind } }: KernelPlan): string {
   const parts = Object.entries(byKind).filter(([, n]) => n > 0).map(([kind, n]) => `${kind} ${megabytes(n)}`);

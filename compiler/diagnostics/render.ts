@@ -94,6 +94,8 @@ function renderDiagnostic(diagnostic: Diagnostic, sources: readonly SourceText[]
 
 /** Nobody reads more at once. */
 const MOST = 50;
+/** From the gravest on. */
+const SEVERITIES = ["error", "warning", "note"] as const;
 
 /** All diagnostics, or the gravest MOST and how many are left; a blank line between them, a line break at the end; "" for none. */
 export function renderDiagnostics(
@@ -101,10 +103,10 @@ export function renderDiagnostics(
   sources: readonly SourceText[],
   options: RenderOptions = { color: false },
 ): string {
-  const gravest = new Set((["error", "warning", "note"] as const).flatMap((severity) => diagnostics.filter((d) => d.severity === severity)).slice(0, MOST));
+  const gravest = new Set(SEVERITIES.flatMap((severity) => diagnostics.filter((d) => d.severity === severity)).slice(0, MOST));
   const rendered = diagnostics.filter((d) => gravest.has(d)).map((d) => renderDiagnostic(d, sources, options));
   const left = diagnostics.filter((d) => !gravest.has(d));
-  const counts = (["error", "warning", "note"] as const).map((severity) => [left.filter((d) => d.severity === severity).length, severity] as const);
+  const counts = SEVERITIES.map((severity) => [left.filter((d) => d.severity === severity).length, severity] as const);
   const more = counts.filter(([count]) => count > 0).map(([count, severity]) => plural(count, severity)).join(", ");
   return diagnostics.length === 0 ? "" : `${[...rendered, ...(more === "" ? [] : [`and ${more} more`])].join("\n\n")}\n`;
 }

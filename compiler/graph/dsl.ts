@@ -85,7 +85,8 @@ export interface RelativeBias {
 
 /** @returns [z, lse] */
 export const attention = (
-  b: GraphBuilder, name: string, q: ValueId, k: ValueId, v: ValueId, position: ValueId, mask: AttentionMask = CAUSAL, relative: RelativeBias | null = null,
+  b: GraphBuilder, name: string, q: ValueId, k: ValueId, v: ValueId, position: ValueId,
+  mask: AttentionMask = CAUSAL, relative: RelativeBias | null = null,
 ): readonly ValueId[] => relative === null
   ? emit(b, name, { kind: "attention", mask }, [q, k, v, position])
   : emit(b, name, { kind: "attention", mask, relative: relative.reach }, [q, k, v, position, relative.bias]);

@@ -73,12 +73,13 @@ function matmulType(op: OpOf<"matmul">, a: TensorType, b: TensorType): TensorTyp
 type Check<K extends Kind> = (op: OpOf<K>, inputs: readonly TensorType[], outputs: readonly TensorType[]) => string | null;
 
 const CHECKS: { readonly [K in Kind]: Check<K> } = {
-  input: (_, inputs, [out]) => expect(inputs.length === 0, "takes no inputs") ?? expect(sameType(out!, plain(out!.shape, out!.dtype)), "is padded"),
+  input: (_, inputs, [out]) => expect(inputs.length === 0, "takes no inputs")
+    ?? expect(sameType(out!, plain(out!.shape, out!.dtype)), "is padded"),
   param: (_, inputs, [out]) => expect(inputs.length === 0, "takes no inputs") ?? expect(out!.dtype === "f32", "must be f32"),
   ropeTable: (op, _, [out]) => expect(out!.shape.length === 2 && out!.shape[1] === op.nRotate / 2, "must be [positions, nRotate/2]"),
-  sinusoid: (_, inputs, [out]) => expect(inputs.length === 0 && out!.dtype === "f32" && out!.shape.length === 2, "is a table [N, D] without inputs"),
-  random: (_, [noise, position], [out]) => expect(sameType(noise!, plain([4], "u32")) && sameType(position!, plain([1], "u32")), "takes noise u32 [4] and position u32 [1]")
-    ?? expect(out!.shape.length > 2 && [plain, channels].some((type) => sameType(out!, type(out!.shape))), "gives f32 [B, T, …], its last axis padded to a multiple of 4 or not at all"),
+  sinusoid: (_, inputs, [out]) =>
+    expect(inputs.length === 0 && out!.dtype === "f32" && out!.shape.length === 2, "is a table [N, D] without inputs"),
+  random: (_, inputs, [out]) => checkRandom(inputs, out!),
   map: (_, inputs, [out]) => checkMap(inputs, out!),
   reduce: (op, inputs) => expect(inputs.length === 1 && op.axis < inputs[0]!.shape.length, "axis out of range"),
   view: (_, [x], [out]) => checkView(x!, out!),
@@ -94,7 +95,8 @@ const CHECKS: { readonly [K in Kind]: Check<K> } = {
     ?? expect(sameType(withAxis(x!, 1, 1, 1), withAxis(out!, 1, 1, 1)), "cache rows differ from its input's"),
   topK: (op, [x]) => expect(op.k <= x!.shape.at(-1)!, "k exceeds the row"),
   gatherLast: (_, [x, selection]) => checkSameRows(x!, selection!),
-  scatterLast: (_, [y, selection], [out]) => expect(`${y!.shape}` === `${selection!.shape}`, "y and selection differ") ?? checkSameRows(out!, selection!),
+  scatterLast: (_, [y, selection], [out]) => expect(`${y!.shape}` === `${selection!.shape}`, "y and selection differ")
+    ?? checkSameRows(out!, selection!),
   gatherRows: (_, [table, rows]) => expect(table!.shape.length === 2 && rows!.dtype === "u32", "takes a table [V, D] and u32 rows"),
   scatterRows: (_, [y, rows], [out]) => expect(`${y!.shape}` === `${[...rows!.shape, out!.shape[1]]}`, "y must be [rows..., D]"),
 };
@@ -114,6 +116,12 @@ function checkResults(op: Op, inputs: readonly TensorType[], outputs: readonly T
 }
 
 const expect = (ok: boolean, problem: string): string | null => (ok ? null : problem);
+
+function checkRandom([noise, position]: readonly TensorType[], out: TensorType): string | null {
+  const isWhole = [plain, channels].some((type) => sameType(out, type(out.shape)));
+  return expect(sameType(noise!, plain([4], "u32")) && sameType(position!, plain([1], "u32")), "takes noise u32 [4] and position u32 [1]")
+    ?? expect(out.shape.length > 2 && isWhole, "gives f32 [B, T, …], its last axis padded to a multiple of 4 or not at all");
+}
 
 function checkMap(inputs: readonly TensorType[], out: TensorType): string | null {
   const fits = (t: TensorType): boolean => t.shape.length === out.shape.length && t.shape.every((extent, axis) =>

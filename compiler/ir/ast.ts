@@ -104,11 +104,18 @@ export type ExprAst =
   | { readonly kind: "parameter"; readonly text: string; readonly span: Span }
   | { readonly kind: "negative"; readonly of: ExprAst; readonly span: Span }
   /** Signs of one precedence: `a - b + c`, from the left. */
-  | { readonly kind: "chain"; readonly first: ExprAst; readonly rest: readonly { readonly sign: OperatorSign; readonly operand: ExprAst }[]; readonly span: Span }
+  | {
+    readonly kind: "chain"; readonly first: ExprAst;
+    readonly rest: readonly { readonly sign: OperatorSign; readonly operand: ExprAst }[]; readonly span: Span;
+  }
   | { readonly kind: "call"; readonly name: NameAst; readonly args: readonly ArgumentAst[]; readonly span: Span };
 
 /** A comparison means something as the first argument of `where` only; its span is that of the sign. */
-export type ArgumentAst = ExprAst | { readonly kind: "comparison"; readonly sign: ComparisonSign; readonly left: ExprAst; readonly right: ExprAst; readonly span: Span };
+export type ArgumentAst =
+  | ExprAst
+  | {
+    readonly kind: "comparison"; readonly sign: ComparisonSign; readonly left: ExprAst; readonly right: ExprAst; readonly span: Span;
+  };
 
 export interface LayerAst {
   readonly kind: "layer";
@@ -134,7 +141,9 @@ export interface SequenceAst {
 }
 
 export interface RepeatAst {
-  readonly item: { readonly kind: "layer"; readonly name: NameAst } | { readonly kind: "group"; readonly function: NameAst | null; readonly sequence: SequenceAst };
+  readonly item:
+    | { readonly kind: "layer"; readonly name: NameAst }
+    | { readonly kind: "group"; readonly function: NameAst | null; readonly sequence: SequenceAst };
   /** null where nothing is written. */
   readonly times: NumberAst | null;
   readonly span: Span;

@@ -51,10 +51,10 @@ export type Op =
   /** [N, D]: row i holds sin((first + i) · base^(−2j/D)) in column 2j and its cosine in column 2j + 1, made like rotary tables. */
   | { readonly kind: "sinusoid"; readonly first: number; readonly base: number }
   /**
-   * Inputs noise u32 [4], position u32 [1]; output f32 [B, T, …]. Philox4x32-10 with the key noise[0..1]: element c of row r of a token (rows being
-   * the axes between T and the last, together) is word c mod 4 of the counter (r · ⌈columns / 4⌉ + ⌊c / 4⌋, position + t, sequence, stream), sequence
-   * being noise[2] + b where noise[3] is 1, and 0 where it is 0. So a number depends neither on how a batch is cut nor on padding, and without
-   * noise[3] on its position alone.
+   * Inputs noise u32 [4], position u32 [1]; output f32 [B, T, …]. Philox4x32-10 with the key noise[0..1]: element c of row r of a token
+   * (rows being the axes between T and the last, together) is word c mod 4 of the counter (r · ⌈columns / 4⌉ + ⌊c / 4⌋, position + t,
+   * sequence, stream), sequence being noise[2] + b where noise[3] is 1, and 0 where it is 0. So a number depends neither on how a batch is
+   * cut nor on padding, and without noise[3] on its position alone.
    * uniform  the upper 24 bits of the word · 2⁻²⁴, in [0, 1)
    * normal   mean 0, standard deviation 1: √(−2 ln(1 − u)) · cos and sin of 2π(v − ½), of the uniform numbers of words 0 and 1, and 2 and 3
    */
@@ -118,10 +118,11 @@ export type Op =
   | { readonly kind: "scatterRows" };
 
 /**
- * tokens, targets u32 [B, T]; position u32 [1]; positions u32 [1, T], those of a chunk; last u32 [B, 1], the rows b · T + t of chunks whose
- * logits are wanted; rows u32 [1, N], the positions b · T + t that are scored, whose targets are [1, N]; loss_scale f32 [1], the micro-batch's
- * share of the targets of a batch; noise u32 [4], see `random`; removed u32 [1], the expert that is taken out: 0 for none, else
- * 1 + expert · (depth + 1) + the one application where it is, or depth for all (experts of all routers counted on, heads of one together).
+ * tokens, targets u32 [B, T]; position u32 [1]; positions u32 [1, T], those of a chunk; last u32 [B, 1], the rows b · T + t of chunks
+ * whose logits are wanted; rows u32 [1, N], the positions b · T + t that are scored, whose targets are [1, N]; loss_scale f32 [1], the
+ * micro-batch's share of the targets of a batch; noise u32 [4], see `random`; removed u32 [1], the expert that is taken out: 0 for none,
+ * else 1 + expert · (depth + 1) + the one application where it is, or depth for all (experts of all routers counted on, heads of one
+ * together).
  */
 export type InputName = "tokens" | "targets" | "position" | "positions" | "last" | "rows" | "loss_scale" | "noise" | "removed";
 

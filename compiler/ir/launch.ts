@@ -1,6 +1,7 @@
 /**
- * Launches as 5-plan decides them and 6-codegen writes them: plain data, without a word of WGSL. A launch that fuses carries its program: what one
- * invocation computes in registers. Registers and bindings have their names here already, so that a listing and the kernel say the same.
+ * Launches as 5-plan decides them and 6-codegen writes them: plain data, without a word of WGSL. A launch that fuses carries its program:
+ * what one invocation computes in registers. Registers and bindings have their names here already, so that a listing and the kernel say
+ * the same.
  */
 import type { BufferPlan, KernelPlan, Profile } from "./plan.ts";
 import type { Expr } from "./expr.ts";
@@ -49,9 +50,16 @@ export type Line =
   | { readonly do: "let"; readonly name: string; readonly value: Term }
   | { readonly do: "row"; readonly name: string; readonly of: Row; readonly step: RowStep }
   /** sum = Σ over `slot` < `slots` of `term`, with the row `row` = of · slots + slot. */
-  | { readonly do: "sumSlots"; readonly sum: string; readonly slot: string; readonly row: string; readonly of: Row; readonly slots: string; readonly lanes: Lanes; readonly lines: readonly Line[]; readonly term: Term }
+  | {
+    readonly do: "sumSlots"; readonly sum: string; readonly slot: string; readonly row: string; readonly of: Row; readonly slots: string;
+    readonly lanes: Lanes; readonly lines: readonly Line[]; readonly term: Term;
+  }
   | { readonly do: "accumulate"; readonly how: Reduction; readonly into: string; readonly value: Term }
-  | { readonly do: "store"; readonly operand: string; readonly at: Address | "own"; readonly value: Term; readonly add: boolean; /** one number in a padded place of four */ readonly alone: boolean };
+  | {
+    readonly do: "store"; readonly operand: string; readonly at: Address | "own"; readonly value: Term; readonly add: boolean;
+    /** One number in a padded place of four. */
+    readonly alone: boolean;
+  };
 
 export type Reduction = "sum" | "max";
 

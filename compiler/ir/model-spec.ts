@@ -60,8 +60,10 @@ export type PassEmbeddingSpec =
 /**
  * Adaptive computation time: tokens stop after a number of passes over the core (applications of layers, where there is no core) that
  * each chooses for itself.
- * act     as in the Sparse Universal Transformer (Tan et al. 2023): in front of every pass but the first a token halts with a probability.
- * graves  as in the Universal Transformer (Graves 2016, Dehghani et al. 2019): a token halts once its probabilities add up to the threshold.
+ * act     as in the Sparse Universal Transformer (Tan et al. 2023): in front of every pass but the first a token halts with a
+ *         probability.
+ * graves  as in the Universal Transformer (Graves 2016, Dehghani et al. 2019): a token halts once its probabilities add up to the
+ *         threshold.
  */
 export type HaltingSpec =
   | (HaltingCommon & { readonly kind: "act" })
@@ -233,8 +235,8 @@ export type FeedForwardSpec =
       /** As in a dense block, for each expert. */
       readonly glu: boolean;
       /**
-       * Each expert (and the shared block) has biases in all maps; or in front of its activation, and the sum of all outputs has one bias, which no
-       * gate multiplies.
+       * Each expert (and the shared block) has biases in all maps; or in front of its activation, and the sum of all outputs has one bias,
+       * which no gate multiplies.
        */
       readonly bias: boolean | "shared_output";
       /** Width of a dense block beside the experts, in experts; 0 for none. */
@@ -265,8 +267,8 @@ export interface RouterSpec {
   /** In training, so many of the topK are not the next greatest but drawn in proportion to their scores. */
   readonly sampled: number;
   /**
-   * Balance by bias (Wang et al. 2024, arXiv:2408.15664): each expert has a number that is added to its score for the choice alone; after each
-   * step it moves by this rate towards an even load, counted over the batch and all passes. Null: no such numbers.
+   * Balance by bias (Wang et al. 2024, arXiv:2408.15664): each expert has a number that is added to its score for the choice alone; after
+   * each step it moves by this rate towards an even load, counted over the batch and all passes. Null: no such numbers.
    */
   readonly loadBiasRate: number | null;
 }
@@ -275,9 +277,9 @@ export interface RouterSpec {
  * A term of the loss: a mean over groups of positions, P being the mean routing distribution of a group:
  * entropy  −weight · H(P)
  * load     weight · E · Σ f · P, f being the part of the group's choices that fell on each expert; a constant to the gradient.
- * mutual_information  −weight · (Σ ω Σ_e p log p + Σ_e P log P), P = Σ ω p, over all tokens and applications (over: batch, passes). ω is 1 over
- *          rows times experts, or under halting a token's remaining weight over the sum of all. Both sums have one sign, as in the
- *          released code of the Sparse Universal Transformer. Where each head has a choice of its own, the mean over heads.
+ * mutual_information  −weight · (Σ ω Σ_e p log p + Σ_e P log P), P = Σ ω p, over all tokens and applications (over: batch, passes).
+ *          ω is 1 over rows times experts, or under halting a token's remaining weight over the sum of all. Both sums have one sign, as
+ *          in the released code of the Sparse Universal Transformer. Where each head has a choice of its own, the mean over heads.
  */
 export interface BalanceSpec {
   readonly kind: "entropy" | "load" | "mutual_information";

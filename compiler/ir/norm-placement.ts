@@ -11,7 +11,8 @@ export const PRESETS: Readonly<Record<NormPreset, NormPlacement>> = {
 
 /** The name of a placement, or null where it has none. */
 export const presetOf = ({ stands, readers }: NormPlacement): NormPreset | null =>
-  (Object.keys(PRESETS) as NormPreset[]).find((name) => PRESETS[name].stands === stands && `${PRESETS[name].readers}` === `${readers}`) ?? null;
+  (Object.keys(PRESETS) as NormPreset[])
+    .find((name) => PRESETS[name].stands === stands && `${PRESETS[name].readers}` === `${readers}`) ?? null;
 
 /** "at peri", "on v, feed_forward" */
 export function placementText(placement: NormPlacement): string {

@@ -151,7 +151,10 @@ export function sinusoid(first: number, base: number, type: TensorType): Tensor 
   const out = zeros(type);
   const [rows, width] = type.shape as [number, number];
   for (let i = 0; i < rows; i++) {
-    for (let c = 0; c < width; c++) out.data[i * width + c] = Math[c % 2 === 0 ? "sin" : "cos"]((first + i) * base ** (-(c - (c % 2)) / width));
+    for (let c = 0; c < width; c++) {
+      const angle = (first + i) * base ** (-(c - (c % 2)) / width);
+      out.data[i * width + c] = c % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+    }
   }
   return out;
 }
