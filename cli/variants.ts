@@ -54,7 +54,7 @@ export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promis
   return {
     name: model.name, spec: printSpec(model), specHash: specHash(model), seqLen,
     recipe: recipeOf(train), checkpointEvery: train.checkpointEvery,
-    parameters: { unique: total, active }, applied: countApplied(model), macsPerToken: countMacs(model).perToken,
+    parameters: { unique: total, active }, applied: countApplied(model), family: familyOf(model), macsPerToken: countMacs(model).perToken,
     info: (seed, adapter): RunInfo => runInfo(model, seed, data, adapter),
     open: async (purpose) => loadModel(await device(), model, { ...USES[purpose](model, data), during: endingAtOnce }),
     atPasses: (passes) => {
@@ -64,6 +64,13 @@ export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promis
       return { macsPerToken: countMacs(deep).perToken.full, open };
     },
   };
+}
+
+/** The kinds of its layers, and how its core is injected into. */
+function familyOf({ layers, core }: ModelSpec): string {
+  const kinds = layers.map(({ placement: { stands, readers }, attention, feedForward }) =>
+    [stands, ...readers, attention.kind, feedForward.kind].join(" "));
+  return [...new Set(kinds), core?.inject ?? "none"].join("; ");
 }
 
 type Use = (model: ModelSpec, data: DataInfo) => CompileOptions;

@@ -2,6 +2,7 @@
 import type { AdapterName } from "../session.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import type { DataInfo } from "../train/index.ts";
+import type { RecurrenceFit } from "../statistics/recurrence.ts";
 import type { Interval } from "../statistics/describe.ts";
 
 export interface CompareResults {
@@ -24,6 +25,8 @@ export interface CompareResults {
   readonly pairs: readonly { readonly variant: string; readonly against: string; readonly difference: Difference | null }[];
   /** Each task at the end of the runs, then at the steps that were asked for. */
   readonly tasks: readonly TaskComparison[];
+  /** What another pass is worth, for each family of variants in which their number differs. */
+  readonly recurrence: readonly Recurrence[];
   /** How the numbers were made, for readers. */
   readonly method: readonly string[];
 }
@@ -52,6 +55,14 @@ export interface VariantResult {
   /** Final loss by number of passes; null where nothing repeats, or no other depth than the trained one was measured. */
   readonly depths: DepthResults | null;
   readonly sample: Sample | null;
+}
+
+/** loss = E + A·(N_once + r^φ·N_rec)^−α over variants of one family, or why the variants do not tell. */
+export interface Recurrence {
+  readonly variants: readonly string[];
+  readonly runs: number;
+  readonly fit: RecurrenceFit | null;
+  readonly problem: string | null;
 }
 
 export interface DepthResults {

@@ -8,6 +8,7 @@ import { byLoss, differenceOf, isSound } from "./difference.ts";
 import { readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
 import { methodOf } from "./method.ts";
 import type { CompareResults, DepthPoint, DepthResults, Difference, RunResult, StepSeconds, VariantResult } from "./results.ts";
+import { recurrenceOf } from "./recurrence.ts";
 import type { RunFailure } from "./run.ts";
 import type { CompareTask } from "./scores.ts";
 import { compareTasks } from "./task-summary.ts";
@@ -71,6 +72,7 @@ export function summarize(options: Summary): CompareResults {
     validation_sequences: Math.max(...finals.map(({ sequences }) => sequences.length)),
     margin, baseline, variants: finished.map((one) => variantResult(one, base, differenceFrom(one), times)),
     pairs: pairsOf(finished, margin), tasks: compareTasks(options, finished, taskMargin),
+    recurrence: recurrenceOf(finished.map(({ variant, runs }) => ({ variant, losses: lossesOf(runs) }))),
     method: methodOf({ seeds: seeds.length, variants: finished.length, margin, tasks: tasks.length, taskMargin }, finals, times),
   };
 }
@@ -88,10 +90,13 @@ function pairsOf(finished: readonly Finished[], margin: number): CompareResults[
   return pairs.map(({ one, other }, i) => ({ variant: one.variant.name, against: other.variant.name, difference: differences[i]! }));
 }
 
+const lossesOf = (runs: readonly Run[]): readonly number[] =>
+  runs.map(({ final }) => final).filter(isSound).map(({ sequences }) => mean(sequences));
+
 function variantResult(one: Finished, base: Finished, difference: Difference | null, times: StepTimes | null): VariantResult {
   const { variant, runs } = one;
   const finals = runs.flatMap(({ final }) => final ?? []);
-  const losses = finals.filter(isSound).map(({ sequences }) => mean(sequences));
+  const losses = lossesOf(runs);
   const loss = losses.length === 0 ? null : mean(losses);
   const isBase = one === base;
   return {

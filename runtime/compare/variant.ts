@@ -11,6 +11,8 @@ export interface Variant {
   readonly specHash: string;
   readonly parameters: { readonly unique: number; readonly active: number };
   readonly applied: AppliedParams;
+  /** Of which kinds of blocks it is made: models of one family differ in size and depth alone. */
+  readonly family: string;
   readonly macsPerToken: { readonly moeut: number; readonly full: number };
   readonly seqLen: number;
   readonly recipe: Recipe;

@@ -8,6 +8,7 @@ import { lossFigures, pairedDifferences } from "./losses.ts";
 import { escape, page } from "./page.ts";
 import { pairTable } from "./pairs.ts";
 import { paretoSection } from "./pareto.ts";
+import { recurrenceSection } from "./recurrence.ts";
 import { resultTable } from "./result-table.ts";
 import { specs } from "./specs.ts";
 import { taskSection } from "./tasks.ts";
@@ -28,6 +29,7 @@ const SECTIONS: readonly Section[] = [
   { title: "Cost", of: (results) => [costTable(results)] },
   { title: "Loss against cost", of: paretoSection },
   { title: "Depth", of: depthSection },
+  { title: "What a pass is worth", of: recurrenceSection },
   { title: "Samples", of: samples },
   { title: "Specs", of: specs },
   { title: "Method", of: ({ method }) => [`<ul class="method">${method.map((line) => `<li>${escape(line)}</li>`).join("")}</ul>`] },

@@ -38,7 +38,8 @@ export function variant(name: string, settings: BigramVariant = {}): Variant {
   const recipe = { ...RECIPE, optimizer: { ...RECIPE.optimizer, lr }, accumulate, steps };
   return {
     name, spec: `model ${name} {\n  lr ${lr}\n}\n`, specHash, parameters: { unique: 272, active: 32 },
-    applied: { once: 0, repeated: trained - 1, passes: trained }, macsPerToken: { moeut: 16, full: 32 }, seqLen: T, recipe, checkpointEvery,
+    applied: { once: 0, repeated: trained - 1, passes: trained }, family: "bigram",
+    macsPerToken: { moeut: 16, full: 32 }, seqLen: T, recipe, checkpointEvery,
     info: (seed, adapter): RunInfo => ({ format: 1, model: name, specHash, seed, recipe, data: DATA, versions: { moeut: "0", node: "0" }, adapter }),
     open: async (purpose) => {
       const error = purpose === "train" ? trainError : sampleError;
