@@ -4,8 +4,9 @@ import type { AdapterHandle } from "../runtime/adapter/index.ts";
 import { checkComparison, openComparison, type CompareInfo, type WantedRun } from "../runtime/compare/folder.ts";
 import { compareVariants } from "../runtime/compare/index.ts";
 import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts";
-import type { CompareHooks, CompareOptions } from "../runtime/compare/run.ts";
-import type { Variant } from "../runtime/compare/variant.ts";
+import { runJobs, type CompareHooks, type CompareOptions } from "../runtime/compare/run.ts";
+import { trialJobs } from "../runtime/compare/tune.ts";
+import type { Tuning, Variant } from "../runtime/compare/variant.ts";
 import type { About } from "../runtime/compare/summary.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/package-root.ts";
@@ -18,6 +19,7 @@ import { bytes, grouped, short, time } from "../runtime/units.ts";
 import { compareTasks, type ScoredBy, type TaskOptions } from "./compare-tasks.ts";
 import { readTrainingData, type TrainingData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
+import { tuningOf, tuningWords, type TuneOptions } from "./compare-tune.ts";
 import { say, table } from "./terminal.ts";
 import { dataInfoOf, requireComparable, shortcomings, variantOf } from "./variants.ts";
 
@@ -38,6 +40,7 @@ export interface ComparisonOptions {
   /** Passes at which recurrent variants are measured besides the trained ones; null: the usual ones, where cheap. */
   readonly depths: readonly number[] | null;
   readonly tasks: TaskOptions;
+  readonly tune: TuneOptions | null;
   readonly prompt: string | null;
   readonly sampleTokens: number;
   /** Runs are finished or fail: none is trained. */
@@ -61,6 +64,7 @@ interface Plan {
   readonly read: TrainingData;
   readonly data: DataInfo;
   readonly variants: readonly Variant[];
+  readonly tuning: Tuning | null;
   readonly runs: readonly WantedRun[];
   readonly info: CompareInfo;
 }
@@ -74,11 +78,13 @@ async function planOf(device: () => Promise<AdapterHandle>, options: ComparisonO
   const { tokenizer } = read;
   const data = dataInfoOf(source, read.dataset({ seqLen, batch, seed: seeds[0]! }), tokenizer.id);
   const variants = models.map((model) => variantOf(model, data, device));
-  const runs = seeds.flatMap((seed) => variants.map(({ info, spec }) =>
-    ({ info: info(seed, { kind: "", name: "" }), spec, tokenizer: tokenizer.file })));
+  const named = (model: ModelSpec, stem: string): Variant => variantOf(model, data, device, stem);
+  const tuning = options.tune === null ? null : tuningOf(models, options.tune, named);
+  const runs = wantedRuns({ variants, seeds, tuning }, tokenizer.file);
   checkComparison(out, runs);
   const asked = variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe }));
-  return { read, data, variants, runs, info: { format: 1, variants: asked, seeds, data, evalTokens: 4 * batch * seqLen, finalTokens } };
+  const info: CompareInfo = { format: 1, variants: asked, seeds, data, evalTokens: 4 * batch * seqLen, finalTokens };
+  return { read, data, variants, tuning, runs, info };
 }
 
 /** Makes the folder of a comparison whose runs are trained elsewhere. */
@@ -92,7 +98,7 @@ export async function openSweep(options: ComparisonOptions): Promise<Pick<Plan, 
 export async function compareModels(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
   const { models, seeds, source, out } = options;
   const { seqLen, train: { steps, batch } } = models[0]!;
-  const { read, data, variants, runs, info: asked } = await planOf(device, options);
+  const { read, data, variants, tuning, runs, info: asked } = await planOf(device, options);
   const scored = compareTasks(options.tasks, source, steps, device);
   const { info } = await device();
   shortcomings(models, data, info).forEach(say);
@@ -100,13 +106,25 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   openComparison(out, asked, runs);
   const each = `${grouped(steps)} steps of ${grouped(tokensPerStep)} tokens each`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
-  const inner = { ...compareOptions(options, variants, read, asked.evalTokens), ...scored };
-  return withProgress(out, steps, tokensPerStep, (hooks) => compareVariants(inner, about(options, read, data), hooks));
+  const inner = { ...compareOptions(options, variants, read, asked.evalTokens), ...scored, tuning };
+  if (tuning !== null) say(tuningWords(tuning));
+  return withProgress(out, tokensPerStep, (hooks) => compareVariants(inner, about(options, read, data), hooks));
+}
+
+/** All that may be in the folder: also what a search may choose. */
+function wantedRuns(
+  { variants, seeds, tuning }: Pick<CompareOptions, "variants" | "seeds" | "tuning">, tokenizer: string | undefined,
+): readonly WantedRun[] {
+  const candidates = tuning === null ? [] : Object.values(tuning.candidates).flat();
+  const jobs = tuning === null ? runJobs({ variants, seeds })
+    : [...trialJobs(tuning), ...runJobs({ variants: candidates.map(({ run }) => run), seeds })];
+  return jobs.map(({ variant, seed, folder }) =>
+    ({ folder, info: variant.info(seed, { kind: "", name: "" }), spec: variant.spec, tokenizer }));
 }
 
 function compareOptions(
   options: ComparisonOptions, variants: readonly Variant[], { tokenizer, dataset }: TrainingData, evalTokens: number,
-): Omit<CompareOptions, keyof ScoredBy> {
+): Omit<CompareOptions, keyof ScoredBy | "tuning"> {
   const { out, seeds, finalTokens, depths, prompt, sampleTokens, models, gather } = options;
   const { seqLen } = models[0]!;
   const data: CompareOptions["data"] = async (seed, batch) => dataset({ seqLen, batch, seed });
@@ -128,17 +146,17 @@ function about({ title, baseline, margin, tasks, models }: ComparisonOptions, { 
   };
 }
 
-async function withProgress<T>(out: string, steps: number, tokensPerStep: number, work: (hooks: CompareHooks) => Promise<T>): Promise<T> {
+async function withProgress<T>(out: string, tokensPerStep: number, work: (hooks: CompareHooks) => Promise<T>): Promise<T> {
   const left = (): string => `finished runs and checkpoints stay in ${out}, and the same command continues`;
   const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", left);
   let progress: Progress | null = null;
-  const label = (variant: Variant, seed: number): string => `${variant.name} seed ${seed}`;
+  const label = (variant: Variant, seed: number): string => `${variant.stem} seed ${seed}`;
   let current = "";
   const pause = (): void => progress?.finish();
   return work({
     onRun: (variant, seed, index, total) => {
       current = label(variant, seed);
-      progress = createProgress({ output: process.stderr, label: current, steps, tokensPerStep });
+      progress = createProgress({ output: process.stderr, label: current, steps: variant.recipe.steps, tokensPerStep });
       say(`run ${index} of ${total}: ${current}; compiling …`);
     },
     onStart: ({ parameters }, { memoryBytes }, done) => {

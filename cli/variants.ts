@@ -2,6 +2,7 @@
 import { isCausal, type CompileOptions } from "../compiler/compile.ts";
 import { countApplied, countMacs, countParams } from "../compiler/counts/index.ts";
 import { printSpec, specHash } from "../compiler/format/index.ts";
+import type { CompareSpec } from "../compiler/ir/compare-spec.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { withPasses } from "../compiler/stack/depth.ts";
 import type { AdapterHandle, AdapterInfo } from "../runtime/adapter/index.ts";
@@ -14,10 +15,13 @@ import { chooseModels, type Spec } from "./spec.ts";
 import { loadModel, planFor } from "../api/session.ts";
 import { VERSION } from "../runtime/package-root.ts";
 
+/** Its compare blocks, or those of them that --model names. */
+export const chosenBlocks = ({ compares }: Spec, names: readonly string[]): readonly CompareSpec[] =>
+  compares.filter(({ name }) => names.length === 0 || names.includes(name));
+
 /** What a file offers to a comparison: its compare blocks if it has any, else all its models; or what --model names. */
 export function modelsToCompare(spec: Spec, names: readonly string[]): readonly ModelSpec[] {
-  const wanted = (block: string): boolean => names.length === 0 || names.includes(block);
-  const blocks = spec.compares.filter((compare) => wanted(compare.name));
+  const blocks = chosenBlocks(spec, names);
   const named = names.filter((name) => !spec.compares.some((compare) => compare.name === name))
     .flatMap((model) => chooseModels(spec, { model, set: [] }));
   const variants = blocks.flatMap((compare) => compare.variants.map((variant) => variant.model));
@@ -47,12 +51,15 @@ function requireEqual(models: readonly ModelSpec[], what: string, path: string, 
     + `make them equal, for instance with --set ${path}=${valueOf(first)}`);
 }
 
-/** @param device one that works: after a failure of one variant the next may need another */
-export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promise<AdapterHandle>): Variant {
+/**
+ * @param device one that works: after a failure of one variant the next may need another
+ * @param stem what its run folders are called
+ */
+export function variantOf(model: ModelSpec, data: DataInfo, device: () => Promise<AdapterHandle>, stem: string = model.name): Variant {
   const { total, active } = countParams(model);
   const { train, seqLen } = model;
   return {
-    name: model.name, spec: printSpec(model), specHash: specHash(model), seqLen,
+    name: model.name, stem, spec: printSpec(model), specHash: specHash(model), seqLen,
     recipe: recipeOf(train), checkpointEvery: train.checkpointEvery,
     parameters: { unique: total, active }, applied: countApplied(model), family: familyOf(model), macsPerToken: countMacs(model).perToken,
     info: (seed, adapter): RunInfo => runInfo(model, seed, data, adapter),

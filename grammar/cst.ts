@@ -112,6 +112,7 @@ export interface ClauseCstNode extends CstNode {
 export type ClauseCstChildren = {
   At?: IToken[];
   On?: IToken[];
+  In?: IToken[];
   valueList: ValueListCstNode[];
 };
 

@@ -101,9 +101,9 @@ class SpecParser extends CstParser {
     this.OPTION2(() => this.SUBRULE(this.block));
   });
 
-  /** clause : ( "at" | "on" ) valueList */
+  /** clause : ( "at" | "on" | "in" ) valueList */
   readonly clause = this.RULE("clause", () => {
-    this.OR([{ ALT: () => this.CONSUME(t.At) }, { ALT: () => this.CONSUME(t.On) }]);
+    this.OR([{ ALT: () => this.CONSUME(t.At) }, { ALT: () => this.CONSUME(t.On) }, { ALT: () => this.CONSUME(t.In) }]);
     this.SUBRULE(this.valueList);
   });
 

@@ -6,7 +6,8 @@ import { diffLines, showDiff } from "../runtime/compare/diff.ts";
 import { byLoss, differenceOf } from "../runtime/compare/difference.ts";
 import { readStepTimes, writeStepTimes, type FinalRecord } from "../runtime/compare/folder.ts";
 import type { CompareResults, DepthResults, Difference, VariantResult } from "../runtime/compare/results.ts";
-import { runComparison } from "../runtime/compare/run.ts";
+import { doJobs } from "../runtime/compare/jobs.ts";
+import { runJobs } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { createSessions } from "../runtime/compare/sessions.ts";
 import { measureStepTimes } from "../runtime/compare/step-times.ts";
@@ -63,8 +64,8 @@ const THREE = [variant("fast"), variant("slow", { lr: 0.01 }), variant("slower",
 
 /** Without step times in turn. */
 async function trained(out: string, variants: readonly Variant[], seeds: readonly number[]): Promise<CompareResults> {
-  const { failures } = await runComparison(optionsOf(out, variants, seeds), createSessions());
-  return summarize({ ...aboutOf(variants), out, variants, seeds, failures, tasks: [], scoreAt: [] });
+  await doJobs(optionsOf(out, variants, seeds), runJobs({ variants, seeds }), createSessions());
+  return summarize({ ...aboutOf(variants), out, variants, seeds, searched: null, tasks: [], scoreAt: [] });
 }
 
 describe("step times", () => {
@@ -85,7 +86,7 @@ describe("step times", () => {
       format: 1, adapter: { kind: "none", name: "none" },
       variants: { fast: { specHash: "fast", rounds }, slow: { specHash: "slow", rounds: rounds.map((x) => 1.5 * x) } },
     });
-    const made = { out, variants: THREE.slice(0, 2), seeds: [0], failures: [], tasks: [], scoreAt: [] };
+    const made = { out, variants: THREE.slice(0, 2), seeds: [0], searched: null, tasks: [], scoreAt: [] };
     const { variants } = summarize({ ...aboutOf(THREE), ...made });
     expect(variants[1]!.step_seconds).toEqual({
       median: 6, spread: { low: 3, high: 12 }, ratio: 1.5, ratio_spread: { low: 1.5, high: 1.5 }, measured: "in turn",

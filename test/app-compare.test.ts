@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { checkComparison, openComparison, readFinal, writeFinal, type CompareInfo } from "../runtime/compare/folder.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
-import { runComparison, type CompareOptions } from "../runtime/compare/run.ts";
+import { doJobs } from "../runtime/compare/jobs.ts";
+import { runJobs, type CompareOptions } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { createSessions } from "../runtime/compare/sessions.ts";
 import { UserError } from "../runtime/errors.ts";
@@ -74,9 +75,10 @@ describe("comparison", () => {
     const opened: string[] = [];
     const counted = (of: Variant): Variant => ({ ...of, open: (purpose) => (opened.push(of.name), of.open(purpose)) });
     const options = optionsOf(newFolder(), [counted(fast), counted(slow)], seeds);
-    await runComparison(options, createSessions());
+    await doJobs(options, runJobs(options), createSessions());
     expect(opened).toEqual(["fast", "slow"]);
-    await runComparison({ ...options, out: newFolder(), seeds: [0, 1] }, createSessions(0));
+    const again = { ...options, out: newFolder(), seeds: [0, 1] };
+    await doJobs(again, runJobs(again), createSessions(0));
     expect(opened.slice(2)).toEqual(["fast", "slow", "fast", "slow"]);
   });
 });
@@ -255,12 +257,14 @@ describe("the folder of a comparison", () => {
     format: 1, variants: [{ name: "fast", specHash: "fast", recipe: RECIPE }], seeds: [0], data: DATA, evalTokens: 1, finalTokens: 2,
   };
   const runsOf = (variants: readonly Variant[], seeds: readonly number[] = [0]) =>
-    seeds.flatMap((seed) => variants.map(({ info, spec }) => ({ info: info(seed, { kind: "", name: "" }), spec })));
+    runJobs({ variants, seeds }).map(({ variant: { info, spec }, seed, folder }) =>
+      ({ folder, info: info(seed, { kind: "", name: "" }), spec }));
 
   const finished = (async () => {
     const out = join(scratch, "finished");
     openComparison(out, info, runsOf([fast]));
-    await runComparison(optionsOf(out, [fast], [0, 1]), createSessions());
+    const options = optionsOf(out, [fast], [0, 1]);
+    await doJobs(options, runJobs(options), createSessions());
     return out;
   })();
 
@@ -279,7 +283,7 @@ describe("the folder of a comparison", () => {
   });
   test("other data are refused", async () => {
     const out = await finished;
-    const runs = runsOf([fast]).map(({ info, spec }) => ({ info: { ...info, data: { ...DATA, id: "x", source: ["other"] } }, spec }));
+    const runs = runsOf([fast]).map((run) => ({ ...run, info: { ...run.info, data: { ...DATA, id: "x", source: ["other"] } } }));
     expect(() => checkComparison(out, runs)).toThrow(/trained on other data \(pattern, id pattern; now other, id x\)/);
   });
   test("other variants and seeds are not", async () => {

@@ -47,10 +47,11 @@ function blocksIn(path: string, head: string, kind: Kind, inFile: Block["inFile"
 }
 
 const inModel = (text: string): string => `model m { layer a {} ${text} }`;
+const beside = (text: string): string => `model small { layer a {} }\n${text}`;
 const BLOCKS: readonly Block[] = [
   ...blocksIn("model", "model", MODEL, (text) => text, inModel),
   ...blocksIn("layer", "layer", LAYER, (text) => `model m { ${text} }`, (inner) => `model m { layer a { ${inner} } }`),
-  ...blocksIn("compare", "compare", COMPARE, (text) => `model small { layer a {} }\n${text}`, (inner) => inner),
+  ...blocksIn("compare", "compare", COMPARE, beside, (inner) => beside(`compare c { base small  vary d_model in 64, 128  ${inner} }`)),
 ];
 
 describe.each(BLOCKS)("examples of $path", ({ head, kind, inFile }) => {

@@ -6,6 +6,7 @@ import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import type { TaskProtocol } from "../../runtime/tasks/items.ts";
 import { NO_TASKS, type TaskOptions } from "../compare-tasks.ts";
+import { tuneOptions, tuneValues } from "../compare-tune.ts";
 import { asText, baselineOf, compareModels, MARGIN, type ComparisonOptions } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import {
@@ -17,7 +18,7 @@ import { loadSpec } from "../spec.ts";
 import { readSweep } from "../sweep.ts";
 import { printJson } from "../terminal.ts";
 import { tokenizerOption } from "../tokenizer.ts";
-import { modelsToCompare } from "../variants.ts";
+import { chosenBlocks, modelsToCompare } from "../variants.ts";
 
 /** What is compared and how: plain data, which a sweep keeps in its folder. */
 export interface Options extends AdapterOption {
@@ -38,6 +39,9 @@ export interface Options extends AdapterOption {
   readonly protocol: TaskProtocol;
   readonly taskMargin: number;
   readonly depths?: readonly number[];
+  readonly tune?: readonly number[];
+  readonly tuneSeeds?: number;
+  readonly tuneSteps?: number;
   readonly prompt?: string;
 }
 
@@ -75,6 +79,9 @@ export function addComparisonOptions(command: Command, out: string): Command {
     .option("--task-margin <share>", "shares of right answers within it are called equivalent", positive, NO_TASKS.margin)
     .option("--depths <list>", "passes at which recurrent models are measured too, for instance 1,4,8, or none "
       + "(default: from 1 to twice the trained ones, if that takes at most a tenth of the work of training)", depths)
+    .option("--tune <lr=values>", "gives each variant the best of these learning rates, found on other seeds: lr=1e-3,2e-3", tuneValues)
+    .option("--tune-seeds <k>", "trials of each value (default: 1)", whole(1))
+    .option("--tune-steps <n>", "optimizer steps of a trial (default: as the runs)", whole(1))
     .option("--prompt <text>", "what the samples continue (default: the beginning of the held-out text)");
 }
 
@@ -100,14 +107,14 @@ export function comparisonOf(words: readonly string[], options: Options): Compar
   if (options.steps !== undefined && options.tokens !== undefined) throw new UserError("give --steps or --tokens, not both");
   const specs = files.map((file) => loadSpec(file, withSteps(options.set, options.steps)));
   const models = withBudget(specs.flatMap((spec) => modelsToCompare(spec, options.model)), options.tokens);
-  const compares = specs.flatMap((spec) => spec.compares);
+  const compares = specs.flatMap((spec) => chosenBlocks(spec, options.model));
   const seeds = options.seeds ?? Math.max(0, ...compares.map((compare) => compare.seeds));
   return {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
     ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out,
     finalTokens: options.evalTokens, margin: options.margin, depths: options.depths ?? null, tasks: taskOptions(options, compares),
-    prompt: options.prompt ?? null, sampleTokens: 240, gather: false,
+    tune: tuneOptions(options, compares), prompt: options.prompt ?? null, sampleTokens: 240, gather: false,
   };
 }
 

@@ -50,7 +50,8 @@ async function compareDemo(device: () => Promise<AdapterHandle>, options: Option
   const { models } = loadSpec(file, [`train.steps=${steps}`, `train.eval_every=${Math.ceil(steps / 6)}`]);
   return compareModels(device, {
     title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"],
-    seeds: [0], out: options.out, finalTokens: 8192, margin: MARGIN, depths: [], tasks: NO_TASKS, prompt: PROMPT, sampleTokens: 200,
+    seeds: [0], out: options.out, finalTokens: 8192, margin: MARGIN, depths: [],
+    tasks: NO_TASKS, tune: null, prompt: PROMPT, sampleTokens: 200,
     gather: false,
   });
 }

@@ -66,7 +66,7 @@ function entry(cx: Building, node: cst.EntryCstNode): ast.EntryAst | null {
 }
 
 function clause(cx: Building, node: cst.ClauseCstNode): ast.ClauseAst | null {
-  const name = word(cx, first(node.children.At) ?? first(node.children.On));
+  const name = word(cx, first(node.children.At) ?? first(node.children.On) ?? first(node.children.In));
   const list = given(cx, first(node.children.valueList), values);
   return name === null || list === null ? null : { word: name, values: list, span: over(cx, node) };
 }

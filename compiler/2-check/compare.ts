@@ -9,12 +9,12 @@ import type { Span } from "../ir/source.ts";
 import { applyEntry } from "./apply.ts";
 import { measureOf } from "./claims.ts";
 import { findModel, type FoundModel, type LoadedFile, namesInScope } from "./files.ts";
-import { COMPARE, STATEMENTS } from "./language.ts";
+import { COMPARE, STATEMENTS, TUNE_LR } from "./language.ts";
 import type { ModelTree } from "./model.ts";
 import { isDeadEnd, reportDeadEnd, setPath } from "./path.ts";
 import { type Resolver, setFree, theUnknown } from "./resolve.ts";
 import { ownEntry } from "./own.ts";
-import { type Context, EMPTY, read, touches } from "./settings.ts";
+import { child, type Context, EMPTY, read, type Settings, touches } from "./settings.ts";
 import { solve } from "./solve.ts";
 
 const MAX_VARIANTS = 256;
@@ -55,12 +55,13 @@ function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, con
     report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "vary", example });
   }
   const match = matchOf(parts.match, context);
+  const tune = tuneOf(ast, settings, context);
   const points = grid(ast, parts.vary, context);
   const found = fields === null || (damaged && fields.base === null) ? null
     : findBase(ast, fields.base, ownEntry(settings.fields, "base")?.span ?? ast.name.span, file, context);
   if (fields === null || found === null) return null;
   const base = resolver.model(found);
-  if (base === null || points === null || parts.vary.length === 0 || match === "broken") return null;
+  if (base === null || points === null || parts.vary.length === 0 || match === "broken" || tune === "broken") return null;
   const tree = resolver.tree(found);
   const names = namesOf(ast.name.text, points);
   const variants = points.map((point, i) => {
@@ -70,10 +71,21 @@ function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, con
   if (!variants.every((v) => v !== null)) return null;
   return {
     name: ast.name.text, span: ast.span, base: found.model.name.text, seeds: fields.seeds, variants,
-    tasks: { names: fields.eval, at: fields.at },
+    tasks: { names: fields.eval, at: fields.at }, tune,
     vary: parts.vary.map((v) => ({ path: v.path.text, values: v.values.map(written) })),
     match: match === null ? null : { measure: match.what, by: match.by.text },
   };
+}
+
+function tuneOf(ast: CompareAst, settings: Settings, { report }: Context): CompareSpec["tune"] | "broken" {
+  const tune = child(settings, "tune");
+  if (tune.kind?.name !== "lr") return tune.broken ? "broken" : null;
+  const fields = read(tune, TUNE_LR, { report, solve: 0 });
+  if (fields === null) return "broken";
+  if (fields.in.length > 0) return { lr: fields.in, seeds: fields.seeds, steps: fields.steps };
+  const missing = { name: ast.name.text, missing: "tune lr in …", example: "tune lr in 1e-3, 2e-3, 4e-3" };
+  report.report("incomplete-compare", tune.kind.span, missing);
+  return "broken";
 }
 
 function findBase(ast: CompareAst, name: string | null, span: Span, file: LoadedFile, { report }: Context): FoundModel | null {

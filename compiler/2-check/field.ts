@@ -24,8 +24,8 @@ export type FieldType =
   | { readonly type: "groups"; readonly groups: readonly (readonly string[])[] }
   /** Exactly `count` numbers in min … max (max excluded). */
   | { readonly type: "numbers"; readonly count: number; readonly min: number; readonly max: number }
-  /** One or more whole numbers in min … max, none twice. */
-  | { readonly type: "ints"; readonly min: number; readonly max: number }
+  /** One or more numbers in min … max, above min if `open`, none twice. */
+  | { readonly type: "list"; readonly whole: boolean; readonly min: number; readonly max: number; readonly open: boolean }
   /** One or more names, or texts in quotes, none twice. */
   | { readonly type: "names"; readonly of: string }
   /** The name of a model. */
@@ -125,8 +125,13 @@ export const groups = <A extends string, B extends string>(
 export const numbers = (row: Row<readonly number[]> & { readonly min: number; readonly max: number }): Field<readonly number[]> =>
   field({ type: "numbers", count: row.default.length, min: row.min, max: row.max }, row);
 
-export const ints = (row: Row<readonly number[]> & { readonly min?: number; readonly max: number }): Field<readonly number[]> =>
-  field({ type: "ints", min: row.min ?? 1, max: row.max }, row);
+/** Whole numbers from 1 on. */
+export const ints = (row: Row<readonly number[]> & { readonly max: number }): Field<readonly number[]> =>
+  field({ type: "list", whole: true, min: 1, max: row.max, open: false }, row);
+
+/** Numbers above 0. */
+export const positives = (row: Row<readonly number[]> & { readonly max: number }): Field<readonly number[]> =>
+  field({ type: "list", whole: false, min: 0, max: row.max, open: true }, row);
 
 /** @param of what they name */
 export const names = (of: string, row: Row<readonly string[]>): Field<readonly string[]> => field({ type: "names", of }, row);

@@ -6,7 +6,7 @@
 import { ACTIVATIONS, NORM_READERS, ROUTER_SCORES } from "../ir/model-spec.ts";
 import type { AttentionSpec, BalanceSpec, FeedForwardSpec, HaltingSpec, NormSpec } from "../ir/model-spec.ts";
 import type { Kind } from "./field.ts";
-import { block, choice, flag, groups, int, ints, kind, modelName, names, nothing, number, numbers, plainBlock, pointwise, set } from "./field.ts";
+import { block, choice, flag, groups, int, ints, kind, modelName, names, nothing, number, numbers, plainBlock, pointwise, positives, set } from "./field.ts";
 
 const WIDE = 1_048_576;
 
@@ -282,11 +282,21 @@ export const MODEL = kind("One model.", ["model small { vocab_size 256  seq_len 
   train: TRAIN_BLOCK,
 });
 
-export const COMPARE = kind("A grid of variants of one model, trained under one budget.", ["compare widths { base small  vary feed_forward.d_ff in 64, 128  seeds 3  eval blimp, \"my.jsonl\" at 1_000, 2_000 }"], {
+export const TUNE_LR = kind("A learning rate for each variant: that of the values with which it ends at the least held-out loss, on seeds of the search's own.", ["tune lr in 1e-3, 2e-3, 4e-3 { seeds 1  steps 500 }"], {
+  in: positives({ default: [], shown: "required", max: 1e3, clauseOf: "tune", doc: "the values that are tried" }),
+  seeds: int({ default: 1, max: 100, doc: "trials of each value, with seeds that are not compared" }),
+  steps: int({ default: null, shown: "as the runs", max: 1e9, unit: "optimizer steps", doc: "length of a trial, whose schedule ends with it" }),
+});
+
+const TUNE_BLOCK = block("What is chosen for each variant before the comparison, and reported with it.", "none", { none: nothing("Nothing: the spec's learning rate."), lr: TUNE_LR });
+
+export const COMPARE = kind("A grid of variants of one model, trained under one budget.", ["compare widths { base small  vary feed_forward.d_ff in 64, 128  seeds 3  eval blimp, \"my.jsonl\" at 1_000, 2_000  tune lr in 1e-3, 2e-3 }"], {
   base: modelName({ default: null, shown: "required", doc: "the model that is varied" }),
   seeds: int({ default: 1, max: 1_000, doc: "runs of each variant with different random numbers" }),
   eval: names("tasks", { default: [], shown: "none; of pairs, their own", doc: "what each run is measured by besides its loss: tasks as `moeut eval --tasks` takes them" }),
   at: ints({ default: [], shown: "the end alone", max: 1e9, unit: "steps", clauseOf: "eval", doc: "steps of training at which it is measured besides the end" }),
+}, {
+  tune: TUNE_BLOCK,
 });
 
 /** Statements with a syntax of their own, and where they belong. */

@@ -19,7 +19,7 @@ export function expected(type: FieldType): string {
     case "set": return `${oneOf(type.choices)}, or several of them with commas between`;
     case "groups": return type.groups.map((group) => oneOf(group)).join(", and ");
     case "numbers": return `${type.count} numbers with a comma between`;
-    case "ints": return "one or more whole numbers with commas between";
+    case "list": return `one or more ${type.whole ? "whole " : ""}numbers with commas between`;
     case "names": return `${type.of} with commas between, files in quotes`;
     case "name": return "the name of a model";
   }
@@ -28,9 +28,9 @@ export function expected(type: FieldType): string {
 /** "from 1 to 65,536" */
 export function range(type: FieldType): string {
   switch (type.type) {
-    case "int": case "ints": return `from ${grouped(type.min)} to ${grouped(type.max)}`;
-    case "number": {
-      const end = `${type.below ? "below " : type.open ? "at most " : ""}${plain(type.max)}`;
+    case "int": return `from ${grouped(type.min)} to ${grouped(type.max)}`;
+    case "number": case "list": {
+      const end = `${type.type === "number" && type.below ? "below " : type.open ? "at most " : ""}${plain(type.max)}`;
       return type.open ? `greater than ${plain(type.min)} and ${end}` : `from ${plain(type.min)} to ${end}`;
     }
     case "numbers": return `from ${plain(type.min)} to below ${plain(type.max)}`;
@@ -54,7 +54,7 @@ export function readValue(
   };
   if (type.type === "set" || type.type === "groups") return readWords(name, type, values, report, wrong);
   if (type.type === "numbers") return values.length === type.count ? readNumbers(name, type, values, report, wrong) : wrong(null);
-  if (type.type === "ints") return distinct(name, values, report) ? readNumbers(name, type, values, report, wrong) : null;
+  if (type.type === "list") return distinct(name, values, report) ? readNumbers(name, type, values, report, wrong) : null;
   if (type.type === "names") return distinct(name, values, report) ? readNames(values, wrong) : null;
   const value = values[0]!;
   if (values.length > 1) return wrong(null);
@@ -74,9 +74,9 @@ type Wrong = (value: ValueAst | null) => null;
 type Of<T extends FieldType["type"]> = Extract<FieldType, { readonly type: T }>;
 
 function inRange(
-  name: string, type: Of<"int"> | Of<"ints"> | Of<"number"> | Of<"numbers">, value: Extract<ValueAst, { kind: "number" }>, report: Reporter,
+  name: string, type: Of<"int"> | Of<"list"> | Of<"number"> | Of<"numbers">, value: Extract<ValueAst, { kind: "number" }>, report: Reporter,
 ): number | null {
-  const low = type.type === "number" && type.open ? value.value > type.min : value.value >= type.min;
+  const low = (type.type === "number" || type.type === "list") && type.open ? value.value > type.min : value.value >= type.min;
   const high = type.type === "numbers" || (type.type === "number" && type.below) ? value.value < type.max : value.value <= type.max;
   if (!low || !high) {
     report.report("out-of-range", value.span, { name, value: value.text, range: range(type) });
@@ -100,10 +100,10 @@ function readNumberOrWord(name: string, type: Of<"number">, value: ValueAst, rep
 }
 
 function readNumbers(
-  name: string, type: Of<"numbers"> | Of<"ints">, values: readonly ValueAst[], report: Reporter, wrong: Wrong,
+  name: string, type: Of<"numbers"> | Of<"list">, values: readonly ValueAst[], report: Reporter, wrong: Wrong,
 ): readonly number[] | null {
   const isNumber = (value: ValueAst): value is Extract<ValueAst, { kind: "number" }> =>
-    value.kind === "number" && (type.type === "numbers" || Number.isInteger(value.value));
+    value.kind === "number" && (type.type === "numbers" || !type.whole || Number.isInteger(value.value));
   const out = values.map((value) => (isNumber(value) ? inRange(name, type, value, report) : wrong(value)));
   return out.every((value) => value !== null) ? out : null;
 }

@@ -11,6 +11,8 @@ export interface CompareSpec {
   readonly match: { readonly measure: "params" | "active" | "macs"; readonly by: string } | null;
   /** Runs per variant. */
   readonly seeds: number;
+  /** Learning rates that are tried for each variant, or null; without `steps`, trials are as long as the runs. */
+  readonly tune: { readonly lr: readonly number[]; readonly seeds: number; readonly steps: number | null } | null;
   /** Tasks that measure each run at its end, and at further steps. */
   readonly tasks: { readonly names: readonly string[]; readonly at: readonly number[] };
   /** One per point of the grid, first field slowest. `model.name` is unique in the file: "expert_size_128". */

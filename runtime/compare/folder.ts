@@ -3,12 +3,15 @@
  *
  *   compare.json      what was compared last: CompareInfo
  *   runs/NAME-seed0/  a run folder per variant and seed, with final.json: FinalRecord, and depths.json: DepthsRecord
+ *                     where a learning rate was chosen, it is in the name: NAME-lr0.002-seed0
+ *   runs/NAME-seed0.failed.json   Failure, where there is no result
+ *   trials/           the same of the search for learning rates
  *   step-times.json   StepTimes
  *   results.json, report.html, and the numbers again: table.csv, table.md, table.tex
  *
  * It may hold more runs than are compared: what is asked for is found there, or trained.
  */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, UserError } from "../errors.ts";
 import { entriesOf } from "../files/folder.ts";
@@ -28,8 +31,10 @@ export interface CompareInfo {
   readonly finalTokens: number;
 }
 
-/** A run that is asked for. */
+/** A run that is or may be asked for. */
 export interface WantedRun extends RunTexts {
+  /** In that of the comparison. */
+  readonly folder: string;
   readonly info: RunInfo;
 }
 
@@ -53,7 +58,9 @@ export interface StepTimes {
 }
 
 const infoPath = (out: string): string => join(out, "compare.json");
-export const runFolder = (name: string, seed: number): string => join("runs", `${name}-seed${seed}`);
+type Named = { readonly stem: string };
+export const runFolder = ({ stem }: Named, seed: number): string => join("runs", `${stem}-seed${seed}`);
+export const trialFolder = ({ stem }: Named, seed: number): string => join("trials", `${stem}-seed${seed}`);
 
 /**
  * UserError if the folder holds other things, or runs of the same names that are not those that are asked for.
@@ -82,8 +89,8 @@ function isComparison(out: string): boolean {
 function requireSameRuns(out: string, runs: readonly WantedRun[]): void {
   const problems = new Map<string, string>();
   for (const run of runs) {
-    const { model, seed } = run.info;
-    const problem = problemOf(join(out, runFolder(model, seed)), run);
+    const { model } = run.info;
+    const problem = problemOf(join(out, run.folder), run);
     if (problem !== null && !problems.has(model)) problems.set(model, problem);
   }
   if (problems.size === 0) return;
@@ -93,7 +100,7 @@ function requireSameRuns(out: string, runs: readonly WantedRun[]): void {
   ].join("\n"));
 }
 
-function problemOf(folder: string, { info, ...texts }: WantedRun): string | null {
+function problemOf(folder: string, { info, folder: _, ...texts }: WantedRun): string | null {
   try {
     checkFolder(folder, true, info, texts);
     return null;
@@ -118,6 +125,28 @@ export function readFinal(folder: string): FinalRecord | null {
 }
 
 export const writeFinal = (folder: string, record: FinalRecord): void => writeAtomic(finalPath(folder), `${JSON.stringify(record)}\n`);
+
+/** Why a run has no result. */
+export interface Failure {
+  readonly format: 1;
+  readonly failed: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+const failurePath = (folder: string): string => `${folder}.failed.json`;
+
+/** null if the run did not fail. */
+export function readFailure(folder: string): Failure | null {
+  if (!existsSync(failurePath(folder))) return null;
+  const record = readJson<Failure>(failurePath(folder));
+  return record.format === 1 && typeof record.failed === "string" && Number.isFinite(record.at) ? record : null;
+}
+
+export const writeFailure = (folder: string, error: unknown): void =>
+  writeAtomic(failurePath(folder), `${JSON.stringify({ format: 1, failed: messageOf(error), at: Date.now() } satisfies Failure)}\n`);
+
+export const removeFailure = (folder: string): void => rmSync(failurePath(folder), { force: true });
 
 const timesPath = (out: string): string => join(out, "step-times.json");
 

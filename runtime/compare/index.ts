@@ -1,43 +1,69 @@
 /** A comparison in a folder that is open: training, then results, then what these do not depend on. */
 import { join } from "node:path";
+import { UserError } from "../errors.ts";
 import { writeBeside } from "../files/written.ts";
 import { renderReport } from "../report/index.ts";
 import { tablesOf } from "../report/tables.ts";
 import { measureDepths } from "./depths.ts";
+import { readFailure, readFinal } from "./folder.ts";
+import { doJobs } from "./jobs.ts";
 import type { CompareResults } from "./results.ts";
-import { runComparison, type CompareHooks, type CompareOptions } from "./run.ts";
+import { runJobs, type CompareHooks, type CompareOptions } from "./run.ts";
 import { takeSamples } from "./sample.ts";
-import { createSessions } from "./sessions.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
 import { measureStepTimes } from "./step-times.ts";
-import { summarize, type About } from "./summary.ts";
+import { summarize, type About, type Summary } from "./summary.ts";
+import { trialJobs, tuned } from "./tune.ts";
 
 /** @returns null if stopped early; everything done so far is saved. Throws the first failure if no run has a result. */
-export async function compareVariants(options: CompareOptions, about: About, hooks: CompareHooks = {}): Promise<CompareResults | null> {
+export async function compareVariants(asked: CompareOptions, about: About, hooks: CompareHooks = {}): Promise<CompareResults | null> {
   const sessions = createSessions();
   try {
-    const { finished, failures } = await runComparison(options, sessions, hooks);
+    if (!(await searched(asked, sessions, hooks))) return null;
+    const { variants, result } = tuned(asked);
+    const options = { ...asked, variants };
+    const { finished, error } = await doJobs(options, runJobs(options), sessions, hooks);
     if (!finished) return null;
-    const { out, variants, seeds, tasks, scoreAt } = options;
-    if (failures.length === variants.length * seeds.length) throw failures[0]!.error;
-    const keep = (path: string, text: string): void => note(hooks, join(out, path), writeBeside(out, { path, content: text }));
-    const write = (): CompareResults => {
-      const results = summarize({ ...about, out, variants, seeds, tasks, scoreAt, failures });
-      keep("results.json", `${JSON.stringify(results, null, 2)}\n`);
-      return results;
-    };
-    write(); // whatever becomes of the rest
-    if (!(await measureStepTimes(options, sessions, hooks))) return null;
-    sessions.closeAll();
-    if (!(await measureDepths(options, hooks))) return null;
-    write();
-    if (!(await takeSamples(options, hooks))) return null;
-    const results = write();
-    for (const [path, text] of Object.entries(tablesOf(results))) keep(path, text);
-    keep("report.html", renderReport(results));
-    return results;
+    requireResult(options, error);
+    return await conclude(options, { ...about, searched: result }, sessions, hooks);
   } finally {
     sessions.closeAll();
   }
+}
+
+/** @returns false if stopped early */
+async function searched(options: CompareOptions, sessions: Sessions, hooks: CompareHooks): Promise<boolean> {
+  if (options.tuning === null) return true;
+  return (await doJobs(options, trialJobs(options.tuning), sessions, hooks)).finished;
+}
+
+function requireResult(options: CompareOptions, error: unknown): void {
+  const jobs = runJobs(options).map(({ folder }) => join(options.out, folder));
+  if (jobs.some((folder) => readFinal(folder) !== null)) return;
+  throw error ?? new UserError(jobs.flatMap((folder) => readFailure(folder)?.failed ?? [])[0] ?? "no run has a result");
+}
+
+/** Results from what is in the folder, and what they do not depend on. */
+async function conclude(
+  options: CompareOptions, about: About & Pick<Summary, "searched">, sessions: Sessions, hooks: CompareHooks,
+): Promise<CompareResults | null> {
+  const { out } = options;
+  const keep = (path: string, text: string): void => note(hooks, join(out, path), writeBeside(out, { path, content: text }));
+  const write = (): CompareResults => {
+    const results = summarize({ ...options, ...about });
+    keep("results.json", `${JSON.stringify(results, null, 2)}\n`);
+    return results;
+  };
+  write(); // whatever becomes of the rest
+  if (!(await measureStepTimes(options, sessions, hooks))) return null;
+  sessions.closeAll();
+  if (!(await measureDepths(options, hooks))) return null;
+  write();
+  if (!(await takeSamples(options, hooks))) return null;
+  const results = write();
+  for (const [path, text] of Object.entries(tablesOf(results))) keep(path, text);
+  keep("report.html", renderReport(results));
+  return results;
 }
 
 function note(hooks: CompareHooks, path: string, kept: string | null): void {

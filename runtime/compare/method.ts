@@ -6,6 +6,8 @@ interface Size {
   readonly variants: number;
   /** Nats per token. */
   readonly margin: number;
+  /** Learning rates were. */
+  readonly searched: boolean;
   readonly tasks: number;
   /** A share of items. */
   readonly taskMargin: number;
@@ -25,6 +27,7 @@ export function methodOf(size: Size, finals: readonly FinalRecord[], times: Step
     ...(seeds > 1 ? statistics(seeds, variants, margin) : [ONE_SEED]),
     "The intervals over the text take the runs as they are and ask what other held-out sequences would change "
     + "(Student's t over sequences, paired). Neighbouring sequences may come from one document; they are treated as independent.",
+    ...(size.searched ? [SEARCHED] : []),
     ...tasksMeasured(size),
     times === null ? TIMES_OF_TRAINING
       : `Step times were measured after training on ${times.adapter.name}, the variants in turn over several rounds: `
@@ -35,6 +38,8 @@ export function methodOf(size: Size, finals: readonly FinalRecord[], times: Step
     ...(adapters.length > 1 ? [`The comparison was continued on another adapter (${adapters.join("; ")}).`] : []),
   ];
 }
+
+const SEARCHED = "Learning rates were chosen by the final held-out loss of trials on other seeds, trained and measured as the runs are.";
 
 const tasksMeasured = ({ tasks, taskMargin }: Size): readonly string[] => (tasks === 0 ? [] : [
   "Tasks measure the weights as `moeut eval --tasks` does, at the end of each run. Their differences are paired by seed and item; "

@@ -27,6 +27,8 @@ export interface CompareResults {
   readonly tasks: readonly TaskComparison[];
   /** What another pass is worth, for each family of variants in which their number differs. */
   readonly recurrence: readonly Recurrence[];
+  /** How the learning rates were chosen; null where the specs say them. */
+  readonly tuning: TuningResult | null;
   /** How the numbers were made, for readers. */
   readonly method: readonly string[];
 }
@@ -76,6 +78,29 @@ export interface DepthPoint {
   /** Over the runs that have a finite loss there. */
   readonly loss: { readonly mean: number; readonly sd: number | null };
   readonly per_seed: readonly { readonly seed: number; readonly loss: number }[];
+}
+
+export interface TuningResult {
+  readonly setting: "lr";
+  /** None of those that are compared. */
+  readonly seeds: readonly number[];
+  readonly steps: number;
+  readonly variants: readonly {
+    readonly name: string;
+    readonly chosen: number;
+    /** false: no trial ended with a result, and the least value was taken. */
+    readonly sound: boolean;
+    /** The best may lie beyond the values that were tried. */
+    readonly edge: "least" | "greatest" | null;
+    readonly trials: readonly TrialResult[];
+  }[];
+}
+
+export interface TrialResult {
+  readonly lr: number;
+  /** Final, mean over seeds; null unless all of them have one. */
+  readonly validation_loss: number | null;
+  readonly runs: readonly Pick<RunResult, "seed" | "folder" | "validation_loss" | "diverged" | "failed">[];
 }
 
 /** What a task of `eval` says about the variants. Values are shares of items that were answered right: more is better. */

@@ -1,16 +1,15 @@
-/** Trains every variant with every seed, one run after the other, and measures each once at its end, by held-out data and by tasks. */
+/** One run of a comparison: a variant is trained with a seed, and measured at its end, by held-out data and by tasks. */
 import { join } from "node:path";
 import type { Dataset, Tokenizer } from "../data/index.ts";
 import { UserError } from "../errors.ts";
 import { evaluate } from "../evaluate/index.ts";
-import { withOwnFolder } from "../files/folder.ts";
 import type { Session } from "../session.ts";
 import { Diverged, isRun, openCheckpoint, readRun, startRun, train, type StepRecord, type TrainOptions } from "../train/index.ts";
 import { isSound } from "./difference.ts";
-import { readFinal, runFolder, writeFinal, type FinalRecord } from "./folder.ts";
+import { readFailure, readFinal, runFolder, writeFinal, type FinalRecord } from "./folder.ts";
 import { isScored, score, type CompareTask } from "./scores.ts";
 import type { Sessions } from "./sessions.ts";
-import type { Variant } from "./variant.ts";
+import type { Tuning, Variant } from "./variant.ts";
 
 export interface CompareOptions {
   readonly out: string;
@@ -27,6 +26,8 @@ export interface CompareOptions {
   readonly tasks: readonly CompareTask[];
   /** Steps of training at which tasks are measured, besides the end; in order. */
   readonly scoreAt: readonly number[];
+  /** Which learning rates are tried for each variant; null: that of the spec is taken. */
+  readonly tuning: Tuning | null;
   /** When this comparison began, in milliseconds since 1970: what failed before is tried again. */
   readonly since: number;
   /** null: the beginning of the first held-out sequence. */
@@ -50,51 +51,23 @@ export interface CompareHooks {
   readonly shouldStop?: () => boolean;
 }
 
-/** A run without a result. */
-export interface RunFailure {
-  readonly variant: Variant;
-  readonly seed: number;
-  readonly error: unknown;
-}
-
-export interface RunsOutcome {
-  /** false if stopped early */
-  readonly finished: boolean;
-  readonly failures: readonly RunFailure[];
-}
-
 /** Data in the micro-batches of a variant. */
 export const dataOf = ({ data }: CompareOptions, { recipe: { batch, accumulate } }: Variant, seed: number): Promise<Dataset> =>
   data(seed, batch / accumulate);
 
-/**
- * Trains what is not finished in the folder. Seeds are the outer loop, so that an unfinished comparison has something to say about
- * all variants. A run that fails does not keep the others from being trained, and is tried again the next time.
- */
-export async function runComparison(options: CompareOptions, sessions: Sessions, hooks: CompareHooks = {}): Promise<RunsOutcome> {
-  const { seeds, variants } = options;
-  const failures: RunFailure[] = [];
-  const nHeldOut = await countHeldOut(options);
-  const runs = seeds.flatMap((seed) => variants.map((variant): OneRun => ({ variant, seed, folder: folderOf(options, variant, seed) })));
-  for (const [index, run] of runs.entries()) {
-    const { variant, seed, folder } = run;
-    if (hooks.shouldStop?.() === true) return { finished: false, failures };
-    if (isDone(options, run, nHeldOut)) continue;
-    hooks.onRun?.(variant, seed, index + 1, runs.length);
-    try {
-      const final = await withOwnFolder(folder, () => oneRun(options, run, nHeldOut, sessions, hooks));
-      if (final === null) return { finished: false, failures };
-      hooks.onDone?.(variant, seed, final);
-    } catch (error) {
-      sessions.discard(variant);
-      failures.push({ variant, seed, error });
-      hooks.onFail?.(variant, seed, error);
-    }
-  }
-  return { finished: true, failures };
+/** What one process does at a time: a variant is trained with a seed, and measured. */
+export interface Job {
+  readonly variant: Variant;
+  readonly seed: number;
+  /** The run folder, in that of the comparison. */
+  readonly folder: string;
+  /** Of a search, which looks at losses alone: tasks do not measure it. */
+  readonly isTrial: boolean;
 }
 
-const folderOf = ({ out }: CompareOptions, variant: Variant, seed: number): string => join(out, runFolder(variant.name, seed));
+/** Seeds are the outer loop, so that an unfinished comparison has something to say about all variants. */
+export const runJobs = ({ seeds, variants }: Pick<CompareOptions, "seeds" | "variants">): readonly Job[] =>
+  seeds.flatMap((seed) => variants.map((variant) => ({ variant, seed, folder: runFolder(variant, seed), isTrial: false })));
 
 export interface SoundRun {
   readonly seed: number;
@@ -104,7 +77,7 @@ export interface SoundRun {
 
 /** The runs of a variant that reached their end, in the order of the seeds. */
 export function soundRuns(options: CompareOptions, variant: Variant): readonly SoundRun[] {
-  const folders = options.seeds.map((seed) => ({ seed, folder: folderOf(options, variant, seed) }));
+  const folders = options.seeds.map((seed) => ({ seed, folder: join(options.out, runFolder(variant, seed)) }));
   const runs = folders.map((run) => ({ ...run, final: readFinal(run.folder) }));
   return runs.filter((run): run is SoundRun => run.final?.diverged === null);
 }
@@ -112,7 +85,7 @@ export function soundRuns(options: CompareOptions, variant: Variant): readonly S
 export const firstSoundRun = (options: CompareOptions, variant: Variant): SoundRun | null => soundRuns(options, variant)[0] ?? null;
 
 /** Sequences behind each final loss. */
-async function countHeldOut(options: CompareOptions): Promise<number> {
+export async function countHeldOut(options: CompareOptions): Promise<number> {
   const data = await dataOf(options, options.variants[0]!, options.seeds[0]!);
   return [...data.validationBatches(options.finalTokens)].reduce((sum, { scoredFrom }) => sum + scoredFrom.length, 0);
 }
@@ -121,36 +94,41 @@ async function countHeldOut(options: CompareOptions): Promise<number> {
 const isMeasured = (final: FinalRecord | null, nHeldOut: number): boolean =>
   final !== null && (final.diverged !== null || final.sequences.length === nHeldOut);
 
-/** Nothing is left to do: diverged, or measured by held-out data and all tasks. */
-function isDone({ tasks, since }: CompareOptions, { variant, folder }: OneRun, nHeldOut: number): boolean {
+/**
+ * Nothing is left to do: diverged, or measured by held-out data and all tasks; or it failed since this comparison began.
+ * @param nHeldOut see countHeldOut
+ */
+export function isDone(options: CompareOptions, job: Job, nHeldOut: number): boolean {
+  const folder = join(options.out, job.folder);
   const final = readFinal(folder);
-  return isMeasured(final, nHeldOut) && (!isSound(final) || tasks.every((task) => isScored(folder, task, variant.recipe.steps, since)));
+  if (!isMeasured(final, nHeldOut)) return (readFailure(folder)?.at ?? -1) > options.since;
+  return !isSound(final) || tasksOf(options, job).every((task) => isScored(folder, task, job.variant.recipe.steps, options.since));
 }
 
-interface OneRun {
-  readonly variant: Variant;
-  readonly seed: number;
-  readonly folder: string;
-}
+const tasksOf = ({ tasks }: CompareOptions, { isTrial }: Job): readonly CompareTask[] => (isTrial ? [] : tasks);
 
-/** @returns null if stopped before the end */
-async function oneRun(
-  options: CompareOptions, one: OneRun, nHeldOut: number, sessions: Sessions, hooks: CompareHooks,
+/**
+ * Does what is not done of it, in a folder that nobody else has.
+ * @param nHeldOut see countHeldOut
+ * @returns null if stopped before the end
+ */
+export async function runJob(
+  options: CompareOptions, job: Job, nHeldOut: number, sessions: Sessions, hooks: CompareHooks,
 ): Promise<FinalRecord | null> {
-  const { variant, folder } = one;
-  const before = readFinal(folder);
-  const final = isMeasured(before, nHeldOut) ? before : await trainAndMeasure(options, one, sessions, hooks);
+  const before = readFinal(join(options.out, job.folder));
+  const final = isMeasured(before, nHeldOut) ? before : await trainAndMeasure(options, job, sessions, hooks);
   if (!isSound(final)) return final;
-  return (await scoreAll(options, one, variant.recipe.steps, hooks)) ? final : null;
+  return (await scoreAll(options, job, job.variant.recipe.steps, hooks)) ? final : null;
 }
 
 /** @returns null if stopped before the end */
-async function trainAndMeasure(options: CompareOptions, one: OneRun, sessions: Sessions, hooks: CompareHooks): Promise<FinalRecord | null> {
-  const { variant, seed, folder } = one;
+async function trainAndMeasure(options: CompareOptions, job: Job, sessions: Sessions, hooks: CompareHooks): Promise<FinalRecord | null> {
+  const { variant, seed } = job;
+  const folder = join(options.out, job.folder);
   if (options.gather) requireTrained(folder, variant);
   const data = await dataOf(options, variant, seed);
   const { session } = await sessions.get(variant);
-  const { finished, diverged } = await trainToEnd(options, one, session, data, hooks);
+  const { finished, diverged } = await trainToEnd(options, job, session, data, hooks);
   if (!finished) return null;
   if (diverged !== null) sessions.discard(variant); // its gradients are not finite
   const outcome = diverged === null ? await measure(options, variant, session, data, hooks) : { diverged, sequences: [] };
@@ -170,10 +148,10 @@ function requireTrained(folder: string, { recipe: { steps } }: Variant): void {
 }
 
 /** By the tasks that did not measure these weights yet. @returns false if stopped early */
-async function scoreAll(options: CompareOptions, one: OneRun, step: number, hooks: CompareHooks): Promise<boolean> {
-  const { tasks, since } = options;
-  const { variant, seed, folder } = one;
-  for (const task of tasks.filter((one) => !isScored(folder, one, step, since))) {
+async function scoreAll(options: CompareOptions, job: Job, step: number, hooks: CompareHooks): Promise<boolean> {
+  const { variant, seed } = job;
+  const folder = join(options.out, job.folder);
+  for (const task of tasksOf(options, job).filter((one) => !isScored(folder, one, step, options.since))) {
     if (hooks.shouldStop?.() === true) return false;
     hooks.onPhase?.(`measuring ${variant.name} seed ${seed} by ${task.name} …`);
     const error = await score(folder, task, step);
@@ -189,8 +167,9 @@ interface TrainEnd {
   readonly diverged: string | null;
 }
 
-async function trainToEnd(options: CompareOptions, one: OneRun, session: Session, data: Dataset, hooks: CompareHooks): Promise<TrainEnd> {
-  const { variant, seed, folder } = one;
+async function trainToEnd(options: CompareOptions, job: Job, session: Session, data: Dataset, hooks: CompareHooks): Promise<TrainEnd> {
+  const { variant, seed } = job;
+  const folder = join(options.out, job.folder);
   const { executor, params, adapter } = session;
   const info = variant.info(seed, adapter);
   const texts = { spec: variant.spec, tokenizer: options.tokenizer.file };
@@ -199,7 +178,7 @@ async function trainToEnd(options: CompareOptions, one: OneRun, session: Session
   const { evalEvery, evalTokens } = options;
   const trainOptions = { folder, info, executor, params, data, done, evalEvery, evalTokens, checkpointEvery: variant.checkpointEvery };
   try {
-    return { finished: await trainInStretches(options, one, trainOptions, hooks), diverged: null };
+    return { finished: await trainInStretches(options, job, trainOptions, hooks), diverged: null };
   } catch (error) {
     if (error instanceof Diverged) return { finished: true, diverged: error.message };
     throw error;
@@ -208,17 +187,19 @@ async function trainToEnd(options: CompareOptions, one: OneRun, session: Session
 
 /** Up to each step at which tasks are measured, whose weights are saved before, and then to the end. @returns false if stopped early */
 async function trainInStretches(
-  options: CompareOptions, one: OneRun, { done, ...rest }: TrainOptions, hooks: CompareHooks,
+  options: CompareOptions, job: Job, { done, ...rest }: TrainOptions, hooks: CompareHooks,
 ): Promise<boolean> {
-  const { steps } = one.variant.recipe;
+  const { variant, seed, isTrial } = job;
+  const { steps } = variant.recipe;
+  const stops = isTrial ? [] : options.scoreAt.filter((at) => at >= done && at < steps);
   let step = done;
   const onStep = (record: StepRecord): void => {
     step = record.step;
-    hooks.onStep?.(one.variant, one.seed, record);
+    hooks.onStep?.(variant, seed, record);
   };
-  for (const end of [...options.scoreAt.filter((at) => at >= done && at < steps), steps]) {
+  for (const end of [...stops, steps]) {
     await train({ ...rest, done: step }, { onStep, shouldStop: () => step >= end || hooks.shouldStop?.() === true });
-    if (step < end || (end < steps && !(await scoreAll(options, one, end, hooks)))) return false;
+    if (step < end || (end < steps && !(await scoreAll(options, job, end, hooks)))) return false;
   }
   return true;
 }

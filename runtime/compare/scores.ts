@@ -70,7 +70,7 @@ export const isScore = (record: TaskScore | TaskFailure | null): record is TaskS
 /** Whether there is nothing to do: failures from before `since` are tried again. */
 export function isScored(folder: string, task: CompareTask, step: number, since: number): boolean {
   const record = readScore(folder, task, step);
-  return record !== null && (isScore(record) || record.at >= since);
+  return record !== null && (isScore(record) || record.at > since);
 }
 
 /** Measures a task at the weights that are current, and keeps what comes out. A failure is kept too, and returned. */

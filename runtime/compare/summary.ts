@@ -1,15 +1,15 @@
 /** From the records of finished runs to results. */
 import { join } from "node:path";
-import { messageOf } from "../errors.ts";
 import { logPath, readLog, type DataInfo, type StepRecord } from "../train/index.ts";
 import { diffLines, showDiff } from "./diff.ts";
 import { readDepths, type DepthLoss } from "./depths.ts";
 import { byLoss, differenceOf, isSound } from "./difference.ts";
-import { readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
+import { readFailure, readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
 import { methodOf } from "./method.ts";
-import type { CompareResults, DepthPoint, DepthResults, Difference, RunResult, StepSeconds, VariantResult } from "./results.ts";
+import type {
+  CompareResults, DepthPoint, DepthResults, Difference, RunResult, StepSeconds, TuningResult, VariantResult,
+} from "./results.ts";
 import { recurrenceOf } from "./recurrence.ts";
-import type { RunFailure } from "./run.ts";
 import type { CompareTask } from "./scores.ts";
 import { compareTasks } from "./task-summary.ts";
 import type { Variant } from "./variant.ts";
@@ -36,7 +36,8 @@ export interface Summary extends About {
   readonly out: string;
   readonly variants: readonly Variant[];
   readonly seeds: readonly number[];
-  readonly failures: readonly RunFailure[];
+  /** How learning rates were chosen, or null. */
+  readonly searched: TuningResult | null;
   readonly tasks: readonly CompareTask[];
   /** Steps of training at which tasks are measured, besides the end. */
   readonly scoreAt: readonly number[];
@@ -57,7 +58,7 @@ interface Run {
 
 /** At least one run must be finished. */
 export function summarize(options: Summary): CompareResults {
-  const { title, seeds, data, heldOut, budget, versions, baseline, margin, tasks, taskMargin } = options;
+  const { title, seeds, data, heldOut, budget, versions, baseline, margin, tasks, taskMargin, searched } = options;
   const finished = options.variants.map((variant): Finished => ({ variant, runs: seeds.map((seed) => runOf(options, variant, seed)) }));
   const finals = finished.flatMap(({ runs }) => runs.flatMap(({ final }) => final ?? []));
   const base = finished.find(({ variant }) => variant.name === baseline)!;
@@ -71,17 +72,20 @@ export function summarize(options: Summary): CompareResults {
     data: { ...data, bytes_per_token: first.bytesPerToken, held_out: heldOut },
     validation_sequences: Math.max(...finals.map(({ sequences }) => sequences.length)),
     margin, baseline, variants: finished.map((one) => variantResult(one, base, differenceFrom(one), times)),
-    pairs: pairsOf(finished, margin), tasks: compareTasks(options, finished, taskMargin),
+    pairs: pairsOf(finished, margin), tuning: searched, tasks: compareTasks(options, finished, taskMargin),
     recurrence: recurrenceOf(finished.map(({ variant, runs }) => ({ variant, losses: lossesOf(runs) }))),
-    method: methodOf({ seeds: seeds.length, variants: finished.length, margin, tasks: tasks.length, taskMargin }, finals, times),
+    method: methodOf(
+      { seeds: seeds.length, variants: finished.length, margin, searched: searched !== null, tasks: tasks.length, taskMargin },
+      finals, times,
+    ),
   };
 }
 
-function runOf({ out, failures }: Summary, variant: Variant, seed: number): Run {
-  const folder = join(out, runFolder(variant.name, seed));
-  const failure = failures.find((one) => one.variant === variant && one.seed === seed);
-  if (failure !== undefined) return { seed, final: null, failed: messageOf(failure.error), depths: [], log: [] };
-  return { seed, final: readFinal(folder), failed: null, depths: readDepths(folder), log: readLog(logPath(folder)) };
+function runOf({ out }: Summary, variant: Variant, seed: number): Run {
+  const folder = join(out, runFolder(variant, seed));
+  const final = readFinal(folder);
+  if (final !== null) return { seed, final, failed: null, depths: readDepths(folder), log: readLog(logPath(folder)) };
+  return { seed, final, failed: readFailure(folder)?.failed ?? "it was not finished", depths: [], log: [] };
 }
 
 function pairsOf(finished: readonly Finished[], margin: number): CompareResults["pairs"] {
@@ -167,5 +171,5 @@ function runResult(variant: Variant, { seed, final, failed, log }: Run): RunResu
     bucket = [];
   }
   const loss = isSound(final) ? mean(final.sequences) : null;
-  return { seed, folder: runFolder(variant.name, seed), diverged: final?.diverged ?? null, failed, validation_loss: loss, curve };
+  return { seed, folder: runFolder(variant, seed), diverged: final?.diverged ?? null, failed, validation_loss: loss, curve };
 }

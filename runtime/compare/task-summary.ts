@@ -50,7 +50,7 @@ export function compareTasks(asked: Asked, finished: readonly Finished[], margin
 
 function scoredOf(out: string, { variant, runs }: Finished, task: CompareTask, step: number | null): Scored {
   return { variant, runs: runs.map(({ seed, final }): ScoredRun => {
-    const record = readScore(join(out, runFolder(variant.name, seed)), task, step ?? variant.recipe.steps);
+    const record = readScore(join(out, runFolder(variant, seed)), task, step ?? variant.recipe.steps);
     const failed = record === null || isScore(record) ? null : record.failed;
     return { seed, score: isScore(record) ? record : null, failed, diverged: record === null && hasDiverged(final) };
   }) };

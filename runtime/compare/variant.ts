@@ -7,6 +7,8 @@ import type { RunInfo } from "../train/index.ts";
 /** A model to compare, with everything about it that needs no device. */
 export interface Variant {
   readonly name: string;
+  /** What its run folders are called: the name, and what a search chose. */
+  readonly stem: string;
   readonly spec: string;
   readonly specHash: string;
   readonly parameters: { readonly unique: number; readonly active: number };
@@ -31,4 +33,21 @@ export interface Depth {
   readonly macsPerToken: number;
   /** To measure held-out losses. */
   readonly open: () => Promise<Session>;
+}
+
+/** A learning rate that a search may choose. */
+export interface Candidate {
+  readonly lr: number;
+  /** The variant as the search trains it. */
+  readonly trial: Variant;
+  /** As it is compared if this one is chosen. */
+  readonly run: Variant;
+}
+
+/** A search for each variant's learning rate, on seeds that are not compared. */
+export interface Tuning {
+  readonly seeds: readonly number[];
+  readonly steps: number;
+  /** By name of the variant, in the order that was asked for. */
+  readonly candidates: Readonly<Record<string, readonly Candidate[]>>;
 }

@@ -5,6 +5,7 @@ import type { Interval } from "../statistics/describe.ts";
 import { studentInterval } from "../statistics/student.ts";
 import { short } from "../units.ts";
 import { advice, taskFailures, taskVerdicts } from "./task-words.ts";
+import { tuneWords } from "./tune.ts";
 import { interval, isClear, listOf, loss, pText, signed } from "./words.ts";
 
 export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
@@ -14,7 +15,7 @@ export const findings = (results: CompareResults): readonly string[] =>
 
 /** What keeps the findings from meaning more than they do. */
 export const caveats = (results: CompareResults): readonly string[] =>
-  [...recipes(results), ...length(results), ...littleText(results), heldOut(results)];
+  [...tuneWords(results), ...recipes(results), ...length(results), ...littleText(results), heldOut(results)];
 
 /** One sentence per variant other than the baseline, and one about the lowest loss where there are more. */
 function verdicts(results: CompareResults): readonly string[] {
@@ -94,9 +95,10 @@ function failures({ variants }: CompareResults): readonly string[] {
 }
 
 /** Settings of the recipe that are not the same for all: "lr is 0.1 (a, b) or 0.01 (c)". */
-function recipes({ variants }: CompareResults): readonly string[] {
+function recipes({ variants, tuning }: CompareResults): readonly string[] {
   const settings = variants.map(({ name, recipe }) => ({ name, values: recipeSettings(recipe) }));
-  const different = Object.keys(settings[0]!.values).flatMap((key) => {
+  const chosen = tuning === null ? [] : ["lr"];
+  const different = Object.keys(settings[0]!.values).filter((key) => !chosen.includes(key)).flatMap((key) => {
     const values = [...new Set(settings.map((one) => one.values[key]))];
     const namesOf = (value: unknown): string => settings.filter((one) => one.values[key] === value).map(({ name }) => name).join(", ");
     return values.length < 2 ? [] : [`${key} is ${values.map((value) => `${String(value)} (${namesOf(value)})`).join(" or ")}`];

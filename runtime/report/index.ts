@@ -12,6 +12,7 @@ import { recurrenceSection } from "./recurrence.ts";
 import { resultTable } from "./result-table.ts";
 import { specs } from "./specs.ts";
 import { taskSection } from "./tasks.ts";
+import { tuneSection } from "./tune.ts";
 import { grouped, short } from "../units.ts";
 
 /** A part of a report under a heading of its own, as HTML; without any, it is left out. */
@@ -26,6 +27,7 @@ const SECTIONS: readonly Section[] = [
   { title: "Differences", of: pairedDifferences },
   { title: "Every two variants", of: (results) => (results.variants.length > 2 ? [pairTable(results)] : []) },
   { title: "Tasks", of: taskSection },
+  { title: "Learning rates", of: tuneSection },
   { title: "Cost", of: (results) => [costTable(results)] },
   { title: "Loss against cost", of: paretoSection },
   { title: "Depth", of: depthSection },

@@ -26,6 +26,7 @@ const COLUMNS: Readonly<Record<string, (variant: VariantResult) => Value>> = {
   p_equivalent: (v) => v.difference?.p_equivalent,
   outcome: (v) => v.difference?.outcome,
   more_seeds: (v) => v.difference?.more_seeds,
+  lr: (v) => v.recipe.optimizer.lr,
   seeds: (v) => v.runs.filter(({ validation_loss: found }) => found !== null).length,
   parameters: (v) => v.parameters.unique,
   active_parameters: (v) => v.parameters.active,
@@ -61,15 +62,16 @@ const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.repla
 
 /** Rounded, first row the head; texts as they are. */
 function printed(results: CompareResults): readonly (readonly string[])[] {
-  const { variants, baseline } = results;
+  const { variants, baseline, tuning } = results;
   const tasks = finalTasks(results);
   const against = [`against ${baseline}`, "95 % over seeds", "paired t test", "verdict"];
   const measured = tasks.map(({ task, metric }) => `${task} ${metric}`);
-  const head = ["variant", "loss", ...against, "parameters", "active", "MACs per token", ...measured];
+  const head = ["variant", "loss", ...against, "parameters", "active", "MACs per token", ...(tuning === null ? [] : ["lr"]), ...measured];
   const costs = ({ parameters, macs_per_token: macs }: VariantResult): readonly string[] =>
     [parameters.unique, parameters.active, macs.full].map(short);
+  const rate = (v: VariantResult): readonly string[] => (tuning === null ? [] : [String(v.recipe.optimizer.lr)]);
   const scores = (i: number): readonly string[] => tasks.map((task) => scoreText(task.variants[i]!));
-  return [head, ...variants.map((v, i) => [v.name, lossText(v), ...differenceCells(v), ...costs(v), ...scores(i)])];
+  return [head, ...variants.map((v, i) => [v.name, lossText(v), ...differenceCells(v), ...costs(v), ...rate(v), ...scores(i)])];
 }
 
 /** "0.6512 ± 0.0031, better" */

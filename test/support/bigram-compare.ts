@@ -37,7 +37,7 @@ export function variant(name: string, settings: BigramVariant = {}): Variant {
   const { passes: trained = 1 } = settings;
   const recipe = { ...RECIPE, optimizer: { ...RECIPE.optimizer, lr }, accumulate, steps };
   return {
-    name, spec: `model ${name} {\n  lr ${lr}\n}\n`, specHash, parameters: { unique: 272, active: 32 },
+    name, stem: name, spec: `model ${name} {\n  lr ${lr}\n}\n`, specHash, parameters: { unique: 272, active: 32 },
     applied: { once: 0, repeated: trained - 1, passes: trained }, family: "bigram",
     macsPerToken: { moeut: 16, full: 32 }, seqLen: T, recipe, checkpointEvery,
     info: (seed, adapter): RunInfo => ({ format: 1, model: name, specHash, seed, recipe, data: DATA, versions: { moeut: "0", node: "0" }, adapter }),
@@ -75,7 +75,7 @@ export const optionsOf = (
 ): CompareOptions => ({
   out, variants, seeds, tokenizer: { ...byteTokenizer, vocabSize: V }, data: async (seed, batch) => bigramData(seed, batch),
   evalEvery: 10, evalTokens: 60, finalTokens: 120, depths: null, prompt: null, sampleTokens: 8, gather: false,
-  tasks: [], scoreAt: [], since: Date.now(), ...change,
+  tasks: [], scoreAt: [], tuning: null, since: Date.now(), ...change,
 });
 
 export const aboutOf = (variants: readonly Variant[], baseline = variants[0]!.name): About => ({

@@ -48,7 +48,7 @@ function valuesOf({ type }: Field<unknown>): readonly string[] {
     case "set": return [...type.choices, type.choices.join(", ")];
     case "groups": return [...type.groups.flat(), type.groups.map((group) => group.at(-1)).join(", ")];
     case "numbers": return ["0.9, 0.95", "0, 0", "0.9", "0.5, 0.99999999"];
-    case "ints": return [String(type.min), "2, 3, 5", "1, 1", String(type.max)];
+    case "list": return [String(type.min), "2, 3, 5", "1e-3, 2e-3", "1, 1", String(type.max)];
     case "names": return ["blimp", "blimp, scan", '"a.jsonl"', "blimp, blimp"];
     case "name": return ["m", "base"];
   }
