@@ -3,6 +3,7 @@ import { compileModel, isCausal, type CompileOptions } from "../compiler/compile
 import { profileFor } from "../compiler/5-plan/index.ts";
 import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { routerSites } from "../compiler/stack/routers.ts";
 import { assemble } from "../compiler/wasm/index.ts";
 import { openAdapter as open, type AdapterHandle, type AdapterInfo } from "../runtime/adapter/index.ts";
 import { UserError } from "../runtime/errors.ts";
@@ -82,7 +83,7 @@ export async function loadModel(handle: AdapterHandle, model: ModelSpec, options
   const executor = await loadPlan(handle, plan);
   const { kind, name } = handle.info;
   return {
-    model, plan, executor, params: plan.params, memoryBytes: plan.memory.total, adapter: { kind, name },
+    model, plan, executor, params: plan.params, routers: routerSites(model), memoryBytes: plan.memory.total, adapter: { kind, name },
     close: () => executor.destroy(),
   };
 }

@@ -83,8 +83,9 @@ function familyOf({ layers, core }: ModelSpec): string {
 type Use = (model: ModelSpec, data: DataInfo) => CompileOptions;
 
 /** In the batches that training reads. */
-const batched = (entries: CompileOptions["entries"]): Use => ({ seqLen, train }, { positions }) =>
-  ({ batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined, entries });
+const batched = (entries: CompileOptions["entries"]): Use => ({ seqLen, train }, { positions }) => ({
+  batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined, entries, countsRouting: true,
+});
 
 /** What a model is loaded for. */
 const USES: Readonly<Record<"train" | "measure" | "generate", Use>> = {

@@ -5,7 +5,7 @@ import { planLaunches, PORTABLE, type EntryRequest } from "./5-plan/index.ts";
 import { writeKernels } from "./6-codegen/index.ts";
 import { verifyPlan } from "./5-plan/verify.ts";
 import { validateGraph } from "./graph/validate.ts";
-import type { OpGraph } from "./ir/graph.ts";
+import type { OpGraph, ValueId } from "./ir/graph.ts";
 import type { LaunchPlan } from "./ir/launch.ts";
 import type { ModelSpec } from "./ir/model-spec.ts";
 import type { KernelPlan, Profile } from "./ir/plan.ts";
@@ -20,6 +20,8 @@ export interface CompileOptions {
   readonly entries: readonly EntryName[];
   /** Training counts only positions whose target is a token: see IGNORED. */
   readonly masked?: boolean;
+  /** "train" counts how often each expert is chosen, in tensors "routing/ffn.0", "routing/att_v.0" and so on. */
+  readonly countsRouting?: boolean;
   /** "evaluate" has the losses that the head reads behind every application, to be kept, and an input that removes an expert. */
   readonly lens?: boolean;
   /** Positions that one prefill run consumes; at most seqLen. */
@@ -51,12 +53,17 @@ export function compileModel(model: ModelSpec, options: CompileOptions): KernelP
 export function planModel(model: ModelSpec, options: CompileOptions): LaunchPlan {
   const graphs = options.entries.filter((name) => name !== "update").map((name): EntryRequest => {
     const graph = graphOf(model, name, options);
-    return { graph, outputs: [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])] };
+    const outputs = [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])];
+    return { graph, outputs, counted: name === "train" && options.countsRouting === true ? choicesOf(graph) : {} };
   });
   return planLaunches(model.name, graphs, {
     update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false,
   });
 }
+
+/** The choices of all routers, by the tensors that count them. */
+const choicesOf = ({ outputs }: OpGraph): Readonly<Record<string, ValueId>> => Object.fromEntries(Object.entries(outputs)
+  .filter(([name]) => name.startsWith("choice.")).map(([name, value]) => [name.replace("choice.", "routing/"), value]));
 
 /** A phase that hands on something malformed is found where it happens, not where it hurts. */
 function verified<T>(value: T, problems: readonly string[]): T {

@@ -72,16 +72,17 @@ async function openTraining(model: ModelSpec, { seqLen, masked }: Dataset, choic
   say(`compiling ${model.name} …`);
   const { batch, accumulate } = model.train;
   const session = await openSession(choice, model, {
-    batch: batch / accumulate, seqLen, masked, entries: ["train", "update", "evaluate"], during: endingAtOnce,
+    batch: batch / accumulate, seqLen, masked, entries: ["train", "update", "evaluate"], countsRouting: true, during: endingAtOnce,
   });
   say(`training on ${session.adapter.name}; ${bytes(session.memoryBytes)} of buffers`);
   return session;
 }
 
 async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, options: TrainOptions): Promise<void> {
-  const { model, executor, params } = session;
+  const { model, executor, params, routers } = session;
   const { batch, steps, evalEvery, checkpointEvery } = model.train;
-  const done = startRun({ folder: options.out, ...options.texts, info, executor, params, resume: options.resume === true, note: say });
+  const start = { folder: options.out, ...options.texts, info, executor, params, routers, note: say };
+  const done = startRun({ ...start, resume: options.resume === true });
   const tokensPerStep = batch * data.seqLen;
   say(done > 0 ? `resuming after step ${done} of ${steps}`
     : `${steps} steps of ${grouped(tokensPerStep)} tokens; `
@@ -89,7 +90,7 @@ async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, op
   const progress = createProgress({ output: process.stderr, label: "", steps, tokensPerStep });
   const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", () => leftIn(options.out));
   const trainOptions = {
-    folder: options.out, info, executor, params, data, done, evalEvery, checkpointEvery,
+    folder: options.out, info, executor, params, routers, data, done, evalEvery, checkpointEvery,
     evalTokens: options.evalTokens ?? 4 * tokensPerStep,
   };
   const result = await train(trainOptions, { onStep: progress.update, shouldStop: interrupt.requested }).finally(() => {

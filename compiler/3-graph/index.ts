@@ -22,7 +22,8 @@ export type { Entry } from "./entry.ts";
  * Builds one entry of a model. Outputs:
  *   train     loss, ce_loss, reg_loss [1], token_loss [B, T, 1], logits [B, T, V], embed_out, layers.I [B, T, D], sel.ffn.I [B, T, K],
  *             sel.att_v.I, sel.att_o.I [B, T, H, K], sel.att.I [B, T, K], I counting applications, and the logits behind each selection,
- *             router.ffn.I [B, T, E] and so on; under halting selections are f32, −1 where a token is skipped, and there are
+ *             router.ffn.I [B, T, E] and so on; choice.ffn.I and so on are the selections, but under halting, where those are f32 and
+ *             −1 where a token is skipped; there are also
  *             act.never_halt.I, act.expected_depth.I [B, T, 1] and act.block_out.I [B, T, D]
  *             Under any halting there is passes [B, T, 1], how many each token takes, and under `graves` act.weight.I [B, T, 1], that of
  *             the pass which ends with application I

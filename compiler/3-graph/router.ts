@@ -44,8 +44,9 @@ function hiddenLayer(s: BuildState, name: string, x: ValueId): ValueId {
   return map(s.b, `${name}.hidden`, tanh(add(input(0), input(1))), [up, vector(s, `${name}.hidden.bias`, 3)]);
 }
 
-/** Makes outputs of an application's logits and its selection, which is −1 where a token is skipped. */
+/** Makes outputs of an application's logits, its choice, and its selection: the choice, or −1 where a token is skipped. */
 function report(s: BuildState, { name, output, site, skip }: RouterSite, logits: ValueId, selection: ValueId): void {
+  s.outputs[`choice.${output}.${site}`] = selection;
   s.outputs[`router.${output}.${site}`] = logits;
   s.outputs[`sel.${output}.${site}`] = skip === null ? selection : withoutSkipped(s, name, selection, skip);
 }

@@ -5,7 +5,7 @@ import { bug } from "../ir/tensor-type.ts";
 import type { PlanContext } from "./context.ts";
 import { gatherFacts, sizeOf, type Facts } from "./facts.ts";
 import { fuse } from "./fuse.ts";
-import { flat, type Launch, type Ref, type Tensor } from "./launch.ts";
+import { flat, lasting, type Launch, type Ref, type Tensor } from "./launch.ts";
 import { aboutStep, lowerStep } from "./lower.ts";
 import { simplify } from "./simplify.ts";
 import type { Fusion, TablesOf } from "./step.ts";
@@ -17,23 +17,39 @@ export interface EntryLaunches {
   readonly tensors: readonly Tensor[];
   /** Outputs that the host may read: name → value and its storage. */
   readonly outputs: readonly { readonly name: string; readonly value: ValueId; readonly ref: Ref }[];
+  /** Tensors that count how often each expert was chosen, over all runs. */
+  readonly counters: readonly { readonly name: Ref; readonly experts: number }[];
 }
 
-/** @param wanted names of graph outputs that the host will read after a run */
-export function planEntry(full: OpGraph, wanted: readonly string[], profile: Profile, unfused: boolean): EntryLaunches {
+/** What is planned: a graph, names of its outputs that the host will read after a run, and selections that are counted, by tensor. */
+interface Request {
+  readonly graph: OpGraph;
+  readonly outputs: readonly string[];
+  readonly counted?: Readonly<Record<Ref, ValueId>>;
+}
+
+export function planEntry({ graph: full, outputs: wanted, counted = {} }: Request, profile: Profile, unfused: boolean): EntryLaunches {
   const losses = full.gradients.length > 0 && full.outputs["reg_loss"] !== undefined ? ["ce_loss", "reg_loss"] : [];
   const outputs = [...new Set([...wanted, ...losses])].map((name) => ({ name, value: outputOf(full, name) }));
   const keep = outputs.map(({ value }) => value);
   const facts = gatherFacts(simplify(full, keep));
   const fusion = fuse(facts, keep, unfused);
   const read = readValues(facts, fusion, keep);
-  const { steps, tablesOf } = addTables(facts, fusion.steps.filter(({ values }) => values.some((v) => read.has(v))), profile.tileRows);
+  const counterOf = new Map(Object.entries(counted).map(([name, selection]) => [facts.base(selection), name]));
+  const needed = fusion.steps.filter(({ values }) => values.some((v) => read.has(v)));
+  const { steps, tablesOf } = addTables(facts, needed, profile.tileRows, counterOf);
+  const counters = steps.flatMap((step) =>
+    (step.kind === "tables" && step.counter !== null ? [{ name: step.counter, experts: step.groups }] : []));
   const storage = assignStorage(facts, steps, fusion.reads, outputs);
   const c = contextOf(facts, profile, fusion, read, tablesOf, storage);
   const launches = steps.flatMap((step) => lowerStep(c, step).map((launch) => ({ ...launch, ...aboutStep(c, step) })));
   return {
     launches: [...launches, ...addLoose(c), ...(losses.length > 0 ? [addLosses(c)] : [])],
-    tensors: [...storage.values.values(), ...[...storage.scratch.values()].flat()],
+    tensors: [
+      ...storage.values.values(), ...[...storage.scratch.values()].flat(),
+      ...counters.map(({ name, experts }) => lasting(name, experts, "outputs")),
+    ],
+    counters,
     outputs: outputs.filter(({ name }) => wanted.includes(name)).map((output) => ({ ...output, ref: c.ref(output.value) })),
   };
 }

@@ -1,5 +1,5 @@
 /** OpGraphs → LaunchPlan: what is stored, what is fused, which buffers and in which order. Decides everything and writes no kernel. */
-import type { OpGraph } from "../ir/graph.ts";
+import type { OpGraph, ValueId } from "../ir/graph.ts";
 import type { LaunchPlan, PlannedLaunch } from "../ir/launch.ts";
 import type { ParamPlan, Profile, TensorPlan } from "../ir/plan.ts";
 import { METRICS_WORDS } from "../kernels/tiles.ts";
@@ -15,6 +15,8 @@ export interface EntryRequest {
   readonly graph: OpGraph;
   /** Graph outputs that the host wants to read. */
   readonly outputs: readonly string[];
+  /** Selections whose experts are counted, by the tensors that hold the counts. */
+  readonly counted?: Readonly<Record<string, ValueId>>;
 }
 
 export interface PlanOptions {
@@ -29,8 +31,8 @@ export interface PlanOptions {
 export function planLaunches(model: string, entries: readonly EntryRequest[], options: PlanOptions): LaunchPlan {
   const first = entries[0]!.graph;
   const trains = entries.some((e) => e.graph.gradients.length > 0);
-  const planned = entries.map(({ graph, outputs }) =>
-    ({ name: graph.name, graph, ...planEntry(graph, outputs, options.profile, options.unfused ?? false) }));
+  const planned = entries.map((entry) =>
+    ({ name: entry.graph.name, graph: entry.graph, ...planEntry(entry, options.profile, options.unfused ?? false) }));
   const update = options.update ? [{ name: "update", ...planUpdate(first) }] : [];
   const all = [...planned, ...update];
   const tensors = tensorTable([...paramTensors(first, trains, options.update), ...all.flatMap((entry) => entry.tensors)]);
@@ -65,8 +67,8 @@ function hostTensors(
   planned: readonly Planned[], bufferOf: ReadonlyMap<string, number>, update: boolean,
 ): Record<string, TensorPlan> {
   const tensors: Record<string, TensorPlan> = {};
-  const words = (name: string, n: number): void =>
-    void (tensors[name] = { buffer: bufferOf.get(name)!, dtype: "f32", shape: [n], physical: [n] });
+  const words = (name: string, n: number, dtype: "f32" | "u32" = "f32"): void =>
+    void (tensors[name] = { buffer: bufferOf.get(name)!, dtype, shape: [n], physical: [n] });
   const { graph: first } = planned[0]!;
   for (const p of first.params) {
     for (const kind of ["param", "grad", "adam_m", "adam_v"]) {
@@ -76,7 +78,8 @@ function hostTensors(
   }
   if (bufferOf.has("metrics")) words("metrics", METRICS_WORDS);
   if (update) words("update", 8);
-  for (const { graph, outputs } of planned) {
+  for (const { graph, outputs, counters } of planned) {
+    for (const { name, experts } of counters) words(name, experts, "u32");
     for (const node of graph.nodes) {
       if (node.op.kind !== "input") continue;
       const { type } = graph.values[node.outputs[0]!]!;

@@ -1,6 +1,7 @@
 /** What fusion decides: which values are stored, and what one launch does, or a fixed few. */
 import type { Node, ValueId } from "../ir/graph.ts";
 import { CHUNK } from "../kernels/tiles.ts";
+import type { Ref } from "./launch.ts";
 
 export interface Fusion {
   readonly steps: readonly Step[];
@@ -66,6 +67,8 @@ export interface TablesStep extends Values {
   /** Slots are counted in blocks of so many. */
   readonly block: number;
   readonly blocks: number;
+  /** Where slots of each expert are added up over all runs, or null. */
+  readonly counter: Ref | null;
 }
 
 /** The tables that each routed operation reads. */

@@ -11,8 +11,12 @@ interface Routed {
   readonly tablesOf: TablesOf;
 }
 
-/** @param tileRows slots that a tile of an expert product takes */
-export function addTables(facts: Facts, steps: readonly Step[], tileRows: number): Routed {
+/**
+ * @param tileRows slots that a tile of an expert product takes
+ * @param counterOf of selections, where the choices of each expert are added up: by the first of their tables
+ */
+export function addTables(facts: Facts, steps: readonly Step[], tileRows: number, counterOf: ReadonlyMap<ValueId, Ref>): Routed {
+  const counted = new Set<ValueId>();
   const anchors = new Map<ValueId, AnchorStep>();
   const made = new Map<string, TablesStep>();
   const tablesOf = new Map<Node, TablesStep>();
@@ -25,7 +29,9 @@ export function addTables(facts: Facts, steps: readonly Step[], tileRows: number
     const key = JSON.stringify(routing);
     const known = made.get(key);
     const choice = facts.producer(selection).op.kind === "topK" ? anchors.get(selection)! : null;
-    const tables = known ?? { kind: "tables", values: [], user: step, choice, ...routing, ...sizesOf(facts, routing) };
+    const counter = counted.has(selection) ? null : counterOf.get(selection) ?? null;
+    const tables = known ?? { kind: "tables", values: [], user: step, choice, counter, ...routing, ...sizesOf(facts, routing) };
+    counted.add(selection);
     made.set(key, tables);
     tablesOf.set(step.node, tables);
     return known === undefined ? [tables, step] : [step];
@@ -66,12 +72,15 @@ export function headsOf(facts: Facts, selection: ValueId): number {
 }
 
 export function tableLaunches(c: PlanContext, step: TablesStep): readonly Unlabelled[] {
-  const { slots, groups, tileRows, block, blocks, nTiles } = step;
+  const { slots, groups, tileRows, block, blocks, nTiles, counter } = step;
   const experts = step.choice === null ? c.ref(step.selection) : c.scratch(step.choice)[0]!;
   const [counts, totals, order, ranges, tiles] = c.scratch(step) as [Ref, Ref, Ref, Ref, Ref];
   return [
     { work: { kind: "routeCount" }, refs: [experts, counts], sizes: [slots, groups, block, blocks], grid: flat(blocks * groups) },
-    { work: { kind: "routePrefix" }, refs: [counts, totals], sizes: [groups, blocks], grid: flat(groups) },
+    {
+      work: { kind: "routePrefix", counted: counter !== null }, refs: [counts, totals, ...(counter === null ? [] : [counter])],
+      sizes: [groups, blocks], grid: flat(groups),
+    },
     { work: { kind: "routeOffsets" }, refs: [totals, ranges, tiles], sizes: [groups, tileRows, nTiles], grid: [1] },
     { work: { kind: "routePlace" }, refs: [experts, counts, ranges, order], sizes: [slots, groups, block], grid: flat(slots) },
   ];

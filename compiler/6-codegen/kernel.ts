@@ -36,7 +36,7 @@ export function kernelOf(work: Work, profile: Profile): KernelParts {
     case "scatterRows": return gather.scatterRowsKernel();
     case "addTo": return gather.addToKernel();
     case "routeCount": return routing.countKernel();
-    case "routePrefix": return routing.prefixKernel();
+    case "routePrefix": return routing.prefixKernel(work.counted);
     case "routeOffsets": return routing.offsetsKernel(profile);
     case "routePlace": return routing.placeKernel();
     case "gradPartials": return optimizer.gradPartialsKernel();

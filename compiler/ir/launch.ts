@@ -118,7 +118,9 @@ export type Work =
   | { readonly kind: "attentionGradBias" }
   | { readonly kind: "random"; readonly distribution: Distribution }
   | { readonly kind: "rope" | "cache" | "topK" | "gatherLast" | "scatterLast" | "scatterRows" | "addTo" | "addLosses" }
-  | { readonly kind: "routeCount" | "routePrefix" | "routeOffsets" | "routePlace" }
+  | { readonly kind: "routeCount" | "routeOffsets" | "routePlace" }
+  /** `counted`: the totals are also added to those of earlier runs. */
+  | { readonly kind: "routePrefix"; readonly counted: boolean }
   | { readonly kind: "gradPartials" | "gradTotals" | "gradNorm" | "adamw" }
   | { readonly kind: "signStep"; readonly rate: number };
 

@@ -74,12 +74,14 @@ export const countKernel = (): KernelParts => ({
   `,
 });
 
-/** Sizes: experts, blocks. One invocation per expert. */
-export const prefixKernel = (): KernelParts => ({
-  name: "route_prefix",
-  doc: ["Turns counts into slots of the same expert in earlier blocks; keeps each expert's total."],
+/** Sizes: experts, blocks. One invocation per expert. @param counted whether totals are also added up over all runs */
+export const prefixKernel = (counted: boolean): KernelParts => ({
+  name: counted ? "route_prefix_counted" : "route_prefix",
+  doc: ["Turns counts into slots of the same expert in earlier blocks; keeps each expert's total"
+    + `${counted ? ", and adds it to those of earlier runs" : ""}.`],
   sizes: ["experts", "blocks"],
-  storage: [write("counts", "u32", COUNTS_NOTE), write("totals", "u32", "[experts]")],
+  storage: [write("counts", "u32", COUNTS_NOTE), write("totals", "u32", "[experts]"),
+    ...(counted ? [write("chosen", "u32", "[experts] over all runs")] : [])],
   workgroupSize: WIDTH,
   body: wgsl`
     ${oneEach("expert", "sizes.experts")}
@@ -91,6 +93,7 @@ export const prefixKernel = (): KernelParts => ({
       before += here;
     }
     totals[expert] = before;
+    ${counted ? "chosen[expert] = chosen[expert] + before;" : ""}
   `,
 });
 

@@ -170,13 +170,15 @@ interface TrainEnd {
 async function trainToEnd(options: CompareOptions, job: Job, session: Session, data: Dataset, hooks: CompareHooks): Promise<TrainEnd> {
   const { variant, seed } = job;
   const folder = join(options.out, job.folder);
-  const { executor, params, adapter } = session;
+  const { executor, params, routers, adapter } = session;
   const info = variant.info(seed, adapter);
   const texts = { spec: variant.spec, tokenizer: options.tokenizer.file };
-  const done = startRun({ folder, ...texts, info, executor, params, resume: true, ...(hooks.onPhase && { note: hooks.onPhase }) });
+  const start = { folder, ...texts, info, executor, params, routers, resume: true };
+  const done = startRun({ ...start, ...(hooks.onPhase && { note: hooks.onPhase }) });
   hooks.onStart?.(variant, session, done);
   const { evalEvery, evalTokens } = options;
-  const trainOptions = { folder, info, executor, params, data, done, evalEvery, evalTokens, checkpointEvery: variant.checkpointEvery };
+  const { checkpointEvery } = variant;
+  const trainOptions = { folder, info, executor, params, routers, data, done, evalEvery, evalTokens, checkpointEvery };
   try {
     return { finished: await trainInStretches(options, job, trainOptions, hooks), diverged: null };
   } catch (error) {

@@ -12,7 +12,8 @@ export type HostArray = Float32Array | Uint32Array;
  * Tensor names: inputs and outputs of an entry are "ENTRY/NAME": "train/tokens" u32 [B, T], "train/targets" u32 [B, T],
  * "train/loss_scale" f32 [1], "train/noise" u32 [4], "decode/position" u32 [1], "prefill/last" u32 [B, 1], "evaluate/token_loss" f32 [B,
  * T, 1], "decode/logits" f32 [B, 1, V]. For each parameter "param/NAME", "grad/NAME", "adam_m/NAME", "adam_v/NAME". "update" f32 [8], see
- * UPDATE; "metrics" f32 [8], see METRICS.
+ * UPDATE; "metrics" f32 [8], see METRICS. Where "train" counts its routing, "routing/ffn.0" u32 [E] and so on: how often each
+ * expert was chosen since the host wrote it last.
  *
  * Entries: "train" (forward and backward of one micro-batch; adds to the gradients), "update" (norm, clip, AdamW, gradients back to zero),
  * "evaluate" (forward with per-token losses), "score" (the same of chosen positions: "score/rows" and "score/targets" u32 [1, N]), "logits"

@@ -15,6 +15,7 @@ import { readOfficial, writeOfficial, type ParamState } from "../standalone/para
 import type { ParamPlan } from "../standalone/plan.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import type { Executor } from "../standalone/types.ts";
+import type { Pending } from "./routing.ts";
 import { readJson, tokenizerPath, type DataInfo, type RunInfo } from "./run-folder.ts";
 
 /** Everything beside tensors that a run needs to go on. Random numbers and data order are functions of seed and step. */
@@ -27,6 +28,8 @@ export interface CheckpointState {
   readonly seed: number;
   readonly specHash: string;
   readonly dataId: string;
+  /** Choices of experts that were counted and not yet logged. */
+  readonly routing?: Pending;
   /** SHA-256 by file name. */
   readonly files?: Readonly<Record<string, string>>;
 }

@@ -5,6 +5,7 @@ import { cannotRead, cannotWrite, systemCode } from "../errors.ts";
 import { makeDirectory } from "../files/folder.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 import { keepAside } from "../files/written.ts";
+import type { RoutingRecord } from "./routing.ts";
 
 /** Losses in nats per token. */
 export interface StepRecord {
@@ -22,6 +23,8 @@ export interface StepRecord {
   readonly seconds: number;
   /** Mean loss on held-out data after this step, where it was measured. */
   readonly validation_loss?: number;
+  /** Where routing is counted, now and then: see routing.ts. */
+  readonly routing?: RoutingRecord;
 }
 
 export function appendRecord(path: string, record: StepRecord): void {

@@ -1,4 +1,5 @@
 /** The training loop: steps, evaluation, log, checkpoints. Knows nothing of specs and devices. */
+import type { RouterSite } from "../../compiler/stack/routers.ts";
 import type { Dataset } from "../data/index.ts";
 import { UserError } from "../errors.ts";
 import { evaluate } from "../evaluate/index.ts";
@@ -8,6 +9,7 @@ import { sharesOf, trainStep, writeMicroBatch, type MicroBatch, type StepMetrics
 import type { Executor } from "../standalone/types.ts";
 import { currentCheckpoint, NotFinite, saveCheckpoint } from "./checkpoint.ts";
 import { appendRecord, syncLog, type StepRecord } from "./log.ts";
+import { logsRouting, readCounters, takeCounters } from "./routing.ts";
 import { logPath, type RunInfo } from "./run-folder.ts";
 
 export interface TrainOptions {
@@ -18,6 +20,8 @@ export interface TrainOptions {
   readonly params: readonly ParamPlan[];
   /** Its batches are micro-batches: the order of sequences does not depend on how a batch is cut. */
   readonly data: Dataset;
+  /** Applications of routers, whose choices are logged if the plan counts them; default none. */
+  readonly routers?: readonly RouterSite[];
   /** Steps already done; the executor holds the weights after them. */
   readonly done: number;
   /** Steps between evaluations, and between checkpoints; 0 never. */
@@ -70,9 +74,20 @@ async function oneStep(options: TrainOptions, step: number): Promise<StepRecord>
   const metrics = await trainStep(executor, recipe, step, batches, seed);
   const seconds = (performance.now() - started) / 1000;
   if (!isFinite(metrics)) throw diverged(options, step + 1, await firstBad(options, step, metrics, batches));
-  const record = recordOf(step + 1, metrics, recipe, batches[0]!.tokens.length, seconds);
+  const record = {
+    ...recordOf(step + 1, metrics, recipe, batches[0]!.tokens.length, seconds), ...await routingOf(options, step + 1, batches),
+  };
   const isDue = options.evalEvery > 0 && ((step + 1) % options.evalEvery === 0 || step + 1 === recipe.steps);
   return isDue ? { ...record, validation_loss: await validate(options, step + 1) } : record;
+}
+
+/** @param step counted from 1 */
+async function routingOf(
+  { executor, routers = [], info: { recipe } }: TrainOptions, step: number, batches: readonly MicroBatch[],
+): Promise<Pick<StepRecord, "routing">> {
+  if (!logsRouting(step, recipe)) return {};
+  const routing = await takeCounters(executor, routers, batches.reduce((sum, { tokens }) => sum + tokens.length, 0));
+  return routing === null ? {} : { routing };
 }
 
 const recordOf = (step: number, metrics: StepMetrics, recipe: Recipe, microTokens: number, seconds: number): StepRecord => ({
@@ -120,10 +135,12 @@ async function firstBadTensor(executor: Executor, batches: readonly MicroBatch[]
 }
 
 async function checkpoint(options: TrainOptions, step: number, hooks: TrainHooks): Promise<void> {
-  const { folder, executor, params, info: { seed, specHash, data, recipe } } = options;
+  const { folder, executor, params, routers = [], info: { seed, specHash, data, recipe } } = options;
   syncLog(logPath(folder));
+  const routing = await readCounters(executor, routers);
   try {
-    await saveCheckpoint(folder, executor, params, { format: 1, step, sequences: step * recipe.batch, seed, specHash, dataId: data.id });
+    const sequences = step * recipe.batch;
+    await saveCheckpoint(folder, executor, params, { format: 1, step, sequences, seed, specHash, dataId: data.id, routing });
   } catch (error) {
     throw error instanceof NotFinite ? diverged(options, step, `after it ${error.message}`) : error;
   }

@@ -1,5 +1,6 @@
 /** Shows where training stands: one line that changes on a terminal, plain lines now and then elsewhere. */
 import type { StepRecord } from "./log.ts";
+import { createRoutingWatch } from "./routing.ts";
 
 /** The part of a stream that is used; process.stderr is one. */
 export interface Output {
@@ -25,8 +26,19 @@ export interface Progress {
 /** Plain lines appear for the first two steps and the last, for every twentieth of the run, and after this long a silence. */
 const SILENCE_SECONDS = 20;
 
+/** Warnings about routing follow the state that they are about. */
 export function createProgress(options: ProgressOptions): Progress {
-  return options.output.isTTY === true ? liveLine(options) : plainLines(options);
+  const shown = options.output.isTTY === true ? liveLine(options) : plainLines(options);
+  const watch = createRoutingWatch();
+  return {
+    update: (record) => {
+      shown.update(record);
+      const warnings = record.routing === undefined ? [] : watch(record.routing);
+      if (warnings.length > 0) shown.finish();
+      for (const warning of warnings) options.output.write(`${options.label === "" ? "" : `${options.label}  `}${warning}\n`);
+    },
+    finish: shown.finish,
+  };
 }
 
 function liveLine(options: ProgressOptions): Progress {

@@ -64,7 +64,7 @@ export function variant(name: string, settings: BigramVariant = {}): Variant {
       return result;
     };
     return {
-      model: {} as never, executor: { ...executor, run }, params: bigramParams(V), memoryBytes: 4096,
+      model: {} as never, executor: { ...executor, run }, params: bigramParams(V), routers: [], memoryBytes: 4096,
       adapter: { kind: "none", name: "plain loops" }, close: () => {},
     };
   }
