@@ -63,6 +63,8 @@ const HELD_OUT: Readonly<Record<TrainingData["heldOutBy"], string>> = {
 interface Plan {
   readonly read: TrainingData;
   readonly data: DataInfo;
+  /** That count: of pairs, what is answered. */
+  readonly tokensPerStep: number;
   readonly variants: readonly Variant[];
   readonly tuning: Tuning | null;
   readonly runs: readonly WantedRun[];
@@ -76,7 +78,8 @@ async function planOf(device: () => Promise<AdapterHandle>, options: ComparisonO
   const { seqLen, train: { batch } } = models[0]!;
   const read = await readTrainingData(source, models, options);
   const { tokenizer } = read;
-  const data = dataInfoOf(source, read.dataset({ seqLen, batch, seed: seeds[0]! }), tokenizer.id);
+  const dataset = read.dataset({ seqLen, batch, seed: seeds[0]! });
+  const data = dataInfoOf(source, dataset, tokenizer.id);
   const variants = models.map((model) => variantOf(model, data, device));
   const named = (model: ModelSpec, stem: string): Variant => variantOf(model, data, device, stem);
   const tuning = options.tune === null ? null : tuningOf(models, options.tune, named);
@@ -84,7 +87,7 @@ async function planOf(device: () => Promise<AdapterHandle>, options: ComparisonO
   checkComparison(out, runs);
   const asked = variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe }));
   const info: CompareInfo = { format: 1, variants: asked, seeds, data, evalTokens: 4 * batch * seqLen, finalTokens };
-  return { read, data, variants, tuning, runs, info };
+  return { read, data, tokensPerStep: batch * dataset.targetsPerBlock, variants, tuning, runs, info };
 }
 
 /** Makes the folder of a comparison whose runs are trained elsewhere. */
@@ -97,18 +100,17 @@ export async function openSweep(options: ComparisonOptions): Promise<Pick<Plan, 
 /** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
 export async function compareModels(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
   const { models, seeds, source, out } = options;
-  const { seqLen, train: { steps, batch } } = models[0]!;
-  const { read, data, variants, tuning, runs, info: asked } = await planOf(device, options);
+  const { steps } = models[0]!.train;
+  const { read, data, tokensPerStep, variants, tuning, runs, info: asked } = await planOf(device, options);
   const scored = compareTasks(options.tasks, source, steps, device);
   const { info } = await device();
   shortcomings(models, data, info).forEach(say);
-  const tokensPerStep = batch * seqLen;
   openComparison(out, asked, runs);
   const each = `${grouped(steps)} steps of ${grouped(tokensPerStep)} tokens each`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
   const inner = { ...compareOptions(options, variants, read, asked.evalTokens), ...scored, tuning };
   if (tuning !== null) say(tuningWords(tuning));
-  return withProgress(out, tokensPerStep, (hooks) => compareVariants(inner, about(options, read, data), hooks));
+  return withProgress(out, tokensPerStep, (hooks) => compareVariants(inner, about(options, read, data, tokensPerStep), hooks));
 }
 
 /** All that may be in the folder: also what a search may choose. */
@@ -137,12 +139,14 @@ function evalEveryOf({ models }: ComparisonOptions): number {
   return evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
 }
 
-function about({ title, baseline, margin, tasks, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo): About {
+function about(
+  { title, baseline, margin, tasks, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo, tokensPerStep: number,
+): About {
   const { seqLen, train: { steps, batch } } = models[0]!;
   return {
     title, baseline, margin, taskMargin: tasks.margin, data, heldOut: HELD_OUT[heldOutBy],
     versions: { moeut: VERSION, node: process.versions.node },
-    budget: { steps, batch, seq_len: seqLen, tokens: steps * batch * seqLen },
+    budget: { steps, batch, seq_len: seqLen, tokens: Math.round(steps * tokensPerStep) },
   };
 }
 

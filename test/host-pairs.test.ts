@@ -153,6 +153,7 @@ describe("sources", () => {
   test("rows are scored from the target to its end, and padding counts for nothing", async () => {
     const pairs = pairData({ ...taskOf(`pairs:${lines}`), validation: () => [{ source: "a", target: "z", kind: "" }] });
     const dataset = pairDataset(pairs, { seqLen: 9, batch: 3, seed: 1 });
+    expect(dataset.targetsPerBlock).toBe((4 + 2 + 2) / 3); // "x y z", "x" and "x", and what ends them
     expect(dataset.bytesPerToken).toBe(1); // "z" and what ends it, two tokens
     const { tokens, targets } = dataset.batchAt(0);
     const words = (row: HostArray): string => decodeText(pairs.tokenizer, row);

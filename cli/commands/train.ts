@@ -83,7 +83,7 @@ async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, op
   const { batch, steps, evalEvery, checkpointEvery } = model.train;
   const start = { folder: options.out, ...options.texts, info, executor, params, routers, note: say };
   const done = startRun({ ...start, resume: options.resume === true });
-  const tokensPerStep = batch * data.seqLen;
+  const tokensPerStep = batch * data.targetsPerBlock;
   say(done > 0 ? `resuming after step ${done} of ${steps}`
     : `${steps} steps of ${grouped(tokensPerStep)} tokens; `
       + `${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
@@ -91,7 +91,7 @@ async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, op
   const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", () => leftIn(options.out));
   const trainOptions = {
     folder: options.out, info, executor, params, routers, data, done, evalEvery, checkpointEvery,
-    evalTokens: options.evalTokens ?? 4 * tokensPerStep,
+    evalTokens: options.evalTokens ?? 4 * batch * data.seqLen,
   };
   const result = await train(trainOptions, { onStep: progress.update, shouldStop: interrupt.requested }).finally(() => {
     progress.finish();

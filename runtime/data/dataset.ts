@@ -30,6 +30,8 @@ export interface Dataset {
   /** Bytes of text per token, for bits per byte. */
   readonly bytesPerToken: number;
   readonly trainBlocks: number;
+  /** Targets that count, of one sequence to train on, on average. */
+  readonly targetsPerBlock: number;
   readonly validationBlocks: number;
   /** Depends on nothing but the data, the seed and the step: every epoch visits each block once, in its own order. */
   batchAt(step: number): Batch;
@@ -71,7 +73,7 @@ export function datasetOf(data: Data, { seqLen, batch, seed, validationFraction 
   };
   return {
     dataId: id, nTokens: data.nTokens, seqLen, masked: false, bytesPerToken: data.bytesPerToken,
-    trainBlocks: train.count, validationBlocks: validation.count,
+    trainBlocks: train.count, targetsPerBlock: seqLen, validationBlocks: validation.count,
     batchAt: (step) => {
       const blocks = Array.from({ length: batch }, (_, row) => order(step * batch + row));
       return gather(train.tokens, blocks.map(train.startOf), seqLen, batch);

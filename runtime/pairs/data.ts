@@ -53,6 +53,9 @@ export function sequences(tokenizer: Tokenizer): (pair: Pick<Pair, "source" | "t
   };
 }
 
+/** What is scored of them. */
+const targetsIn = (all: readonly Sequence[]): number => all.reduce((sum, { tokens, from }) => sum + tokens.length - from, 0);
+
 /** Positions that the longest of them takes. */
 const longest = (all: readonly Sequence[]): number => all.reduce((most, { tokens }) => Math.max(most, tokens.length - 1), 0);
 
@@ -67,7 +70,8 @@ export function pairDataset(data: PairData, { seqLen: most, batch, seed }: Pick<
   const order = epochOrder(train.length, seed);
   return {
     dataId: idOf(tokenizer, [train, validation]), nTokens: [...train, ...validation].reduce((sum, { tokens }) => sum + tokens.length, 0),
-    seqLen, masked: true, bytesPerToken, trainBlocks: train.length, validationBlocks: validation.length,
+    seqLen, masked: true, bytesPerToken, trainBlocks: train.length, targetsPerBlock: targetsIn(train) / train.length,
+    validationBlocks: validation.length,
     batchAt: (step) => rows(Array.from({ length: batch }, (_, row) => train[order(step * batch + row)]!), seqLen, batch),
     validationBatches: (maxTokens) => validationBatches(validation, seqLen, batch, maxTokens),
   };
@@ -75,8 +79,7 @@ export function pairDataset(data: PairData, { seqLen: most, batch, seed }: Pick<
 
 /** At most about `maxTokens` targets, in pairs spread evenly, but at least one pair. */
 function* validationBatches(all: readonly Sequence[], seqLen: number, batch: number, maxTokens = Infinity): Generator<ValidationBatch> {
-  const targets = all.reduce((sum, { tokens, from }) => sum + tokens.length - from, 0);
-  const count = Math.min(all.length, Math.max(1, Math.floor((maxTokens * all.length) / targets)));
+  const count = Math.min(all.length, Math.max(1, Math.floor((maxTokens * all.length) / targetsIn(all))));
   const spread = (i: number): Sequence => all[Math.floor((i * all.length) / count)]!;
   for (let first = 0; first < count; first += batch) {
     const chosen = Array.from({ length: Math.min(batch, count - first) }, (_, row) => spread(first + row));

@@ -4,7 +4,6 @@ import type { Dataset } from "../data/index.ts";
 import { UserError } from "../errors.ts";
 import { evaluate } from "../evaluate/index.ts";
 import type { ParamPlan } from "../standalone/plan.ts";
-import type { Recipe } from "../standalone/schedule.ts";
 import { sharesOf, trainStep, writeMicroBatch, type MicroBatch, type StepMetrics } from "../standalone/train-step.ts";
 import type { Executor } from "../standalone/types.ts";
 import { currentCheckpoint, NotFinite, saveCheckpoint } from "./checkpoint.ts";
@@ -75,7 +74,7 @@ async function oneStep(options: TrainOptions, step: number): Promise<StepRecord>
   const seconds = (performance.now() - started) / 1000;
   if (!isFinite(metrics)) throw diverged(options, step + 1, await firstBad(options, step, metrics, batches));
   const record = {
-    ...recordOf(step + 1, metrics, recipe, batches[0]!.tokens.length, seconds), ...await routingOf(options, step + 1, batches),
+    ...recordOf(step + 1, metrics, recipe.batch * data.targetsPerBlock, seconds), ...await routingOf(options, step + 1, batches),
   };
   const isDue = options.evalEvery > 0 && ((step + 1) % options.evalEvery === 0 || step + 1 === recipe.steps);
   return isDue ? { ...record, validation_loss: await validate(options, step + 1) } : record;
@@ -90,9 +89,9 @@ async function routingOf(
   return routing === null ? {} : { routing };
 }
 
-const recordOf = (step: number, metrics: StepMetrics, recipe: Recipe, microTokens: number, seconds: number): StepRecord => ({
+const recordOf = (step: number, metrics: StepMetrics, tokensPerStep: number, seconds: number): StepRecord => ({
   step, loss: metrics.ceLoss + metrics.regLoss, ce_loss: metrics.ceLoss, reg_loss: metrics.regLoss, grad_norm: metrics.gradNorm,
-  lr: metrics.learningRate, tokens: step * recipe.accumulate * microTokens, seconds: Number(seconds.toFixed(6)),
+  lr: metrics.learningRate, tokens: Math.round(step * tokensPerStep), seconds: Number(seconds.toFixed(6)),
 });
 
 /** @param step counted from 1 */
