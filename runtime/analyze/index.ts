@@ -4,7 +4,7 @@ import { contextOf, leanings, occurrences, type Context } from "./examples.ts";
 import type { Removal } from "./removal.ts";
 import type { Routing, SiteRouting, SiteState } from "./routing.ts";
 import {
-  added, byToken, centroid, coactivation, counts, jaccard, jensenShannon, mutualInformation, perplexity, shares, type Information,
+  added, byCentroid, byToken, coactivation, counts, jaccard, jensenShannon, mutualInformation, perplexity, shares, type Information,
   type Pair,
 } from "./statistics.ts";
 
@@ -133,12 +133,6 @@ function useOf(use: readonly number[]): Use {
     counts: use, dead: use.flatMap((n, expert) => (n === 0 ? [expert] : [])), perplexity: perplexity(load),
     busiest: Math.max(...load) * use.length,
   };
-}
-
-/** @param use [pass][expert] */
-function byCentroid(use: readonly (readonly number[])[]): readonly number[] {
-  const centroids = use[0]!.map((_, expert) => centroid(use.map((row) => row[expert]!)) ?? Infinity);
-  return [...centroids.keys()].sort((a, b) => (centroids[a] === centroids[b] ? a - b : centroids[a]! - centroids[b]!));
 }
 
 const overlaps = (sites: readonly SiteRouting[]): readonly Overlap[] => sites.slice(1).map((site, i): Overlap => {

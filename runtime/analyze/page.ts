@@ -1,9 +1,9 @@
 /** analysis.html: an analysis as one file that needs nothing else. */
 import { heatMap } from "../report/heat-map.ts";
+import { loadMap } from "../report/load-map.ts";
 import { escape, figure, folded, htmlTable, page } from "../report/page.ts";
 import { signed } from "../report/words.ts";
 import type { Analysis, Example, RouterAnalysis } from "./index.ts";
-import { shares } from "./statistics.ts";
 import type { RouterRemoval } from "./removal.ts";
 import {
   effectText, notesOf, PASS_HEAD, passRows, REMOVAL_HEAD, removalRows, ROUTER_HEAD, routerRow, STATE_HEAD, stateRows,
@@ -28,23 +28,9 @@ export function renderAnalysis(title: string, about: string, analysis: Analysis)
 function routerSection(router: RouterAnalysis, { removal }: Analysis): readonly string[] {
   const removed = removal?.routers.find((each) => each.router === router.router);
   return [
-    `<h2>${escape(router.router)}</h2>`, useByPass(router), ...passOverlap(router),
+    `<h2>${escape(router.router)}</h2>`, loadMap(router.router, router.passes.map(({ counts }) => counts)), ...passOverlap(router),
     ...(removed === undefined ? [] : [removals(router, removed)]), tokenTypes(router), coactivations(router), examples(router),
   ];
-}
-
-/** Experts that are used early stand above those that are used late. */
-function useByPass(router: RouterAnalysis): string {
-  const loads = router.passes.map((pass) => shares(pass.counts));
-  const values = router.by_centroid.map((expert) => loads.map((load) => load[expert]!));
-  const most = loads.map((load, i) => {
-    const greatest = Math.max(...load);
-    return `in pass ${i + 1} expert ${load.indexOf(greatest)} (${(100 * greatest).toFixed(1)} %)`;
-  });
-  return figure(heatMap({
-    description: `Heat map of expert by pass for ${router.router}. Chosen most often: ${most.join(", ")}.`,
-    rowName: "expert", columnName: "pass", rows: router.by_centroid.map(String), columns: loads.map((_, i) => `${i + 1}`), values,
-  }), "Share of each pass's choices that fell on each expert, those first that are chosen in early passes.");
 }
 
 /** Of three passes or more: of two, the table says it. */

@@ -117,3 +117,9 @@ export function centroid(use: readonly number[]): number | null {
   const total = sum(use);
   return total === 0 ? null : sum(use.map((n, pass) => n * pass)) / total;
 }
+
+/** Experts by the mean pass in which they are chosen, those that are never chosen last. @param use counts, [pass][expert] */
+export function byCentroid(use: readonly (readonly number[])[]): readonly number[] {
+  const centroids = use[0]!.map((_, expert) => centroid(use.map((row) => row[expert]!)) ?? Infinity);
+  return [...centroids.keys()].sort((a, b) => (centroids[a] === centroids[b] ? a - b : centroids[a]! - centroids[b]!));
+}

@@ -56,7 +56,31 @@ export interface VariantResult {
   readonly runs: readonly RunResult[];
   /** Final loss by number of passes; null where nothing repeats, or no other depth than the trained one was measured. */
   readonly depths: DepthResults | null;
+  /** How each router used its experts at the end of training; none where nothing was counted. */
+  readonly routing: readonly RouterUse[];
   readonly sample: Sample | null;
+}
+
+export interface RouterUse {
+  /** "a.feed_forward", "a.attention v" */
+  readonly router: string;
+  /** Of all heads. */
+  readonly experts: number;
+  /** The last steps of training, over which choices were counted. */
+  readonly steps: number;
+  /** Choices of the first of the runs, [pass][expert]. */
+  readonly passes: readonly (readonly number[])[];
+  readonly runs: readonly RunRouting[];
+}
+
+export interface RunRouting {
+  readonly seed: number;
+  /** So many experts, used evenly, would have the same entropy of load, all passes together. */
+  readonly perplexity: number;
+  /** Experts that no token chose in any pass. */
+  readonly dead: readonly number[];
+  /** Jensen–Shannon divergence of the loads of a pass and the next, nats, a mean over them; null of one pass. */
+  readonly moved: number | null;
 }
 
 /** loss = E + A·(N_once + r^φ·N_rec)^−α over variants of one family, or why the variants do not tell. */

@@ -13,6 +13,7 @@ import { recurrenceOf } from "./recurrence.ts";
 import type { CompareTask } from "./scores.ts";
 import { compareTasks } from "./task-summary.ts";
 import type { Variant } from "./variant.ts";
+import { routingOf } from "./routing.ts";
 import { judge } from "./verdict.ts";
 import { deviation, mean, median, quantile, type Interval } from "../statistics/describe.ts";
 
@@ -111,7 +112,7 @@ function variantResult(one: Finished, base: Finished, difference: Difference | n
     validation_loss: loss === null ? null : { mean: loss, sd: deviation(losses) },
     perplexity: loss === null ? null : Math.exp(loss),
     bits_per_byte: loss === null ? null : loss / Math.LN2 / finals[0]!.bytesPerToken,
-    difference, runs: runs.map((run) => runResult(variant, run)), depths: depthsOf(one),
+    difference, runs: runs.map((run) => runResult(variant, run)), depths: depthsOf(one), routing: routingOf(runs),
     sample: finals.find(({ sample }) => sample !== null)?.sample ?? null,
   };
 }

@@ -10,6 +10,7 @@ import { pairTable } from "./pairs.ts";
 import { paretoSection } from "./pareto.ts";
 import { recurrenceSection } from "./recurrence.ts";
 import { resultTable } from "./result-table.ts";
+import { routingSection } from "./routing.ts";
 import { specs } from "./specs.ts";
 import { taskSection } from "./tasks.ts";
 import { tuneSection } from "./tune.ts";
@@ -32,6 +33,7 @@ const SECTIONS: readonly Section[] = [
   { title: "Loss against cost", of: paretoSection },
   { title: "Depth", of: depthSection },
   { title: "What a pass is worth", of: recurrenceSection },
+  { title: "Experts", of: routingSection },
   { title: "Samples", of: samples },
   { title: "Specs", of: specs },
   { title: "Method", of: ({ method }) => [`<ul class="method">${method.map((line) => `<li>${escape(line)}</li>`).join("")}</ul>`] },

@@ -3,7 +3,7 @@
  * pairs and tokens that halting skips choose too, and are counted. The device adds up; the host reads and clears at steps that log it.
  */
 import type { RouterSite } from "../../compiler/stack/routers.ts";
-import { perplexity, shares } from "../analyze/statistics.ts";
+import { added, perplexity, shares } from "../analyze/statistics.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import type { Executor, HostArray } from "../standalone/types.ts";
 
@@ -62,21 +62,25 @@ export async function takeCounters(executor: Executor, sites: readonly RouterSit
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-/** A router's choices, all passes together. */
-interface RouterCounts {
+/** A router's choices. */
+export interface RouterCounts {
   readonly router: string;
+  /** All passes together. */
   readonly counts: readonly number[];
+  /** [pass] */
+  readonly passes: readonly (readonly number[])[];
 }
 
-function byRouter({ sites }: RoutingRecord): readonly RouterCounts[] {
+export function byRouter({ sites }: RoutingRecord): readonly RouterCounts[] {
   const names = [...new Set(sites.map(({ router }) => router))];
   return names.map((router) => {
     const own = sites.filter((site) => site.router === router);
-    return { router, counts: own[0]!.counts.map((_, expert) => sum(own.map(({ counts }) => counts[expert]!))) };
+    const passes = own.map(({ counts }) => counts);
+    return { router, counts: added(passes), passes };
   });
 }
 
-const deadOf = (counts: readonly number[]): readonly number[] => counts.flatMap((n, expert) => (n === 0 ? [expert] : []));
+export const deadOf = (counts: readonly number[]): readonly number[] => counts.flatMap((n, expert) => (n === 0 ? [expert] : []));
 
 /** Choices that an even load would give each expert, from which on one without any is no accident. */
 const ENOUGH = 100;
