@@ -19,8 +19,8 @@ export function routingSection(results: CompareResults): readonly string[] {
 }
 
 const ABOUT = "Counted in training, over its last logged steps. Usage perplexity: so many experts, used evenly, would have the same "
-  + "entropy of load. Dead experts were chosen by no token in any pass. Load moved: the Jensen–Shannon divergence between the loads of a pass and "
-  + "the next. <code>moeut analyze</code> says more of a run, on held-out text.";
+  + "entropy of load. Dead experts were chosen by no token in any pass. Load moved: the Jensen–Shannon divergence between the loads of a "
+  + "pass and the next. <code>moeut analyze</code> says more of a run, on held-out text.";
 
 function cells({ experts, runs }: RouterUse): readonly string[] {
   const moved = runs.flatMap(({ moved: each }) => each ?? []);
