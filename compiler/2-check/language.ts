@@ -26,10 +26,17 @@ const normKinds = <F>(name: string, fields: F) => ({
   rmsnorm: kind("Over channels: mean square 1 [@rmsnorm].", [`${name} rmsnorm { eps 1e-6  affine true }`], fields),
 } satisfies Kinds<NormSpec["kind"]>);
 
-export const ROPE = kind("Rotary positions on the first channels of each head, paired by halves [@rope].", ["rope rotary { fraction 0.5  base 10_000 }"], {
+export const STRETCH = kind("Rotary positions for texts longer than those of the first training [@llama3; @interpolation].", ["stretch { factor 8  length 8192  low 1  high 4 }"], {
+  factor: number({ default: 1, min: 1, max: 1e6, doc: "slow channels turn so many times more slowly; 1: nothing is stretched" }),
+  length: int({ default: 0, min: 0, max: WIDE, unit: "tokens", doc: "of the first training: slow channels turn less than `low` times in so many positions; 0: all are slow" }),
+  low: number({ default: 1, min: 0, max: 1e6, open: true, doc: "turns in `length` up to which a channel is slow" }),
+  high: number({ default: 4, min: 0, max: 1e6, open: true, doc: "turns from which a channel keeps its angle; between low and high it keeps part of it" }),
+});
+
+export const ROPE = kind("Rotary positions on the first channels of each head, paired by halves [@rope].", ["rope rotary { fraction 0.5  base 10_000  stretch { factor 4 } }"], {
   fraction: number({ default: 0.5, min: 0, max: 1, open: true, doc: "part of the head width that is rotated, rounded down to an even number of channels [@neox]" }),
   base: number({ default: 10_000, min: 1, max: 1e9, open: true, doc: "channel pair j of r channels turns by base^(−2j/r) per position" }),
-});
+}, { stretch: plainBlock(STRETCH) });
 
 const ROPE_BLOCK = block("Rotary positions.", "rotary", { rotary: ROPE, none: nothing("No rotation; without learned positions none at all [@nope].") });
 
@@ -96,15 +103,27 @@ const HEADS = {
   ...SCORES,
 };
 
-const QK_NORM_BLOCK = block("Norm of each head's queries and keys over its channels, before rotation [@qk_norm; @vit_22b].", "none", { none: nothing("No norm."), ...normKinds("qk_norm", NORM_FIELDS) });
+const QK_NORM = "Norm of each head's queries and keys over its channels, before rotation [@qk_norm; @vit_22b].";
+const QK_NORM_BLOCK = block(QK_NORM, "none", { none: nothing("No norm."), ...normKinds("qk_norm", NORM_FIELDS) });
 const POSITIONS_BLOCK = block("Learned positions, beside or in place of rotary ones.", "none", { none: nothing("No learned positions."), relative: RELATIVE });
 const POSITIONS = { rope: ROPE_BLOCK, positions: POSITIONS_BLOCK, qk_norm: QK_NORM_BLOCK };
 
-export const MHA = kind("Ordinary multi-head attention, no biases [@transformer].", ["attention mha { n_heads 8  d_head 64  n_kv_heads 2  gate none  window 256  causal true }"], {
+const QK_NORM_FIELDS = {
+  ...NORM_FIELDS,
+  over: choice(["head", "heads"], { default: "head", doc: "channels of each head by itself, with one set of weights for all; or those of all heads together, each channel with a weight of its own [@olmoe]" }),
+};
+const QK_NORMS = {
+  layernorm: kind("Over channels: mean 0, variance 1 [@layernorm].", ["qk_norm layernorm { eps 1e-6  affine false  over head }"], QK_NORM_FIELDS),
+  rmsnorm: kind("Over channels: mean square 1 [@rmsnorm].", ["qk_norm rmsnorm { eps 1e-6  affine true  over heads }"], QK_NORM_FIELDS),
+} satisfies Kinds<NormSpec["kind"]>;
+export const MHA_QK_NORM = QK_NORMS.rmsnorm;
+
+export const MHA = kind("Ordinary multi-head attention [@transformer].", ["attention mha { n_heads 8  d_head 64  n_kv_heads 2  gate none  bias qkv  window 256  causal true }"], {
   ...HEADS,
   n_kv_heads: int({ default: null, shown: "n_heads", max: 65_536, unit: "heads", doc: "heads of keys and values, each shared by n_heads / n_kv_heads query heads [@gqa]; 1: multi-query [@mqa]" }),
   gate: choice(["none", "sigmoid"], { default: "none", doc: "sigmoid: each head's output is multiplied by a sigmoid of one row of weights times the norm, as in the released code of MoEUT for attention without experts [@moeut]" }),
-}, POSITIONS);
+  bias: flag({ default: false, words: ["qkv"], doc: "true: all four maps have biases; qkv: those of queries, keys and values [@qwen]" }),
+}, { ...POSITIONS, qk_norm: block(QK_NORM, "none", { none: nothing("No norm."), ...QK_NORMS }) });
 
 export const SWITCHHEAD = kind("Attention with experts on some of its projections, chosen per head, no biases [@switchhead].", ["attention switchhead { n_heads 4  d_head 82  n_experts 8 on v, o  top_k 2  window 0  causal true }"], {
   ...HEADS,
@@ -133,7 +152,7 @@ export const DENSE = kind("Two linear maps with a nonlinearity between them [@tr
   bias: flag({ default: true, doc: "all maps have biases" }),
 });
 
-export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed-forward blocks [@sigma_moe].", ["feed_forward moe { n_experts 155  expert_size 128  top_k 12  activation relu  glu false  bias false  n_shared 1 }"], {
+export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed-forward blocks [@sigma_moe].", ["feed_forward moe { n_experts 155  expert_size 128  top_k 12  activation relu  glu false  bias false  n_shared 1  shared_gate sigmoid }"], {
   n_experts: int({ default: 16, max: WIDE, unit: "experts", doc: "experts in the layer" }),
   expert_size: int({ default: 128, max: WIDE, unit: "channels", doc: "inner width of one expert" }),
   top_k: int({ default: null, shown: "4, at most n_experts", max: WIDE, unit: "experts", doc: "experts each token visits" }),
@@ -144,6 +163,7 @@ export const MOE = kind("σ-MoE: each token visits its top_k experts, small feed
     doc: "true: every expert has biases in all maps; shared_output: in front of its activation, and one bias is added to the sum of all outputs (`moe.bias` of the released training code) [@moeut]",
   }),
   n_shared: int({ default: 0, min: 0, max: WIDE, unit: "experts", doc: "experts that every token visits, beside the routed ones: one dense block of n_shared · expert_size channels [@deepseek_moe]" }),
+  shared_gate: choice(["none", "sigmoid"], { default: "none", doc: "sigmoid: the output of those experts is multiplied by a sigmoid of one row of weights times what they read [@qwen_moe]" }),
 }, ROUTED);
 
 const FEED_FORWARD_BLOCK = block("Feed-forward part.", "dense", { dense: DENSE, moe: MOE } satisfies Kinds<FeedForwardSpec["kind"]>);
@@ -176,8 +196,9 @@ const norm = (doc: string, defaultKind: string | null, shown?: string) => block(
 
 // ---- layer, model
 
-export const LAYER = kind("A pool of weights. Where in depth it is used is said by `stack`.", ["layer a, b { residual_scale 0.5  norm layernorm at pre  attention mha {}  feed_forward moe {} }"], {
+export const LAYER = kind("A pool of weights. Where in depth it is used is said by `stack`.", ["layer a, b { residual_scale 0.5  parallel false  norm layernorm at pre  attention mha {}  feed_forward moe {} }"], {
   residual_scale: number({ default: 1, min: 0, max: 1e6, open: true, doc: "multiplies what the attention and the feed-forward part add to the residual stream, for instance by 1 / √depth [@depth_mup]" }),
+  parallel: flag({ default: false, doc: "true: the feed-forward part reads the stream that the attention reads, and both are added to it [@neox]: x + attention(norm(x)) + feed_forward(norm′(x)) at pre" }),
 }, {
   norm: LAYER_NORM_BLOCK,
   attention: ATTENTION_BLOCK,

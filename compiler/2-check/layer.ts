@@ -2,12 +2,13 @@
 import { plural } from "../diagnostics/entry.ts";
 import type { Span } from "../ir/source.ts";
 import type {
-  AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormPreset, NormSpec, RelativeSpec, RopeSpec, RouterSpec,
+  AttentionSpec, BalanceSpec, FeedForwardSpec, LayerSpec, NormPreset, NormSpec, RelativeSpec, RopeSpec, RopeStretch, RouterSpec,
 } from "../ir/model-spec.ts";
 import { PRESETS } from "../ir/norm-placement.ts";
 import { unreachable } from "../ir/tensor-type.ts";
 import {
-  BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, SWITCHHEAD,
+  BIAS, DENSE, ENTROPY, LAYER, LAYER_NORM, LOAD, MHA, MHA_QK_NORM, MOA, MOE, MUTUAL_INFORMATION, NORM, RELATIVE, ROPE, ROUTER, STRETCH,
+  SWITCHHEAD,
 } from "./language.ts";
 import { ownEntry } from "./own.ts";
 import { type BuildContext, child, kindName, placeOf, read, type Settings } from "./settings.ts";
@@ -25,7 +26,12 @@ export function buildLayer(name: string, settings: Settings, context: LayerConte
   const feedForward = buildFeedForward(child(settings, "feed_forward"), context);
   if (fields === null || norm === null || attention === null || feedForward === null) return null;
   const placement = norm.placement ?? PRESETS[USUAL_PLACEMENT[feedForward.kind]];
-  return { name, span: context.layerSpan, norm: norm.norm, placement, residualScale: fields.residual_scale, attention, feedForward };
+  if (fields.parallel && placement.stands === "after") {
+    context.report.report("parallel-post", placeOf(settings, "parallel", context.layerSpan), {});
+    return null;
+  }
+  const { residual_scale: residualScale, parallel } = fields;
+  return { name, span: context.layerSpan, norm: norm.norm, placement, residualScale, parallel, attention, feedForward };
 }
 
 /** A dense block has no router: at peri it would read the bare residual stream. */
@@ -73,11 +79,17 @@ function buildMha(settings: Settings, span: Span, context: LayerContext): Attent
   const heads = buildHeads(settings, fields, context);
   if (fields === null || heads === null) return null;
   const headsPerKey = fields.n_heads / (fields.n_kv_heads ?? fields.n_heads);
-  if (Number.isInteger(headsPerKey)) return { kind: "mha", span, ...heads, gate: fields.gate, headsPerKey };
+  const qkNormOver = readQkNormOver(child(settings, "qk_norm"), context);
+  if (Number.isInteger(headsPerKey))
+    return { kind: "mha", span, ...heads, gate: fields.gate, mapBias: fields.bias, qkNormOver, headsPerKey };
   const place = placeOf(settings, "n_kv_heads", context.layerSpan);
   context.report.report("uneven-kv-heads", place, { nHeads: fields.n_heads, nKvHeads: fields.n_kv_heads! });
   return null;
 }
+
+/** What a norm of queries and keys that is sound normalizes over. */
+const readQkNormOver = (settings: Settings, context: LayerContext): "head" | "heads" =>
+  ((settings.kind?.name ?? "none") === "none" ? null : read(settings, MHA_QK_NORM, context))?.over ?? "head";
 
 function buildSwitchhead(settings: Settings, span: Span, context: LayerContext): AttentionSpec | null {
   const fields = read(settings, SWITCHHEAD, context);
@@ -142,7 +154,20 @@ function buildRope(settings: Settings, dHead: number | null, context: LayerConte
       fraction: fields.fraction, dHead, wanted, used,
     });
   }
-  return used === 0 ? null : { nRotate: used, base: fields.base };
+  const stretch = buildStretch(child(settings, "stretch"), context);
+  if (stretch === "broken") return "broken";
+  return used === 0 ? null : { nRotate: used, base: fields.base, ...(stretch === null ? {} : { stretch }) };
+}
+
+/** Null where nothing is stretched. */
+function buildStretch(settings: Settings, context: LayerContext): RopeStretch | null | "broken" {
+  if (settings.broken) return "broken";
+  const fields = read(settings, STRETCH, context);
+  if (fields === null) return "broken";
+  const { factor, length, low, high } = fields;
+  if (low < high) return factor === 1 ? null : { factor, length, low, high };
+  context.report.report("uneven-stretch", placeOf(settings, "high", context.layerSpan), { low, high });
+  return "broken";
 }
 
 function buildRelative(settings: Settings, context: BuildContext): RelativeSpec | null | "broken" {
@@ -174,8 +199,11 @@ function buildMoe(settings: Settings, span: Span, context: LayerContext): FeedFo
   const fields = read(settings, MOE, context);
   const routed = buildRouted(settings, fields, 4, context);
   if (fields === null || routed === null) return null;
-  const { n_experts: nExperts, expert_size: expertSize, activation, glu, bias, n_shared: nShared } = fields;
-  return { kind: "moe", span, nExperts, expertSize, activation, glu, bias, nShared, ...routed };
+  const { n_experts: nExperts, expert_size: expertSize, activation, glu, bias, n_shared: nShared, shared_gate: sharedGate } = fields;
+  if (nShared > 0 || sharedGate === "none")
+    return { kind: "moe", span, nExperts, expertSize, activation, glu, bias, nShared, sharedGate, ...routed };
+  context.report.report("gate-of-nothing", placeOf(settings, "shared_gate", context.layerSpan), {});
+  return null;
 }
 
 interface Routed {

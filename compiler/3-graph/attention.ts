@@ -1,17 +1,17 @@
 /** Attention: dense heads with an optional output gate, and SwitchHead (Csordás et al. 2024b, arXiv:2312.07987). */
 import { shapeOf } from "../graph/builder.ts";
 import { attention as attend, expertMatmul, linear, map, sum, view } from "../graph/dsl.ts";
-import { input, mul, sigmoid } from "../ir/expr.ts";
+import { add, input, mul, sigmoid } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec, Projection } from "../ir/model-spec.ts";
-import { hasExperts, hasRouter } from "../parameters/parameters.ts";
+import { hasExperts, hasMapBias, hasRouter } from "../parameters/parameters.ts";
 import { cached, prepared } from "./heads.ts";
 import type { AttentionSite } from "./heads.ts";
 import { mixtureOfHeads } from "./moa.ts";
 import { relativeBias } from "./relative.ts";
 import { route } from "./router.ts";
 import type { Routing } from "./router.ts";
-import { param, source } from "./state.ts";
+import { param, source, vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import { readBy, readByRouter } from "./streams.ts";
 import type { BlockInputs } from "./streams.ts";
@@ -58,7 +58,7 @@ function routeBoth(s: BuildState, name: string, spec: Ordinary, inputs: BlockInp
 function project({ s, name, spec, inputs, routes }: RoutedSite, p: Exclude<Projection, "o">): ValueId {
   const x = readBy(inputs, p);
   const weight = param(s, `${name}.${p}`);
-  if (!hasExperts(spec, p)) return linear(s.b, `${name}.${p}`, x, weight);
+  if (!hasExperts(spec, p)) return biased(s, spec, `${name}.${p}`, p, linear(s.b, `${name}.${p}`, x, weight));
   const { selection, gates } = routes[p === "q" ? "o" : "v"]!;
   const slots = expertMatmul(s.b, `${name}.${p}.slots`, x, weight, selection, spec.nHeads); // [B, T, H, K, Dh]
   const gateColumn = view(s.b, `${name}.${p}.gates`, gates, [...shapeOf(s.b, gates), 1]);
@@ -66,11 +66,17 @@ function project({ s, name, spec, inputs, routes }: RoutedSite, p: Exclude<Proje
   return view(s.b, `${name}.${p}`, sum(s.b, `${name}.${p}`, gated, 3), [s.batch, s.positions, spec.nHeads, spec.dHead]);
 }
 
+/** A map's output [B, T, …], plus the map's bias where there is one. */
+function biased(s: BuildState, spec: AttentionSpec, name: string, p: Projection, y: ValueId): ValueId {
+  if (!hasMapBias(spec, p)) return y;
+  return map(s.b, `${name}.biased`, add(input(0), input(1)), [y, vector(s, `${name}.bias`, shapeOf(s.b, y).length)]);
+}
+
 /** z [B, T, H, Dh] → [B, T, D] */
 function output(at: RoutedSite, z: ValueId): ValueId {
   const { s, name, spec } = at;
   if (hasExperts(spec, "o")) return expertOutput(at, z);
-  return linear(s.b, `${name}.o`, gatedHeads(at, z), param(s, `${name}.o`), 2);
+  return biased(s, spec, `${name}.o`, "o", linear(s.b, `${name}.o`, gatedHeads(at, z), param(s, `${name}.o`), 2));
 }
 
 /** Each head times sigmoid of its gate's logit. */

@@ -3,7 +3,7 @@ import { expertMatmul, gatherRows, linear, map, sum, view } from "../graph/dsl.t
 import { shapeOf } from "../graph/builder.ts";
 import { simplify, substitute } from "../expr/simplify.ts";
 import { ACTIVATIONS } from "../ir/activations.ts";
-import { add, input, mul } from "../ir/expr.ts";
+import { add, input, mul, sigmoid } from "../ir/expr.ts";
 import type { Expr } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { Activation, FeedForwardSpec } from "../ir/model-spec.ts";
@@ -66,10 +66,16 @@ function moeBlock(s: BuildState, name: string, ff: Moe, inputs: BlockInputs, sit
   const at = { name: `${name}.router`, output: "ffn", site, skip: inputs.skip } as const;
   const routing = route(s, at, readByRouter(inputs, inputs.own, ff.router, "feed_forward"), ff);
   const experts = chosenExperts(s, name, ff, x, routing);
-  const out = ff.nShared === 0 ? experts : map(s.b, `${name}.out`, add(input(0), input(1)), [
-    experts, denseBlock(s, `${name}.shared`, ff, x),
-  ]);
+  const out = ff.nShared === 0 ? experts : withShared(s, name, ff, x, experts);
   return ff.bias === "shared_output" ? map(s.b, `${name}.out`, add(input(0), input(1)), [out, vector(s, `${name}.down.bias`, 3)]) : out;
+}
+
+/** Plus what every token visits, gated where it has a gate. */
+function withShared(s: BuildState, name: string, ff: Moe, x: ValueId, experts: ValueId): ValueId {
+  const shared = denseBlock(s, `${name}.shared`, ff, x);
+  if (ff.sharedGate === "none") return map(s.b, `${name}.out`, add(input(0), input(1)), [experts, shared]);
+  const logit = linear(s.b, `${name}.shared_gate.logits`, x, param(s, `${name}.shared_gate`)); // [B, T, 1]
+  return map(s.b, `${name}.out`, add(input(0), mul(input(1), sigmoid(input(2)))), [experts, shared, logit]);
 }
 
 /** Σ over chosen experts of gate · expert(x), the routing gate multiplying the hidden row, which is the narrow side. */

@@ -6,6 +6,7 @@ import { map, rope } from "../graph/dsl.ts";
 import { constant, input, mul } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { AttentionSpec } from "../ir/model-spec.ts";
+import { overHeads } from "../parameters/parameters.ts";
 import { normalize } from "./norm.ts";
 import { rotary, source } from "./state.ts";
 import type { BuildState } from "./state.ts";
@@ -25,7 +26,7 @@ export interface AttentionSite {
  * 1/√Dh; then they are rotated.
  */
 export function prepared({ s, name, spec }: AttentionSite, p: "q" | "k", x: ValueId): ValueId {
-  const normed = spec.qkNorm === null ? x : normalize(s, `${name}.${p}_norm`, spec.qkNorm, x);
+  const normed = spec.qkNorm === null ? x : normalize(s, `${name}.${p}_norm`, spec.qkNorm, x, overHeads(spec) ? 2 : 1);
   const scaled = map(s.b, `${name}.${p}.scaled`, mul(input(0), constant(spec.dHead ** -0.25)), [normed]);
   return spec.rope === null ? scaled : rope(s.b, `${name}.${p}.rotated`, scaled, rotary(s, spec.rope), source(s, "position"));
 }

@@ -21,15 +21,15 @@ export interface Halted extends Skip {
 /** @param site position in depth @returns the residual stream after the layer, [B, T, D] */
 export function applyLayer(s: BuildState, layer: LayerSpec, site: number, x: ValueId, halted: Halted | null = null): ValueId {
   const [first, second] = [`${layer.name}.attention`, `${layer.name}.feed_forward`];
-  const middle = residual(s, layer, "attention", x, halted, (inputs) =>
+  const middle = residual(s, layer, "attention", x, x, halted, (inputs) =>
     within(s, first, layer.attention.span, () => attention(s, first, layer.attention, inputs, site)));
-  return residual(s, layer, "feed_forward", middle, halted, (inputs) =>
+  return residual(s, layer, "feed_forward", middle, layer.parallel ? x : middle, halted, (inputs) =>
     within(s, second, layer.feedForward.span, () => feedForward(s, second, layer.feedForward, inputs, site)));
 }
 
-/** x + block, with the norms where the layer has them. */
+/** x + block, with the norms where the layer has them. @param read the stream that the block reads */
 function residual(
-  s: BuildState, layer: LayerSpec, part: "attention" | "feed_forward", x: ValueId, halted: Halted | null,
+  s: BuildState, layer: LayerSpec, part: "attention" | "feed_forward", x: ValueId, read: ValueId, halted: Halted | null,
   block: (inputs: BlockInputs) => ValueId,
 ): ValueId {
   const { stands, readers } = layer.placement;
@@ -38,7 +38,7 @@ function residual(
     within(s, `${layer.name}.norm`, layer.span, () => normalize(s, which, layer.norm, y));
   const isRead = stands !== "after" && hasNorm(layer, part);
   const streams = (y: ValueId): Streams => ({ bare: y, normed: isRead ? normed(y) : y });
-  const own = streams(x);
+  const own = streams(read);
   const other = part === "attention" ? halted?.source ?? null : null;
   const source = other === null ? own : streams(other);
   const out = block({ own, source, readers, skip: halted });

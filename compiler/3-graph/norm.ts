@@ -4,6 +4,7 @@ import { shapeOf } from "../graph/builder.ts";
 import { add, constant, input, mul, rsqrt, sub } from "../ir/expr.ts";
 import type { ValueId } from "../ir/graph.ts";
 import type { NormSpec } from "../ir/model-spec.ts";
+import { elements } from "../ir/tensor-type.ts";
 import { NORM_PARTS } from "../parameters/parameters.ts";
 import { vector } from "./state.ts";
 import type { BuildState } from "./state.ts";
@@ -12,9 +13,10 @@ import type { BuildState } from "./state.ts";
  * layernorm  y = (x − mean x) / √(var x + eps) · weight + bias, biased variance
  * rmsnorm    y = x / √(mean x² + eps) · weight
  * @param name prefix of the parameters: "a.norm_attention"
+ * @param axes so many last ones are normalized over: 2 for the channels of all heads
  */
-export function normalize(s: BuildState, name: string, norm: NormSpec, x: ValueId): ValueId {
-  const { centered, inverse } = parts(s, name, norm, x);
+export function normalize(s: BuildState, name: string, norm: NormSpec, x: ValueId, axes: 1 | 2 = 1): ValueId {
+  const { centered, inverse } = parts(s, name, norm, x, axes);
   const scaled = mul(input(0), input(1));
   if (!norm.affine) return map(s.b, name, scaled, [centered, inverse]);
   const rank = shapeOf(s.b, x).length;
@@ -29,25 +31,30 @@ interface Parts {
   readonly inverse: ValueId; // [..., 1]
 }
 
-function parts(s: BuildState, name: string, { kind, eps }: NormSpec, x: ValueId): Parts {
+function parts(s: BuildState, name: string, { kind, eps }: NormSpec, x: ValueId, axes: 1 | 2): Parts {
   switch (kind) {
     case "layernorm": {
-      const centered = center(s, name, x);
-      return { centered, inverse: inverseDeviation(s, name, eps, centered) };
+      const centered = center(s, name, x, axes);
+      return { centered, inverse: inverseDeviation(s, name, eps, centered, axes) };
     }
-    case "rmsnorm": return { centered: x, inverse: inverseDeviation(s, name, eps, x) };
+    case "rmsnorm": return { centered: x, inverse: inverseDeviation(s, name, eps, x, axes) };
   }
 }
 
-function center(s: BuildState, name: string, x: ValueId): ValueId {
-  const width = shapeOf(s.b, x).at(-1)!;
-  const total = sum(s.b, `${name}.sum`, x, -1); // [..., 1]
-  return map(s.b, `${name}.centered`, sub(input(0), mul(input(1), constant(1 / width))), [x, total]);
+/** The sum over the last axes, [..., 1]: over heads first, whose channels lie side by side. */
+const total = (s: BuildState, name: string, x: ValueId, axes: 1 | 2): ValueId =>
+  sum(s.b, name, axes === 1 ? x : sum(s.b, name, x, -2), -1);
+
+const widthOf = (s: BuildState, x: ValueId, axes: 1 | 2): number => elements(shapeOf(s.b, x).slice(-axes));
+
+function center(s: BuildState, name: string, x: ValueId, axes: 1 | 2): ValueId {
+  const width = widthOf(s, x, axes);
+  return map(s.b, `${name}.centered`, sub(input(0), mul(input(1), constant(1 / width))), [x, total(s, `${name}.sum`, x, axes)]);
 }
 
 /** 1 / √(mean x² + eps), [..., 1] */
-function inverseDeviation(s: BuildState, name: string, eps: number, x: ValueId): ValueId {
-  const width = shapeOf(s.b, x).at(-1)!;
-  const squares = sum(s.b, `${name}.square_sum`, map(s.b, `${name}.square`, mul(input(0), input(0)), [x]), -1);
+function inverseDeviation(s: BuildState, name: string, eps: number, x: ValueId, axes: 1 | 2): ValueId {
+  const width = widthOf(s, x, axes);
+  const squares = total(s, `${name}.square_sum`, map(s.b, `${name}.square`, mul(input(0), input(0)), [x]), axes);
   return map(s.b, `${name}.inverse_deviation`, rsqrt(add(mul(input(0), constant(1 / width)), constant(eps))), [squares]);
 }

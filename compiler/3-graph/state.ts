@@ -5,6 +5,7 @@ import { gatherRows, map, random, sinusoid, view } from "../graph/dsl.ts";
 import type { Rotary } from "../graph/dsl.ts";
 import { constant } from "../ir/expr.ts";
 import type { Distribution, InputName, ValueId } from "../ir/graph.ts";
+import { ropeKey } from "../ir/model-spec.ts";
 import type { BalanceSpec, ModelSpec, RopeSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
 import { bug, channels, plain } from "../ir/tensor-type.ts";
@@ -75,11 +76,11 @@ export function within<T>(s: BuildState, path: string, span: Span, build: () => 
 
 export const param = (s: BuildState, name: string): ValueId => s.paramValues[name] ?? bug(`no parameter "${name}"`);
 
-/** A vector parameter [N] as [1, …, 1, N], to be broadcast over `rank − 1` axes. */
+/** A parameter of few axes with as many of 1 in front as make it `rank`, to be broadcast over them. */
 export const vector = (s: BuildState, name: string, rank: number): ValueId => {
   const id = param(s, name);
-  const [extent] = s.b.values[id]!.type.shape;
-  return view(s.b, name, id, [...Array<number>(rank - 1).fill(1), extent!]);
+  const { shape } = s.b.values[id]!.type;
+  return view(s.b, name, id, [...Array<number>(rank - shape.length).fill(1), ...shape]);
 };
 
 const inputShape = (s: BuildState, name: InputName): readonly number[] => {
@@ -119,9 +120,9 @@ export const randomNumbers = (s: BuildState, name: string, site: number, distrib
 
 /** Rotary tables for all positions that the entry can reach. */
 export function rotary(s: BuildState, spec: RopeSpec): Rotary {
-  const { nRotate, base } = spec;
+  const { nRotate } = spec;
   const rows = s.entry.kind === "step" ? s.entry.capacity : s.positions;
-  const table = (fn: "cos" | "sin"): ValueId => (s.sources[`${fn} ${nRotate} ${base}`] ??=
-    emitOne(s.b, `rope.${fn}`, { kind: "ropeTable", fn, nRotate, base }, [], plain([rows, nRotate / 2])));
+  const table = (fn: "cos" | "sin"): ValueId => (s.sources[`${fn} ${ropeKey(spec)}`] ??=
+    emitOne(s.b, `rope.${fn}`, { kind: "ropeTable", fn, ...spec }, [], plain([rows, nRotate / 2])));
   return { cos: table("cos"), sin: table("sin"), nRotate };
 }

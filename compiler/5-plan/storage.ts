@@ -1,5 +1,6 @@
 /** Where everything is stored that the steps of a graph read, make, or hand to each other. */
 import type { ValueId } from "../ir/graph.ts";
+import { ropeKey } from "../ir/model-spec.ts";
 import { sizeOf, type Facts } from "./facts.ts";
 import { lasting, passing, type Tensor } from "./launch.ts";
 import { chunksOf, type Reads, type Step } from "./step.ts";
@@ -46,8 +47,8 @@ function tensorOf(
     case "input": return lasting(`input/${op.name}/${type.shape.join("x")}`, words, "inputs");
     case "cache": return lasting(`cache/${op.name}`, words, "caches");
     case "ropeTable": {
-      const { fn, nRotate, base } = op;
-      return lasting(`table/${fn}/${nRotate}/${base}`, words, "tables", { fn, nRotate, base });
+      const { kind: _, fn, ...rotary } = op;
+      return lasting(`table/${fn}/${ropeKey(rotary)}`, words, "tables", { fn, ...rotary });
     }
     case "sinusoid": {
       const { first, base } = op;

@@ -133,10 +133,17 @@ type Routed = Extract<AttentionSpec | FeedForwardSpec, { readonly router: Router
 function attentionTensors(name: string, attention: AttentionSpec, D: number): TensorCount[] {
   const { nHeads: H, dHead: Dh } = attention;
   const relative = attention.relative === null ? [] : [tensor(`${name}.relative`, [H, Dh, 2 * attention.relative.reach + 1])];
-  const norms = [...relative, ...(["q", "k"] as const).flatMap((p) => normTensors(`${name}.${p}_norm`, attention.qkNorm, Dh))];
+  const isWide = "qkNormOver" in attention && attention.qkNormOver === "heads";
+  const normWidth = { q: isWide ? H * Dh : Dh, k: isWide ? keyWidth(attention) : Dh };
+  const qkNorms = (["q", "k"] as const).flatMap((p) => normTensors(`${name}.${p}_norm`, attention.qkNorm, normWidth[p]));
+  const norms = [...relative, ...qkNorms];
   const rows = { q: H * Dh, k: keyWidth(attention), v: keyWidth(attention) };
   const dense = (["q", "k", "v", "o"] as const).map((p) => tensor(`${name}.${p}`, p === "o" ? [D, H * Dh] : [rows[p], D]));
-  if (attention.kind === "mha") return [...dense, ...norms, ...(attention.gate === "none" ? [] : [tensor(`${name}.gate`, [H, D])])];
+  const biased = attention.kind !== "mha" || attention.mapBias === false ? []
+    : (["q", "k", "v", ...(attention.mapBias === true ? ["o" as const] : [])] as const);
+  const biases = biased.map((p) => tensor(`${name}.${p}.bias`, [p === "o" ? D : rows[p]]));
+  const gates = attention.kind === "mha" && attention.gate === "sigmoid" ? [tensor(`${name}.gate`, [H, D])] : [];
+  if (attention.kind === "mha") return [...dense, ...biases, ...norms, ...gates];
   const { nExperts: E, topK } = attention;
   if (attention.kind === "moa") {
     const banks = [tensor(`${name}.q`, [E, D, H * Dh], { used: topK }), tensor(`${name}.o`, [E, H * Dh, D], { used: topK })];
@@ -171,6 +178,7 @@ function feedForwardTensors(name: string, ff: FeedForwardSpec, D: number): Tenso
     tensor(`${name}.down`, [E, F, D], { used: topK }), ...biases,
     ...routerTensors(`${name}.router`, E, ff, D),
     ...(nShared === 0 ? [] : denseTensors(`${name}.shared`, nShared * F, glu, bias, D)),
+    ...(ff.sharedGate === "none" ? [] : [tensor(`${name}.shared_gate`, [1, D])]),
   ];
 }
 

@@ -22,14 +22,17 @@ export interface Part {
 export function attentionPart({ attention, placement }: LayerSpec): Part {
   const { nHeads, dHead, rope, qkNorm, window, causal, relative } = attention;
   const keyHeads = keyWidth(attention) / dHead;
+  const isOverHeads = "qkNormOver" in attention && attention.qkNormOver === "heads";
   const facts = [
     `${nHeads} heads × ${dHead}`,
     ...(keyHeads === nHeads ? [] : [`${keyHeads} for keys, values`]),
     ...(rope === null ? (relative === null ? ["no positions"] : []) : [`rope on ${rope.nRotate} of ${dHead}`]),
+    ...(rope?.stretch === undefined ? [] : [`stretched ${rope.stretch.factor} times`]),
     ...(relative === null ? [] : [`learned positions, reach ${relative.reach}`]),
-    ...(qkNorm === null ? [] : [`q, k: ${qkNorm.kind}`]),
+    ...(qkNorm === null ? [] : [`q, k: ${qkNorm.kind}${isOverHeads ? " of all heads" : ""}`]),
     ...(window === null ? [] : [`window ${window}`]), ...(causal ? [] : ["sees both sides"]),
     ...("gate" in attention && attention.gate === "sigmoid" ? ["sigmoid gate per head"] : []),
+    ...("mapBias" in attention && attention.mapBias !== false ? [attention.mapBias === true ? "biases" : "biases of q, k, v"] : []),
   ];
   switch (attention.kind) {
     case "mha": {
@@ -63,7 +66,7 @@ export function feedForwardPart({ feedForward: ff, placement }: LayerSpec): Part
     case "moe": {
       const { nExperts: n, topK: k, expertSize, nShared, router } = ff;
       const biases = ff.bias === false ? [] : [ff.bias === true ? "biases" : "biases, one of the output"];
-      const shared = nShared === 0 ? [] : [`${nShared} more for every token`];
+      const shared = nShared === 0 ? [] : [`${nShared} more for every token${ff.sharedGate === "none" ? "" : ", gated"}`];
       return {
         title: "feed_forward moe", facts: [`experts of ${expertSize}`, ...activation, ...biases, ...shared, ...balancing(ff)],
         combs: [{ label: "", n, k }], router: routing(router),

@@ -41,7 +41,8 @@ function title(layer: LayerSpec, names: readonly string[], all: readonly string[
   });
   const scale = layer.residualScale === 1 ? "" : `, blocks × ${layer.residualScale}`;
   const rest = names.length > chips.length ? `and ${names.length - chips.length} more; ` : "";
-  const norm = `${rest}${layer.norm.kind} ${placementText(layer.placement)}${scale}`;
+  const parallel = layer.parallel ? ", both read the first stream" : "";
+  const norm = `${rest}${layer.norm.kind} ${placementText(layer.placement)}${scale}${parallel}`;
   return text(EDGE, 28, names.length === 1 ? "layer" : "layers", { size }) + drawn.join("")
     + text(CARD - EDGE, 28, norm, { size, anchor: "end", kind: "dim", within: 270 });
 }

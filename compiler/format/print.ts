@@ -39,8 +39,8 @@ const fields = (record: Readonly<Record<string, Shown>>): string =>
 
 const scaleText = (scale: number, dModel: number): Shown => (scale === Math.sqrt(dModel) && scale !== 1 ? "sqrt_d_model" : scale);
 
-const printNorm = (norm: NormSpec | null, name = "norm"): string =>
-  norm === null ? `${name} none` : `${name} ${norm.kind} { ${fields({ eps: norm.eps, affine: norm.affine })} }`;
+const printNorm = (norm: NormSpec | null, name = "norm", more: Readonly<Record<string, Shown>> = {}): string =>
+  norm === null ? `${name} none` : `${name} ${norm.kind} { ${fields({ eps: norm.eps, affine: norm.affine, ...more })} }`;
 
 function printHalting(halting: HaltingSpec | null): string {
   if (halting === null) return "halting none";
@@ -75,9 +75,9 @@ function printLayers(layers: readonly LayerSpec[]): string[] {
   return Object.entries(names).flatMap(([body, group]) => [`  layer ${group.join(", ")} {`, body, "  }", ""]);
 }
 
-function printLayer({ norm, placement, residualScale, attention, feedForward }: LayerSpec): string[] {
+function printLayer({ norm, placement, residualScale, parallel, attention, feedForward }: LayerSpec): string[] {
   return [
-    `    ${fields({ residual_scale: residualScale })}`,
+    `    ${fields({ residual_scale: residualScale, parallel })}`,
     `    norm ${norm.kind} ${placementText(placement)} { ${fields({ eps: norm.eps, affine: norm.affine })} }`,
     ...printAttention(attention),
     ...printFeedForward(feedForward),
@@ -89,12 +89,13 @@ function printAttention(attention: AttentionSpec): string[] {
   const reach = relative === null ? "none" : `relative { ${fields({ max: relative.reach })} }`;
   const positions = `${printRope(rope, dHead)}  positions ${reach}`;
   const heads = `${fields({ n_heads: nHeads, d_head: dHead })}  ${positions}`;
-  const scores = `${printNorm(qkNorm, "qk_norm")}  ${fields({ window: window ?? 0, causal })}`;
+  const over = qkNorm !== null && "qkNormOver" in attention ? { over: attention.qkNormOver } : {};
+  const scores = `${printNorm(qkNorm, "qk_norm", over)}  ${fields({ window: window ?? 0, causal })}`;
   switch (attention.kind) {
     case "mha": return [
       "    attention mha {",
       `      ${heads}`, `      ${scores}`,
-      `      ${fields({ n_kv_heads: nHeads / attention.headsPerKey, gate: attention.gate })}`,
+      `      ${fields({ n_kv_heads: nHeads / attention.headsPerKey, gate: attention.gate, bias: attention.mapBias })}`,
       "    }",
     ];
     case "moa": return [
@@ -115,7 +116,9 @@ function printAttention(attention: AttentionSpec): string[] {
 }
 
 function printRope(rope: RopeSpec | null, dHead: number): string {
-  return rope === null ? "rope none" : `rope rotary { ${fields({ fraction: fractionOf(rope.nRotate, dHead), base: rope.base })} }`;
+  if (rope === null) return "rope none";
+  const stretch = rope.stretch === undefined ? "" : `  stretch { ${fields({ ...rope.stretch })} }`;
+  return `rope rotary { ${fields({ fraction: fractionOf(rope.nRotate, dHead), base: rope.base })}${stretch} }`;
 }
 
 /** The shortest fraction of the head width that rotates exactly so many channels. */
@@ -136,7 +139,7 @@ function printFeedForward(ff: FeedForwardSpec): string[] {
     case "moe": return [
       "    feed_forward moe {",
       `      ${fields({ n_experts: ff.nExperts, expert_size: ff.expertSize, top_k: ff.topK, activation: nameOf(ff.activation) })}`,
-      `      ${fields({ glu: ff.glu, bias: ff.bias, n_shared: ff.nShared })}`,
+      `      ${fields({ glu: ff.glu, bias: ff.bias, n_shared: ff.nShared, shared_gate: ff.sharedGate })}`,
       `      ${printRouter(ff.router)}  ${printBalancing(ff)}`,
       "    }",
     ];

@@ -17,7 +17,7 @@ export type OptionRule =
   | { readonly kind: "only"; readonly value: OptionValue; readonly because: string; readonly matters?: Condition }
   | { readonly kind: "inert" };
 
-interface NumberRule {
+export interface NumberRule {
   readonly kind: "whole" | "real";
   readonly default?: number | null;
   readonly min: number;

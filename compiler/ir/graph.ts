@@ -7,6 +7,7 @@
  */
 import type { InitRule } from "../../runtime/standalone/init-rule.ts";
 import type { Expr } from "./expr.ts";
+import type { RopeSpec } from "./model-spec.ts";
 import type { Origin } from "./source.ts";
 
 export type { InitRule };
@@ -46,8 +47,8 @@ export type Op =
   | { readonly kind: "input"; readonly name: InputName }
   /** index into OpGraph.params */
   | { readonly kind: "param"; readonly param: number }
-  /** Rotary tables [seqLen, nRotate/2]: cos or sin of position · base^(−2j/nRotate), made on the host in float64. */
-  | { readonly kind: "ropeTable"; readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number }
+  /** Rotary tables [seqLen, nRotate/2]: cos or sin of position · base^(−2j/nRotate), perhaps stretched, made on the host in float64. */
+  | ({ readonly kind: "ropeTable"; readonly fn: "cos" | "sin" } & RopeSpec)
   /** [N, D]: row i holds sin((first + i) · base^(−2j/D)) in column 2j and its cosine in column 2j + 1, made like rotary tables. */
   | { readonly kind: "sinusoid"; readonly first: number; readonly base: number }
   /**

@@ -136,6 +136,8 @@ export interface LayerSpec {
   readonly placement: NormPlacement;
   /** Multiplies what a block adds to the residual stream. */
   readonly residualScale: number;
+  /** The feed-forward block reads what the attention reads, and both are added: x + f(x) + g(x). */
+  readonly parallel: boolean;
   readonly attention: AttentionSpec;
   readonly feedForward: FeedForwardSpec;
 }
@@ -146,7 +148,24 @@ export interface RopeSpec {
   /** Channels of each head that are rotated: even, at most dHead. */
   readonly nRotate: number;
   readonly base: number;
+  /** For texts longer than those the frequencies were made for; absent where they are as they were. */
+  readonly stretch?: RopeStretch;
 }
+
+/**
+ * Channels that turn less than `low` times in `length` positions turn `factor` times more slowly, those that turn more than `high` times as
+ * before, and those between in between (Llama 3.1). With length 0, all turn more slowly: positions are interpolated.
+ */
+export interface RopeStretch {
+  readonly factor: number;
+  readonly length: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Tells rotary positions apart. */
+export const ropeKey = ({ nRotate, base, stretch }: RopeSpec): string =>
+  [nRotate, base, ...(stretch === undefined ? [] : [stretch.factor, stretch.length, stretch.low, stretch.high])].join("/");
 
 /** Learned scores by distance (Shaw et al. 2018): query · table[clamp(j − i)]. */
 export interface RelativeSpec {
@@ -173,6 +192,10 @@ export type AttentionSpec =
       readonly kind: "mha";
       /** "sigmoid": each head's output is multiplied by sigmoid(gate · normed x) before the output projection. */
       readonly gate: "none" | "sigmoid";
+      /** All four maps have biases, or those of queries, keys and values. */
+      readonly mapBias: boolean | "qkv";
+      /** What qkNorm normalizes over: the channels of a head, or those of all heads together, each with a weight of its own. */
+      readonly qkNormOver: "head" | "heads";
       /** Query heads that share one head of keys and values; divides nHeads. */
       readonly headsPerKey: number;
     })
@@ -241,6 +264,8 @@ export type FeedForwardSpec =
       readonly bias: boolean | "shared_output";
       /** Width of a dense block beside the experts, in experts; 0 for none. */
       readonly nShared: number;
+      /** "sigmoid": that block's output is multiplied by the sigmoid of one row of weights times what it reads. */
+      readonly sharedGate: "none" | "sigmoid";
       readonly router: RouterSpec;
       readonly balance: BalanceSpec | null;
     };

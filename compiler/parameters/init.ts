@@ -79,6 +79,7 @@ function attentionRule(role: Role, attention: AttentionSpec, scheme: NamingSchem
 function feedForwardRule(role: Role, layer: LayerSpec, scheme: NamingScheme, dModel: number, depth: number | null): InitRule {
   const ff = layer.feedForward;
   if (ff.kind === "dense") return denseRule(role, ff.dFf, ff.activation === "relu", dModel, depth);
+  if (role === "feed_forward.shared_gate") return normal((depth === null ? 1 : Math.sqrt(2 / depth)) / Math.sqrt(dModel));
   if (role.startsWith("feed_forward.shared.")) return denseRule(role, ff.nShared * ff.expertSize, ff.activation === "relu", dModel, depth);
   if (role.endsWith(".bias")) return ZEROS;
   const scale = depth === null ? 1 : Math.sqrt(2 / depth);

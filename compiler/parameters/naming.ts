@@ -27,9 +27,9 @@ export function namingScheme(model: ModelSpec): NamingScheme {
 function isCleanLayer(layer: LayerSpec): boolean {
   const { attention, feedForward } = layer;
   const experts = (["q", "k", "v", "o"] as const).filter((p) => hasExperts(attention, p)).join("");
-  return presetOf(layer.placement) === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
+  return !layer.parallel && presetOf(layer.placement) === "peri" && layer.norm.kind === "layernorm" && layer.norm.affine
     && attention.qkNorm === null && attention.relative === null
-    && (attention.kind === "mha" ? attention.gate === "sigmoid" && attention.headsPerKey === 1
+    && (attention.kind === "mha" ? attention.gate === "sigmoid" && attention.headsPerKey === 1 && attention.mapBias === false
       : experts === "vo" && isCleanRouter(attention.router))
     && feedForward.kind === "moe" && !feedForward.glu && feedForward.bias === false && feedForward.nShared === 0
     && isCleanRouter(feedForward.router) && feedForward.router.weight === "score";
@@ -152,7 +152,7 @@ function trainingName(role: Role, layer: LayerSpec | null): string {
     case "norm_feed_forward_out": return `norm2_out.${part}`;
     case "norm_feed_forward": return `${isInner(layer, "feed_forward") && layer.feedForward.kind === "moe" ? "pkm.norm" : "norm2"}.${part}`;
     case "attention": return trainingAttention(part, layer);
-    case "feed_forward": return part.startsWith("shared.")
+    case "feed_forward": return part === "shared_gate" ? "pkm.shared_gate.weight" : part.startsWith("shared.")
       ? `pkm.shared.${LINEAR[part.slice("shared.".length)] ?? bug(role)}`
       : (layer.feedForward.kind === "moe" ? EXPERTS : LINEAR)[part] ?? bug(role);
     default: return bug(`no official name for ${role}`);
@@ -162,6 +162,8 @@ function trainingName(role: Role, layer: LayerSpec | null): string {
 function trainingAttention(part: string, layer: LayerSpec): string {
   const { attention } = layer;
   if (/^[qk]_norm\./.test(part)) return `self_attn.${part}`;
+  if (/^[qkv]\.bias$/.test(part)) return `self_attn.data_to_${part}`;
+  if (part === "o.bias") return "self_attn.out_proj.bias";
   if (attention.kind === "mha") return { q: "self_attn.data_to_q.weight", o: "self_attn.out_proj.weight" }[part] ?? bug(part);
   // A router is called after o or v, unless only q or only k uses it.
   if (part === "router_o") return `self_attn.selections.${hasExperts(attention, "o") ? "o" : "q"}`;

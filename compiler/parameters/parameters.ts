@@ -14,9 +14,10 @@ export type Role =
   | "embedding" | "embedding.norm.weight" | "embedding.norm.bias"
   | "head" | "head.bias" | "head.norm.weight" | "head.norm.bias"
   | `${BlockNorm}.${"weight" | "bias"}`
-  | `attention.${Projection}` | "attention.gate" | `attention.${"q" | "k"}_norm.${"weight" | "bias"}`
+  | `attention.${Projection}${"" | ".bias"}` | "attention.gate" | `attention.${"q" | "k"}_norm.${"weight" | "bias"}`
   | "attention.relative" | `attention.${"router_v" | "router_o" | "router"}${RouterPart}`
-  | `feed_forward.${"" | "shared."}${"up" | "gate" | "down"}${"" | ".bias"}` | `feed_forward.router${RouterPart}`
+  | `feed_forward.${"" | "shared."}${"up" | "gate" | "down"}${"" | ".bias"}` | "feed_forward.shared_gate"
+  | `feed_forward.router${RouterPart}`
   | "core.inject.state" | "core.inject.input" | "core.inject.bias" | `core.pass_embedding.${number}`
   | "halting.hidden" | "halting.hidden.bias" | "halting.go" | "halting.stop" | "halting.stop.bias";
 
@@ -168,9 +169,23 @@ function attentionTensors(attention: AttentionSpec, dModel: number): readonly Te
   return [
     ...headTensorsOf(attention, dModel),
     ...(relative === null ? [] : [["attention.relative", [nHeads, dHead, 2 * relative.reach + 1], [1, 2]] as Tensor]),
-    ...normTensors("attention.q_norm", qkNorm, dHead), ...normTensors("attention.k_norm", qkNorm, dHead),
+    ...qkNormTensors(attention, "q", qkNorm), ...qkNormTensors(attention, "k", qkNorm),
   ];
 }
+
+/** Whether the norm of queries and keys is one of all heads together. */
+export const overHeads = (attention: AttentionSpec): boolean => "qkNormOver" in attention && attention.qkNormOver === "heads";
+
+function qkNormTensors(attention: AttentionSpec, p: "q" | "k", norm: NormSpec | null): readonly Tensor[] {
+  const { dHead, nHeads } = attention;
+  const tensors = normTensors(`attention.${p}_norm`, norm, dHead);
+  if (!overHeads(attention)) return tensors;
+  return tensors.map(([role]): Tensor => [role, [p === "q" ? nHeads : keyHeads(attention), dHead], [1]]);
+}
+
+/** Whether a map of attention has a bias. */
+export const hasMapBias = (attention: AttentionSpec, projection: Projection): boolean =>
+  attention.kind === "mha" && (attention.mapBias === true || (attention.mapBias === "qkv" && projection !== "o"));
 
 function headTensorsOf(attention: AttentionSpec, dModel: number): readonly Tensor[] {
   switch (attention.kind) {
@@ -199,6 +214,9 @@ function projectionTensors(attention: Extract<AttentionSpec, { kind: "mha" | "sw
   tensors.push(hasExperts(attention, "o")
     ? ["attention.o", [nHeads * nExperts, dHead, dModel], [1, 2]]
     : ["attention.o", [dModel, nHeads, dHead], [0, 2]]);
+  const bias = (p: Projection): Tensor =>
+    [`attention.${p}.bias`, ...(p === "o" ? [[dModel], [0]] as const : [[p === "q" ? nHeads : keyHeads(attention), dHead], [1]] as const)];
+  tensors.push(...(["q", "k", "v", "o"] as const).filter((p) => hasMapBias(attention, p)).map(bias));
   const router = (role: Role): Tensor => [role, [nHeads, nExperts, dModel], [1, 2]];
   for (const side of ["v", "o"] as const) {
     if (!hasRouter(attention, side)) continue;
@@ -221,6 +239,7 @@ function feedForwardTensors(ff: FeedForwardSpec, dModel: number): readonly Tenso
     ...(glu ? [wide("feed_forward.gate"), ...bias("feed_forward.gate.bias", expertSize)] : []),
     ["feed_forward.down", [nExperts, expertSize, dModel], [1, 2]], ...outputBias,
     ...(ff.nShared === 0 ? [] : denseTensors("feed_forward.shared.", ff.nShared * expertSize, glu, ff.bias, dModel)),
+    ...(ff.sharedGate === "none" ? [] : [["feed_forward.shared_gate", [1, dModel], [0, 1]] as Tensor]),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** Attention, its gradient, and rotary positions, one head and one query at a time. */
 import type { AttentionMask, TensorType } from "../ir/graph.ts";
+import type { RopeSpec } from "../ir/model-spec.ts";
 import { zeros } from "./tensors.ts";
 import type { Tensor } from "./tensors.ts";
 
@@ -136,14 +137,27 @@ export function rope(nRotate: number, inverse: boolean, [x, cos, sin, position]:
   return out;
 }
 
-/** cos or sin of position · base^(−2j/nRotate). */
-export function ropeTable(fn: "cos" | "sin", nRotate: number, base: number, type: TensorType): Tensor {
+/** cos or sin of position · base^(−2j/nRotate); where a wave is longer than length/low it is `factor` times longer. */
+export function ropeTable(fn: "cos" | "sin", { nRotate, base, stretch }: RopeSpec, type: TensorType): Tensor {
   const out = zeros(type);
   const [positions, half] = type.shape as readonly [number, number];
   for (let p = 0; p < positions; p++) {
-    for (let j = 0; j < half; j++) out.data[p * half + j] = Math[fn](p * base ** ((-2 * j) / nRotate));
+    for (let j = 0; j < half; j++) {
+      const wave = stretchedWave(2 * Math.PI * base ** ((2 * j) / nRotate), stretch);
+      out.data[p * half + j] = Math[fn]((2 * Math.PI * p) / wave);
+    }
   }
   return out;
+}
+
+/** A wave length in positions, by the three cases of Llama 3.1. */
+function stretchedWave(wave: number, stretch: RopeSpec["stretch"]): number {
+  if (stretch === undefined) return wave;
+  const { factor, length, low, high } = stretch;
+  if (wave > length / low) return wave * factor;
+  if (wave < length / high) return wave;
+  const smooth = (length / wave - low) / (high - low);
+  return wave / ((1 - smooth) / factor + smooth);
 }
 
 /** sin((first + i) · base^(−2j/D)) in columns 2j, its cosine in columns 2j + 1. */

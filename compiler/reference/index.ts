@@ -78,7 +78,7 @@ function evaluateNode(graph: OpGraph, node: Node, inputs: readonly Tensor[], giv
     case "input": return [sourceData(op.name, given.inputs[op.name] ?? DEFAULTS[op.name], count)];
     case "param": return [sourceData(graph.params[op.param]!.name, given.params[graph.params[op.param]!.name], count)];
     case "sinusoid": return [sinusoid(op.first, op.base, type).data];
-    case "ropeTable": return [ropeTable(op.fn, op.nRotate, op.base, type).data];
+    case "ropeTable": return [ropeTable(op.fn, op, type).data];
     case "random": return [random(op, x, y, type).data];
     case "map": return [map(op.expr, inputs, type).data];
     case "reduce": return [reduce(op.how, op.axis, x, type).data];

@@ -1,6 +1,6 @@
 /** Classes of attention. The rules are those of 3-graph/attention.ts, heads.ts and moa.ts. */
 import type { AttentionSpec, LayerSpec, ModelSpec, Projection } from "../ir/model-spec.ts";
-import { hasExperts, hasRouter, keyHeads } from "../parameters/parameters.ts";
+import { hasExperts, hasMapBias, hasRouter, keyHeads, overHeads } from "../parameters/parameters.ts";
 import { recordType } from "./balance.ts";
 import { isSkipping, parameters, returns } from "./block.ts";
 import type { Block } from "./block.ts";
@@ -128,7 +128,7 @@ function attend(model: ModelSpec, spec: AttentionSpec): readonly string[] {
   const causal = mayLackMask(model, spec) && spec.causal ? `, is_causal=${mask} is None` : "";
   const grouped = "headsPerKey" in spec && spec.headsPerKey > 1 ? ", enable_gqa=True" : "";
   return [
-    ...(spec.qkNorm === null ? [] : ["q, k = self.q_norm(q), self.k_norm(k)"]),
+    ...(spec.qkNorm === null ? [] : [`q, k = ${list(...(["q", "k"] as const).map((p) => normed(spec, p)))}`]),
     ...(rotary === "" ? [] : [`q, k = rotate(q, ${rotary}), rotate(k, ${rotary})`]),
     "q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)",
     ...(isCausal(model) ? ["if context.cache is not None:\n    k, v = context.cache.update(k, v, application)"] : []),
@@ -137,6 +137,10 @@ function attend(model: ModelSpec, spec: AttentionSpec): readonly string[] {
     `z = F.scaled_dot_product_attention(q, k, v, attn_mask=${spec.relative === null ? mask : "bias"}${causal}${grouped})`,
   ];
 }
+
+/** Over all heads together, or over each. */
+const normed = (spec: AttentionSpec, p: "q" | "k"): string =>
+  (overHeads(spec) ? `self.${p}_norm(${p}.flatten(2)).view_as(${p})` : `self.${p}_norm(${p})`);
 
 interface Sizes {
   readonly nHeads: string;
@@ -168,13 +172,14 @@ function projection(spec: AttentionSpec, p: Projection, { nHeads, nKeyHeads, dHe
   const ends = ["config.d_model", dHead];
   if (hasExperts(spec, p)) return `Experts(${list(times(nHeads, experts), ...(p === "o" ? ends.reverse() : ends))})`;
   const width = times(p === "k" || p === "v" ? nKeyHeads : nHeads, dHead);
-  return `nn.Linear(${p === "o" ? `${width}, config.d_model` : `config.d_model, ${width}`}, bias=False)`;
+  return `nn.Linear(${p === "o" ? `${width}, config.d_model` : `config.d_model, ${width}`}${hasMapBias(spec, p) ? "" : ", bias=False"})`;
 }
 
 /** What few kinds of heads have. */
-const extras = ({ qkNorm, relative }: AttentionSpec, { nHeads, dHead, distances }: Sizes): readonly string[] => [
-  ...(qkNorm === null ? [] : [`self.q_norm = ${normCall(qkNorm, dHead)}`, `self.k_norm = ${normCall(qkNorm, dHead)}`]),
-  ...(relative === null ? [] : [`self.relative = nn.Parameter(torch.zeros(${nHeads}, ${dHead}, ${distances}))`]),
+const extras = (spec: AttentionSpec, { nHeads, nKeyHeads, dHead, distances }: Sizes): readonly string[] => [
+  ...(spec.qkNorm === null ? [] : ([["q", nHeads], ["k", nKeyHeads]] as const).map(([p, heads]) =>
+    `self.${p}_norm = ${normCall(spec.qkNorm!, overHeads(spec) ? times(heads, dHead) : dHead)}`)),
+  ...(spec.relative === null ? [] : [`self.relative = nn.Parameter(torch.zeros(${nHeads}, ${dHead}, ${distances}))`]),
 ];
 
 function docOf(spec: AttentionSpec): string {

@@ -1,7 +1,8 @@
 /** What all layers share in one forward pass: masks, tables of rotary positions, distances, the cache. */
+import { ropeKey } from "../ir/model-spec.ts";
 import type { AttentionSpec, ModelSpec, RopeSpec } from "../ir/model-spec.ts";
 import { readsPlaces } from "./core.ts";
-import { lines, number, python } from "./python.ts";
+import { lines, list, number, python } from "./python.ts";
 
 const attentions = ({ layers }: ModelSpec): readonly AttentionSpec[] => layers.map(({ attention }) => attention);
 
@@ -19,7 +20,7 @@ type Mask = Pick<AttentionSpec, "causal" | "window">;
 
 const maskSuffix = ({ causal, window }: Mask): string => `${causal ? "causal" : "all"}${window === null ? "" : `_${window}`}`;
 const masks = (model: ModelSpec): readonly (readonly [string, Mask])[] => named<Mask>(attentions(model), "mask", maskSuffix);
-const ropeSuffix = ({ nRotate, base }: RopeSpec): string => `${nRotate}_${number(base).replace(/\W/g, "_")}`;
+const ropeSuffix = (rope: RopeSpec): string => ropeKey(rope).replace(/\W/g, "_");
 const ropes = (model: ModelSpec): readonly (readonly [string, RopeSpec])[] =>
   named(attentions(model).flatMap(({ rope }) => (rope === null ? [] : [rope])), "rotary", ropeSuffix);
 
@@ -55,7 +56,7 @@ export function contextLines(model: ModelSpec): string {
   const values = [
     ...(isCausal(model) ? ["past_key_values"] : []),
     ...masks(model).map(([name, mask]) => (isLong(model, mask) ? name : maskCall(model, mask))),
-    ...ropes(model).map(([, { nRotate, base }]) => `rotary_tables(${places}, ${nRotate}, ${number(base)})`),
+    ...ropes(model).map(([, rope]) => `rotary_tables(${list(places, `${rope.nRotate}`, number(rope.base), ...stretchOf(rope))})`),
     ...(hasRelative(model) ? ["keys - positions[:, None]"] : []),
   ];
   return lines(
@@ -112,13 +113,24 @@ export const windowMask = python`
       return mask if padding is None else mask & (padding[:, None, None].bool() | (positions == positions[:, None]))
 `;
 
-export const rotaryTables = python`
-  def rotary_tables(positions: Tensor, n_rotate: int, base: float) -> tuple[Tensor, Tensor]:
-      """Cosines and sines of the angles position · base^(−2j / n_rotate), [..., T, 1, n_rotate / 2]"""
-      j = torch.arange(n_rotate // 2, device=positions.device, dtype=torch.float64)
-      angles = positions[..., None, None] * base ** (-2 * j / n_rotate)
-      return angles.cos(), angles.sin()
-`;
+const stretchOf = ({ stretch }: RopeSpec): readonly string[] =>
+  (stretch === undefined ? [] : [stretch.factor, stretch.length, stretch.low, stretch.high].map(number));
+
+export function rotaryTables(model: ModelSpec): string {
+  const isStretched = attentions(model).some(({ rope }) => rope?.stretch !== undefined);
+  return python`
+    def rotary_tables(positions: Tensor, n_rotate: int, base: float${isStretched ? STRETCH : ""}) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the angles position · base^(−2j / n_rotate), [..., T, 1, n_rotate / 2]"""
+        j = torch.arange(n_rotate // 2, device=positions.device, dtype=torch.float64)
+        ${isStretched ? STRETCHED : "angles = positions[..., None, None] * base ** (-2 * j / n_rotate)"}
+        return angles.cos(), angles.sin()
+  `;
+}
+
+const STRETCH = ", factor: float = 1, length: int = 0, low: float = 1, high: float = 4";
+const STRETCHED = `frequency = base ** (-2 * j / n_rotate)
+kept = ((length * frequency / (2 * torch.pi) - low) / (high - low)).clamp(0, 1)  # 0: the channel is slow, 1: it is fast
+angles = positions[..., None, None] * frequency * (kept + (1 - kept) / factor)`;
 
 export const rotate = python`
   def rotate(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:

@@ -81,15 +81,17 @@ function constructor(w: Writer, layer: LayerSpec, spec: Moe, routed: Routed): st
     `self.up = ${into}`, spec.glu ? `self.gate = ${into}` : "", `self.down = ${experts(`${width}, config.d_model`, spec.bias === true)}`,
     spec.bias === "shared_output" ? "self.down_bias = nn.Parameter(torch.zeros(config.d_model))" : "",
     spec.nShared === 0 ? "" : `self.shared = ${denseClass(w, layer, spec)}(config.d_model, ${number("n_shared", spec.nShared)} * ${width})`,
+    spec.sharedGate === "none" ? "" : "self.shared_gate = nn.Linear(config.d_model, 1, bias=False)",
   );
 }
 
 function result(spec: Moe, x: string, loads: readonly string[]): string {
   const sum = `slots.view(*${x}.shape[:2], self.top_k, -1).sum(2)`;
-  const shared = spec.nShared === 0 ? "" : ` + self.shared(${x})`;
+  const gate = spec.sharedGate === "none" ? "" : `self.shared_gate(${x}).sigmoid() * `;
+  const shared = spec.nShared === 0 ? "" : ` + ${gate}self.shared(${x})`;
   const bias = spec.bias === "shared_output" ? " + self.down_bias" : "";
   return `return ${list(`${sum}${shared}${bias}`, ...loads.map(() => "route.load"))}`;
 }
 
-const docOf = ({ nShared }: Moe): string =>
-  `Σ over the chosen experts of gate · expert(x)${nShared === 0 ? "" : ", and experts that every token visits, as one block"}.`;
+const docOf = ({ nShared, sharedGate }: Moe): string => `Σ over the chosen experts of gate · expert(x)${
+  nShared === 0 ? "" : `, and experts that every token visits, as one block${sharedGate === "none" ? "" : " with a gate"}`}.`;

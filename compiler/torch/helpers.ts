@@ -104,7 +104,7 @@ const MEAN_OVER_RANKS = python`
 const helpers = (model: ModelSpec): readonly (readonly [name: string, text: string])[] => [
   ...functionsOf(model).map((fn) => [fn.name, functionText(fn)] as const),
   ["causal_mask", causalMask(model)], ["padding_mask", paddingMask], ["window_mask", windowMask],
-  ["rotary_tables", rotaryTables], ["sinusoid", sinusoid], ["Context", contextClass(model)], ["rotate", rotate],
+  ["rotary_tables", rotaryTables(model)], ["sinusoid", sinusoid], ["Context", contextClass(model)], ["rotate", rotate],
   ["relative_bias", relativeBias],
   ["sum_over_ranks", SUM_OVER_RANKS], ["mean_over_ranks", MEAN_OVER_RANKS],
   ["grouped_mm", groupedMm(model)], ["sort_by_expert", sortByExpert(model)], ["unsorted", UNSORTED], ["Route", routeClass(model)],

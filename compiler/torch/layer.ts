@@ -52,7 +52,7 @@ function norms(layer: LayerSpec, part: Part): string {
   );
 }
 
-/** x + block, with the norms where the layer has them. */
+/** x + block, with the norms where the layer has them; where blocks are parallel, both read x. */
 function applied(model: ModelSpec, layer: LayerSpec, part: Part, block: Block, rest: string): string {
   const { stands } = layer.placement;
   const norm = `self.norm_${part}`;
@@ -60,8 +60,9 @@ function applied(model: ModelSpec, layer: LayerSpec, part: Part, block: Block, r
   const call = `self.${part}(${list(...block.takes.map((stream) => given[stream]), block.isWeighted ? "weight" : "", rest)})`;
   const out = stands === "around" ? `${norm}_out(out)` : "out";
   const factors = [...(layer.residualScale === 1 ? [] : [number(layer.residualScale)]), ...(isSkipping(model) ? ["running"] : [])];
-  const sum = `x + ${[...factors, out].join(" * ")}`;
+  const [from, to] = layer.parallel ? (part === "attention" ? ["x", "attended"] : ["attended", "x"]) : ["x", "x"];
+  const sum = `${from} + ${[...factors, out].join(" * ")}`;
   return lines(
-    `${list("out", ...block.loads.map((load) => load))} = ${call}`, `x = ${stands === "after" ? `${norm}(${sum})` : sum}`,
+    `${list("out", ...block.loads.map((load) => load))} = ${call}`, `${to} = ${stands === "after" ? `${norm}(${sum})` : sum}`,
   );
 }

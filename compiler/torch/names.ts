@@ -39,6 +39,7 @@ function shapeOf(model: ModelSpec, { role, layer, type: { shape } }: ParameterSp
   if (/\.router(_[vo])?(\.bias)?$/.test(role)) return role.endsWith(".bias") ? [elements(shape)] : [elements(shape.slice(0, -1)), last];
   if (role.endsWith(".load_bias")) return [elements(shape.slice(0, -1)), last];
   if (role === "attention.gate") return [first, last];
+  if (/^attention\.([qkvo]\.bias|[qk]_norm\.\w+)$/.test(role)) return [elements(shape)];
   const p = (["q", "k", "v", "o"] as const).find((p) => role === `attention.${p}`);
   if (p === undefined || hasExperts(attention, p)) return shape;
   return p === "o" ? [first, elements(shape.slice(1))] : [elements(shape.slice(0, -1)), last];

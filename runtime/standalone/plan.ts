@@ -70,11 +70,22 @@ export interface BufferPlan {
 }
 
 /**
+ * Channels that turn less than `low` times in `length` positions turn `factor` times more slowly, those that turn more than `high` times as
+ * before, those between in between.
+ */
+export interface Stretch {
+  readonly factor: number;
+  readonly length: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
  * cos or sin of position · base^(−2j/nRotate) for positions and j < nRotate/2; sin((first + i) · base^(−2j/width)) and its cosine in
  * columns 2j and 2j + 1 of rows i, stored `stride` apart; both in float64; or u32 words as they are.
  */
 export type TablePlan =
-  | { readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number }
+  | { readonly fn: "cos" | "sin"; readonly nRotate: number; readonly base: number; readonly stretch?: Stretch }
   | { readonly fn: "sinusoid"; readonly first: number; readonly base: number; readonly width: number; readonly stride: number }
   | { readonly fn: "words"; readonly words: readonly number[] };
 

@@ -43,7 +43,7 @@ def llama(width: int, layers: int, heads: int, groups: int, **more: object) -> d
 
 
 def experts(pick: random.Random, **more: object) -> dict[str, object]:
-    return {"num_experts_per_tok": pick.choice([1, 2, 3]), "num_experts": pick.choice([4, 5]), **more}
+    return {"num_experts_per_tok": pick.choice([2, 3]), "num_experts": pick.choice([4, 5]), **more}
 
 
 def cases(pick: random.Random) -> dict[str, tuple[str, dict[str, object]]]:
@@ -53,13 +53,45 @@ def cases(pick: random.Random) -> dict[str, tuple[str, dict[str, object]]]:
         heads, groups = pick.choice([(2, 1), (2, 2), (4, 2)])
         return llama(pick.choice([8, 16]), pick.choice([1, 2]), heads, groups, **more)
 
+    def plain(**more: object) -> dict[str, object]:
+        """Without heads of keys of their own; heads of 8 channels."""
+        made = {**sizes(), "hidden_size": 16, "num_attention_heads": 2, **more}
+        return {name: value for name, value in made.items() if name != "num_key_value_heads"}
+
     return {
         "llama": ("llama", sizes()),
         "llama_tied": ("llama", sizes(tie_word_embeddings=True, mlp_bias=True, head_dim=6)),
+        "llama_stretched": (
+            "llama",
+            sizes(
+                attention_bias=True,
+                head_dim=pick.choice([8, 16]),
+                rope_parameters={
+                    "rope_type": "llama3",
+                    "rope_theta": 100.0,
+                    "factor": 8.0,
+                    "low_freq_factor": 1.0,
+                    "high_freq_factor": 4.0,
+                    "original_max_position_embeddings": 12,
+                },
+            ),
+        ),
+        "llama_linear": ("llama", sizes(rope_parameters={"rope_type": "linear", "rope_theta": 50.0, "factor": 4.0})),
         "mistral": ("mistral", sizes(head_dim=8, sliding_window=pick.choice([2, 3, 5]))),
         "mixtral": ("mixtral", sizes(**experts(pick))),
+        "qwen2": ("qwen2", sizes()),
+        "qwen2_moe": (
+            "qwen2_moe",
+            sizes(
+                **experts(pick, moe_intermediate_size=4, shared_expert_intermediate_size=8),
+                norm_topk_prob=pick.choice([True, False]),
+            ),
+        ),
         "qwen3": ("qwen3", sizes(head_dim=8)),
         "qwen3_moe": ("qwen3_moe", sizes(**experts(pick, head_dim=6, moe_intermediate_size=5, norm_topk_prob=pick.choice([True, False])))),
+        "olmoe": ("olmoe", sizes(**experts(pick, norm_topk_prob=pick.choice([True, False])))),
+        "gpt_neox": ("gpt_neox", plain(rotary_pct=pick.choice([0.25, 0.5, 1.0]))),
+        "gpt_neox_in_turn": ("gpt_neox", plain(use_parallel_residual=False, attention_bias=False)),
     }
 
 

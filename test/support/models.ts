@@ -37,7 +37,7 @@ const placementOf = (placed: Placed): NormPlacement =>
   (typeof placed === "string" ? PRESETS[placed] : { stands: "before", readers: placed });
 
 export const layer = (name: string, attention: AttentionSpec, feedForward: FeedForwardSpec, placed: Placed): LayerSpec =>
-  ({ name, span: SPAN, norm: NORM, placement: placementOf(placed), residualScale: 1, attention, feedForward });
+  ({ name, span: SPAN, norm: NORM, placement: placementOf(placed), residualScale: 1, parallel: false, attention, feedForward });
 
 export function model(over: Partial<ModelSpec> & Pick<ModelSpec, "layers" | "schedule" | "vocabSize" | "seqLen" | "dModel">): ModelSpec {
   return {

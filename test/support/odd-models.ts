@@ -11,11 +11,11 @@ type Dense = Extract<FeedForwardSpec, { kind: "dense" }>;
 type Moe = Extract<FeedForwardSpec, { kind: "moe" }>;
 
 type Mha = Extract<AttentionSpec, { kind: "mha" }>;
-export const mha = (gate: "none" | "sigmoid" = "none"): Mha => ({ ...HEADS, kind: "mha", gate, headsPerKey: 1 });
+export const mha = (gate: "none" | "sigmoid" = "none"): Mha => ({ ...HEADS, kind: "mha", gate, mapBias: false, qkNormOver: "head", headsPerKey: 1 });
 export const switchhead = (on: readonly Projection[], over: Partial<RouterSpec> = {}, balance = entropy(0.3)): AttentionSpec =>
   ({ ...HEADS, kind: "switchhead", nExperts: 5, topK: 2, on, router: router(over), balance });
 export const moe = (over: Partial<RouterSpec> = {}, balance = entropy(0.2), activation: Activation = "relu"): Moe =>
-  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, glu: false, bias: false, nShared: 0, router: router(over), balance });
+  ({ kind: "moe", span: SPAN, nExperts: 7, expertSize: 9, topK: 3, activation, glu: false, bias: false, nShared: 0, sharedGate: "none", router: router(over), balance });
 export const dense = (activation: Activation = "relu", bias = true): Dense => ({ kind: "dense", span: SPAN, dFf: 29, activation, bias, glu: false });
 
 /** One layer applied twice. */
@@ -46,6 +46,8 @@ const withNorm = (spec: ModelSpec, norm: ModelSpec["layers"][number]["norm"]): M
   ({ ...spec, layers: spec.layers.map((l) => ({ ...l, norm })), head: { ...spec.head, norm } });
 
 const withResidual = (spec: ModelSpec, residualScale: number): ModelSpec => ({ ...spec, layers: spec.layers.map((l) => ({ ...l, residualScale })) });
+
+const withParallel = (spec: ModelSpec): ModelSpec => ({ ...spec, layers: spec.layers.map((l) => ({ ...l, parallel: true })) });
 
 /** 1.5 at 0: padding must be masked. */
 const bump = fnSpec("fn f(x) = 1.5 - x * tanh(x)");
@@ -134,6 +136,17 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "grouped queries": twice({ ...mha(), nHeads: 4, headsPerKey: 2 }, dense(), "pre"),
   "one head of keys, gated": twice({ ...mha("sigmoid"), headsPerKey: 3 }, dense(), "pre"),
   "norm of queries and keys": twice({ ...mha(), qkNorm: { ...NORM, kind: "rmsnorm" } }, dense(), "pre"),
+  "norm of all queries and of all keys, grouped": twice({ ...mha(), nHeads: 4, headsPerKey: 2, qkNorm: { ...NORM, kind: "rmsnorm" }, qkNormOver: "heads" }, dense(), "pre"),
+  "layernorm of all queries and of all keys": twice({ ...mha(), qkNorm: NORM, qkNormOver: "heads" }, moe(), "peri"),
+  "biases of queries, keys and values, grouped": twice({ ...mha("sigmoid"), headsPerKey: 3, mapBias: "qkv" }, dense(), "pre"),
+  "biases of all maps, norm of queries and keys": twice({ ...mha(), mapBias: true, qkNorm: { ...NORM, kind: "rmsnorm" } }, dense("gelu"), "pre"),
+  "stretched positions": twice({ ...mha(), rope: { nRotate: 12, base: 100, stretch: { factor: 4, length: 24, low: 1, high: 3 } } }, dense(), "pre"),
+  "positions stretched alike": twice({ ...switchhead(["v", "o"]), rope: { nRotate: 12, base: 100, stretch: { factor: 2.5, length: 0, low: 1, high: 4 } } }, moe(), "peri"),
+  "parallel blocks": withParallel(twice({ ...mha(), mapBias: true }, dense("gelu"), "pre")),
+  "parallel blocks, experts, peri": withParallel(twice(switchhead(["v", "o"]), moe(), "peri")),
+  "parallel blocks, sandwich, scaled residuals": withParallel(withResidual(twice(mha(), moe(), "sandwich"), 0.37)),
+  "parallel blocks, halting": withParallel(halting(mha(), moe(), "pre")),
+  "shared experts behind a gate": twice(mha(), { ...moe({ score: "softmax" }, entropy(0.2), "silu"), glu: true, nShared: 2, sharedGate: "sigmoid" }, "pre"),
   "norm of queries and keys, experts, a window": twice({ ...switchhead(["q", "k", "v", "o"]), qkNorm: NORM, window: 5 }, moe(), "peri"),
   "norm without weights of queries and keys, no positions": twice({ ...mha(), qkNorm: { ...NORM, affine: false }, rope: null }, dense(), "pre"),
   "encoder attention": twice({ ...mha(), causal: false }, dense(), "pre"),

@@ -54,7 +54,8 @@ const balance = fc.oneof(
 
 const rope = fc.oneof(
   fc.constant("rope none"), fc.constant(""),
-  block("rope", maybe(field("fraction", fc.constantFrom("0.5", "1", "0.31"))), maybe(field("base", fc.constantFrom("10_000", "500")))));
+  block("rope", maybe(field("fraction", fc.constantFrom("0.5", "1", "0.31"))), maybe(field("base", fc.constantFrom("10_000", "500"))),
+    maybe(fc.constantFrom("stretch { factor 8  length 8 }", "stretch { factor 2.5 }"))));
 
 /** top_k of at most n_experts. */
 const experts = (max: number, write: (n: number) => string): fc.Arbitrary<string> =>
@@ -69,7 +70,8 @@ const heads = [field("n_heads", between(1, 3)), field("d_head", fc.constantFrom(
 const projections = fc.subarray(["q", "k", "v", "o"], { minLength: 1 }).map((on) => on.join(", "));
 
 const attention = fc.oneof(
-  block("attention mha", ...heads, maybe(fc.constant("n_kv_heads 1")), maybe(field("gate", fc.constantFrom("none", "sigmoid")))),
+  block("attention mha", ...heads, maybe(fc.constant("n_kv_heads 1")), maybe(field("gate", fc.constantFrom("none", "sigmoid"))),
+    maybe(field("bias", fc.constantFrom(true, false, "qkv")))),
   projections.chain((on) => block("attention switchhead", ...heads, experts(5, (n) => `n_experts ${n} on ${on}`), maybe(router), maybe(balance))),
   fc.constantFrom("expert_size 8", "expert_size 24  d_head 12").chain((size) => block("attention moa", experts(5, (n) => `${size}  n_experts ${n}`), ...scores, maybe(router), maybe(balance))));
 
@@ -78,7 +80,7 @@ const activation = maybe(field("activation", fc.constantFrom(...ACTIVATIONS, "ac
 const feedForward = fc.oneof(
   block("feed_forward dense", field("d_ff", between(1, 40)), activation, maybe(field("glu", flag)), maybe(field("bias", flag))),
   block("feed_forward moe", experts(7, (n) => `n_experts ${n}`), field("expert_size", fc.constantFrom(1, 4, 9, 16)), activation,
-    maybe(field("glu", flag)), maybe(field("bias", fc.constantFrom(true, false, "shared_output"))), maybe(field("n_shared", fc.constantFrom(0, 2))), maybe(router), maybe(balance)));
+    maybe(field("glu", flag)), maybe(field("bias", fc.constantFrom(true, false, "shared_output"))), maybe(fc.constantFrom("n_shared 0", "n_shared 2", "n_shared 2  shared_gate sigmoid")), maybe(router), maybe(balance)));
 
 const layerNorm = (placement: string): fc.Arbitrary<string> => norm("norm").map((text) => text.replace(/norm (\w+)/, `norm $1 ${placement}`));
 

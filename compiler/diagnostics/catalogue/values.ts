@@ -57,6 +57,18 @@ export const VALUE_MESSAGES = {
     message: (p) => `${plural(p.nHeads, "query head")} cannot share ${plural(p.nKvHeads, "head")} of keys and values evenly`,
     hint: (p) => `choose an n_kv_heads that divides ${p.nHeads}`,
   }),
+  "parallel-post": error<Record<string, never>>({
+    message: () => "blocks that are added to one stream have no sum between them, so no norm can stand behind each",
+    hint: () => "write `norm … at pre`, `at peri` or `at sandwich`, or leave `parallel` out",
+  }),
+  "gate-of-nothing": error<Record<string, never>>({
+    message: () => "shared_gate gates the experts that every token visits, and there are none",
+    hint: () => "write `n_shared 1`, or leave `shared_gate` out",
+  }),
+  "uneven-stretch": error<{ low: number; high: number }>({
+    message: (p) => `channels between ${p.low} and ${p.high} turns are to be stretched in part, but there are none`,
+    hint: (p) => `choose a \`high\` above ${p.low}`,
+  }),
   "accumulated-balance": error<{ kind: string; accumulate: number }>({
     message: (p) => `\`balance ${p.kind}\` over the batch sees only one of the ${p.accumulate} parts that \`accumulate\` splits it into: the model would learn something else`,
     hint: () => "write `scope sequence`, or `accumulate 1` and a smaller batch",

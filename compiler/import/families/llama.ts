@@ -1,7 +1,7 @@
 /** Models built as Llama is: RMSNorm in front of each block, rotary positions, grouped queries, gated dense blocks or experts. */
 import { INERT, number, only } from "../options.ts";
 import type { Options, Relation, Rules } from "../options.ts";
-import { ACTIVATIONS, count, eps, llamaLike, no, size } from "./config.ts";
+import { ACTIVATIONS, count, eps, evenRotary, llamaLike, no, rope, size, yes } from "./config.ts";
 import type { Family, FamilyModel, Fields, Tensors } from "./family.ts";
 import { experts, same } from "./tensors.ts";
 
@@ -13,6 +13,8 @@ const COMMON: Tensors = {
   "norm_feed_forward.weight": same(`${LAYER}post_attention_layernorm.weight`),
   "attention.q": same(`${LAYER}self_attn.q_proj.weight`), "attention.k": same(`${LAYER}self_attn.k_proj.weight`),
   "attention.v": same(`${LAYER}self_attn.v_proj.weight`), "attention.o": same(`${LAYER}self_attn.o_proj.weight`),
+  "attention.q.bias": same(`${LAYER}self_attn.q_proj.bias`), "attention.k.bias": same(`${LAYER}self_attn.k_proj.bias`),
+  "attention.v.bias": same(`${LAYER}self_attn.v_proj.bias`), "attention.o.bias": same(`${LAYER}self_attn.o_proj.bias`),
   "attention.q_norm.weight": same(`${LAYER}self_attn.q_norm.weight`), "attention.k_norm.weight": same(`${LAYER}self_attn.k_norm.weight`),
 };
 
@@ -35,6 +37,10 @@ const NAMED: Tensors = {
   "feed_forward.up": experts(`${LAYER}mlp.experts.{expert}.up_proj.weight`),
   "feed_forward.gate": experts(`${LAYER}mlp.experts.{expert}.gate_proj.weight`),
   "feed_forward.down": experts(`${LAYER}mlp.experts.{expert}.down_proj.weight`),
+  "feed_forward.shared.up": same(`${LAYER}mlp.shared_expert.up_proj.weight`),
+  "feed_forward.shared.gate": same(`${LAYER}mlp.shared_expert.gate_proj.weight`),
+  "feed_forward.shared.down": same(`${LAYER}mlp.shared_expert.down_proj.weight`),
+  "feed_forward.shared_gate": same(`${LAYER}mlp.shared_expert_gate.weight`),
 };
 
 // ---- fields of the spec
@@ -52,8 +58,8 @@ const model = (o: Options, attention: Fields, feedForward: Fields): FamilyModel 
   layer: {
     "norm rmsnorm at pre": { eps: number(o, "rms_norm_eps") },
     "attention mha": {
-      n_heads: number(o, "num_attention_heads"), n_kv_heads: keyHeads(o), d_head: headWidth(o), ...attention,
-      rope: { fraction: number(o, "partial_rotary_factor"), base: number(o, "rope_theta") },
+      n_heads: number(o, "num_attention_heads"), n_kv_heads: keyHeads(o), d_head: headWidth(o),
+      bias: o["attention_bias"] === true ? true : undefined, ...attention, rope: rope(o),
     },
     ...feedForward,
   },
@@ -69,19 +75,21 @@ const dense = (o: Options, bias = false): Fields =>
   ({ "feed_forward dense": { d_ff: number(o, "intermediate_size"), activation: activationOf(o), glu: true, bias } });
 
 /** @param width the field that says how wide an expert is @param isRenormalized the scores of the chosen experts add up to 1 */
-const moe = (o: Options, width: string, isRenormalized: boolean): Fields => ({
+const moe = (o: Options, width: string, isRenormalized: boolean, more: Fields = {}): Fields => ({
   "feed_forward moe": {
     n_experts: number(o, "num_experts"), expert_size: number(o, width), top_k: number(o, "num_experts_per_tok"),
-    activation: activationOf(o), glu: true, router: { score: "softmax", weight: isRenormalized ? "renormalized" : undefined },
+    activation: activationOf(o), glu: true, ...more, router: { score: "softmax", weight: isRenormalized ? "renormalized" : undefined },
   },
 });
 
-const qkNorm = (o: Options): Fields => ({ "qk_norm rmsnorm": { eps: number(o, "rms_norm_eps") } });
+/** Beside the routed experts, as many as make up their width. */
+const sharedExperts = (o: Options): number => number(o, "shared_expert_intermediate_size") / number(o, "moe_intermediate_size");
+
+const qkNorm = (o: Options, over?: string): Fields => ({ "qk_norm rmsnorm": { eps: number(o, "rms_norm_eps"), over } });
 const window = (o: Options): Fields => ({ window: o["sliding_window"] === null ? undefined : number(o, "sliding_window") });
 
 // ---- what configurations may say
 
-const NO_BIAS = "the maps of attention have no biases here";
 const NO_WINDOW = "windows in some layers alone cannot be imported; leave them all without";
 const NO_MIX = "models that have experts in some layers alone cannot be imported";
 
@@ -95,6 +103,7 @@ const QWEN_EXPERTS: Rules = {
 };
 
 const RELATIONS: readonly Relation[] = [
+  evenRotary(["hidden_size", "num_attention_heads", "head_dim"], headWidth),
   {
     of: ["hidden_size", "num_attention_heads", "head_dim"], holds: (o) => Number.isInteger(headWidth(o)),
     otherwise: ({ hidden_size: width, num_attention_heads: heads }) =>
@@ -105,6 +114,11 @@ const RELATIONS: readonly Relation[] = [
     holds: (o) => o["num_key_value_heads"] === null || number(o, "num_attention_heads") % number(o, "num_key_value_heads") === 0,
     otherwise: ({ num_key_value_heads: own, num_attention_heads: all }) =>
       `num_key_value_heads is ${own}, which does not divide the ${all} heads of num_attention_heads`,
+  },
+  {
+    of: ["shared_expert_intermediate_size", "moe_intermediate_size"], holds: (o) => Number.isInteger(sharedExperts(o)),
+    otherwise: ({ shared_expert_intermediate_size: shared, moe_intermediate_size: one }) =>
+      `shared_expert_intermediate_size is ${shared}, which is no whole number of experts of moe_intermediate_size ${one}`,
   },
   {
     of: ["num_experts_per_tok", "num_experts"], holds: (o) => number(o, "num_experts_per_tok") <= number(o, "num_experts"),
@@ -119,7 +133,7 @@ const family = (rules: Rules, build: Family["model"], tensors: Tensors): Family 
 });
 
 export const LLAMA = family(
-  llamaLike(10_000, { attention_bias: only(false, NO_BIAS), mlp_bias: no, pretraining_tp: INERT }),
+  llamaLike(10_000, { attention_bias: no, mlp_bias: no, pretraining_tp: INERT }),
   (o) => model(o, {}, dense(o, o["mlp_bias"] === true)), DENSE,
 );
 
@@ -131,11 +145,31 @@ export const MIXTRAL = family(
 );
 
 export const QWEN3 = family(
-  llamaLike(10_000, { ...NO_WINDOWS, attention_bias: only(false, NO_BIAS), head_dim: size(128) }),
+  llamaLike(10_000, { ...NO_WINDOWS, attention_bias: no, head_dim: size(128) }),
   (o) => model(o, qkNorm(o), dense(o)), DENSE,
 );
 
 export const QWEN3_MOE = family(
-  llamaLike(10_000, { ...NO_WINDOWS, ...QWEN_EXPERTS, attention_bias: only(false, NO_BIAS) }),
+  llamaLike(10_000, { ...NO_WINDOWS, ...QWEN_EXPERTS, attention_bias: no }),
   (o) => model(o, qkNorm(o), moe(o, "moe_intermediate_size", o["norm_topk_prob"] === true)), NAMED,
+);
+
+export const QWEN2 = family(llamaLike(10_000, NO_WINDOWS), (o) => model(o, { bias: "qkv" }, dense(o)), DENSE);
+
+export const QWEN2_MOE = family(
+  llamaLike(10_000, {
+    ...NO_WINDOWS, ...QWEN_EXPERTS, qkv_bias: yes, shared_expert_intermediate_size: size(5632),
+    moe_intermediate_size: size(1408), num_experts: count(60), num_experts_per_tok: count(4),
+  }),
+  (o) => model(o, { bias: o["qkv_bias"] === true ? "qkv" : undefined }, moe(o, "moe_intermediate_size", o["norm_topk_prob"] === true, {
+    n_shared: sharedExperts(o), shared_gate: "sigmoid",
+  })), NAMED,
+);
+
+export const OLMOE = family(
+  llamaLike(10_000, {
+    attention_bias: no, rms_norm_eps: eps(1e-5), clip_qkv: only(null, "queries, keys and values cannot be clipped"),
+    num_experts: count(64), num_experts_per_tok: count(8), norm_topk_prob: no,
+  }),
+  (o) => model(o, qkNorm(o, "heads"), moe(o, "intermediate_size", o["norm_topk_prob"] === true)), NAMED,
 );

@@ -4,7 +4,7 @@ import { elements, sameList } from "../../ir/tensor-type.ts";
 import type { ParameterSpec } from "../../parameters/parameters.ts";
 import { torchPlace } from "../../torch/index.ts";
 
-/** Numbers of one tensor: that of indices (i, j, …) below `extents` is number start + i · strides[0] + j · strides[1] + … of the tensor. */
+/** Numbers of one tensor: those at start + i · strides[0] + j · strides[1] + …, for all i, j, … below `extents`. */
 export interface Part {
   readonly tensor: string;
   /** What the tensor's shape must be. */
@@ -22,6 +22,8 @@ interface At {
   readonly shape: readonly number[];
   /** A layer's number in depth. */
   readonly layer: number;
+  /** Heads of the layer's attention; 0 where there is no layer. */
+  readonly nHeads: number;
 }
 
 /** In names, {layer} and {expert} stand for numbers. */
@@ -40,11 +42,22 @@ export const experts = (name: string): Source => (at) => {
     { tensor: named(name, at, expert), shape: [columns, rows], start: 0, extents: [rows, columns], strides: [1, rows] }));
 };
 
+/** One of three maps (or their biases) whose heads alternate in a tensor [3 · out, in]: q, k and v of the first head, and so on. */
+export const thirdOfHeads = (name: string, part: 0 | 1 | 2): Source => (at) => {
+  const [rows, ...inputs] = at.shape as [number, ...number[]];
+  const [width, columns] = [rows / at.nHeads, elements(inputs)];
+  return [{
+    tensor: named(name, at), shape: [3 * rows, ...inputs], start: part * width * columns,
+    extents: [at.nHeads, width, columns], strides: [3 * width * columns, columns, 1],
+  }];
+};
+
 /** What a source is asked about a parameter. Layers of these families are applied once each. */
 export function placeOf(model: ModelSpec, p: ParameterSpec): At {
   const { shape } = torchPlace(model, p);
-  if (p.layer === null) return { shape, layer: 0 };
-  return { shape, layer: model.schedule.findIndex(({ layer }) => layer === p.layer) };
+  if (p.layer === null) return { shape, layer: 0, nHeads: 0 };
+  const depth = model.schedule.findIndex(({ layer }) => layer === p.layer);
+  return { shape, layer: depth, nHeads: model.layers[p.layer]!.attention.nHeads };
 }
 
 /** @param data of the part's tensor @returns the part's numbers, row-major */
