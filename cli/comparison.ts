@@ -1,4 +1,5 @@
 /** A comparison from checked models to the report: what `compare` and `demo` share. */
+import { cpus, release, type } from "node:os";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { AdapterHandle } from "../runtime/adapter/index.ts";
 import { checkComparison, openComparison, type CompareInfo, type WantedRun } from "../runtime/compare/folder.ts";
@@ -20,6 +21,7 @@ import { compareTasks, type ScoredBy, type TaskOptions } from "./compare-tasks.t
 import { readTrainingData, type TrainingData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { tuningOf, tuningWords, type TuneOptions } from "./compare-tune.ts";
+import { words } from "./shell.ts";
 import { say, table } from "./terminal.ts";
 import { dataInfoOf, requireComparable, shortcomings, variantOf } from "./variants.ts";
 
@@ -145,8 +147,16 @@ function about(
   const { seqLen, train: { steps, batch } } = models[0]!;
   return {
     title, baseline, margin, taskMargin: tasks.margin, data, heldOut: HELD_OUT[heldOutBy],
-    versions: { moeut: VERSION, node: process.versions.node },
+    versions: { moeut: VERSION, node: process.versions.node }, environment: environment(),
     budget: { steps, batch, seq_len: seqLen, tokens: Math.round(steps * tokensPerStep) },
+  };
+}
+
+function environment(): CompareResults["environment"] {
+  const processors = cpus();
+  return {
+    command: words(["moeut", ...process.argv.slice(2)]), system: `${type()} ${release()} on ${process.arch}`,
+    processors: `${processors.length} × ${processors[0]?.model.trim() ?? "unknown"}`,
   };
 }
 

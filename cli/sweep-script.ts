@@ -1,4 +1,5 @@
 /** The jobs of a sweep as a script: POSIX shell, or a Slurm array, a task for each job. */
+import { quoted, words } from "./shell.ts";
 
 export interface Job {
   readonly variant: string;
@@ -30,10 +31,6 @@ export const scriptOf = (sweep: SweepScript): string => `${[
 
 const sbatchLines = ({ jobs, sbatch }: SweepScript): readonly string[] =>
   ["--job-name=moeut", `--array=0-${jobs.length - 1}`, "--open-mode=append", "--requeue", ...sbatch].map((line) => `#SBATCH ${line}`);
-
-/** As one word for a shell. */
-const quoted = (word: string): string => (/^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-const words = (all: readonly string[]): string => all.map(quoted).join(" ");
 
 const headOf = ({ kind, jobs, directory, out, program }: SweepScript): string => `\
 # ${jobs.length} jobs of a comparison, each a run from where it was left. ${kind === "sh" ? "Start" : "Submit"} this again to go on,

@@ -266,6 +266,10 @@ describe("report", () => {
   const results = trained(newFolder(), THREE, [0, 1]);
   const html = results.then(renderReport);
 
+  test("says where it was made, and by which command", async () => {
+    expect(await html).toContain("<pre>moeut compare &#39;a b&#39;</pre>");
+    expect(await html).toContain("<td>data</td><td>pattern: 1,000 tokens, id pattern</td>");
+  });
   test("needs no other file and no network", async () => {
     const text = await html;
     const references = [...text.matchAll(/\b(?:src|href|url|@import)\b\s*[=(]?\s*["']?([^"')\s>]+)/g)].map((m) => m[1]!)

@@ -1,10 +1,15 @@
-/** An emitted folder, with a tokenizer of its own, in a real Chromium: on WebGPU, on threads and on one, to the same text as under Node. */
+/**
+ * In a real Chromium: an emitted folder, with a tokenizer of its own, on WebGPU, on threads and on one, to the same text as under Node;
+ * and a report on a phone.
+ */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeStepTimes } from "../runtime/compare/folder.ts";
+import { compare, variant } from "./support/bigram-compare.ts";
 import { chromiumProblem, openChromium, unpackChromium, WITH_WEBGPU, type Chromium } from "./support/chromium.ts";
 import { ROOT } from "./support/cli.ts";
 import { emitTrained, node, OPTIONS, PROMPT, textOfCommand } from "./support/emitted.ts";
@@ -122,4 +127,35 @@ describe.skipIf(problem !== null)("an emitted folder in Chromium", () => {
       .toMatch(/^the file plan\.json of this model is missing: cannot read http:.*plan\.json \(404 Not Found\)$/);
     await chromium.close();
   });
+
+  test("a comparison's report is as wide as a phone, names its drawings and asks for nothing", async ({ skip }) => {
+    const out = join(work, "report");
+    const names = ["fast", "slow_with_a_name_that_is_rather_long"];
+    writeStepTimes(out, {
+      format: 1, adapter: { kind: "none", name: "none" },
+      variants: Object.fromEntries(names.map((name, i) => [name, { specHash: name, rounds: [1, i + 1] }])),
+    });
+    await compare(out, [variant(names[0]!, { passes: 2 }), variant(names[1]!, { lr: 0.01 })], [0, 1], {}, { depths: [1, 4] });
+    const chromium = await started("phone", []);
+    if (chromium === null) return skip("Chromium does not start");
+    expect(await chromium.evaluate("about:blank", onPhone(readFileSync(join(out, "report.html"), "utf8"))))
+      .toEqual({ tooWide: 0, drawings: 6, named: 6, requests: 0 });
+    await chromium.close();
+  });
 });
+
+/** What a page is like in a frame that is 390 pixels wide. */
+const onPhone = (html: string): string => `new Promise((done) => {
+  const frame = document.createElement("iframe");
+  Object.assign(frame, { srcdoc: ${JSON.stringify(html)}, width: 390, height: 844, style: "border: 0" });
+  frame.onload = () => {
+    const { contentDocument: page, contentWindow: view } = frame;
+    const all = (selector) => [...page.querySelectorAll(selector)];
+    done({
+      tooWide: page.documentElement.scrollWidth - page.documentElement.clientWidth,
+      drawings: all("svg").length, named: all('svg[role="img"][aria-label]').length,
+      requests: view.performance.getEntriesByType("resource").length,
+    });
+  };
+  document.body.append(frame);
+})`;

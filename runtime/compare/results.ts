@@ -9,6 +9,8 @@ export interface CompareResults {
   readonly format: 2;
   readonly title: string;
   readonly versions: { readonly moeut: string; readonly node: string };
+  /** Where it was last run, and the command that did. */
+  readonly environment: { readonly command: string; readonly system: string; readonly processors: string };
   readonly adapter: AdapterName;
   /** held_out: how the held-out text was chosen. */
   readonly data: DataInfo & { readonly bytes_per_token: number; readonly held_out: string };

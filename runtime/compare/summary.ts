@@ -31,6 +31,7 @@ export interface About {
   readonly heldOut: string;
   readonly budget: CompareResults["budget"];
   readonly versions: CompareResults["versions"];
+  readonly environment: CompareResults["environment"];
 }
 
 export interface Summary extends About {
@@ -59,7 +60,7 @@ interface Run {
 
 /** At least one run must be finished. */
 export function summarize(options: Summary): CompareResults {
-  const { title, seeds, data, heldOut, budget, versions, baseline, margin, tasks, taskMargin, searched } = options;
+  const { title, seeds, data, heldOut, budget, versions, environment, baseline, margin, tasks, taskMargin, searched } = options;
   const finished = options.variants.map((variant): Finished => ({ variant, runs: seeds.map((seed) => runOf(options, variant, seed)) }));
   const finals = finished.flatMap(({ runs }) => runs.flatMap(({ final }) => final ?? []));
   const base = finished.find(({ variant }) => variant.name === baseline)!;
@@ -69,7 +70,7 @@ export function summarize(options: Summary): CompareResults {
   const differences = judge(others.map((one) => differenceOf(one.runs.map(byLoss), base.runs.map(byLoss))), margin);
   const differenceFrom = (one: Finished): Difference | null => differences[others.indexOf(one)] ?? null;
   return {
-    format: 2, title, versions, adapter: first.adapter, budget, seeds,
+    format: 2, title, versions, environment, adapter: first.adapter, budget, seeds,
     data: { ...data, bytes_per_token: first.bytesPerToken, held_out: heldOut },
     validation_sequences: Math.max(...finals.map(({ sequences }) => sequences.length)),
     margin, baseline, variants: finished.map((one) => variantResult(one, base, differenceFrom(one), times)),

@@ -9,6 +9,7 @@ import { escape, page } from "./page.ts";
 import { pairTable } from "./pairs.ts";
 import { paretoSection } from "./pareto.ts";
 import { recurrenceSection } from "./recurrence.ts";
+import { reproduction } from "./reproduction.ts";
 import { resultTable } from "./result-table.ts";
 import { routingSection } from "./routing.ts";
 import { specs } from "./specs.ts";
@@ -37,6 +38,7 @@ const SECTIONS: readonly Section[] = [
   { title: "Samples", of: samples },
   { title: "Specs", of: specs },
   { title: "Method", of: ({ method }) => [`<ul class="method">${method.map((line) => `<li>${escape(line)}</li>`).join("")}</ul>`] },
+  { title: "Environment and commands", of: reproduction },
 ];
 
 export function renderReport(results: CompareResults): string {

@@ -45,6 +45,7 @@ th, td { padding: .42rem .7rem; text-align: right; border-bottom: 1px solid var(
 th { font-weight: 600; color: var(--muted); border-bottom-color: var(--rule); vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; font-weight: 600; }
 td small, th small { display: block; color: var(--muted); font-weight: 400; font-size: .82em; }
+.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; } .facts td:first-child { white-space: nowrap; }
 .dot { display: inline-block; width: .65em; height: .65em; border-radius: 50%; margin-right: .5em; }
 .good { color: var(--good); } .bad { color: var(--bad); }
 figure { margin: 1rem 0 1.4rem; overflow-x: auto; } figure svg { display: block; height: auto; max-width: 48rem; }
@@ -82,11 +83,11 @@ ${body.join("\n")}
 `;
 }
 
-/** First row is the head. Cells are HTML. */
-export function htmlTable([head, ...rows]: readonly (readonly string[])[]): string {
+/** First row is the head. Cells are HTML. @param kind a class; "facts" are names with sentences, which wrap */
+export function htmlTable([head, ...rows]: readonly (readonly string[])[], kind = "numbers"): string {
   const cells = (row: readonly string[], tag: "th" | "td"): string => `<tr>${row.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
   const body = rows.map((row) => cells(row, "td")).join("");
-  return `<div class="scroll"><table><thead>${cells(head!, "th")}</thead><tbody>${body}</tbody></table></div>`;
+  return `<div class="scroll"><table class="${kind}"><thead>${cells(head!, "th")}</thead><tbody>${body}</tbody></table></div>`;
 }
 
 export const figure = (svg: string, caption: string): string => `<figure>${svg}<figcaption>${caption}</figcaption></figure>`;
