@@ -94,6 +94,8 @@ export const NORM_PARTS: Readonly<Record<NormSpec["kind"], readonly ("weight" | 
   layernorm: ["weight", "bias"], rmsnorm: ["weight"],
 };
 
+export const NORM_KINDS = Object.keys(NORM_PARTS) as readonly NormSpec["kind"][];
+
 function normTensors(
   name: "embedding.norm" | "head.norm" | "attention.q_norm" | "attention.k_norm" | BlockNorm, norm: NormSpec | null, dModel: number,
 ): readonly Tensor[] {

@@ -1,6 +1,7 @@
 import type { NormSpec } from "../ir/model-spec.ts";
 import { number } from "./python.ts";
 
+/** One that PyTorch lacks is a class of helpers.ts, which is written into every text that names it. */
 const CLASSES: Readonly<Record<NormSpec["kind"], string>> = { layernorm: "nn.LayerNorm", rmsnorm: "nn.RMSNorm" };
 
 /** "nn.RMSNorm(config.d_model, eps=1e-5)" */

@@ -1,6 +1,7 @@
 /** Every option of a ModelSpec, at sizes that are multiples of nothing. */
 import { ACTIVATIONS } from "../../compiler/ir/model-spec.ts";
 import type { Activation, AttentionSpec, BalanceSpec, CoreSpec, FeedForwardSpec, ModelSpec, Projection, RouterSpec } from "../../compiler/ir/model-spec.ts";
+import { NORM_KINDS } from "../../compiler/parameters/parameters.ts";
 import { entropy, fnSpec, information, layer, load, model, NORM, router, scheduleOf, SPAN, type Placed } from "./models.ts";
 
 export const [V, T, D] = [53, 19, 37];
@@ -88,7 +89,8 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "head gates": twice(mha("sigmoid"), moe(), "peri"),
   "dense": twice(mha(), dense(), "pre"),
   "dense without biases": twice(mha(), dense("silu", false), "pre", { head: { norm: NORM, bias: false, tied: false } }),
-  "rmsnorm": withNorm(twice(mha(), dense("gelu_tanh"), "pre"), { kind: "rmsnorm", affine: true, eps: 1e-6 }),
+  ...Object.fromEntries(NORM_KINDS.filter((kind) => kind !== NORM.kind).map((kind) =>
+    [kind, withNorm(twice(mha(), dense("gelu_tanh"), "pre"), { kind, affine: true, eps: 1e-6 })])),
   "norms without weights": withNorm(twice(mha(), dense("gelu"), "post"), { kind: "layernorm", affine: false, eps: 1e-5 }),
   "tied head, scaled and normalized embedding": twice(mha(), dense("relu2"), "pre", { embedding: { scale: 3, norm: NORM }, head: { norm: NORM, bias: false, tied: true } }),
   "relative positions": twice({ ...mha(), relative: { reach: 4 } }, dense(), "pre"),

@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { ACTIVATIONS, type ModelSpec, NORM_READERS } from "../../compiler/ir/model-spec.ts";
+import { NORM_KINDS } from "../../compiler/parameters/parameters.ts";
 import { checkText, rendered } from "./corpus.ts";
 
 const between = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
@@ -17,7 +18,8 @@ const block = (head: string, ...statements: fc.Arbitrary<string>[]): fc.Arbitrar
     .map(([gap, ...parts]) => `${head} {${gap.includes("\n") ? "\n" : " "}${parts.filter((p) => p !== "").join(gap)}${gap.includes("\n") ? "\n" : " "}}`);
 
 const norm = (head: string): fc.Arbitrary<string> =>
-  fc.constantFrom("layernorm", "rmsnorm").chain((kind) => block(`${head} ${kind}`, maybe(field("eps", fc.constantFrom("1e-5", "1e-6", "0.001"))), maybe(field("affine", flag))));
+  fc.constantFrom(...NORM_KINDS).chain((kind) =>
+    block(`${head} ${kind}`, maybe(field("eps", fc.constantFrom("1e-5", "1e-6", "0.001"))), maybe(field("affine", flag))));
 
 const { sum: expression } = fc.letrec<{ sum: string; product: string; factor: string }>((tie) => ({
   sum: fc.oneof({ maxDepth: 2 }, tie("product"), fc.tuple(tie("sum"), fc.constantFrom(" + ", "-", " -", "\n  + "), tie("product")).map((parts) => parts.join(""))),
