@@ -71,7 +71,7 @@ const cited = (doc: string): string => doc.replace(/\[(@\w+(?:; @\w+)*)\]/g, (_,
 
 function linked(key: string): string {
   const source = SOURCES[key];
-  if (source === undefined) throw new Error(`bug: no source "${key}"`);
+  if (source === undefined) throw new Error(`[@${key}] has no source: list it in compiler/2-check/sources.ts`);
   return source.replace(/arXiv:(\S+)/, "[$&](https://arxiv.org/abs/$1)");
 }
 
