@@ -1,7 +1,7 @@
 /** A comparison from checked models to the report: what `compare` and `demo` share. */
 import { cpus, release, type } from "node:os";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import type { AdapterHandle } from "../runtime/adapter/index.ts";
+import type { AdapterHandle, AdapterInfo } from "../runtime/adapter/index.ts";
 import { checkComparison, openComparison, type CompareInfo, type WantedRun } from "../runtime/compare/folder.ts";
 import { compareVariants } from "../runtime/compare/index.ts";
 import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts";
@@ -10,6 +10,7 @@ import { trialJobs } from "../runtime/compare/tune.ts";
 import type { Tuning, Variant } from "../runtime/compare/variant.ts";
 import type { About } from "../runtime/compare/summary.ts";
 import { exitStatusOf, messageOf, UserError } from "../runtime/errors.ts";
+import { whenFree } from "../runtime/files/folder.ts";
 import { VERSION } from "../runtime/package-root.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
 import { scoreText } from "../runtime/report/tables.ts";
@@ -47,6 +48,10 @@ export interface ComparisonOptions {
   readonly sampleTokens: number;
   /** Runs are finished or fail: none is trained. */
   readonly gather: boolean;
+  /** Another process makes the report. */
+  readonly onlyRuns: boolean;
+  /** Others that train first; what they leave is done here. */
+  readonly processes: ((info: AdapterInfo, shouldStop: () => boolean) => Promise<void>) | null;
 }
 
 /** The margin where none is asked for. */
@@ -107,12 +112,15 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   const scored = compareTasks(options.tasks, source, steps, device);
   const { info } = await device();
   shortcomings(models, data, info).forEach(say);
-  openComparison(out, asked, runs);
+  await whenFree(out, () => openComparison(out, asked, runs), undefined, say);
   const each = `${grouped(steps)} steps of ${grouped(tokensPerStep)} tokens each`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
   const inner = { ...compareOptions(options, variants, read, asked.evalTokens), ...scored, tuning };
   if (tuning !== null) say(tuningWords(tuning));
-  return withProgress(out, tokensPerStep, (hooks) => compareVariants(inner, about(options, read, data, tokensPerStep), hooks));
+  return withProgress(out, tokensPerStep, async (hooks) => {
+    await options.processes?.(info, hooks.shouldStop!);
+    return compareVariants(inner, about(options, read, data, tokensPerStep), hooks);
+  });
 }
 
 /** All that may be in the folder: also what a search may choose. */
@@ -129,11 +137,11 @@ function wantedRuns(
 function compareOptions(
   options: ComparisonOptions, variants: readonly Variant[], { tokenizer, dataset }: TrainingData, evalTokens: number,
 ): Omit<CompareOptions, keyof ScoredBy | "tuning"> {
-  const { out, seeds, finalTokens, depths, prompt, sampleTokens, models, gather } = options;
+  const { out, seeds, finalTokens, depths, prompt, sampleTokens, models, gather, onlyRuns } = options;
   const { seqLen } = models[0]!;
   const data: CompareOptions["data"] = async (seed, batch) => dataset({ seqLen, batch, seed });
   const [measured, samples] = [{ evalEvery: evalEveryOf(options), evalTokens, finalTokens, depths }, { prompt, sampleTokens }];
-  return { out, variants, seeds, tokenizer, data, ...measured, ...samples, gather, since: Date.now() };
+  return { out, variants, seeds, tokenizer, data, ...measured, ...samples, gather, onlyRuns, since: Date.now() };
 }
 
 function evalEveryOf({ models }: ComparisonOptions): number {

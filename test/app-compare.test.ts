@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { checkComparison, openComparison, readFinal, writeFinal, type CompareInfo } from "../runtime/compare/folder.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
@@ -135,6 +135,45 @@ describe("what goes wrong in one run", () => {
     expect(results.variants.map(({ sample }) => sample === null)).toEqual([false, true]);
     expect(phases).toContain("no sample of slow: it cannot generate");
     expect(existsSync(join(out, "report.html"))).toBe(true);
+  });
+});
+
+describe("several processes in one folder", () => {
+  /** As if a process elsewhere had the run folder. */
+  function held(out: string, run: string): string {
+    const lock = join(out, "runs", run, ".moeut-lock~1~0~elsewhere");
+    mkdirSync(dirname(lock), { recursive: true });
+    writeFileSync(lock, "");
+    return lock;
+  }
+
+  test("what another does is passed over, waited for, and done here once that one is gone", async () => {
+    const out = newFolder();
+    const lock = held(out, "fast-seed0");
+    const said: string[] = [];
+    const results = (await compare(out, [fast, slow], [0], { onRun: (v) => void said.push(v.name), onPhase: (text) => {
+      if (text.startsWith("waiting")) rmSync(lock);
+      if (text.startsWith("waiting")) said.push(text);
+    } }))!;
+    expect(said).toEqual(["slow", "waiting for 1 run of other processes …", "fast"]);
+    expect(timeless(results)).toEqual(timeless(await compare(newFolder(), [fast, slow], [0])));
+  });
+  test("who is asked to stop does not wait on", async () => {
+    const out = newFolder();
+    held(out, "fast-seed0");
+    let waits = false;
+    const onPhase = (text: string): void => void (waits ||= text.startsWith("waiting"));
+    expect(await compare(out, [fast, slow], [0], { onPhase, shouldStop: () => waits })).toBeNull();
+  });
+  test("runs alone leave the report to another, and what failed in one is not tried in another that began before", async () => {
+    const out = newFolder();
+    const options = { onlyRuns: true, since: Date.now() - 1 };
+    const huge = variant("huge", { trainError: new UserError("too large") });
+    expect(await compare(out, [fast, huge], [0], {}, options)).toBeNull();
+    expect(readdirSync(out).sort()).toEqual(["runs", "step-times.json"]);
+    const tried: string[] = [];
+    const results = (await compare(out, [fast, huge], [0], { onRun: (v) => void tried.push(v.name) }, { since: options.since }))!;
+    expect([tried, results.variants.map(({ runs }) => runs[0]!.failed)]).toEqual([[], [null, "too large"]]);
   });
 });
 

@@ -3,10 +3,10 @@ import { Option, type Command } from "commander";
 import type { CompareSpec } from "../../compiler/ir/compare-spec.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { UserError } from "../../runtime/errors.ts";
-import { withOwnFolder } from "../../runtime/files/folder.ts";
 import type { TaskProtocol } from "../../runtime/tasks/items.ts";
 import { NO_TASKS, type TaskOptions } from "../compare-tasks.ts";
 import { tuneOptions, tuneValues } from "../compare-tune.ts";
+import { processesFor } from "../compare-processes.ts";
 import { asText, baselineOf, compareModels, MARGIN, type ComparisonOptions } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import {
@@ -47,6 +47,8 @@ export interface Options extends AdapterOption {
 
 interface Own {
   readonly gather?: string;
+  readonly jobs: number;
+  readonly report: boolean;
   readonly json?: boolean;
 }
 
@@ -55,6 +57,8 @@ const OUT = "runs, report.html, results.json and tables; the same command again 
 export function define(command: Command): void {
   addComparisonOptions(command, OUT)
     .option("--gather <folder>", "alone: the results of the jobs that `moeut sweep` wrote into the folder; nothing is trained", filled)
+    .option("-j, --jobs <n>", "processes that train at the same time, each with its share of the threads", whole(1), 1)
+    .option("--no-report", "train and measure the runs, beside other processes, one of which makes the report")
     .option("--json", "print the results as one JSON document")
     .action(interruptible(run));
 }
@@ -89,11 +93,13 @@ const depths = (text: string): readonly number[] => (text.trim() === "none" ? []
 
 async function run(words: readonly string[], options: Options & Own, command: Command): Promise<void> {
   const { gather } = options;
-  if (gather === undefined) return compare(comparisonOf(words, options), options);
+  const { rawArgs } = command.parent as unknown as { readonly rawArgs: readonly string[] };
+  if (gather === undefined) return compare(comparisonOf(words, options), options, rawArgs);
   refuseOptions(command, namesOf(command).filter((name) => !["gather", "json", "adapter", "threads"].includes(name)), "--gather");
   if (words.length > 0) throw new UserError("--gather takes the specs of its sweep; leave the others out");
   const sweep = readSweep<Options>(gather);
-  return compare({ ...comparisonOf(sweep.words, { ...sweep.options, out: gather }), gather: true }, options);
+  const comparison = comparisonOf(sweep.words, { ...sweep.options, out: gather });
+  return compare({ ...comparison, gather: true }, options, rawArgs);
 }
 
 const namesOf = ({ options }: Command): readonly string[] => options.map(({ long }) => long!.slice(2));
@@ -114,13 +120,21 @@ export function comparisonOf(words: readonly string[], options: Options): Compar
     ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out,
     finalTokens: options.evalTokens, margin: options.margin, depths: options.depths ?? null, tasks: taskOptions(options, compares),
-    tune: tuneOptions(options, compares), prompt: options.prompt ?? null, sampleTokens: 240, gather: false,
+    tune: tuneOptions(options, compares), prompt: options.prompt ?? null, sampleTokens: 240,
+    gather: false, onlyRuns: false, processes: null,
   };
 }
 
-async function compare(comparison: ComparisonOptions, options: AdapterOption & Own): Promise<void> {
+/** @param args the command line, for other processes to do the same */
+async function compare(comparison: ComparisonOptions, options: AdapterOption & Own, args: readonly string[]): Promise<void> {
   const { out } = comparison;
-  const results = await withOwnFolder(out, () => withDevices(options, (device) => compareModels(device, comparison)));
+  const { jobs } = options;
+  if (jobs > 1 && comparison.source.includes("-")) {
+    throw new UserError("several processes cannot share standard input: name a file, or prepare a corpus");
+  }
+  const processes = jobs === 1 ? null : processesFor(jobs, args, options.threads);
+  const results = await withDevices(options, (device) => compareModels(device, { ...comparison, onlyRuns: !options.report, processes }));
+  if (results === null && !options.report) return;
   if (results === null) {
     process.stdout.write(`stopped; everything done so far is saved in ${out}, and the same command continues\n`);
   } else if (options.json === true) printJson(results);

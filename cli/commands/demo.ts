@@ -2,7 +2,6 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { AdapterKind, AdapterHandle } from "../../runtime/adapter/index.ts";
 import type { CompareResults } from "../../runtime/compare/results.ts";
-import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
 import { NO_TASKS } from "../compare-tasks.ts";
@@ -35,7 +34,7 @@ const STEPS: Readonly<Record<AdapterKind, number>> = { gpu: 1000, cpu: 500, lava
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
-  const results = await withOwnFolder(options.out, () => withDevices(options, (device) => compareDemo(device, options)));
+  const results = await withDevices(options, (device) => compareDemo(device, options));
   const seconds = (performance.now() - started) / 1000;
   if (results === null) process.stdout.write("stopped; the demo goes on from here when it is started again\n");
   else if (options.json === true) printJson(results);
@@ -52,7 +51,7 @@ async function compareDemo(device: () => Promise<AdapterHandle>, options: Option
     title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"],
     seeds: [0], out: options.out, finalTokens: 8192, margin: MARGIN, depths: [],
     tasks: NO_TASKS, tune: null, prompt: PROMPT, sampleTokens: 200,
-    gather: false,
+    gather: false, onlyRuns: false, processes: null,
   });
 }
 

@@ -1,6 +1,7 @@
 /** A comparison in a folder that is open: training, then results, then what these do not depend on. */
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
+import { whenFree } from "../files/folder.ts";
 import { writeBeside } from "../files/written.ts";
 import { renderReport } from "../report/index.ts";
 import { tablesOf } from "../report/tables.ts";
@@ -15,7 +16,11 @@ import { measureStepTimes } from "./step-times.ts";
 import { summarize, type About, type Summary } from "./summary.ts";
 import { trialJobs, tuned } from "./tune.ts";
 
-/** @returns null if stopped early; everything done so far is saved. Throws the first failure if no run has a result. */
+/**
+ * Several processes may do this in one folder at the same time: each does what the others do not, and writes the results at the end.
+ * @returns null if stopped early, everything done so far being saved; and for `options.onlyRuns`. Throws the first failure if no run has
+ * a result.
+ */
 export async function compareVariants(asked: CompareOptions, about: About, hooks: CompareHooks = {}): Promise<CompareResults | null> {
   const sessions = createSessions();
   try {
@@ -23,9 +28,10 @@ export async function compareVariants(asked: CompareOptions, about: About, hooks
     const { variants, result } = tuned(asked);
     const options = { ...asked, variants };
     const { finished, error } = await doJobs(options, runJobs(options), sessions, hooks);
-    if (!finished) return null;
+    if (!finished || options.onlyRuns) return null;
     requireResult(options, error);
-    return await conclude(options, { ...about, searched: result }, sessions, hooks);
+    const write = (): Promise<CompareResults | null> => conclude(options, { ...about, searched: result }, sessions, hooks);
+    return await whenFree(options.out, write, hooks.shouldStop, hooks.onPhase);
   } finally {
     sessions.closeAll();
   }

@@ -1,42 +1,67 @@
 /** Jobs one after the other, whatever becomes of each: several processes may do this in one folder. */
 import { join } from "node:path";
-import { withOwnFolder } from "../files/folder.ts";
-import { removeFailure, writeFailure } from "./folder.ts";
+import { setTimeout } from "node:timers/promises";
+import { BRIEFLY, POLL_MS, withOwnFolder } from "../files/folder.ts";
+import { InUse } from "../files/lock.ts";
+import { removeFailure, writeFailure, type FinalRecord } from "./folder.ts";
 import { countHeldOut, isDone, runJob, type CompareHooks, type CompareOptions, type Job } from "./run.ts";
 import type { Sessions } from "./sessions.ts";
 
 interface JobsOutcome {
   /** false if stopped early */
   readonly finished: boolean;
-  /** What went wrong first, or null. */
+  /** What went wrong first in this process, or null. */
   readonly error: unknown;
 }
 
-/** A job that fails does not keep the others from being done; why is kept beside its folder, and it is tried again the next time. */
+/**
+ * A job that fails does not keep the others from being done; why is kept beside its folder, and it is tried again the next time. What
+ * another process does is waited for, and taken over if that one dies.
+ */
 export async function doJobs(
   options: CompareOptions, jobs: readonly Job[], sessions: Sessions, hooks: CompareHooks = {},
 ): Promise<JobsOutcome> {
   const nHeldOut = await countHeldOut(options);
-  let first: unknown = null;
-  for (const [index, job] of jobs.entries()) {
-    const { variant, seed } = job;
-    const folder = join(options.out, job.folder);
-    if (hooks.shouldStop?.() === true) return { finished: false, error: first };
-    if (isDone(options, job, nHeldOut)) continue;
-    hooks.onRun?.(variant, seed, index + 1, jobs.length);
-    try {
-      const final = await withOwnFolder(folder, () => runJob(options, job, nHeldOut, sessions, hooks));
-      if (final === null) return { finished: false, error: first };
-      removeFailure(folder);
-      hooks.onDone?.(variant, seed, final);
-    } catch (error) {
-      sessions.discard(variant);
-      first ??= error;
-      keepFailure(folder, error);
-      hooks.onFail?.(variant, seed, error);
+  const failed = new Map<Job, unknown>();
+  for (let waited = false; ; waited = true) {
+    let elsewhere = 0;
+    for (const [index, job] of jobs.entries()) {
+      if (hooks.shouldStop?.() === true) return { finished: false, error: null };
+      if (failed.has(job) || isDone(options, job, nHeldOut)) continue;
+      const outcome = await claimed(options, job, async () => {
+        hooks.onRun?.(job.variant, job.seed, index + 1, jobs.length);
+        return runJob(options, job, nHeldOut, sessions, hooks);
+      });
+      if (outcome === "stopped") return { finished: false, error: null };
+      if (outcome === "elsewhere") elsewhere++;
+      else if ("error" in outcome) {
+        sessions.discard(job.variant);
+        failed.set(job, outcome.error);
+        hooks.onFail?.(job.variant, job.seed, outcome.error);
+      } else hooks.onDone?.(job.variant, job.seed, outcome);
     }
+    if (elsewhere === 0) return { finished: true, error: [...failed.values()][0] ?? null };
+    if (!waited) hooks.onPhase?.(`waiting for ${elsewhere} ${elsewhere === 1 ? "run" : "runs"} of other processes …`);
+    await setTimeout(POLL_MS);
   }
-  return { finished: true, error: first };
+}
+
+type Outcome = FinalRecord | "stopped" | "elsewhere" | { readonly error: unknown };
+
+/** Does a job unless another process does. Never throws: whatever goes wrong is this job's. */
+async function claimed(options: CompareOptions, job: Job, work: () => Promise<FinalRecord | null>): Promise<Outcome> {
+  const folder = join(options.out, job.folder);
+  let isOurs = false;
+  try {
+    const final = await withOwnFolder(folder, () => ((isOurs = true), work()), BRIEFLY);
+    if (final === null) return "stopped";
+    removeFailure(folder);
+    return final;
+  } catch (error) {
+    if (!isOurs && error instanceof InUse) return "elsewhere";
+    keepFailure(folder, error);
+    return { error };
+  }
 }
 
 function keepFailure(folder: string, error: unknown): void {

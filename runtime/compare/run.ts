@@ -33,6 +33,8 @@ export interface CompareOptions {
   /** null: the beginning of the first held-out sequence. */
   readonly prompt: string | null;
   readonly sampleTokens: number;
+  /** Another process makes the report. */
+  readonly onlyRuns: boolean;
   /** Runs are trained elsewhere: here they are finished, or fail. */
   readonly gather: boolean;
 }

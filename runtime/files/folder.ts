@@ -1,8 +1,9 @@
 /** Folders that are written into: tried before any work is done, and held by one process at a time. */
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { cannotRead, EnvironmentError, messageOf, systemCode, UserError } from "../errors.ts";
-import { lock } from "./lock.ts";
+import { InUse, lock } from "./lock.ts";
 
 /** Tries whether files can be made in the folder, or in what it will be made in; leaves nothing. Errors as for withOwnFolder. */
 export function requireWritable(path: string): void {
@@ -16,10 +17,12 @@ export function requireWritable(path: string): void {
 
 /**
  * Makes the folder if it is missing, does the work, and gives it back; a folder that was made and stayed empty is removed.
- * UserError if another process has it, or for a file in its place; EnvironmentError with the system's reason if it cannot be written into.
+ * InUse if another process has it, UserError for a file in its place; EnvironmentError with the system's reason if it cannot be written
+ * into.
+ * @param patience see lock; BRIEFLY for who comes back anyway
  */
-export async function withOwnFolder<T>(path: string, work: () => Promise<T> | T): Promise<T> {
-  const release = ownFolder(path);
+export async function withOwnFolder<T>(path: string, work: () => Promise<T> | T, patience?: number): Promise<T> {
+  const release = ownFolder(path, patience);
   process.once("exit", release);
   try {
     return await work();
@@ -29,12 +32,39 @@ export async function withOwnFolder<T>(path: string, work: () => Promise<T> | T)
   }
 }
 
-function ownFolder(path: string): () => void {
+/** Between two looks at what another process has. */
+export const POLL_MS = 300;
+
+/** Seconds. Where two that come at the same instant both give up, they will come again. */
+export const BRIEFLY = 0.1;
+
+/**
+ * As withOwnFolder, but waits while another process has the folder.
+ * @param onWait is told once, with what says who has it
+ * @returns null if asked to stop before
+ */
+export async function whenFree<T>(
+  path: string, work: () => Promise<T> | T, shouldStop: () => boolean = () => false, onWait: (why: string) => void = () => {},
+): Promise<T | null> {
+  for (let waited = false; !shouldStop(); waited = true) {
+    let isOurs = false;
+    try {
+      return await withOwnFolder(path, () => ((isOurs = true), work()), BRIEFLY);
+    } catch (error) {
+      if (isOurs || !(error instanceof InUse)) throw error;
+      if (!waited) onWait(error.message);
+    }
+    await setTimeout(POLL_MS);
+  }
+  return null;
+}
+
+function ownFolder(path: string, patience?: number): () => void {
   if (path === "") throw new UserError("the name of the folder to write into is empty");
   let made: readonly string[] = [];
   try {
     made = makeDirectory(path);
-    const unlock = lock(path);
+    const unlock = lock(path, patience);
     return () => (unlock(), removeEmpty(made));
   } catch (error) {
     removeEmpty(made);

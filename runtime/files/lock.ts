@@ -8,6 +8,9 @@ import { join } from "node:path";
 import { systemCode, UserError } from "../errors.ts";
 import { mayRun, thisProcess, type ProcessId } from "./process.ts";
 
+/** Another process has the folder. */
+export class InUse extends UserError {}
+
 interface Holder extends ProcessId {
   readonly file: string;
   readonly since: Date;
@@ -16,13 +19,17 @@ interface Holder extends ProcessId {
 const PREFIX = ".moeut-lock";
 const fileName = ({ pid, started, host }: ProcessId): string => [PREFIX, pid, started, host].join("~");
 
-/** Takes the folder, which must exist. UserError that says who has it; errors of the system as they are. @returns gives it back */
-export function lock(folder: string): () => void {
+/**
+ * Takes the folder, which must exist. InUse, which says who has it; errors of the system as they are.
+ * @param patience seconds after which the lock of another is no mere attempt
+ * @returns gives it back
+ */
+export function lock(folder: string, patience: number = ATTEMPT_SECONDS): () => void {
   const own = fileName(thisProcess());
   const release = (): void => rmSync(join(folder, own), { force: true });
   claim(folder, own);
   try {
-    waitForTurn(folder, own);
+    waitForTurn(folder, own, patience);
   } catch (error) {
     release();
     throw error;
@@ -38,14 +45,14 @@ function claim(folder: string, own: string): void {
   }
 }
 
-/** A lock older than this is no mere attempt. */
+/** Time enough for a process to see others and give up, on any machine. */
 const ATTEMPT_SECONDS = 5;
 
 /** Of two that come at the same instant, both see the other: the one whose name comes later gives up, and the other waits for that. */
-function waitForTurn(folder: string, own: string): void {
+function waitForTurn(folder: string, own: string, patience: number): void {
   for (let other = otherHolder(folder, own); other !== null; other = otherHolder(folder, own)) {
     const age = (Date.now() - other.since.getTime()) / 1000;
-    if (own > other.file || Math.abs(age) > ATTEMPT_SECONDS) throw inUse(folder, other);
+    if (own > other.file || Math.abs(age) > patience) throw inUse(folder, other);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
   }
 }
@@ -68,9 +75,9 @@ function holderOf(folder: string, file: string): Holder | null {
   return stats === undefined ? null : { pid: Number(pid), started: started!, host, file, since: stats.mtime };
 }
 
-function inUse(folder: string, { pid, host, since, file }: Holder): UserError {
+function inUse(folder: string, { pid, host, since, file }: Holder): InUse {
   const here = host === thisProcess().host;
   const who = here ? `process ${pid}` : `process ${pid} on ${host}`;
   const remedy = here ? "wait for it to end, or stop it" : `if it no longer runs, remove ${join(folder, file)}`;
-  return new UserError(`${folder} is in use by ${who} since ${since.toISOString().replace("T", " ").slice(0, 19)} UTC; ${remedy}`);
+  return new InUse(`${folder} is in use by ${who} since ${since.toISOString().replace("T", " ").slice(0, 19)} UTC; ${remedy}`);
 }

@@ -74,7 +74,7 @@ export const optionsOf = (
   out: string, variants: readonly Variant[], seeds: readonly number[], change: Partial<CompareOptions> = {},
 ): CompareOptions => ({
   out, variants, seeds, tokenizer: { ...byteTokenizer, vocabSize: V }, data: async (seed, batch) => bigramData(seed, batch),
-  evalEvery: 10, evalTokens: 60, finalTokens: 120, depths: null, prompt: null, sampleTokens: 8, gather: false,
+  evalEvery: 10, evalTokens: 60, finalTokens: 120, depths: null, prompt: null, sampleTokens: 8, gather: false, onlyRuns: false,
   tasks: [], scoreAt: [], tuning: null, since: Date.now(), ...change,
 });
 
