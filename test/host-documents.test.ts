@@ -49,6 +49,12 @@ describe("documents", () => {
     expect(await documents(file(`${codec}.parquet.gz`, gzipSync(readFileSync(parquet(codec)))))).toEqual(STORIES);
   });
 
+  test.each(["pages", "pages-v2", "pages-index"])("Parquet whose row groups are read in parts: %s", async (name) => {
+    const texts = await documents(parquet(name));
+    expect(texts).toHaveLength(24_000);
+    expect(texts.findIndex((text, i) => text !== `${i} ${"all work and no play ".repeat(20)}`)).toBe(-1);
+  });
+
   test("fields further down, and fields with dots in their names", async () => {
     const path = file("nested.jsonl", lines);
     expect(await documents(path, { field: "meta.text" })).toEqual(STORIES.map((text) => `meta ${text}`));

@@ -1,4 +1,4 @@
-/** Texts in a column of Parquet files, row group by row group: memory holds one column of one group. */
+/** Texts in a column of Parquet files, some MiB at a time: memory holds these, and the column of one row group as the file has it. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { AsyncBuffer, ParquetScan } from "hyparquet";
 import { cannotRead, messageOf, UserError } from "../errors.ts";
@@ -27,12 +27,49 @@ function openFile(path: string): number {
 async function* rowsOf(path: string, file: AsyncBuffer, field: string): AsyncGenerator<Document> {
   const { parquetScan } = await import("hyparquet");
   const { compressors } = await import("hyparquet-compressors");
-  const scan = await sound(path, () => parquetScan({ file, compressors }));
+  const scan = await sound(path, () => parquetScan({ file: remembering(file), compressors }));
   const column = columnOf(path, scan, field);
-  for (const range of scan.ranges) {
+  for (const range of partsOf(scan, column)) {
     const values = await sound(`${path}: rows ${range.rowStart + 1} to ${range.rowEnd}`, () => scan.readColumn({ column, ...range }));
     for (let i = 0; i < values.length; i++) yield whole(textAt(`${path}: row ${range.rowStart + i + 1}`, { [column]: values[i] }, field));
   }
+}
+
+interface Rows {
+  readonly rowStart: number;
+  readonly rowEnd: number;
+}
+
+function* partsOf(scan: ParquetScan, column: string): Generator<Rows> {
+  const rows = rowsAtOnce(scan, column);
+  for (const { rowStart, rowEnd } of scan.ranges) {
+    for (let row = rowStart; row < rowEnd; row += rows) yield { rowStart: row, rowEnd: Math.min(row + rows, rowEnd) };
+  }
+}
+
+/** Of text that is read at once, about, in bytes. */
+const PART = 2 ** 22;
+
+/** A row group at once where the column is nested: to find rows within, all pages before them would have to be unpacked. */
+function rowsAtOnce({ metadata: { row_groups: groups } }: ParquetScan, column: string): number {
+  const chunks = groups.flatMap(({ columns }) => columns.flatMap(({ meta_data: chunk }) => chunk ?? []))
+    .filter(({ path_in_schema: [name] }) => name === column);
+  if (chunks.some(({ path_in_schema: path }) => path.length > 1)) return Infinity;
+  const [rows, bytes] = [groups.map((group) => group.num_rows), chunks.map((chunk) => chunk.total_uncompressed_size)]
+    .map((numbers) => numbers.reduce((sum, n) => sum + Number(n), 0)) as [number, number];
+  return Math.max(1, Math.ceil((rows * PART) / Math.max(1, bytes)));
+}
+
+/** Parts of a column are read from the same bytes. */
+function remembering(file: AsyncBuffer): AsyncBuffer {
+  let last: { readonly start: number; readonly end: number | undefined; readonly bytes: ReturnType<AsyncBuffer["slice"]> } | null = null;
+  return {
+    byteLength: file.byteLength,
+    slice(start, end) {
+      if (last === null || last.start !== start || last.end !== end) last = { start, end, bytes: file.slice(start, end) };
+      return last.bytes;
+    },
+  };
 }
 
 /** Whatever the library finds wrong is the file's fault. */
