@@ -23,15 +23,30 @@ test("a comparison writes its numbers as CSV, Markdown and LaTeX", async () => {
   for (const [file, text] of Object.entries(tablesOf((await found)!))) expect(readFileSync(join(scratch, file), "utf8")).toBe(text);
 });
 
-test("CSV: all digits, a column for each number, quotes where a name needs them", async () => {
+test("CSV: all digits, a row for each variant and metric, quotes where a name needs them", async () => {
   const results = await renamed('b "2", c');
-  const [head, base, other, end] = tablesOf(results)["table.csv"]!.split("\n");
-  const columns = head!.split(",");
-  expect(base!.split(",")).toHaveLength(columns.length);
-  expect(Number(base!.split(",")[columns.indexOf("loss")])).toBe(results.variants[0]!.validation_loss!.mean);
-  expect(base!.split(",")[columns.indexOf("difference")]).toBe("");
-  expect(other).toMatch(/^"b ""2"", c",.*,-0\.5,-0\.75,-0\.25,.*,0\.0123,.*,better,/);
-  expect(end).toBe("");
+  const [head, ...rows] = tablesOf(results)["table.csv"]!.split("\r\n");
+  expect(head).toBe("variant,metric,value,sd,low,high,p,verdict");
+  const { mean, sd } = results.variants[0]!.validation_loss!;
+  expect(rows[0]).toBe(`a_1,loss,${mean},${sd},,,,`);
+  expect(rows.filter((row) => row.startsWith("a_1,loss_difference"))).toEqual([]);
+  expect(rows).toContain('"b ""2"", c",loss_difference,-0.5,,-0.75,-0.25,0.0123,better');
+  expect(rows).toContain('"b ""2"", c",parameters,272,,,,,');
+  expect(rows.at(-1)).toBe("");
+  for (const row of rows.slice(0, -1)) expect(row.replace(/"(?:[^"]|"")*"/g, "").split(",")).toHaveLength(8);
+});
+
+test("CSV: other depths, and tasks by group, have rows of their own", async () => {
+  const results = (await found)!;
+  const [base, other] = results.variants as [VariantResult, VariantResult];
+  const depths = { trained: 2, points: [{ passes: 4, loss: { mean: 1.5, sd: null }, per_seed: [{ seed: 0, loss: 1.5 }] }] };
+  const score = { value: 0.75, sd: 0.25, parts: { phenomenon: { binding: 0.5 } }, difference: null, runs: [] };
+  const scores = [base, other].map(({ name }) => ({ ...score, name }));
+  const task = { task: "blimp", metric: "accuracy", step: 7, items: 3, chance: 0.5, margin: 0.01, variants: scores };
+  const rows = tablesOf({ ...results, variants: [base, { ...other, depths }], tasks: [task] })["table.csv"]!.split("\r\n");
+  expect(rows).toContain("b,loss at 4 passes,1.5,,,,,");
+  expect(rows).toContain("b,blimp accuracy at step 7,0.75,0.25,,,,");
+  expect(rows).toContain("a_1,blimp accuracy at step 7: phenomenon binding,0.5,,,,,");
 });
 
 test("Markdown: a bar in a name ends no cell", async () => {

@@ -7,7 +7,7 @@
  *   runs/NAME-seed0.failed.json   Failure, where there is no result
  *   trials/           the same of the search for learning rates
  *   step-times.json   StepTimes
- *   results.json, report.html, and the numbers again: table.csv, table.md, table.tex
+ *   results.json, report.html; the table again as table.md and table.tex, the numbers as table.csv
  *
  * It may hold more runs than are compared: what is asked for is found there, or trained.
  */

@@ -1,64 +1,13 @@
-/** The numbers of a comparison for other programs: table.csv with all digits, table.md and table.tex as one prints them. */
+/** The numbers of a comparison for other programs: as one prints them in table.md and table.tex; with all digits in table.csv. */
 import type { CompareResults, VariantResult, VariantScore } from "../compare/results.ts";
 import { short } from "../units.ts";
+import { csv } from "./csv.ts";
 import { finalTasks, shareText } from "./task-words.ts";
 import { interval, loss, outcomeText, pText, signed } from "./words.ts";
 
 /** By file name. */
 export const tablesOf = (results: CompareResults): Readonly<Record<string, string>> =>
   ({ "table.csv": csv(results), "table.md": markdown(results), "table.tex": latex(results) });
-
-type Value = string | number | null | undefined;
-
-/** Losses in nats per token, seconds, bytes; differences from the baseline. Empty where there is none. */
-const COLUMNS: Readonly<Record<string, (variant: VariantResult) => Value>> = {
-  variant: (v) => v.name,
-  loss: (v) => v.validation_loss?.mean,
-  loss_sd: (v) => v.validation_loss?.sd,
-  perplexity: (v) => v.perplexity,
-  bits_per_byte: (v) => v.bits_per_byte,
-  difference: (v) => v.difference?.mean,
-  seed_low: (v) => v.difference?.seed_interval?.low,
-  seed_high: (v) => v.difference?.seed_interval?.high,
-  joint_low: (v) => v.difference?.joint_interval?.low,
-  joint_high: (v) => v.difference?.joint_interval?.high,
-  p: (v) => v.difference?.p,
-  p_equivalent: (v) => v.difference?.p_equivalent,
-  outcome: (v) => v.difference?.outcome,
-  more_seeds: (v) => v.difference?.more_seeds,
-  lr: (v) => v.recipe.optimizer.lr,
-  seeds: (v) => v.runs.filter(({ validation_loss: found }) => found !== null).length,
-  parameters: (v) => v.parameters.unique,
-  active_parameters: (v) => v.parameters.active,
-  macs_per_token: (v) => v.macs_per_token.full,
-  step_seconds: (v) => v.step_seconds?.median,
-  memory_bytes: (v) => v.memory_bytes,
-};
-
-function csv(results: CompareResults): string {
-  const tasks = finalTasks(results);
-  const taskHead = tasks.flatMap(({ task, metric }) => Object.keys(TASK_COLUMNS).map((name) => `${task} ${metric}${name}`));
-  const head = [...Object.keys(COLUMNS), ...taskHead];
-  const rows = [head, ...results.variants.map((v, i) => [
-    ...Object.values(COLUMNS).map((valueOf) => valueOf(v)),
-    ...tasks.flatMap(({ variants }) => Object.values(TASK_COLUMNS).map((valueOf) => valueOf(variants[i]!))),
-  ])];
-  return rows.map((row) => `${row.map((value) => quoted(String(value ?? ""))).join(",")}\n`).join("");
-}
-
-/** Of each task, behind its name and metric. */
-const TASK_COLUMNS: Readonly<Record<string, (score: VariantScore) => Value>> = {
-  "": (score) => score.value,
-  "_sd": (score) => score.sd,
-  "_difference": (score) => score.difference?.mean,
-  "_seed_low": (score) => score.difference?.seed_interval?.low,
-  "_seed_high": (score) => score.difference?.seed_interval?.high,
-  "_p": (score) => score.difference?.p,
-  "_outcome": (score) => score.difference?.outcome,
-};
-
-/** As RFC 4180 has it. */
-const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** Rounded, first row the head; texts as they are. */
 function printed(results: CompareResults): readonly (readonly string[])[] {
