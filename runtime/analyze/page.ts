@@ -11,12 +11,11 @@ import {
 
 /** @param about the run and the text, in sentences */
 export function renderAnalysis(title: string, about: string, analysis: Analysis): string {
-  const cells = (rows: readonly (readonly string[])[]): readonly (readonly string[])[] => rows.map((row) => row.map(escape));
   const hasRouters = analysis.routers.length > 0;
   return page(title, [
     `<h1>${escape(title)}</h1><p class="about">${escape(about)}</p>`,
     ...(hasRouters ? [htmlTable([ROUTER_HEAD, ...cells(analysis.routers.map(routerRow))])] : []),
-    `<ul class="method">${notesOf(analysis).map(([word, meaning]) => `<li>${escape(`${word}: ${meaning}`)}</li>`).join("")}</ul>`,
+    folded("What the columns mean", `<ul class="method">${notesOf(analysis).map(note).join("")}</ul>`),
     ...(hasRouters ? ["<h2>By depth</h2>", htmlTable([PASS_HEAD, ...cells(passRows(analysis))])] : []),
     "<h2>Residual stream</h2>", htmlTable([STATE_HEAD, ...cells(stateRows(analysis))]),
     ...(analysis.removal === null ? [] : ["<h2>Without an expert</h2>", htmlTable([REMOVAL_HEAD, ...cells(removalRows(analysis))])]),
@@ -24,6 +23,12 @@ export function renderAnalysis(title: string, about: string, analysis: Analysis)
     "<footer>All numbers are in analysis.json beside this file.</footer>",
   ]);
 }
+
+/** What stands behind a number in parentheses goes under it. */
+const cells = (rows: readonly (readonly string[])[]): readonly (readonly string[])[] =>
+  rows.map((row) => row.map((cell) => escape(cell).replace(/ \(([^)]*)\)$/, "<small>$1</small>")));
+
+const note = ([word, meaning]: readonly [string, string]): string => `<li>${escape(`${word}: ${meaning}`)}</li>`;
 
 function routerSection(router: RouterAnalysis, { removal }: Analysis): readonly string[] {
   const removed = removal?.routers.find((each) => each.router === router.router);
@@ -55,7 +60,7 @@ function removals({ by_centroid: order, passes }: RouterAnalysis, { router, ever
       + `Missed most in all passes together is expert ${most} (${effectText(everywhere[most!]!)} nats).`,
     rowName: "expert", columnName: "pass", rows: order.map(String), columns: passes.map((_, i) => `${i + 1}`), values,
     textOf: (value) => `${signed(value)} nats`,
-  }), "How much greater the loss is without an expert in one pass, the darker the more; where it is smaller, in the other colour.");
+  }), "How much greater the loss is without an expert in one pass; where it is smaller, in the other colour.");
 }
 
 function tokenTypes({ distinct_experts: { tokens, types, least } }: RouterAnalysis): string {

@@ -1,7 +1,8 @@
 /** An analysis in rows of text, the same on the terminal and in the page. */
 import { signed } from "../report/words.ts";
-import type { Analysis, PassAnalysis, RouterAnalysis } from "./index.ts";
-import type { Effect } from "./removal.ts";
+import type { Analysis, Overlap, PassAnalysis, RouterAnalysis } from "./index.ts";
+import { grouped } from "../units.ts";
+import type { Effect, Removal } from "./removal.ts";
 
 const number = (x: number | null | undefined, digits = 2): string => (x === null || x === undefined ? "–" : x.toFixed(digits));
 
@@ -25,7 +26,7 @@ export const routerRow = (router: RouterAnalysis): readonly string[] => [
 const information = ({ nats, bias }: RouterAnalysis["expert_and_token"]): string => `${number(nats, 4)} (bias ${number(bias, 4)})`;
 
 export const PASS_HEAD = [
-  "depth", "router", "pass", "dead", "perplexity", "busiest", "router entropy", "same experts", "by chance", "load moved",
+  "router", "depth", "pass", "dead", "perplexity", "busiest", "router entropy", "same experts (by chance)", "load moved",
   "experts per token type",
 ] as const;
 
@@ -35,13 +36,16 @@ export const passRows = ({ routers }: Analysis): readonly (readonly string[])[] 
   .sort((a, b) => a.site - b.site).map(({ row }) => row);
 
 function passRow(router: RouterAnalysis, pass: PassAnalysis, i: number): readonly string[] {
-  const overlap = router.overlap[i - 1];
   return [
-    `${pass.site + 1}`, router.router, `${pass.pass + 1}`, `${pass.dead.length}`, number(pass.perplexity, 1), `${number(pass.busiest)} ×`,
-    number(pass.router_entropy, 3), number(overlap?.jaccard), number(overlap?.jaccard_of_others),
+    router.router, `${pass.site + 1}`, `${pass.pass + 1}`, `${pass.dead.length}`, number(pass.perplexity, 1), `${number(pass.busiest)} ×`,
+    number(pass.router_entropy, 3), overlapText(router.overlap[i - 1]),
     number(i === 0 ? null : router.jensen_shannon[i - 1]![i], 4), number(router.distinct_experts.by_pass[i], 1),
   ];
 }
+
+/** "0.61 (0.36)" */
+const overlapText = (overlap: Overlap | undefined): string =>
+  (overlap === undefined || overlap.jaccard === null ? "–" : `${number(overlap.jaccard)} (${number(overlap.jaccard_of_others)})`);
 
 export const STATE_HEAD = ["depth", "root mean square", "change", "loss if read here"] as const;
 
@@ -68,7 +72,7 @@ type Note = readonly [word: string, meaning: string];
 
 /** What the columns mean, of the tables that there are. */
 export const notesOf = ({ routers, removal }: Analysis): readonly Note[] =>
-  [...(routers.length === 0 ? [] : ROUTER_NOTES), ...STATE_NOTES, ...(removal === null ? [] : REMOVAL_NOTES)];
+  [...(routers.length === 0 ? [] : ROUTER_NOTES), ...STATE_NOTES, ...(removal === null ? [] : [removalNote(removal)])];
 
 const ROUTER_NOTES: readonly Note[] = [
   ["dead", "experts that no token chose"],
@@ -79,7 +83,8 @@ const ROUTER_NOTES: readonly Note[] = [
     + " on average, and more, as the choices of one token depend on each other"],
   ["experts per token type", "different experts that all its occurrences chose, in all passes or in this one, a mean over types that occur"
     + " ten times or more; it grows with the text"],
-  ["same experts", "Jaccard index of the sets that a token chose in this pass and the one before; by chance: of two different tokens"],
+  ["same experts", "Jaccard index of the sets that a token chose in this pass and the one before; by chance: of two different"
+    + " tokens"],
   ["load moved", "Jensen–Shannon divergence of the loads of this pass and the one before, nats, at most 0.693"],
 ];
 
@@ -88,7 +93,8 @@ const STATE_NOTES: readonly Note[] = [
   ["loss if read here", "nats per token if the head reads the residual stream behind this layer; only the last one was trained for that"],
 ];
 
-const REMOVAL_NOTES: readonly Note[] = [
-  ["loss without it", "how much greater the loss is, nats per token, with the standard error over windows, if what the expert adds is 0"
-    + " in all passes, or in one; what else a token chose stays, and no other expert is chosen instead"],
+const removalNote = ({ tokens, windows }: Removal): Note => [
+  "loss without it", `how much greater the loss is, nats per token, over ${grouped(tokens)} tokens, with the standard error over their`
+  + ` ${grouped(windows)} windows, if what the expert adds is 0 in all passes, or in one; what else a token chose stays, and no other`
+  + " expert is chosen instead",
 ];
