@@ -41,7 +41,8 @@ test("a weight is never taken for a tensor of tokens, whatever its extents", () 
 test("a plan is its buffers, and one line a launch", () => {
   const plan = compileModel(model, { ...size, entries: ["train", "update"] });
   const lines = listPlan(plan).split("\n");
-  expect(lines[0]).toBe(`plan ${model.name}, portable kernels: ${plan.kernels.length} kernels, ${plan.buffers.length} buffers of ${plan.memory.total} bytes`);
+  expect(lines[0]).toBe(`plan of ${model.name}, portable kernels: ${plan.kernels.length} kernels, `
+    + `${plan.buffers.length} buffers of ${plan.memory.total.toLocaleString("en").replaceAll(",", "_")} bytes`);
   expect(lines.filter((line) => /^b\d/.test(line))).toHaveLength(plan.buffers.length);
   const launches = Object.values(plan.entries).reduce((n, { dispatches }) => n + dispatches.length, 0);
   expect(lines.filter((line) => /^\d/.test(line))).toHaveLength(launches);
@@ -53,6 +54,10 @@ test("fusion says of each launch what it computes, and why each value is stored"
   const plan = planModel(model, { ...size, entries: ["train"] });
   const listing = listFusion(plan);
   expect(listing.split("\n").filter((line) => /^\d/.test(line))).toHaveLength(plan.entries["train"]!.length);
+  expect(listing).toMatch(/ {2}attention {2}a\.attention\.z {2}\d.* tiles\n {5}binds( b\d+)+\n {5}stores a\.attention\.z: .*\n\d/);
+  expect(listing).toMatch(/for each j\d+ < n0, r\d+ = row \* n0 \+ j\d+\n(.*\n)+? {7}sum\d+ \+= v\d+\n/);
+  expect(listing).toMatch(/ = row \/ n0\n/);
+  expect(listing).not.toMatch(/ = b\d+ c /);
   const hidden = listing.slice(listing.indexOf("expert matmul nn  a.feed_forward.up")).split(/\n\d/)[0]!;
   expect(hidden).toMatch(/y0\[own\] = value\n +s0 = x0\[row\]\n +v1 = s0 \* max\(value, 0\)\n +y1\[own\] = v1\n/);
   expect(hidden).toMatch(/stores a\.feed_forward\.hidden: expertMatmul reads it/);

@@ -3,12 +3,13 @@
  * is stored.
  *
  *   3  matmul nt  a.attention.q  4 × 64 tiles
+ *        binds b9 b7
  *        x0 = b12 [rows, 1]
  *        v1 = value * x0[row]
  *        y0[own] = v1
  *        stores a.attention.q.scaled: rope reads it
  */
-import type { Address, LaunchPlan, Line, Operand, PlannedLaunch, Row, Term, Work } from "../ir/launch.ts";
+import type { Address, LaunchPlan, Line, Operand, PlannedLaunch, Row, RowStep, Term, Work } from "../ir/launch.ts";
 import { exprText } from "./expr.ts";
 
 export function listFusion(plan: LaunchPlan): string {
@@ -20,15 +21,22 @@ export function listFusion(plan: LaunchPlan): string {
 function launchText(launch: PlannedLaunch, index: number): string {
   const { work, label, grid, stores } = launch;
   const { operands, lines } = programOf(work);
-  const first = launch.buffers.length - operands.length; // a contraction's own operands come in front of those of its epilogue
+  const nOwn = launch.buffers.length - operands.length; // what is not the program's comes in front: the operands of a contraction
+  const own = launch.buffers.slice(0, nOwn).map((buffer) => ` b${buffer}`).join("");
+  const stored = new Set(stores.map(({ name, why }) => `stores ${name}: ${why}`)); // several results may have one name
   return [
     `${index}  ${workText(work)}  ${label.replace(`${work.kind} `, "")}  ${grid.join(" × ")} tiles`,
-    ...operands.map(({ name, note }, i) => `     ${name} = b${launch.buffers[first + i]!} ${note}`),
-    ...lines.map((line) => `     ${line}`),
-    ...stores.map(({ name, why }) => `     stores ${name}: ${why}`),
+    ...indented([
+      ...(own === "" ? [] : [`binds${own}`]),
+      ...operands.map(({ name, note }, i) => `${name} = b${launch.buffers[nOwn + i]!} ${noteText(note)}`),
+      ...lines, ...stored,
+    ], 5),
     "",
   ].join("\n");
 }
+
+/** Without the name that a contraction's result has in its kernel: "c [rows, columns]". */
+const noteText = (note: string): string => note.replace(/^\w+ (?=\[)/, "");
 
 /** Words of a work's kind, and what tells it from others of the kind. */
 function workText({ kind, ...rest }: Work): string {
@@ -64,13 +72,13 @@ function programOf(work: Work): Listed {
   }
 }
 
-const indented = (lines: readonly string[]): readonly string[] => lines.map((line) => `  ${line}`);
+const indented = (lines: readonly string[], by = 2): readonly string[] => lines.map((line) => `${" ".repeat(by)}${line}`);
 const linesText = (lines: readonly Line[]): readonly string[] => lines.flatMap(lineText);
 
 function lineText(line: Line): readonly string[] {
   switch (line.do) {
     case "let": return [`${line.name} = ${termText(line.value)}`];
-    case "row": return [`${line.name} = row ${rowText(line.of)} by ${line.step.kind} ${line.step.sizes.join(" ")}`];
+    case "row": return [`${line.name} = ${stepText(line.step, rowText(line.of))}`];
     case "accumulate": {
       const value = termText(line.value);
       return [line.how === "sum" ? `${line.into} += ${value}` : `${line.into} = max(${line.into}, ${value})`];
@@ -80,9 +88,18 @@ function lineText(line: Line): readonly string[] {
       return [`${line.operand}[${at}] ${line.add ? "+=" : "="} ${termText(line.value)}`];
     }
     case "sumSlots": return [
-      `${line.sum} = sum over ${line.slot} < ${line.slots}, ${line.row} = ${rowText(line.of)} * ${line.slots} + ${line.slot}`,
-      ...indented([...linesText(line.lines), `of ${termText(line.term)}`]),
+      `for each ${line.slot} < ${line.slots}, ${line.row} = ${rowText(line.of)} * ${line.slots} + ${line.slot}`,
+      ...indented([...linesText(line.lines), `${line.sum} += ${termText(line.term)}`]),
     ];
+  }
+}
+
+function stepText({ kind, sizes: [a, b, c] }: RowStep, row: string): string {
+  switch (kind) {
+    case "div": return `${row} / ${a}`;
+    case "mod": return `${row} % ${a}`;
+    case "divMod": return `${row} / ${a} % ${b}`;
+    case "skip": return `${row} / ${a} * ${b} + ${row} % ${c}`;
   }
 }
 

@@ -1,12 +1,14 @@
 /** A plan as a listing: buffers, then for each entry one line a launch: `12  matmul_nt  4 × 64  b7 b12 → b40  matmul a.attention.q`. */
 import type { Dispatch, EntryPlan, KernelPlan } from "../ir/plan.ts";
+import { numberText } from "../ir/number-text.ts";
 import { columns } from "./columns.ts";
 
 export function listPlan(plan: KernelPlan): string {
   const { model, profile, kernels, buffers, memory, entries } = plan;
   const rows = buffers.map(({ label, kind, bytes, table }, i) =>
-    [`b${i}`, kind, `${bytes} bytes`, `${label}${table === null ? "" : ", made on the host"}`]);
-  const heading = `plan ${model}, ${profile.name} kernels: ${kernels.length} kernels, ${buffers.length} buffers of ${memory.total} bytes\n`;
+    [`b${i}`, kind, `${numberText(bytes)} bytes`, `${label}${table === null ? "" : ", made on the host"}`]);
+  const heading = `plan of ${model}, ${profile.name} kernels: ${kernels.length} kernels, `
+    + `${buffers.length} buffers of ${numberText(memory.total)} bytes\n\n`;
   return [heading, columns(rows, [8, 12, 20]), ...Object.entries(entries).map(([name, entry]) => entryText(plan, name, entry))].join("");
 }
 
