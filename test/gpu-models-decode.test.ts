@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { graphOf, type CompileOptions } from "../compiler/compile.ts";
 import { evaluateGraph } from "../compiler/reference/index.ts";
 import { decode, prefill } from "../runtime/standalone/generate.ts";
+import { writePositions } from "../runtime/standalone/positions.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
 import { deviation } from "./support/golden.ts";
 import { deviceOf, MAIN, OTHERS, rounded, withModel, writeParams } from "./support/gpu.ts";
@@ -13,7 +14,7 @@ const BOUND = 1e-4;
 const text = Array.from({ length: T }, (_, i) => (i * 31 + 7) % V);
 
 const CASES = [
-  ...["MoEUT", "experts on all projections", "head gates", "no positions", "core, injected by a gate, sinusoidal passes and positions", "core from noise", "core of two layers that tokens leave by sums"].map((name) => ({ kind: MAIN, name })),
+  ...["MoEUT", "experts on all projections", "head gates", "no positions", "learned positions", "parallel blocks", "stretched positions", "core, injected by a gate, sinusoidal passes and positions", "core from noise", "core of two layers that tokens leave by sums"].map((name) => ({ kind: MAIN, name })),
   ...OTHERS.map((kind) => ({ kind, name: "MoEUT" })),
 ];
 
@@ -36,6 +37,7 @@ describe.each(CASES)("$name on $kind", ({ kind, name }) => {
   test("evaluation, then decoding from nothing", () => run(7, async (executor) => {
     executor.write("evaluate/tokens", Uint32Array.from(text));
     executor.write("evaluate/targets", Uint32Array.from(text));
+    writePositions(executor, "evaluate", 0);
     const { "evaluate/logits": logits } = await executor.run(["evaluate"], ["evaluate/logits"]);
     for (let t = 0; t < T; t++) expectAt(logits!.subarray(t * V, (t + 1) * V), t);
     for (let t = 0; t < T; t++) expectAt(await decode(executor, [text[t]!], t), t);

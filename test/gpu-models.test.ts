@@ -46,7 +46,7 @@ const CASES: readonly Case[] = [
 const inputs = {
   tokens: Array.from({ length: BATCH * T }, (_, i) => (i * 31 + 7) % V),
   targets: Array.from({ length: BATCH * T }, (_, i) => (i * 17 + 3) % V),
-  loss_scale: [0.5], noise: NOISE,
+  loss_scale: [0.5], noise: NOISE, positions: [...Array(T).keys()],
 };
 
 interface Want {

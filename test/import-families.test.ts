@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { buildGraph } from "../compiler/3-graph/index.ts";
 import { checkText, readSpecFile } from "../api/spec.ts";
 import { format } from "../compiler/format/index.ts";
+import { numberText } from "../compiler/ir/number-text.ts";
 import { evaluateGraph } from "../compiler/reference/index.ts";
 import { readSafetensors, writeSafetensors, type TensorToWrite } from "../runtime/files/safetensors.ts";
 import { currentCheckpoint, weightsPath } from "../runtime/train/index.ts";
@@ -158,6 +159,48 @@ describe("checkpoints as they come", () => {
   });
 });
 
+/** Sizes as they are published, and how many parameters the models are known to have. */
+const PUBLISHED: readonly (readonly [name: string, parameters: number, config: Readonly<Record<string, unknown>>])[] = [
+  ["Llama-3.2-1B", 1_235_814_400, {
+    model_type: "llama", vocab_size: 128_256, hidden_size: 2048, intermediate_size: 8192, num_hidden_layers: 16, num_attention_heads: 32,
+    num_key_value_heads: 8, head_dim: 64, max_position_embeddings: 131_072, rms_norm_eps: 1e-5, tie_word_embeddings: true,
+    rope_theta: 500_000,
+    rope_scaling: { factor: 32, high_freq_factor: 4, low_freq_factor: 1, original_max_position_embeddings: 8192, rope_type: "llama3" },
+  }],
+  ["Mixtral-8x7B", 46_702_792_704, {
+    model_type: "mixtral", vocab_size: 32_000, hidden_size: 4096, intermediate_size: 14_336, num_hidden_layers: 32, num_attention_heads: 32,
+    num_key_value_heads: 8, max_position_embeddings: 32_768, num_local_experts: 8, num_experts_per_tok: 2, rope_theta: 1e6,
+    sliding_window: null,
+  }],
+  ["OLMoE-1B-7B", 6_919_161_856, {
+    model_type: "olmoe", vocab_size: 50_304, hidden_size: 2048, intermediate_size: 1024, num_hidden_layers: 16, num_attention_heads: 16,
+    num_key_value_heads: 16, max_position_embeddings: 4096, num_experts: 64, num_experts_per_tok: 8, clip_qkv: null, rope_scaling: null,
+  }],
+  ["Qwen1.5-MoE-A2.7B", 14_315_784_192, {
+    model_type: "qwen2_moe", vocab_size: 151_936, hidden_size: 2048, intermediate_size: 5632, num_hidden_layers: 24,
+    num_attention_heads: 16, num_key_value_heads: 16, max_position_embeddings: 8192, num_experts: 60, num_experts_per_tok: 4, moe_intermediate_size: 1408,
+    shared_expert_intermediate_size: 5632, use_sliding_window: false, sliding_window: 32_768,
+  }],
+  ["Qwen3-30B-A3B", 30_532_122_624, {
+    model_type: "qwen3_moe", vocab_size: 151_936, hidden_size: 2048, intermediate_size: 6144, num_hidden_layers: 48,
+    num_attention_heads: 32, num_key_value_heads: 4, head_dim: 128, max_position_embeddings: 40_960, num_experts: 128, num_experts_per_tok: 8,
+    moe_intermediate_size: 768, norm_topk_prob: true, mlp_only_layers: [],
+  }],
+  ["pythia-70m", 70_426_624, {
+    model_type: "gpt_neox", vocab_size: 50_304, hidden_size: 512, intermediate_size: 2048, num_hidden_layers: 6, num_attention_heads: 8,
+    max_position_embeddings: 2048, rotary_pct: 0.25, rotary_emb_base: 10_000,
+  }],
+  ["gpt2", 124_439_808, { model_type: "gpt2", vocab_size: 50_257, n_ctx: 1024, n_embd: 768, n_head: 12, n_layer: 12, n_positions: 1024 }],
+];
+
+test.each(PUBLISHED)("%s has its %d parameters", async (name, parameters, config) => {
+  const folder = file(`${count++}/${name}/config.json`, JSON.stringify(config)).replace("/config.json", "");
+  const { stdout, stderr } = await moeutHere(["import", "hf", folder]);
+  expect(stderr).toBe("");
+  expect(stdout).toContain(`expect params ${numberText(parameters)} +- 0`);
+  expect(checkText({ file: "", text: stdout }, []).diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+});
+
 const REFUSED: readonly (readonly [name: string, fields: Readonly<Record<string, unknown>>, message: string])[] = [
   ["llama", { model_type: "bert" }, 'model_type is "bert"; what can be imported is llama, '],
   ["llama", { hidden_size: undefined, vocab_size: "9" }, 'vocab_size is "9"; it must be a positive whole number\n  hidden_size is missing'],
@@ -172,6 +215,7 @@ const REFUSED: readonly (readonly [name: string, fields: Readonly<Record<string,
   ["gpt_neox", { hidden_size: 15 }, "hidden_size is 15, which 2 heads cannot share evenly"],
   ["gpt_neox", { rope_parameters: { partial_rotary_factor: 0.4 } }, "partial_rotary_factor is 0.4: of heads of 8 channels that is 3"],
   ["qwen2_moe", { shared_expert_intermediate_size: 9 }, "shared_expert_intermediate_size is 9, which is no whole number of experts"],
+  ["gpt2", { scale_attn_weights: false }, "scale_attn_weights is false: "],
   ["olmoe", { clip_qkv: 8 }, "clip_qkv is 8: "],
   ["mixtral", { num_experts_per_tok: 9 }, "num_experts_per_tok is 9, more than the"],
   ["qwen3", { layer_types: ["sliding_attention", "full_attention"] }, "layer_types is a list of 2: windows in some layers alone"],

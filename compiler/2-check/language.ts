@@ -205,12 +205,13 @@ export const LAYER = kind("A pool of weights. Where in depth it is used is said 
   feed_forward: FEED_FORWARD_BLOCK,
 });
 
-export const EMBEDDING = kind("From tokens to channels.", ["embedding { scale sqrt_d_model  norm layernorm }"], {
+export const EMBEDDING = kind("From tokens to channels.", ["embedding { scale sqrt_d_model  positions none  norm layernorm }"], {
   scale: number({
     default: null, words: ["sqrt_d_model"], min: 0, max: 1e6, open: true, shown: "1; `sqrt_d_model` if every layer's norm is at post",
     doc: "multiplies the looked-up rows; `sqrt_d_model` is the square root of d_model [@transformer]",
   }),
-}, { norm: norm("Norm after the scale.", "none") });
+  positions: choice(["none", "learned"], { default: "none", doc: "learned: a vector for each of the seq_len positions is added [@convolutional], beside or in place of those of attention" }),
+}, { norm: norm("Norm after scale and positions.", "none") });
 
 export const HEAD = kind("From channels to logits.", ["head { bias false  tied true  norm rmsnorm }"], {
   bias: flag({ default: true, doc: "one bias per token of the vocabulary" }),
@@ -336,4 +337,6 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   clip: "grad_clip", max_grad_norm: "grad_clip", ffn: "feed_forward", mlp: "feed_forward", attn: "attention", warmup_steps: "warmup",
   max_steps: "steps", gradient_accumulation: "accumulate", grad_accum: "accumulate", tie: "tied", tie_embeddings: "tied",
   act: "activation", nonlinearity: "activation", theta: "base", rope_theta: "base", ln: "norm", layer_norm: "norm",
+  learned_positions: "positions", position_embedding: "positions", pos_embedding: "positions", wpe: "positions", rope_scaling: "stretch",
+  qkv_bias: "bias", attention_bias: "bias", parallel_residual: "parallel", use_parallel_residual: "parallel", shared_expert_gate: "shared_gate",
 };

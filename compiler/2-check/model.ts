@@ -116,7 +116,7 @@ function buildEmbedding(settings: Settings, layers: readonly LayerSpec[], dModel
   const norm = buildNorm(child(settings, "norm"), null, context);
   if (fields === null || norm === "broken") return null;
   const scale = fields.scale ?? (allPost(layers) ? "sqrt_d_model" : 1);
-  return { scale: scale === "sqrt_d_model" ? Math.sqrt(dModel) : scale, norm };
+  return { scale: scale === "sqrt_d_model" ? Math.sqrt(dModel) : scale, learnedPositions: fields.positions === "learned", norm };
 }
 
 function buildHead(settings: Settings, layers: readonly LayerSpec[], context: BuildContext): HeadSpec | null {

@@ -8,6 +8,7 @@ export const SOURCES: Readonly<Record<string, string>> = {
   pre_norm: "Xiong et al. 2020, arXiv:2002.04745",
   sandwich: "Ding et al. 2021, arXiv:2105.13290",
   depth_mup: "Yang et al. 2023, arXiv:2310.02244",
+  convolutional: "Gehring et al. 2017, arXiv:1705.03122",
   tying: "Press & Wolf 2017, arXiv:1608.05859",
 
   // attention

@@ -11,11 +11,16 @@ import type { BuildState } from "./state.ts";
 
 /** What enters the first layer, [B, T, D]. */
 export function embed(s: BuildState): ValueId {
-  const { scale, norm } = s.model.embedding;
+  const { scale, learnedPositions, norm } = s.model.embedding;
   const rows = gatherRows(s.b, "embedding", param(s, "embedding"), source(s, "tokens"));
   const scaled = scale === 1 ? rows : map(s.b, "embedding.scaled", mul(input(0), constant(scale)), [rows]);
-  return norm === null ? scaled : normalize(s, "embedding.norm", norm, scaled);
+  const placed = learnedPositions ? map(s.b, "embedding.placed", add(input(0), input(1)), [scaled, positionVectors(s)]) : scaled;
+  return norm === null ? placed : normalize(s, "embedding.norm", norm, placed);
 }
+
+/** [1, T, D] */
+const positionVectors = (s: BuildState): ValueId =>
+  gatherRows(s.b, "embedding.positions", param(s, "embedding.positions"), source(s, "positions"));
 
 /** Logits [..., V] of hidden states [..., D]. */
 export function headLogits(s: BuildState, x: ValueId): ValueId {

@@ -41,6 +41,7 @@ export function countParams(model: ModelSpec): ParamCounts {
   const deciding = decidingLayers(model);
   const tensors = [
     tensor("embedding", [V, D], { used: head.tied ? V : 1 }),
+    ...(embedding.learnedPositions ? [tensor("embedding.positions", [model.seqLen, D], { used: 1 })] : []),
     ...normTensors("embedding.norm", embedding.norm, D),
     ...coreTensors(model),
     ...model.layers.flatMap((layer, index) =>

@@ -33,8 +33,8 @@ export const NOT_YET: readonly Absent[] = [
   },
   { idea: "cross-attention", words: ["cross_attention", "encoder", "decoder", "prefix_lm"], nearest: "`causal false` in `attention`, for a model that sees both sides" },
   {
-    idea: "other positions", words: ["alibi", "yarn", "ntk", "t5", "learned_positions", "pos_embedding", "position_embedding", "positional_encoding", "wpe"],
-    nearest: "`rope rotary`, `positions relative`, or `pass_embedding sinusoidal { positions true }` in `core`",
+    idea: "other positions", words: ["alibi", "yarn", "ntk", "t5", "positional_encoding"],
+    nearest: "`rope rotary` (with `stretch` for longer texts), `positions relative`, `positions learned` in `embedding`, or `pass_embedding sinusoidal { positions true }` in `core`",
   },
   {
     idea: "multi-token prediction", words: ["mtp", "multi_token", "multi_token_prediction", "num_nextn_predict_layers", "n_future_tokens", "n_predict"],

@@ -63,7 +63,7 @@ export function drawStack(model: ModelSpec): Piece {
   const names = layerNames(model);
   const scaled = embedding.scale === 1 ? "" : ` × ${embedding.scale === Math.sqrt(D) ? "√d" : embedding.scale}`;
   const rows = [
-    block(`embedding${scaled}`, "embedding-block"), ...normRow(embedding.norm),
+    block(`embedding${scaled}${embedding.learnedPositions ? " + position" : ""}`, "embedding-block"), ...normRow(embedding.norm),
     ...runsOf(model).map((run) => runRow(run, names)),
     ...normRow(head.norm), block(head.tied ? "head (tied)" : "head", "head-block"),
   ];

@@ -12,7 +12,7 @@ const NOT_IDENTITY = new Set(["span", "name", "stack", "train"]);
 const LATER: Readonly<Record<string, unknown>> = {
   residualScale: 1, qkNorm: null, window: null, causal: true, headsPerKey: 1, glu: false, hasBias: false, nShared: 0, zLoss: 0,
   relative: null, hidden: null, sumEps: 0, halting: null, core: null, expertDropout: 0, inputDropout: 0, sampled: 0, loadBiasRate: null,
-  parallel: false, mapBias: false, qkNormOver: "head", sharedGate: "none",
+  parallel: false, mapBias: false, qkNormOver: "head", sharedGate: "none", learnedPositions: false,
 };
 
 /**

@@ -12,13 +12,14 @@ export function printSpec(spec: ModelSpec): string {
   const model = withDistinctNames([spec])[0]!;
   const { embedding, head } = model;
   const functions = functionsOf(model).map(printFn);
+  const positions = embedding.learnedPositions ? "learned" : "none";
   return [
     "moeut 1",
     "",
     ...functions, ...(functions.length === 0 ? [] : [""]),
     `model ${model.name} {`,
     `  ${fields({ vocab_size: model.vocabSize, seq_len: model.seqLen, d_model: model.dModel })}`,
-    `  embedding { ${fields({ scale: scaleText(embedding.scale, model.dModel) })}  ${printNorm(embedding.norm)} }`,
+    `  embedding { ${fields({ scale: scaleText(embedding.scale, model.dModel), positions })}  ${printNorm(embedding.norm)} }`,
     `  head { ${fields({ bias: head.bias, tied: head.tied })}  ${printNorm(head.norm)} }`,
     `  ${fields({ init: model.init.scheme })}  ${printHalting(model.halting)}`,
     ...printCore(model.core),

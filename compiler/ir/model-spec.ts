@@ -88,7 +88,9 @@ export interface Site {
 export interface EmbeddingSpec {
   /** Multiplies the looked-up rows; 1 or, for instance, sqrt(D). */
   readonly scale: number;
-  /** Norm after the scale, or null. */
+  /** A vector for each position up to seqLen is added to the scaled rows. */
+  readonly learnedPositions: boolean;
+  /** Norm after that, or null. */
   readonly norm: NormSpec | null;
 }
 

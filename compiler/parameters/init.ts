@@ -49,7 +49,8 @@ function sparseRule({ role, type }: ParameterSpec, attention: AttentionSpec, dMo
 
 function modelRule(role: Role, dModel: number): InitRule {
   switch (role) {
-    case "embedding": return normal(1 / Math.sqrt(dModel));
+    case "embedding":
+    case "embedding.positions": return normal(1 / Math.sqrt(dModel));
     case "head":
     case "head.bias": return uniform(1 / Math.sqrt(dModel));
     case "core.inject.state":

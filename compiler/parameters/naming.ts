@@ -19,7 +19,8 @@ type OfficialPlace = Param["official"];
 /** The clean code's names for what its class can express, the training code's for everything else. */
 export function namingScheme(model: ModelSpec): NamingScheme {
   const { embedding, head } = model;
-  const frame = embedding.scale === 1 && embedding.norm === null && head.bias && !head.tied && head.norm !== null;
+  const frame = embedding.scale === 1 && embedding.norm === null && !embedding.learnedPositions
+    && head.bias && !head.tied && head.norm !== null;
   const cyclic = model.schedule.every((site, i) => site.layer === i % model.layers.length);
   return frame && cyclic && model.core === null && model.halting === null && model.layers.every(isCleanLayer) ? "clean" : "training";
 }
@@ -90,7 +91,8 @@ const cleanName = (role: Role): string => CLEAN[role] ?? bug(`the clean code has
 
 /** Names that do not depend on the layer. */
 const TRAINING: Partial<Readonly<Record<Role, string>>> = {
-  "embedding": "embedding.weight", "embedding.norm.weight": "embedding.norm.weight", "embedding.norm.bias": "embedding.norm.bias",
+  "embedding": "embedding.weight", "embedding.positions": "pos_embedding.weight",
+  "embedding.norm.weight": "embedding.norm.weight", "embedding.norm.bias": "embedding.norm.bias",
   "head": "output.weight", "head.bias": "output.bias", "head.norm.weight": "out_norm.weight", "head.norm.bias": "out_norm.bias",
   "attention.gate": "self_attn.selections.o", "feed_forward.router": "pkm.expert_sel",
   "halting.stop": "halting.weight", "halting.stop.bias": "halting.bias",

@@ -11,7 +11,7 @@ import { haltingLayers } from "../stack/passes.ts";
 
 /** What a parameter does in its layer (or in the model, for embedding and head). */
 export type Role =
-  | "embedding" | "embedding.norm.weight" | "embedding.norm.bias"
+  | "embedding" | "embedding.positions" | "embedding.norm.weight" | "embedding.norm.bias"
   | "head" | "head.bias" | "head.norm.weight" | "head.norm.bias"
   | `${BlockNorm}.${"weight" | "bias"}`
   | `attention.${Projection}${"" | ".bias"}` | "attention.gate" | `attention.${"q" | "k"}_norm.${"weight" | "bias"}`
@@ -64,7 +64,9 @@ function signRate({ attention, feedForward }: LayerSpec, role: Role): number | n
 }
 
 function embeddingTensors(model: ModelSpec): readonly Tensor[] {
-  return [["embedding", [model.vocabSize, model.dModel], [0, 1]], ...normTensors("embedding.norm", model.embedding.norm, model.dModel)];
+  const { vocabSize, seqLen, dModel, embedding } = model;
+  const positions: readonly Tensor[] = embedding.learnedPositions ? [["embedding.positions", [seqLen, dModel], [0, 1]]] : [];
+  return [["embedding", [vocabSize, dModel], [0, 1]], ...positions, ...normTensors("embedding.norm", embedding.norm, dModel)];
 }
 
 /** Whether a core maps the state and what is injected. */

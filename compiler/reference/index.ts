@@ -62,6 +62,9 @@ const DEFAULTS: Partial<Readonly<Record<InputName, readonly number[]>>> = {
   position: [0], loss_scale: [1], noise: [0, 0, 0, 0], removed: [0],
 };
 
+const defaultOf = (name: InputName, count: number): readonly number[] | undefined =>
+  (name === "positions" ? Array.from({ length: count }, (_, i) => i) : DEFAULTS[name]);
+
 function sourceData(name: string, data: ArrayLike<number> | undefined, count: number): Float64Array {
   if (data === undefined) bug(`the reference was not given "${name}"`);
   if (data.length !== count) bug(`"${name}" has ${data.length} elements, not ${count}`);
@@ -75,7 +78,7 @@ function evaluateNode(graph: OpGraph, node: Node, inputs: readonly Tensor[], giv
   const { op } = node;
   const count = elements(type.shape);
   switch (op.kind) {
-    case "input": return [sourceData(op.name, given.inputs[op.name] ?? DEFAULTS[op.name], count)];
+    case "input": return [sourceData(op.name, given.inputs[op.name] ?? defaultOf(op.name, count), count)];
     case "param": return [sourceData(graph.params[op.param]!.name, given.params[graph.params[op.param]!.name], count)];
     case "sinusoid": return [sinusoid(op.first, op.base, type).data];
     case "ropeTable": return [ropeTable(op.fn, op, type).data];

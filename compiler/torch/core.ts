@@ -24,7 +24,8 @@ const given = (core: CoreSpec): readonly (readonly [name: string, type: string])
 const readsInput = ({ inject }: CoreSpec): boolean => inject !== "none";
 
 /** Whether it matters where a token stands behind padding: distances are the same there. Rotated queries choose among relative scores. */
-export const readsPlaces = ({ core, layers }: ModelSpec): boolean => core !== null && (readsPositions(core) || core.state.kind === "normal")
+export const readsPlaces = ({ core, layers, embedding }: ModelSpec): boolean => embedding.learnedPositions
+  || core !== null && (readsPositions(core) || core.state.kind === "normal")
   || layers.some(({ attention: { rope, relative } }) => rope !== null && relative !== null);
 
 /** The state before the first pass. */

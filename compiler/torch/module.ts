@@ -70,6 +70,7 @@ function modelClass(model: ModelSpec, makes: readonly string[], classes: readonl
         def __init__(self, config: ${configName(model)}) -> None:
             super().__init__(config)
             self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+            ${embedding.learnedPositions ? "self.positions = nn.Embedding(config.seq_len, config.d_model)" : ""}
             ${embedding.norm === null ? "" : `self.embedding_norm = ${normCall(embedding.norm, "config.d_model")}`}
             ${entersByCore(model) ? `self.core = Core(${coreNeedsConfig(model) ? "config" : ""})` : ""}
             self.layers = ${layerList(model, makes)}
@@ -123,8 +124,9 @@ function layerList({ layers }: ModelSpec, makes: readonly string[]): string {
     : `nn.ModuleList([${makes.join(", ")}])${names}`;
 }
 
-function embedded({ embedding: { scale, norm } }: ModelSpec): string {
-  const rows = `${scale === 1 ? "" : `${number(scale)} * `}self.embedding(input_ids)`;
+function embedded({ embedding: { scale, learnedPositions, norm } }: ModelSpec): string {
+  const places = learnedPositions ? " + self.positions(places)" : "";
+  const rows = `${scale === 1 ? "" : `${number(scale)} * `}self.embedding(input_ids)${places}`;
   return norm === null ? rows : `self.embedding_norm(${rows})`;
 }
 

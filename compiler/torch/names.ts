@@ -29,6 +29,7 @@ function roleOf(model: ModelSpec, { role, layer }: ParameterSpec): string {
   const ff = layer === null ? null : model.layers[layer]!.feedForward;
   if (role === "feed_forward.down.bias" && ff?.kind === "moe" && ff.bias === "shared_output") return "feed_forward.down_bias";
   if (role === "head.bias" && model.head.tied) return "head_bias";
+  if (role === "embedding.positions") return "positions";
   return role.replace(/^(head|embedding)\.norm\./, "$1_norm.").replace("core.inject.", "core.");
 }
 

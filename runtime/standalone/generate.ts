@@ -1,5 +1,6 @@
 /** Text as tokens: a prompt is read in chunks into the caches, then one token follows the other. */
 import { NO_NOISE, writeNoise } from "./noise.ts";
+import { writePositions } from "./positions.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Executor } from "./types.ts";
 
@@ -76,9 +77,8 @@ export async function prefill(executor: Executor, texts: readonly (readonly numb
     const last = Math.min(length - start, chunk) - 1;
     const rows = texts.map((text) => Array.from({ length: chunk }, (_, i) => text[start + i] ?? 0));
     executor.write("prefill/tokens", Uint32Array.from(rows.flat()));
-    executor.write("prefill/position", Uint32Array.of(start));
     executor.write("prefill/last", Uint32Array.from(texts, (_, row) => row * chunk + last));
-    writePositions(executor, "prefill", start, chunk);
+    writePositions(executor, "prefill", start);
     writeNoise(executor, "prefill", NO_NOISE);
     logits = (await executor.run(["prefill"], ["prefill/logits"]))["prefill/logits"]!;
   }
@@ -88,14 +88,8 @@ export async function prefill(executor: Executor, texts: readonly (readonly numb
 /** Adds one token to each text, at a position. @returns logits [B, V] after them */
 export async function decode(executor: Executor, tokens: readonly number[], position: number): Promise<ArrayLike<number>> {
   executor.write("decode/tokens", Uint32Array.from(tokens));
-  executor.write("decode/position", Uint32Array.of(position));
   executor.write("decode/last", Uint32Array.from(tokens.keys()));
-  writePositions(executor, "decode", position, 1);
+  writePositions(executor, "decode", position);
   writeNoise(executor, "decode", NO_NOISE);
   return (await executor.run(["decode"], ["decode/logits"]))["decode/logits"]!;
-}
-
-/** Plans of models whose layers are told positions have an input for those of a chunk. */
-function writePositions(executor: Executor, entry: "prefill" | "decode", first: number, count: number): void {
-  if (executor.has(`${entry}/positions`)) executor.write(`${entry}/positions`, Uint32Array.from({ length: count }, (_, i) => first + i));
 }

@@ -1,4 +1,5 @@
 /** One optimizer step over an executor. */
+import { writePositions } from "./positions.ts";
 import { NO_NOISE, stepNoise, writeNoise } from "./noise.ts";
 import { learningRate, updateWords, type Recipe } from "./schedule.ts";
 import { METRICS, type Executor } from "./types.ts";
@@ -63,7 +64,7 @@ export function writeMicroBatch(
 export function writeBatch(executor: Executor, entry: "train" | "evaluate", batch: MicroBatch, noise: Uint32Array = NO_NOISE): void {
   executor.write(`${entry}/tokens`, batch.tokens);
   executor.write(`${entry}/targets`, batch.targets);
-  executor.write(`${entry}/position`, Uint32Array.of(0));
+  writePositions(executor, entry, 0);
   writeNoise(executor, entry, noise);
 }
 

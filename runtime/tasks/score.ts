@@ -1,5 +1,6 @@
 /** Log probabilities of many short texts: batched with others of about the same length, so that little is computed for padding. */
 import { NO_NOISE, writeNoise } from "../standalone/noise.ts";
+import { writePositions } from "../standalone/positions.ts";
 import type { Executor, HostArray } from "../standalone/types.ts";
 import type { Request } from "./requests.ts";
 
@@ -98,6 +99,6 @@ function writeRequests(executor: Executor, { length, batch, rows }: Bucket, requ
   executor.write("score/tokens", tokens);
   executor.write("score/rows", places);
   executor.write("score/targets", targets);
-  if (executor.has("score/position")) executor.write("score/position", Uint32Array.of(0));
+  writePositions(executor, "score", 0);
   writeNoise(executor, "score", NO_NOISE);
 }

@@ -90,6 +90,17 @@ def cases(pick: random.Random) -> dict[str, tuple[str, dict[str, object]]]:
         "qwen3": ("qwen3", sizes(head_dim=8)),
         "qwen3_moe": ("qwen3_moe", sizes(**experts(pick, head_dim=6, moe_intermediate_size=5, norm_topk_prob=pick.choice([True, False])))),
         "olmoe": ("olmoe", sizes(**experts(pick, norm_topk_prob=pick.choice([True, False])))),
+        "gpt2": (
+            "gpt2",
+            {
+                "vocab_size": 19,
+                "n_positions": 16,
+                "n_embd": 12,
+                "n_layer": pick.choice([1, 2]),
+                "n_head": pick.choice([2, 3]),
+                "n_inner": pick.choice([None, 20]),
+            },
+        ),
         "gpt_neox": ("gpt_neox", plain(rotary_pct=pick.choice([0.25, 0.5, 1.0]))),
         "gpt_neox_in_turn": ("gpt_neox", plain(use_parallel_residual=False, attention_bias=False)),
     }

@@ -42,7 +42,7 @@ export const layer = (name: string, attention: AttentionSpec, feedForward: FeedF
 export function model(over: Partial<ModelSpec> & Pick<ModelSpec, "layers" | "schedule" | "vocabSize" | "seqLen" | "dModel">): ModelSpec {
   return {
     name: "test", span: SPAN, stack: "", core: null, halting: null, init: { scheme: "official" }, train: TRAIN,
-    embedding: { scale: 1, norm: null }, head: { norm: NORM, bias: true, tied: false }, ...over,
+    embedding: { scale: 1, learnedPositions: false, norm: null }, head: { norm: NORM, bias: true, tied: false }, ...over,
   };
 }
 

@@ -7,7 +7,7 @@ import { readOptions, shown } from "../options.ts";
 import { problemsOf, type Found } from "../weights.ts";
 import { flattened } from "./config.ts";
 import type { Family } from "./family.ts";
-import { GPT_NEOX } from "./gpt.ts";
+import { GPT2, GPT_NEOX } from "./gpt.ts";
 import { LLAMA, MISTRAL, MIXTRAL, OLMOE, QWEN2, QWEN2_MOE, QWEN3, QWEN3_MOE } from "./llama.ts";
 import { printFamily } from "./print.ts";
 import { placeOf, type Part } from "./tensors.ts";
@@ -18,7 +18,7 @@ export type { Part } from "./tensors.ts";
 /** By `model_type`. */
 const FAMILIES: Readonly<Record<string, Family>> = {
   llama: LLAMA, mistral: MISTRAL, mixtral: MIXTRAL, qwen2: QWEN2, qwen2_moe: QWEN2_MOE, qwen3: QWEN3, qwen3_moe: QWEN3_MOE, olmoe: OLMOE,
-  gpt_neox: GPT_NEOX,
+  gpt_neox: GPT_NEOX, gpt2: GPT2,
 };
 
 export interface ImportedFamily {

@@ -35,11 +35,24 @@ const rowMajor = (shape: readonly number[]): readonly number[] => shape.map((_, 
 export const same = (name: string): Source => (at) =>
   [{ tensor: named(name, at), shape: at.shape, start: 0, extents: at.shape, strides: rowMajor(at.shape) }];
 
+/** A map whose tensor is [in, out]. */
+export const transposed = (name: string): Source => (at) => {
+  const [rows, columns] = at.shape as [number, number];
+  return [{ tensor: named(name, at), shape: [columns, rows], start: 0, extents: [rows, columns], strides: [1, rows] }];
+};
+
 /** Experts with a tensor [out, in] each. */
 export const experts = (name: string): Source => (at) => {
   const [count, rows, columns] = at.shape as [number, number, number];
   return Array.from({ length: count }, (_, expert) => (
     { tensor: named(name, at, expert), shape: [columns, rows], start: 0, extents: [rows, columns], strides: [1, rows] }));
+};
+
+/** One of three maps (or their biases) that lie side by side in a tensor [in, 3 · out]: all of q, then all of k, then all of v. */
+export const third = (name: string, part: 0 | 1 | 2): Source => (at) => {
+  const [rows, ...inputs] = at.shape as [number, ...number[]];
+  const strides = inputs.length === 0 ? [1] : [1, 3 * rows];
+  return [{ tensor: named(name, at), shape: [...inputs, 3 * rows], start: part * rows, extents: [rows, ...inputs], strides }];
 };
 
 /** One of three maps (or their biases) whose heads alternate in a tensor [3 · out, in]: q, k and v of the first head, and so on. */
