@@ -178,13 +178,13 @@ const PUBLISHED: readonly (readonly [name: string, parameters: number, config: R
   }],
   ["Qwen1.5-MoE-A2.7B", 14_315_784_192, {
     model_type: "qwen2_moe", vocab_size: 151_936, hidden_size: 2048, intermediate_size: 5632, num_hidden_layers: 24,
-    num_attention_heads: 16, num_key_value_heads: 16, max_position_embeddings: 8192, num_experts: 60, num_experts_per_tok: 4, moe_intermediate_size: 1408,
-    shared_expert_intermediate_size: 5632, use_sliding_window: false, sliding_window: 32_768,
+    num_attention_heads: 16, num_key_value_heads: 16, max_position_embeddings: 8192, num_experts: 60, num_experts_per_tok: 4,
+    moe_intermediate_size: 1408, shared_expert_intermediate_size: 5632, use_sliding_window: false, sliding_window: 32_768,
   }],
   ["Qwen3-30B-A3B", 30_532_122_624, {
     model_type: "qwen3_moe", vocab_size: 151_936, hidden_size: 2048, intermediate_size: 6144, num_hidden_layers: 48,
-    num_attention_heads: 32, num_key_value_heads: 4, head_dim: 128, max_position_embeddings: 40_960, num_experts: 128, num_experts_per_tok: 8,
-    moe_intermediate_size: 768, norm_topk_prob: true, mlp_only_layers: [],
+    num_attention_heads: 32, num_key_value_heads: 4, head_dim: 128, max_position_embeddings: 40_960, num_experts: 128,
+    num_experts_per_tok: 8, moe_intermediate_size: 768, norm_topk_prob: true, mlp_only_layers: [],
   }],
   ["pythia-70m", 70_426_624, {
     model_type: "gpt_neox", vocab_size: 50_304, hidden_size: 512, intermediate_size: 2048, num_hidden_layers: 6, num_attention_heads: 8,
