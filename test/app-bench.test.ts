@@ -67,13 +67,16 @@ describe("turns", () => {
       { contestant: contestant("other", 5.5), rounds: [1, 1, 1], goal: undefined },
     ];
     const kernels = [{ kernel: "matmul", launches: 2, seconds: 0.01, flops: 1e9, bytes: 2 ** 20 }];
-    const result = resultOf(workload!, measured, [{ name: "gone", reason: "not installed" }], kernels);
+    const absent = [{ name: "gone", reason: "not installed" }];
+    const result = resultOf(workload!, measured, absent, { buffers: 3e6, least: 2e6 }, { kernels, outside: 0.07 });
     const text = resultTable([result]);
     expect(text).toMatch(/W1 train +moeut on x +2\.00 s +1\.00 s/);
     expect(text).toMatch(/same .* 0\.50× +≤ 0\.70× +agree to 2e-6/);
     expect(text).toMatch(/other .* 2\.00× +DIFFER by 10%/);
     expect(text).toMatch(/gone: not installed/);
     const byKernel = kernelTable(result, { flopsPerSecond: 4e11, bytesPerSecond: 1e12 });
+    expect(byKernel).toMatch(/a whole run takes 2\.00 s, 7\.0% of it outside of kernels\n/);
+    expect(byKernel).toMatch(/buffers take 2\.9 MiB, 1\.50 times the least/);
     expect(byKernel).toMatch(/matmul +2 +10\.0 ms +100% +1\.00B +1\.0 MiB .* 25%/);
   });
 });

@@ -50,7 +50,7 @@ export async function contest(
     }
     const seconds = await takeTurns(open, rounds, (round) => say(`${label}: round ${round + 1} of ${rounds}`));
     const measured = open.map((contestant, i) => ({ contestant, rounds: seconds[i]!, goal: present[i - 1]?.goals[workload.name] }));
-    return resultOf(workload, measured, absent, kernels ? await ours.timeKernels() : null);
+    return resultOf(workload, measured, absent, ours.memory, kernels ? await ours.lookInside() : null);
   } finally {
     open.forEach((contestant) => contestant.close());
     rmSync(folder, { recursive: true, force: true });

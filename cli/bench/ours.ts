@@ -2,7 +2,7 @@
 import { planModel, type EntryName } from "../../compiler/compile.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import type { ParamPlan } from "../../compiler/ir/plan.ts";
-import { timeKernels, warmRun, type Contestant, type KernelTime } from "../../runtime/bench/index.ts";
+import { outsideKernels, timeKernels, warmRun, type Contestant, type Inside } from "../../runtime/bench/index.ts";
 import { generateTokens } from "../../runtime/standalone/generate.ts";
 import { initialize } from "../../runtime/standalone/initialize.ts";
 import { createRandom } from "../../runtime/standalone/random.ts";
@@ -17,8 +17,9 @@ export interface Ours extends Contestant {
   readonly session: PlannedSession;
   /** What all contestants start from: tokens and targets, [B, T], of a generation the prompt, [1, T / 2]. */
   readonly data: MicroBatch;
-  /** Null where the adapter has no timestamps. */
-  timeKernels(): Promise<readonly KernelTime[] | null>;
+  /** Bytes of all buffers, and what no sharing of buffers goes below. */
+  readonly memory: { readonly buffers: number; readonly least: number };
+  lookInside(): Promise<Inside>;
 }
 
 const ENTRIES: Readonly<Record<Mode, readonly EntryName[]>> = {
@@ -35,11 +36,17 @@ export async function openOurs(handle: Handle, workload: Workload): Promise<Ours
   for (const p of params) executor.write(`param/${p.name}`, initialWeight(p));
   const data = dataOf(workload);
   const once = RUNS[mode](executor, model, data);
-  const costs = (): ReturnType<typeof planModel>["entries"] => planModel(model, { ...options, profile: plan.profile }).entries;
+  const run = (): Promise<number> => secondsOf(once);
+  const launches = planModel(model, { ...options, profile: plan.profile });
   const { kind, name } = session.adapter;
   return {
-    name: `moeut on ${kind === "gpu" ? name : kind}`, check: await once(), session, data, run: () => secondsOf(once),
-    timeKernels: async () => (await warmRun(() => secondsOf(once)), timeKernels(executor, plan, entries, costs())), close: session.close,
+    name: `moeut on ${kind === "gpu" ? name : kind}`, check: await once(), session, data, run,
+    memory: { buffers: plan.memory.total, least: launches.leastMemory },
+    lookInside: async () => {
+      await warmRun(run);
+      return { outside: await outsideKernels(executor, run), kernels: await timeKernels(executor, plan, entries, launches.entries) };
+    },
+    close: session.close,
   };
 }
 

@@ -1,7 +1,8 @@
 /** What was measured, as numbers and as tables for people. */
-import { ratioOf, median, type Contestant, type KernelTime, type Rounds } from "../../runtime/bench/index.ts";
+import { ratioOf, median, type Contestant, type Inside, type KernelTime, type Rounds } from "../../runtime/bench/index.ts";
 import { bytes, short, time } from "../../runtime/units.ts";
 import { table } from "../terminal.ts";
+import type { Ours } from "./ours.ts";
 import type { Peak } from "./peak.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -20,7 +21,7 @@ export interface Measured {
 
 /** @param measured ours first, against whom the others are held  @param absent who could not run, and why */
 export function resultOf(
-  workload: Workload, measured: readonly Measured[], absent: readonly Absent[], kernels: readonly KernelTime[] | null,
+  workload: Workload, measured: readonly Measured[], absent: readonly Absent[], memory: Ours["memory"], inside: Inside | null,
 ) {
   const { name, mode, model, batch, tokens, flops } = workload;
   const ours = measured[0]!;
@@ -30,7 +31,7 @@ export function resultOf(
     tokens_per_second: tokens / median(rounds), flops_per_second: flops / median(rounds),
     ours_to_this: ratioOf(ours.rounds, rounds), goal: goal ?? null, deviation: deviation(contestant, ours.contestant),
   });
-  return { name, mode, model: model.name, batch, seq_len: model.seqLen, tokens, flops, contestants: measured.map(row), absent, kernels };
+  return { name, mode, model: model.name, batch, seq_len: model.seqLen, tokens, flops, contestants: measured.map(row), absent, memory, ...inside };
 }
 
 export type Result = ReturnType<typeof resultOf>;
@@ -62,7 +63,8 @@ const agreement = (by: number): string => (by <= AGREEMENT ? `agree to ${by.toEx
 const roofOf = ({ flops, bytes: moved }: KernelTime, peak: Peak): number =>
   Math.max(flops / peak.flopsPerSecond, moved / peak.bytesPerSecond);
 
-export function kernelTable({ name, mode, contestants, kernels }: Result, peak: Peak): string {
+export function kernelTable(result: Result, peak: Peak): string {
+  const { name, mode, kernels = null } = result;
   if (kernels === null) return `${name} ${mode}: this adapter has no timestamps, so there are no times by kernel\n`;
   const all = total("all kernels", kernels, peak);
   const dear = kernels.filter((k) => k.seconds >= LISTED * all.seconds);
@@ -75,7 +77,13 @@ export function kernelTable({ name, mode, contestants, kernels }: Result, peak: 
       `  ${k.kernel}`, String(k.launches), time(k.seconds), percent(k.seconds / all.seconds), k.flops === 0 ? "" : short(k.flops),
       bytes(k.bytes), k.flops === 0 ? "" : short(k.flops / k.seconds), `${bytes(k.bytes / k.seconds)}/s`, percent(k.roof / k.seconds),
     ]),
-  ], ["left", ...Array<"right">(8).fill("right")]) + `  a whole run takes ${time(contestants[0]!.seconds.median)}\n`;
+  ], ["left", ...Array<"right">(8).fill("right")]) + wholeRun(result);
+}
+
+function wholeRun({ contestants, outside, memory: { buffers, least } }: Result): string {
+  const share = outside === undefined || outside === null ? "" : `, ${percent(outside)} of it outside of kernels`;
+  return `  a whole run takes ${time(contestants[0]!.seconds.median)}${share}\n`
+    + `  buffers take ${bytes(buffers)}, ${(buffers / least).toFixed(2)} times the least that all launches in turn need\n`;
 }
 
 /** Kernels that take less than this part of the time are shown as one line. */

@@ -6,7 +6,7 @@ import { METRICS_WORDS } from "../kernels/tiles.ts";
 import { planEntry, type EntryLaunches } from "./entry.ts";
 import { sizeOf } from "./facts.ts";
 import { lasting, type Launch, type Ref, type Tensor } from "./launch.ts";
-import { assignBuffers, memoryByKind, tensorTable } from "./memory.ts";
+import { assignBuffers, leastBytes, memoryByKind, tensorTable } from "./memory.ts";
 import { planUpdate } from "./update.ts";
 
 export { CPU, PORTABLE, profileFor } from "./profile.ts";
@@ -36,7 +36,8 @@ export function planLaunches(model: string, entries: readonly EntryRequest[], op
   const update = options.update ? [{ name: "update", ...planUpdate(first) }] : [];
   const all = [...planned, ...update];
   const tensors = tensorTable([...paramTensors(first, trains, options.update), ...all.flatMap((entry) => entry.tensors)]);
-  const { buffers, bufferOf } = assignBuffers(tensors, all.map((entry) => entry.launches));
+  const launches = all.map((entry) => entry.launches);
+  const { buffers, bufferOf } = assignBuffers(tensors, launches);
   const bytes = (touched: readonly Ref[]): number => [...new Set(touched)].reduce((sum, ref) => sum + tensors.get(ref)!.bytes, 0);
   const bound = ({ refs: touched, ...launch }: Launch): PlannedLaunch =>
     ({ ...launch, buffers: touched.map((ref) => bufferOf.get(ref)!), bytes: bytes(touched) });
@@ -45,7 +46,7 @@ export function planLaunches(model: string, entries: readonly EntryRequest[], op
     params: first.params.map(({ name, value, official, init }): ParamPlan =>
       ({ name, shape: first.values[value]!.type.shape, official, init })),
     tensors: hostTensors(planned, bufferOf, options.update),
-    memory: memoryByKind(buffers),
+    memory: memoryByKind(buffers), leastMemory: leastBytes(tensors, launches),
   };
 }
 

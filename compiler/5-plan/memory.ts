@@ -3,11 +3,18 @@ import type { BufferKind, BufferPlan } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
 import type { Launch, Ref, Tensor } from "./launch.ts";
 
-/** A buffer that several tensors use in turn; it is as large as the largest of them. */
+/** A tensor from the first launch that touches it to the last; launches are numbered through all entries. */
+interface Life {
+  readonly tensor: Tensor;
+  readonly from: number;
+  to: number;
+}
+
+/** A buffer that several tensors use in turn. */
 interface Slot {
-  readonly bytes: number;
-  readonly buffer: number;
-  readonly largest: string;
+  readonly largest: Tensor;
+  /** In order of time. */
+  readonly lives: Life[];
 }
 
 /** Tensors of one name are one, as large as the largest of them. */
@@ -26,70 +33,79 @@ export interface BufferAssignment {
 }
 
 /**
- * Lasting tensors get a buffer each. The others share slots, found first by best fit, in launch order; entries never run at
- * the same time, so they share the slots as well.
- * A launch never reads and writes one buffer under two names: its outputs are placed before its inputs are freed.
+ * Lasting tensors get a buffer each. The others share slots, the largest first, so a slot is never too small for whom it is free. Entries
+ * never run at the same time, so they share the slots as well. A launch never reads and writes one buffer under two names: it is part of the
+ * life of all that it touches.
  */
 export function assignBuffers(tensors: ReadonlyMap<Ref, Tensor>, entries: readonly (readonly Launch[])[]): BufferAssignment {
-  const buffers: BufferPlan[] = [];
-  const bufferOf = new Map<Ref, number>();
-  for (const { ref, kind, bytes, table, lasting } of tensors.values()) {
-    if (!lasting) continue;
-    bufferOf.set(ref, buffers.length);
-    buffers.push({ label: ref, kind, bytes, table });
-  }
+  const lasting = [...tensors.values()].filter((tensor) => tensor.lasting);
+  const slots = slotsOf(livesOf(tensors, entries.flat()));
+  const bufferOf = new Map(lasting.map(({ ref }, i) => [ref, i]));
+  slots.forEach(({ lives }, i) => lives.forEach(({ tensor }) => bufferOf.set(tensor.ref, lasting.length + i)));
+  const own = lasting.map(({ ref, kind, bytes, table }) => ({ label: ref, kind, bytes, table }));
+  const shared = slots.map(({ largest: { label, bytes } }, i) =>
+    ({ label: `slot ${i} (${label})`, kind: "activations", bytes, table: null }) as const);
+  return { buffers: [...own, ...shared], bufferOf };
+}
+
+/** Of all that does not last, in the order of their first launches. */
+function livesOf(tensors: ReadonlyMap<Ref, Tensor>, launches: readonly Launch[]): readonly Life[] {
+  const lives = new Map<Ref, Life>();
+  launches.forEach(({ refs }, at) => refs.forEach((ref) => {
+    const tensor = tensors.get(ref) ?? bug(`tensor "${ref}" was never declared`);
+    if (tensor.lasting) return;
+    const life = lives.get(ref) ?? { tensor, from: at, to: at };
+    life.to = at;
+    lives.set(ref, life);
+  }));
+  return [...lives.values()];
+}
+
+/**
+ * The smallest slot that is free, whatever happened before: so a pass over layers finds the slots that the pass before it found, and binds
+ * what is bound already.
+ */
+function slotsOf(lives: readonly Life[]): readonly Slot[] {
   const slots: Slot[] = [];
-  for (const launches of entries) shareSlots(tensors, launches, slots, bufferOf, buffers.length);
-  const shared = slots.map(({ bytes, largest }, i) =>
-    ({ label: `slot ${i} (${largest})`, kind: "activations", bytes, table: null }) as const);
-  return { buffers: [...buffers, ...shared], bufferOf };
-}
-
-function shareSlots(
-  tensors: ReadonlyMap<Ref, Tensor>, launches: readonly Launch[], slots: Slot[], bufferOf: Map<Ref, number>, firstSlot: number,
-): void {
-  const last = new Map<Ref, number>();
-  launches.forEach((launch, at) => launch.refs.forEach((ref) => last.set(ref, at)));
-  const free: FreeSlots = new Map();
-  slots.forEach((slot, i) => release(free, slot.bytes, i));
-  launches.forEach((launch, at) => {
-    for (const ref of launch.refs) {
-      if (bufferOf.has(ref)) continue;
-      const tensor = tensors.get(ref) ?? bug(`tensor "${ref}" was never declared`);
-      const slot = takeSlot(slots, free, tensor, firstSlot);
-      bufferOf.set(ref, slots[slot]!.buffer);
-    }
-    for (const ref of new Set(launch.refs)) {
-      if (last.get(ref) !== at || tensors.get(ref)!.lasting) continue;
-      const slot = bufferOf.get(ref)! - firstSlot;
-      release(free, slots[slot]!.bytes, slot);
-    }
-  });
-}
-
-/** Free slots by size, those of one size in the order in which they became free. Sizes are few, however deep a model is. */
-type FreeSlots = Map<number, number[]>;
-
-function release(free: FreeSlots, bytes: number, slot: number): void {
-  const same = free.get(bytes);
-  if (same === undefined) free.set(bytes, [slot]);
-  else same.push(slot);
-}
-
-/** The smallest free slot that is large enough, else the largest free one, grown, else a new one. */
-function takeSlot(slots: Slot[], free: FreeSlots, { bytes, label }: Tensor, firstSlot: number): number {
-  const sizes = [...free.keys()];
-  const fitting = sizes.reduce((least, size) => (size >= bytes && size < least ? size : least), Infinity);
-  const size = fitting < Infinity ? fitting : sizes.reduce((most, size) => Math.max(most, size), 0);
-  const same = free.get(size);
-  if (same === undefined) {
-    slots.push({ bytes, buffer: firstSlot + slots.length, largest: label });
-    return slots.length - 1;
+  for (const life of lives.toSorted((a, b) => b.tensor.bytes - a.tensor.bytes)) {
+    const free = slots.findLast((slot) => isFree(slot, life));
+    if (free === undefined) slots.push({ largest: life.tensor, lives: [life] });
+    else free.lives.splice(placeIn(free, life), 0, life);
   }
-  const slot = fitting < Infinity ? same.shift()! : same.pop()!;
-  if (same.length === 0) free.delete(size);
-  if (bytes > slots[slot]!.bytes) slots[slot] = { ...slots[slot]!, bytes, largest: label };
-  return slot;
+  return slots;
+}
+
+/** Where it comes among those that are in a slot. */
+function placeIn({ lives }: Slot, { from }: Life): number {
+  let [low, high] = [0, lives.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (lives[middle]!.from < from) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function isFree(slot: Slot, life: Life): boolean {
+  const place = placeIn(slot, life);
+  const [before, after] = [slot.lives[place - 1], slot.lives[place]];
+  return (before === undefined || before.to < life.from) && (after === undefined || after.from > life.to);
+}
+
+/** See LaunchPlan: what lasts, and the most that lives at one moment besides. */
+export function leastBytes(tensors: ReadonlyMap<Ref, Tensor>, entries: readonly (readonly Launch[])[]): number {
+  const launches = entries.flat();
+  const change = new Float64Array(launches.length + 1); // of what lives, from one launch to the next
+  for (const { tensor, from, to } of livesOf(tensors, launches)) {
+    change[from]! += tensor.bytes;
+    change[to + 1]! -= tensor.bytes;
+  }
+  let [now, most] = [0, 0];
+  for (const by of change) {
+    now += by;
+    most = Math.max(most, now);
+  }
+  return most + [...tensors.values()].reduce((sum, { bytes, lasting }) => sum + (lasting ? bytes : 0), 0);
 }
 
 interface Memory {

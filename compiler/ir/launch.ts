@@ -148,4 +148,6 @@ export interface LaunchPlan extends Pick<KernelPlan, "model" | "tensors" | "para
   readonly profile: Profile;
   readonly buffers: readonly BufferPlan[];
   readonly entries: Readonly<Record<string, readonly PlannedLaunch[]>>;
+  /** Bytes that no sharing of buffers goes below in this order of launches. */
+  readonly leastMemory: number;
 }

@@ -59,6 +59,29 @@ export interface KernelTime {
   readonly bytes: number;
 }
 
+/** What there is to know of a workload of ours besides its time. */
+export interface Inside {
+  readonly kernels: readonly KernelTime[] | null;
+  /** The part of a run in which not even the busiest thread computes; null where the adapter cannot tell. */
+  readonly outside: number | null;
+}
+
+/** Runs to find the least of: other work on the machine only adds. */
+const PROBES = 7;
+
+/** See Inside. @param run resolves to its seconds */
+export async function outsideKernels(executor: Executor, run: () => Promise<number>): Promise<number | null> {
+  let least = 1;
+  for (let probe = 0; probe < PROBES; probe++) {
+    executor.busy();
+    const milliseconds = 1000 * (await run());
+    const busy = executor.busy();
+    if (busy === null) return null;
+    least = Math.min(least, 1 - busy / milliseconds);
+  }
+  return least;
+}
+
 interface Cost {
   readonly flops?: number;
   readonly bytes: number;

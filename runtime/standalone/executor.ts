@@ -59,6 +59,7 @@ export async function createExecutor(device: GPUDevice, plan: KernelPlan): Promi
       return {};
     }),
     time: (entry) => life.during(() => timeEntry(device, commandsOf(entry))),
+    busy: () => null,
     firstNonFinite: (entry) => life.during(() => findNonFinite(device, plan, buffers, entry, commandsOf(entry))),
     destroy: () => {
       life.end("this model was destroyed");

@@ -30,6 +30,8 @@ export interface Executor {
   shape(name: string): readonly number[];
   /** Nanoseconds of each dispatch of an entry, measured on the device; null for a device without the feature "timestamp-query". */
   time(entry: string): Promise<readonly number[] | null>;
+  /** Milliseconds that its busiest thread has spent in kernels since the last call; null for a device. */
+  busy(): number | null;
   /** Runs an entry step by step: the label of the first launch that writes NaN or infinity (integers with such bits count too), or null. */
   firstNonFinite(entry: string): Promise<string | null>;
   destroy(): void;

@@ -121,6 +121,7 @@ export function createBigram({ vocabSize: V, batch, seqLen, chunk = 4, breakAt =
       return Object.fromEntries(reads.map((name) => [name, at(name).slice()]));
     },
     time: async () => [0],
+    busy: () => 0,
     firstNonFinite: async () => (updates === breakAt ? "gradient of bias" : null),
     destroy: () => {},
   };

@@ -23,7 +23,7 @@ export type Failure = { readonly kernel: number; readonly message: string } | { 
 
 /** @param failed called when a kernel fails or a thread is lost, also between runs, as long as the crew is not stopped; it cannot go on */
 export function hireThreads(work: Work, failed: (failure: Failure) => void): Crew {
-  const control = controlIn(work.memory, work.tasks.length);
+  const control = controlIn(work.memory, work.scratch.length, work.tasks.length);
   let stopped = false;
   let pending: { readonly finish: () => void; readonly abandon: (error: Error) => void } | null = null;
   const fail = (failure: Failure): void => {
@@ -34,7 +34,8 @@ export function hireThreads(work: Work, failed: (failure: Failure) => void): Cre
     else fail({ kernel: answer.failed, message: answer.message });
   };
   const wake = createWake(work.scratch.length);
-  const threads = work.scratch.map((scratch) => threadFor({ ...work, scratch }, hear, (lost) => fail({ lost })));
+  const threads = work.scratch.map((scratch, thread, { length }) =>
+    threadFor({ ...work, scratch, thread, threads: length }, hear, (lost) => fail({ lost })));
   return {
     run: async (from, to) => {
       if (stopped) throw new Error("stopped");
@@ -55,10 +56,10 @@ export function hireThreads(work: Work, failed: (failure: Failure) => void): Cre
 }
 
 function threadFor(start: ThreadStart, hear: (answer: ThreadAnswer) => void, lost: (reason: string) => void): Thread {
-  const thread = startThread(THREAD_TEXT, { message: (data) => hear(data as ThreadAnswer), lost });
-  const { module, memory, kernels, tasks, scratch } = start;
-  thread.post({ module, memory, kernels, tasks, scratch } satisfies ThreadStart);
-  return thread;
+  const { module, memory, kernels, tasks, scratch, thread, threads } = start;
+  const started = startThread(THREAD_TEXT, { message: (data) => hear(data as ThreadAnswer), lost });
+  started.post({ module, memory, kernels, tasks, scratch, thread, threads } satisfies ThreadStart);
+  return started;
 }
 
 /** Milliseconds after which the calling thread lets others have their turn. */
@@ -66,9 +67,9 @@ const TURN = 50;
 
 /** As hireThreads, by the calling thread. */
 export function workAlone(work: Work, failed: (failure: Failure) => void): Crew {
-  const control = controlIn(work.memory, work.tasks.length);
+  const control = controlIn(work.memory, work.scratch.length, work.tasks.length);
   const kernels = kernelsOf(instantiate(work.module, work.memory), work.kernels);
-  const start = { tasks: work.tasks, scratch: work.scratch[0]! };
+  const start = { tasks: work.tasks, scratch: work.scratch[0]!, thread: 0 };
   let stopped = false;
   return {
     run: async (from, to) => {

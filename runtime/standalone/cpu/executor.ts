@@ -9,7 +9,7 @@ import { hireThreads, workAlone, type Crew, type Failure } from "./crew.ts";
 import { createStore, dispatchesOf, layMemory, type MemoryLayout, type Store } from "./memory.ts";
 import { availableThreads, compileWasm, createMemory, instantiate, mayShare, type WasmModule } from "./platform.ts";
 import { listTasks, type Call, type Range, type TaskList } from "./tasks.ts";
-import { controlBytes, controlIn } from "./walk.ts";
+import { controlBytes, controlIn, type Control } from "./walk.ts";
 
 export interface CpuOptions {
   /** Default: one for each core. In a page that is not cross-origin isolated there is one, whatever is asked for. */
@@ -27,6 +27,7 @@ interface Machine {
   readonly store: Store;
   readonly list: TaskList;
   readonly crew: Crew;
+  readonly control: Control;
 }
 
 /**
@@ -37,7 +38,7 @@ interface Machine {
 export async function createCpuExecutor(plan: KernelPlan, wasm: Uint8Array, options: CpuOptions = {}): Promise<Executor> {
   const threads = mayShare() ? options.threads ?? availableThreads() : 1;
   const module = await compileWasm(wasm);
-  const layout = layMemory(plan, controlBytes(2 * dispatchesOf(plan).length), threads, scratchBytes(module));
+  const layout = layMemory(plan, controlBytes(threads, 2 * dispatchesOf(plan).length), threads, scratchBytes(module));
   const store = createStore(plan, layout);
   const list = listTasks(plan, callsIn(layout), mayShare() && threads === 1 ? 1 : PARTS_PER_THREAD * threads);
   const life = createLife();
@@ -52,7 +53,9 @@ export async function createCpuExecutor(plan: KernelPlan, wasm: Uint8Array, opti
   };
   const work = { module, memory: store.memory, tasks: list.tasks, kernels: plan.kernels.length, scratch: layout.scratch };
   const crew = (mayShare() ? hireThreads : workAlone)(work, failed);
-  const machine: Machine = { plan, store, list, crew };
+  const control = controlIn(store.memory, threads, list.tasks.length);
+  const machine: Machine = { plan, store, list, crew, control };
+  const busy = createMeter(control);
   const turns = createTurns();
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => life.during(() => turns.take(act));
   return {
@@ -74,6 +77,7 @@ export async function createCpuExecutor(plan: KernelPlan, wasm: Uint8Array, opti
       return Object.fromEntries(tensors.map(([name, tensor]) => [name, store.read(tensor)]));
     }),
     time: (entry) => inTurn(() => timeEntry(machine, entry)),
+    busy,
     firstNonFinite: (entry) => inTurn(() => findNonFinite(machine, entry)),
     destroy: () => end("this model was destroyed"),
   };
@@ -103,8 +107,19 @@ async function timeEntry(machine: Machine, entry: string): Promise<readonly numb
   const [from, to] = [each[0]![0], each.at(-1)![1]];
   const began = performance.timeOrigin + performance.now();
   await machine.crew.run(from, to);
-  const { ends } = controlIn(machine.store.memory, machine.list.tasks.length);
+  const { ends } = machine.control;
   return each.map(([at]) => 1e6 * Math.max(0, ends[at]! - (at === from ? began : ends[at - 1]!)));
+}
+
+/** What the busiest thread has done since the last call. */
+function createMeter({ busy }: Control): () => number {
+  let before = busy.slice();
+  return () => {
+    const now = busy.slice();
+    const most = Math.max(...now.map((milliseconds, i) => milliseconds - before[i]!));
+    before = now;
+    return most;
+  };
 }
 
 /** Runs an entry dispatch by dispatch and looks at the bits of everything written. */

@@ -22,6 +22,8 @@ export interface Control {
   readonly sleepers: Int32Array;
   /** When each stage ended, by its last task: milliseconds since 1970. */
   readonly ends: Float64Array;
+  /** Milliseconds that each thread has spent in kernels, in the first word of its cache line. */
+  readonly busy: Float64Array;
 }
 
 export interface Run {
@@ -33,6 +35,9 @@ export interface Run {
 
 /** All that a thread is given. */
 export interface ThreadStart {
+  /** Its number, and how many there are. */
+  readonly thread: number;
+  readonly threads: number;
   readonly module: WasmModule;
   readonly memory: WasmMemory;
   readonly kernels: number;
@@ -45,12 +50,13 @@ export type ThreadAnswer = { readonly finished: true } | { readonly failed: numb
 export type KernelFunction = (sizes: number, scratch: number, first: number, end: number, ...buffers: readonly number[]) => void;
 
 /** They take the beginning of the memory. */
-export const controlBytes = (tasks: number): number => 256 + 8 * tasks;
+export const controlBytes = (threads: number, tasks: number): number => 256 + 64 * threads + 8 * tasks;
 
-export function controlIn({ buffer }: WasmMemory, tasks: number): Control {
+export function controlIn({ buffer }: WasmMemory, threads: number, tasks: number): Control {
   return {
     run: new Int32Array(buffer, 0, 4), taken: new Int32Array(buffer, 64, 1), done: new Int32Array(buffer, 128, 1),
-    sleepers: new Int32Array(buffer, 192, 1), ends: new Float64Array(buffer, 256, tasks),
+    sleepers: new Int32Array(buffer, 192, 1), busy: new Float64Array(buffer, 256, 8 * threads),
+    ends: new Float64Array(buffer, 256 + 64 * threads, tasks),
   };
 }
 
@@ -60,7 +66,7 @@ export function kernelsOf(instance: WasmInstance, count: number): readonly Kerne
 
 /** A thread's life: it never returns. */
 function serve(start: ThreadStart, post: (answer: ThreadAnswer) => void): void {
-  const control = controlIn(start.memory, start.tasks.length);
+  const control = controlIn(start.memory, start.threads, start.tasks.length);
   const kernels = kernelsOf(new WebAssembly.Instance(start.module, { moeut: { memory: start.memory } }), start.kernels);
   let number = 0;
   for (;;) {
@@ -87,12 +93,13 @@ function nextRun(words: Int32Array, last: number): Run {
  * @returns what there is to tell: that this thread did the last unit of the run, or that a kernel failed
  */
 export function walk(
-  { tasks, scratch }: Pick<ThreadStart, "tasks" | "scratch">, control: Control, kernels: readonly KernelFunction[], run: Run, until: number,
+  { tasks, scratch, thread }: Pick<ThreadStart, "tasks" | "scratch" | "thread">, control: Control, kernels: readonly KernelFunction[],
+  run: Run, until: number,
 ): ThreadAnswer | null {
-  const { taken, done, sleepers, ends } = control;
+  const { taken, done, sleepers, ends, busy } = control;
   const end = tasks[run.to - 1]!.nextStage;
-  let at = run.from;
-  while (at < run.to && performance.now() < until) {
+  let [at, now] = [run.from, performance.now()];
+  while (at < run.to && now < until) {
     const task = tasks[at]!;
     const count = Atomics.load(taken, 0);
     const unit = (count - run.offset - task.first) | 0;
@@ -100,10 +107,13 @@ export function walk(
     if (unit >= task.units) at++;
     else if (((seen - run.offset - task.stage) | 0) < 0) waitFor(done, seen, sleepers);
     else if (Atomics.compareExchange(taken, 0, count, (count + 1) | 0) === count) {
+      const began = performance.now();
       const failure = runUnit(task, unit, kernels, scratch);
       if (failure !== null) return failure;
+      now = performance.now();
+      busy[8 * thread]! += now - began;
       const finished = (Atomics.add(done, 0, 1) + 1 - run.offset) | 0;
-      if (finished === task.nextStage) ends[at] = performance.timeOrigin + performance.now();
+      if (finished === task.nextStage) ends[at] = performance.timeOrigin + now;
       if (finished === end) return { finished: true };
       // This thread goes on with one unit of the next stage itself.
       if (finished === task.nextStage && task.nextUnits > 1 && Atomics.load(sleepers, 0) > 0) Atomics.notify(done, 0, task.nextUnits - 1);
