@@ -1,6 +1,6 @@
 /** The sources as JavaScript: a few files instead of hundreds, which Node loads several times as fast as it strips types. Plain JavaScript, because it runs before anything is compiled. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -19,7 +19,9 @@ export async function bundle(outdir, options) {
 
 /** The entry of a checkout, as a URL: a bundle whose name is the hash of what it was made from, so that it cannot be stale. */
 export async function checkoutEntry() {
-  const directory = join(ROOT, ".moeut", "bundles", sourceHash());
+  const hash = sourceHash();
+  const directory = join(ROOT, ".moeut", "bundles", hash);
+  use(hash);
   if (!existsSync(directory)) await make(directory);
   return pathToFileURL(join(directory, "main.js")).href;
 }
@@ -45,9 +47,39 @@ async function make(directory) {
   removeOld(dirname(directory));
 }
 
-/** All but the newest few: a process that still runs one has it in memory. */
+/** Files HASH~PID: which bundle a process runs, parts of which it may still load, until it ends. */
+const USES = join(ROOT, ".moeut", "uses");
+
+function use(hash) {
+  const file = join(USES, `${hash}~${process.pid}`);
+  try {
+    mkdirSync(USES, { recursive: true });
+    writeFileSync(file, "");
+  } catch {
+    return; // where nobody can write, nobody removes a bundle
+  }
+  process.once("exit", () => rmSync(file, { force: true }));
+}
+
+/** Bundles of running processes. Files of those that were killed go away. */
+function inUse() {
+  const uses = readdirSync(USES).map((file) => ({ file, hash: file.split("~")[0], pid: Number(file.split("~")[1]) }));
+  for (const { file } of uses.filter(({ pid }) => !isAlive(pid))) rmSync(join(USES, file), { force: true });
+  return new Set(uses.filter(({ pid }) => isAlive(pid)).map(({ hash }) => hash));
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === "EPERM"; // another user's
+  }
+}
+
+/** All but the newest few and those that somebody runs. */
 function removeOld(folder) {
+  const used = inUse();
   const age = (name) => -(statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0);
   const byAge = readdirSync(folder).map((name) => ({ name, age: age(name) })).sort((a, b) => a.age - b.age);
-  for (const { name } of byAge.slice(4)) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const { name } of byAge.slice(4).filter((bundle) => !used.has(bundle.name))) rmSync(join(folder, name), { recursive: true, force: true });
 }

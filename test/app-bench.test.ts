@@ -56,7 +56,20 @@ describe("turns", () => {
     };
     const [a, b] = await takeTurns([runs("a", [1, 5, 1]), runs("b", [2, 10, 4])], 3, () => {});
     expect(order.join("")).toBe("ababab");
-    expect(ratioOf(a!, b!)).toBe(0.5);
+    if (!("rounds" in a! && "rounds" in b!)) throw new Error("one of them was lost");
+    expect(ratioOf(a.rounds, b.rounds)).toBe(0.5);
+  });
+
+  test("who dies is left out, and the others go on", async () => {
+    let left = 2;
+    const mortal = contestant("mortal", 1, async () => {
+      if (--left === 0) throw new EnvironmentError("it ended without an answer: Killed");
+      return 1;
+    });
+    const turns = await takeTurns([contestant("ours", 1, async () => 1), mortal, contestant("other", 1, async () => 3)], 3, () => {});
+    expect(turns).toEqual([{ rounds: [1, 1, 1] }, { lost: "it ended without an answer: Killed" }, { rounds: [3, 3, 3] }]);
+    left = 1;
+    await expect(takeTurns([mortal], 1, () => {})).rejects.toThrow("Killed"); // ours: there is nothing to hold others against
   });
 
   test("the table says who is how fast, what is wanted, who is absent, and whose results differ", () => {

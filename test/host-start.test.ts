@@ -1,5 +1,6 @@
 /** How the command line starts: in a checkout always the sources as they are, and no more of them than a command needs. */
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync,
 } from "node:fs";
@@ -51,6 +52,24 @@ describe("a checkout", () => {
     start(root);
     expect(bundles(root)).toHaveLength(4);
     expect(bundles(root).filter((name) => !name.startsWith("old-"))).toHaveLength(1);
+    expect(readdirSync(join(root, ".moeut", "uses"))).toEqual([]);
+  });
+
+  test("keeps the bundle of a process that runs, however old it is", async () => {
+    const root = checkout(`console.log("up"); setTimeout(() => {}, 60_000);`);
+    const running = spawn(process.execPath, [join(root, "bin", "moeut.mjs")]);
+    await once(running.stdout, "data");
+    const [own] = bundles(root);
+    utimesSync(join(root, ".moeut", "bundles", own!), 1, 1);
+    for (let i = 0; i < 6; i++) mkdirSync(join(root, ".moeut", "bundles", `old-${i}`));
+    writeFileSync(join(root, "cli", "main.ts"), "");
+    start(root);
+    expect(bundles(root)).toContain(own);
+    running.kill("SIGKILL");
+    await once(running, "exit");
+    writeFileSync(join(root, "cli", "main.ts"), "// another");
+    start(root);
+    expect(bundles(root)).not.toContain(own);
   });
 
   test("may be started several times at once", async () => {

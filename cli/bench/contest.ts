@@ -7,7 +7,7 @@ import { EnvironmentError, messageOf } from "../../runtime/errors.ts";
 import { say } from "../terminal.ts";
 import { openOurs, type Handle } from "./ours.ts";
 import { openPeer, writeJob, type Peer } from "./peers.ts";
-import { resultOf, type Absent, type Result } from "./report.ts";
+import { resultOf, type Absent, type Measured, type Result } from "./report.ts";
 import type { Workload } from "./workloads.ts";
 
 /** Who is measured beside ours. */
@@ -48,8 +48,13 @@ export async function contest(
       if (reason === null) present.push(rival);
       else absent.push({ name: rival.name, reason });
     }
-    const seconds = await takeTurns(open, rounds, (round) => say(`${label}: round ${round + 1} of ${rounds}`));
-    const measured = open.map((contestant, i) => ({ contestant, rounds: seconds[i]!, goal: present[i - 1]?.goals[workload.name] }));
+    const turns = await takeTurns(open, rounds, (round) => say(`${label}: round ${round + 1} of ${rounds}`));
+    const measured = open.flatMap((contestant, i): readonly Measured[] => {
+      const [turn, rival] = [turns[i]!, present[i - 1]];
+      if ("rounds" in turn) return [{ contestant, rounds: turn.rounds, goal: rival?.goals[workload.name] }];
+      absent.push({ name: rival!.name, reason: turn.lost });
+      return [];
+    });
     return resultOf(workload, measured, absent, ours.memory, kernels ? await ours.lookInside() : null);
   } finally {
     open.forEach((contestant) => contestant.close());

@@ -31,7 +31,8 @@ export function resultOf(
     tokens_per_second: tokens / median(rounds), flops_per_second: flops / median(rounds),
     ours_to_this: ratioOf(ours.rounds, rounds), goal: goal ?? null, deviation: deviation(contestant, ours.contestant),
   });
-  return { name, mode, model: model.name, batch, seq_len: model.seqLen, tokens, flops, contestants: measured.map(row), absent, memory, ...inside };
+  const contestants = measured.map(row);
+  return { name, mode, model: model.name, batch, seq_len: model.seqLen, tokens, flops, contestants, absent, memory, ...inside };
 }
 
 export type Result = ReturnType<typeof resultOf>;

@@ -34,8 +34,8 @@ export interface BufferAssignment {
 
 /**
  * Lasting tensors get a buffer each. The others share slots, the largest first, so a slot is never too small for whom it is free. Entries
- * never run at the same time, so they share the slots as well. A launch never reads and writes one buffer under two names: it is part of the
- * life of all that it touches.
+ * never run at the same time, so they share the slots as well. A launch never reads and writes one buffer under two names: it is part of
+ * the life of all that it touches.
  */
 export function assignBuffers(tensors: ReadonlyMap<Ref, Tensor>, entries: readonly (readonly Launch[])[]): BufferAssignment {
   const lasting = [...tensors.values()].filter((tensor) => tensor.lasting);

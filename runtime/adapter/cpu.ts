@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from "node:os";
 import { EnvironmentError, UserError } from "../errors.ts";
 import { createCpuExecutor } from "../standalone/cpu/executor.ts";
+import { compileWasm, type WasmModule } from "../standalone/cpu/platform.ts";
 import type { PlanLimits } from "../standalone/limits.ts";
 import type { Kernel, KernelPlan } from "../standalone/plan.ts";
 import type { Executor } from "../standalone/types.ts";
@@ -37,7 +38,8 @@ export async function openCpu({ candidate, why }: Choice, options: CpuOptions): 
     first ??= new EnvironmentError(`${candidate.name}: ${reason}`);
     onLost?.(first);
   };
-  const createExecutor = (plan: KernelPlan): Promise<Executor> => create(plan, assemble(plan.kernels), threads, lost);
+  const moduleOf = createModules(assemble);
+  const createExecutor = async (plan: KernelPlan): Promise<Executor> => create(plan, await moduleOf(plan), threads, lost);
   const info: AdapterInfo = {
     kind: candidate.kind, name: candidate.name, why, subgroupMin: 0, subgroupMax: 0, limits: LIMITS,
     facts: { threads: `${threads}`, kernels: "WebAssembly with SIMD of 128 bits", memory: "4 GiB for a model at most" },
@@ -46,14 +48,25 @@ export async function openCpu({ candidate, why }: Choice, options: CpuOptions): 
   return { info, createExecutor, firstError: () => first, checkErrors: () => raise(first), close: () => {} };
 }
 
+/** A module for the same kernels is made once, as a device keeps its pipelines: the next run of a model compiles nothing again. */
+function createModules(assemble: Assemble): (plan: KernelPlan) => Promise<WasmModule> {
+  const modules = new Map<string, Promise<WasmModule>>();
+  return ({ kernels }) => {
+    const key = kernels.map(({ wgsl }) => wgsl).join();
+    const module = modules.get(key) ?? compileWasm(assemble(kernels));
+    modules.set(key, module);
+    return module;
+  };
+}
+
 function raise(error: Error | null): void {
   if (error !== null) throw error;
 }
 
 /** Where the engine has no room for the memory, the machine is at fault. */
-async function create(plan: KernelPlan, wasm: Uint8Array, threads: number, onLost: (reason: string) => void): Promise<Executor> {
+async function create(plan: KernelPlan, module: WasmModule, threads: number, onLost: (reason: string) => void): Promise<Executor> {
   try {
-    return await createCpuExecutor(plan, wasm, { threads, onLost });
+    return await createCpuExecutor(plan, module, { threads, onLost });
   } catch (error) {
     if (error instanceof RangeError) throw new EnvironmentError(`${plan.model} needs more memory than there is: ${error.message}`);
     throw error;

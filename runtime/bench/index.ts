@@ -1,4 +1,5 @@
 /** Speed: contestants that run in turn, and each kernel's time. */
+import { EnvironmentError } from "../errors.ts";
 import type { KernelPlan } from "../standalone/plan.ts";
 import type { Executor } from "../standalone/types.ts";
 
@@ -21,19 +22,32 @@ const REST = 50;
 /** Seconds of work after which a GPU runs at its full clock, which it gives up whenever it rests. */
 const WARM = 0.2;
 
-/** Each runs once a round, so that what else the machine does meanwhile meets all of them. */
+/** What became of a contestant: its time round by round, or why it could not go on. */
+export type Turns = { readonly rounds: Rounds } | { readonly lost: string };
+
+/**
+ * Each runs once a round, so that what else the machine does meanwhile meets all of them. One that ends with an EnvironmentError is left
+ * out from then on, unless it is the first, whom the others are held against.
+ */
 export async function takeTurns(
   contestants: readonly Contestant[], rounds: number, onRound: (round: number) => void,
-): Promise<readonly Rounds[]> {
+): Promise<readonly Turns[]> {
   const seconds = contestants.map((): number[] => []);
+  const lost = new Map<Contestant, string>();
   for (let round = 0; round < rounds; round++) {
     onRound(round);
     for (const [i, contestant] of contestants.entries()) {
+      if (lost.has(contestant)) continue;
       await new Promise((resolve) => setTimeout(resolve, REST));
-      seconds[i]!.push(await warmRun(contestant.run));
+      try {
+        seconds[i]!.push(await warmRun(contestant.run));
+      } catch (error) {
+        if (i === 0 || !(error instanceof EnvironmentError)) throw error;
+        lost.set(contestant, error.message);
+      }
     }
   }
-  return seconds;
+  return contestants.map((contestant, i) => (lost.has(contestant) ? { lost: lost.get(contestant)! } : { rounds: seconds[i]! }));
 }
 
 /** Seconds of a run: of the last of several, if one is too short to warm anything up. */

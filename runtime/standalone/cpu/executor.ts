@@ -31,13 +31,13 @@ interface Machine {
 }
 
 /**
- * @param wasm a module of the plan's kernels: see compiler/wasm
+ * @param wasm a module of the plan's kernels, as bytes or compiled: see compiler/wasm
  * The same bits for any number of threads. An Error for a plan beyond 4 GiB, a RangeError from the engine if it cannot have the memory.
  * Once a kernel failed or a thread was lost, every call says so.
  */
-export async function createCpuExecutor(plan: KernelPlan, wasm: Uint8Array, options: CpuOptions = {}): Promise<Executor> {
+export async function createCpuExecutor(plan: KernelPlan, wasm: Uint8Array | WasmModule, options: CpuOptions = {}): Promise<Executor> {
   const threads = mayShare() ? options.threads ?? availableThreads() : 1;
-  const module = await compileWasm(wasm);
+  const module = wasm instanceof Uint8Array ? await compileWasm(wasm) : wasm;
   const layout = layMemory(plan, controlBytes(threads, 2 * dispatchesOf(plan).length), threads, scratchBytes(module));
   const store = createStore(plan, layout);
   const list = listTasks(plan, callsIn(layout), mayShare() && threads === 1 ? 1 : PARTS_PER_THREAD * threads);
