@@ -70,7 +70,7 @@ test("a comparison has the last counts of each run, and says nothing of runs wit
 test("the report shows the use of experts where there are some", () => {
   const variants = [{ name: "dense", routing: [] }, { name: "m<oe", routing: routingOf(RUNS) }];
   const html = routingSection({ baseline: "dense", variants } as unknown as CompareResults).join("");
-  expect(html).toContain("a.feed_forward</td><td>1.4 ± 0.5<small>2</small></td><td>0, 1</td><td>0.1079 ± 0.1526</td>");
+  expect(html).toContain("a.feed_forward</td><td>1.4 ± 0.5<small>of 2</small></td><td>0, 1</td><td>0.1079 ± 0.1526</td>");
   expect(html).toContain('aria-label="Heat map of expert by pass for a.feed_forward of m&#60;oe. Chosen most often: in pass 1');
   expect(routingSection({ baseline: "dense", variants: variants.slice(0, 1) } as unknown as CompareResults)).toEqual([]);
 });

@@ -6,7 +6,7 @@ import { loadMap } from "./load-map.ts";
 import { escape, folded, htmlTable } from "./page.ts";
 
 const HEAD = [
-  "variant", "router", "usage perplexity<small>of so many experts</small>", "dead experts<small>of each seed</small>",
+  "variant", "router", "usage perplexity", "dead experts<small>of each seed</small>",
   "load moved between passes<small>nats, at most 0.693</small>",
 ];
 
@@ -25,7 +25,7 @@ const ABOUT = "Counted in training, over its last logged steps. Usage perplexity
 function cells({ experts, runs }: RouterUse): readonly string[] {
   const moved = runs.flatMap(({ moved: each }) => each ?? []);
   return [
-    `${over(runs.map(({ perplexity }) => perplexity), 1)}<small>${experts}</small>`, runs.map(({ dead }) => dead.length).join(", "),
+    `${over(runs.map(({ perplexity }) => perplexity), 1)}<small>of ${experts}</small>`, runs.map(({ dead }) => dead.length).join(", "),
     moved.length === 0 ? "–" : over(moved, 4),
   ];
 }
