@@ -9,6 +9,7 @@ import { initializeParameters } from "../runtime/standalone/parameters.ts";
 import { trainStep, writeMicroBatch, type MicroBatch, type StepMetrics } from "../runtime/standalone/train-step.ts";
 import { logPath, readLog, recipeOf, startRun, train, type RunInfo } from "../runtime/train/index.ts";
 import { readCounters, takeCounters, writeCounters, type RoutingRecord } from "../runtime/train/routing.ts";
+import { bigramData } from "./support/bigram-run.ts";
 import { deviceOf, MAIN, withModel } from "./support/gpu.ts";
 import { ODD_MODELS, T, V } from "./support/odd-models.ts";
 import { scratchFolder } from "./support/scratch.ts";
@@ -68,7 +69,7 @@ test("a resumed run logs the routing that an uninterrupted one logs", async () =
     format: 1, model: "m", specHash: "", seed: SEED, data: { source: [], id: "d", tokenizer: "bytes", tokens: 1 }, recipe,
     versions: { moeut: "0", node: "0" }, adapter: { kind: "", name: "" },
   };
-  const data = { id: "d", batchAt: batchOf } as unknown as Dataset;
+  const data: Dataset = { ...bigramData(SEED, B), batchAt: batchOf };
   const routers = routerSites(spec);
   await withModel(await deviceOf(MAIN), spec, OPTIONS, async (executor, { params }) => {
     const run = async (folder: string, stopAfter: number): Promise<void> => {
