@@ -63,6 +63,13 @@ test("an unused export is found: declared, taken apart, or passed on; types in s
   expect(unusedExports(modulesOf(sources))).toEqual(["a.ts: Five", "d.ts: three"]);
 });
 
+test("docs/architecture.md names every folder of sources", () => {
+  const page = readFileSync(join(ROOT, "docs/architecture.md"), "utf8");
+  const folders = Object.keys(MODULES).flatMap((file) => /^(?:api|cli|compiler|grammar|runtime)(?=\/)(?:\/[^/]+(?=\/))?/.exec(file) ?? []);
+  const isNamed = (folder: string): boolean => new RegExp(`[\`/ ]${folder.split("/").at(-1)!}[/\`]`).test(page);
+  expect([...new Set(folders)].filter((folder) => !isNamed(folder))).toEqual([]);
+});
+
 test("README says what each command of `moeut --help` does", async () => {
   const written = vi.spyOn(process.stdout, "write").mockReturnValue(true);
   await runCommand(["--help"]);
