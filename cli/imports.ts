@@ -11,11 +11,11 @@ import { readSpecFile } from "../api/spec.ts";
 import { severalProblems, UserError } from "../runtime/errors.ts";
 import { readSafetensors } from "../runtime/files/safetensors.ts";
 import { readWeights, type Weights } from "../runtime/files/shards.ts";
-import { readTokenizer } from "../runtime/tokenizer/file.ts";
-import { BYTE_TOKENIZER } from "../runtime/tokenizer/bytes.ts";
+import { readLog, type RunInfo, type StepRecord } from "../runtime/train/index.ts";
 import { readJson } from "../runtime/train/run-folder.ts";
 import { chooseModel, specOf } from "./spec.ts";
 import { say } from "./terminal.ts";
+import { fileTokenizer } from "./tokenizer.ts";
 
 /** A model, and what it takes to find its weights. */
 export interface Imported {
@@ -26,6 +26,14 @@ export interface Imported {
   readonly weights: () => { readonly file: Weights; readonly parts: Parts };
   /** Null for bytes, or where it is not known what tokens are. */
   readonly tokenizer: { readonly id: string; readonly text: string } | null;
+  /** Of train.py; null for weights of others. */
+  readonly training: Training | null;
+}
+
+/** What an exported model saw: training.json and log.jsonl. */
+export interface Training extends Pick<RunInfo, "seed" | "data" | "adapter"> {
+  readonly step: number;
+  readonly log: readonly StepRecord[];
 }
 
 /** Where each parameter's numbers are, by name. */
@@ -41,7 +49,7 @@ export function importedOfficial(configPath: string, weightsFile: string | undef
     const file = readSafetensors(weightsFile);
     return { file, parts: wholes(model, placed(weightsFile, findOfficialWeights(model, file.tensors)).places) };
   };
-  return { text: imported.spec, model, weights, tokenizer: null };
+  return { text: imported.spec, model, weights, tokenizer: null, training: null };
 }
 
 /** A folder of `export hf`, or a checkpoint of a family that is known. */
@@ -56,7 +64,7 @@ function exported(folder: string, set: readonly string[]): Imported {
     const found = weightsOf(folder);
     return { file: found, parts: wholes(model, placed(found.path, findTorchWeights(model, found.tensors)).places) };
   };
-  return { text, model, weights, tokenizer: tokenizerOf(folder) };
+  return { text, model, weights, tokenizer: tokenizerOf(folder), training: trainingOf(folder) };
 }
 
 function published(folder: string, set: readonly string[]): Imported {
@@ -66,7 +74,7 @@ function published(folder: string, set: readonly string[]): Imported {
   if ("error" in imported) throw new UserError(`${config}: ${imported.error}`);
   if (imported.ignored.length > 0) say(`${config}: ignored, as transformers do: ${imported.ignored.join(", ")}`);
   const model = modelOf(`${config} as a spec`, imported.spec(null), set);
-  return { ...familyWeights(folder, model, imported), model, tokenizer: tokenizerOf(folder) };
+  return { ...familyWeights(folder, model, imported), model, tokenizer: tokenizerOf(folder), training: null };
 }
 
 function familyWeights(folder: string, model: ModelSpec, { family, spec }: ImportedFamily): Pick<Imported, "text" | "weights"> {
@@ -103,9 +111,21 @@ const wholes = (model: ModelSpec, places: Places): Parts => Object.fromEntries(p
   return [name, [{ ...places[name]!, extents, strides: [1] }]];
 }));
 
+function trainingOf(folder: string): Training | null {
+  const path = join(folder, "training.json");
+  if (!existsSync(path)) return null;
+  const { step, seed, data, adapter } = readJson<Omit<Training, "log">>(path);
+  const sound = [step, seed, data?.tokens].every(Number.isSafeInteger) && [data?.id, data?.tokenizer, adapter?.name].every(isText)
+    && Array.isArray(data.source);
+  if (!sound) throw new UserError(`${path} is not what train.py writes about a training`);
+  return { step, seed, data, adapter, log: readLog(join(folder, "log.jsonl")).filter((record) => record.step <= step) };
+}
+
+const isText = (value: unknown): boolean => typeof value === "string";
+
 function tokenizerOf(folder: string): Imported["tokenizer"] {
   const path = ["tokenizer.json", "tokenizer.model"].map((name) => join(folder, name)).find((file) => existsSync(file));
   if (path === undefined) return null;
-  const { id, file } = readTokenizer(path);
-  return file === undefined || file === BYTE_TOKENIZER ? null : { id, text: file };
+  const { id, file } = fileTokenizer(path);
+  return file === undefined ? null : { id, text: file };
 }

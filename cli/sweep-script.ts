@@ -47,9 +47,11 @@ train() { # variant seed
 const trainInPyTorch = ({ data, settings }: SweepScript, { launch, train }: NonNullable<SweepScript["torchrun"]>): string => `\
 train() { # variant seed
   job="$out/jobs/$1-seed$2"
+  if [ -e "$out/runs/$1-seed$2" ]; then return; fi
   moeut export hf "$out/specs/$1.moeut" --seed "$2" --out "$job/model" ${words(settings)} || return
   \${TORCHRUN:-torchrun} ${launch} "$job/model/train.py" --data ${words(data)} --seed "$2" --out "$job/trained" ${train} || return
-  moeut import hf "$job/trained" --out "$out/runs/$1-seed$2"
+  rm -rf "$job/run" # of an import that was cut off
+  moeut import hf "$job/trained" --out "$job/run" && mkdir -p "$out/runs" && mv "$job/run" "$out/runs/$1-seed$2"
 }`;
 
 /** The newest claim holds; the next is made by a link, which one alone can make. */

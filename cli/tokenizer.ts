@@ -2,6 +2,7 @@
 import { Option } from "commander";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { byteTokenizer, type Tokenizer } from "../runtime/data/index.ts";
+import { BYTE_TOKENIZER } from "../runtime/tokenizer/bytes.ts";
 import { readTokenizer, requireRoom } from "../runtime/tokenizer/file.ts";
 import { grouped } from "../runtime/units.ts";
 import { say } from "./terminal.ts";
@@ -11,9 +12,15 @@ const FILES = "a tokenizer.json, of `moeut tokenizer train` or Hugging Face, or 
 export const tokenizerOption = (): Option => new Option("--tokenizer <file>", `${FILES} (default: every byte is a token)`);
 
 export function tokenizerFor({ tokenizer: path }: { readonly tokenizer?: string }, models: readonly ModelSpec[]): Tokenizer {
-  const tokenizer = path === undefined ? byteTokenizer : readTokenizer(path);
+  const tokenizer = path === undefined ? byteTokenizer : fileTokenizer(path);
   requireFit(path, tokenizer, models);
   return tokenizer;
+}
+
+/** Bytes are bytes, also where an exported model names them. */
+export function fileTokenizer(path: string): Tokenizer {
+  const tokenizer = readTokenizer(path);
+  return tokenizer.file === BYTE_TOKENIZER ? byteTokenizer : tokenizer;
 }
 
 /**

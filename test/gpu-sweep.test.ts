@@ -1,11 +1,13 @@
 /** Comparisons as jobs of a script: done once each, whatever is stopped and started again, and gathered to what `compare` itself makes. */
 import { spawn, spawnSync, type SpawnSyncReturns } from "node:child_process";
-import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { readLog, readRun } from "../runtime/train/index.ts";
 import { json, moeutHere, ROOT, type CliResult } from "./support/cli.ts";
 import { scratchFolder } from "./support/scratch.ts";
+import { QUIET, torchPython } from "./support/torch/python.ts";
 
 const { root, file } = scratchFolder("sweep");
 const at = (...names: readonly string[]): string => join(root, ...names);
@@ -24,8 +26,14 @@ const GIVEN = [SPEC, "--data", TEXT, "--eval-tokens", "500", "--adapter", "cpu"]
 const sweep = (out: string, ...more: readonly string[]): Promise<CliResult> => moeutHere(["sweep", ...GIVEN, "--out", at(out), ...more]);
 
 interface Outcome {
-  readonly variants: readonly { readonly validation_loss: object; readonly difference: object | null; readonly runs: readonly object[] }[];
+  readonly variants: readonly VariantOutcome[];
   readonly pairs: readonly object[];
+}
+
+interface VariantOutcome {
+  readonly validation_loss: object | null;
+  readonly difference: object | null;
+  readonly runs: readonly object[];
 }
 
 /** What does not depend on when and where runs were made. */
@@ -59,6 +67,51 @@ describe.skipIf(process.platform === "win32")("jobs", () => {
     const compared = json(await moeutHere(["compare", ...GIVEN, "--out", at("compared"), "--json"])) as Outcome;
     expect(numbersOf(gathered)).toEqual(numbersOf(compared));
   });
+});
+
+const python = torchPython();
+
+describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorch", () => {
+  const texts = Array.from({ length: 60 }, (_, i) => `{ "text": "All work and no play, ${i} times." }\n`);
+  const corpus = file("documents.jsonl", texts.join(""));
+  const env = { ...process.env, ...QUIET, TORCHRUN: `${python} -m torch.distributed.run` };
+  const given = [SPEC, "--data", at("data"), "--seeds", "1", "--out", at("mixed"), "--adapter", "cpu"];
+  const run = (): SpawnSyncReturns<string> => spawnSync("sh", [at("mixed", "sweep.sh")], { encoding: "utf8", env });
+
+  test("stand beside local ones in the report", async () => {
+    for (const args of [["data", "prepare", corpus, "--validation", "0.2", "--out", at("data")], ["sweep", ...given]]) {
+      expect(await moeutHere(args)).toMatchObject({ status: 0 });
+    }
+    symlinkSync("elsewhere:1", claimOf("widths_48-seed0")); // so that only the other one is trained here
+    expect(run().stdout).toContain("trained 30 steps");
+    rmSync(claimOf("widths_48-seed0"));
+    expect(await moeutHere(["sweep", ...given, "--torchrun", "--standalone --nproc-per-node 1"])).toMatchObject({ status: 0 });
+    const { stdout, stderr } = run();
+    expect(stdout, stderr).toMatch(/^widths_48 seed 0\n/);
+    const { variants } = json(await moeutHere(["compare", "--gather", at("mixed"), "--json"])) as Outcome;
+    expect(variants.filter(({ validation_loss }) => validation_loss !== null)).toHaveLength(2);
+    const { adapter, seed } = readRun(at("mixed", "runs", "widths_48-seed0"));
+    expect({ adapter, seed }).toEqual({ adapter: { kind: "pytorch", name: expect.stringMatching(/ × 1, PyTorch /) as string }, seed: 0 });
+    expect(readLog(at("mixed", "runs", "widths_48-seed0", "log.jsonl"))).toHaveLength(30);
+    const trained = at("mixed", "jobs", "widths_48-seed0", "trained");
+    expect((await moeutHere(["eval", trained, "--data", corpus])).stderr).toContain("`moeut import hf");
+  });
+
+  test("the README's three lines lead from a run to several processes", async () => {
+    const [lines] = /^npx moeut export hf runs\/tiny [^`]*/m.exec(readFileSync(join(ROOT, "README.md"), "utf8"))!;
+    const here = lines.replaceAll("npx moeut", `node ${join(ROOT, "bin", "moeut.mjs")}`).replace("torchrun", env.TORCHRUN)
+      .replace("runs/tiny", at("mixed", "runs", "widths_32-seed0")).replace("--nproc-per-node 8", "--standalone --nproc-per-node 2");
+    file("readme/corpus/a.txt", texts.join(""));
+    const { status, stderr } = spawnSync("sh", ["-e", "-c", here], { encoding: "utf8", env, cwd: at("readme") });
+    expect(status, stderr).toBe(0);
+    expect(readLog(at("readme", "trained", "log.jsonl"))).toHaveLength(30);
+    expect(await moeutHere(["import", "hf", at("readme", "trained"), "--out", at("readme", "back")])).toMatchObject({ status: 0 });
+  });
+
+  function claimOf(job: string): string {
+    mkdirSync(at("mixed", "jobs", job), { recursive: true });
+    return at("mixed", "jobs", job, "claim-1");
+  }
 });
 
 /** What a script says with `echo` in moeut's place: what it would run. */

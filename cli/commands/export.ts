@@ -71,11 +71,11 @@ function inputOfRun(folder: string, { set }: Options): Input {
   };
 }
 
-const BYTES: TokenizerFile = { text: BYTE_TOKENIZER, end: null };
+const BYTES: TokenizerFile = { id: byteTokenizer.id, text: BYTE_TOKENIZER, end: null };
 
-function tokenizerFile(text: string, { endOfText }: Tokenizer): TokenizerFile {
-  const end = (JSON.parse(text) as TokenizerJson).added_tokens?.find(({ id }) => id === endOfText);
-  return { text, end: end === undefined ? null : { id: end.id, text: end.content } };
+function tokenizerFile(text: string, { id, endOfText }: Tokenizer): TokenizerFile {
+  const end = (JSON.parse(text) as TokenizerJson).added_tokens?.find((token) => token.id === endOfText);
+  return { id, text, end: end === undefined ? null : { id: end.id, text: end.content } };
 }
 
 /** Checkpoints have the official names. */

@@ -9,9 +9,10 @@ import { severalProblems, UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { nonFinite } from "../../runtime/files/safetensors.ts";
 import type { Weights } from "../../runtime/files/shards.ts";
+import { writeAtomic } from "../../runtime/files/write-atomic.ts";
 import type { ParamPlan } from "../../runtime/standalone/plan.ts";
 import type { Executor } from "../../runtime/standalone/types.ts";
-import { createRun, saveCheckpoint, type RunInfo } from "../../runtime/train/index.ts";
+import { createRun, logPath, saveCheckpoint, type RunInfo } from "../../runtime/train/index.ts";
 import { grouped } from "../../runtime/units.ts";
 import { importedFolder, importedOfficial, type Imported, type Parts } from "../imports.ts";
 import { addSetOption, outFolder, refuseOptions, type SetOption } from "../options.ts";
@@ -51,16 +52,19 @@ function tokenizerOf({ model, tokenizer }: Imported, path: string | undefined): 
 }
 
 /** No device is needed: the numbers only change their names and their order. */
-async function makeRun({ model, weights }: Imported, tokenizer: Imported["tokenizer"], out: string): Promise<void> {
+async function makeRun({ model, weights, training }: Imported, tokenizer: Imported["tokenizer"], out: string): Promise<void> {
   const { file, parts } = weights();
   const tensors = new Set(Object.values(parts).flat().map(({ tensor }) => tensor));
   const unfit = [...tensors].flatMap((tensor) => nonFinite(tensor, file.readFloats(tensor)));
   if (unfit.length > 0) throw severalProblems(file.path, unfit);
   const { params } = compileModel(model, { batch: 1, seqLen: model.seqLen, entries: ["evaluate"] });
-  const info = infoOf(model, file.path, tokenizer);
+  const info = training === null ? infoOf(model, file.path, tokenizer) : runInfo(model, training.seed, training.data, training.adapter);
+  const { step, log } = training ?? { step: 0, log: [] };
   await withOwnFolder(out, async () => {
     createRun(out, { spec: printSpec(model), tokenizer: tokenizer?.text }, info);
-    const state = { format: 1, step: 0, sequences: 0, seed: 0, specHash: info.specHash, dataId: "" } as const;
+    const { seed, specHash: hash, data, recipe: { batch } } = info;
+    if (log.length > 0) writeAtomic(logPath(out), log.map((record) => `${JSON.stringify(record)}\n`).join(""));
+    const state = { format: 1, step, sequences: step * batch, seed, specHash: hash, dataId: data.id } as const;
     await saveCheckpoint(out, holder(file, parts, params), params, state);
   });
   process.stdout.write(`${out}: ${model.name}, ${grouped(countParams(model).total)} parameters, hash ${specHash(model)}\n`);

@@ -22,6 +22,8 @@ export interface About {
 }
 
 export interface TokenizerFile {
+  /** As data name it that were made with it. */
+  readonly id: string;
   /** tokenizer.json */
   readonly text: string;
   /** The token behind a document; null where there is none. */

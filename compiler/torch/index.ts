@@ -25,7 +25,7 @@ export function torchFiles(given: ModelSpec, about: About): readonly TorchFile[]
   const module = `modeling_${modelType(model)}`;
   const text = modelingFile(model, fields, `${model.name} in PyTorch, written by moeut ${about.version} from the spec in README.md.`);
   return [
-    { path: `${module}.py`, content: text }, { path: "train.py", content: trainFile(model) },
+    { path: `${module}.py`, content: text }, { path: "train.py", content: trainFile(model, about.tokenizer?.id ?? null) },
     json("config.json", configJson(model, fields, module)),
     ...(isCausal(model) ? [json("generation_config.json", generationConfig(about.tokenizer))] : []),
     ...(about.tokenizer === null ? [] : tokenizerFiles(model, about.tokenizer)),

@@ -4,7 +4,8 @@ import { parametersOf } from "../parameters/parameters.ts";
 import { torchPlace } from "./names.ts";
 import { formatted, lines, number, python } from "./python.ts";
 
-export function trainFile(model: ModelSpec): string {
+/** @param tokenizer id of the one that the weights belong to; null if they have seen no tokens */
+export function trainFile(model: ModelSpec, tokenizer: string | null): string {
   const { optimizer: o, gradClip, batch, accumulate, steps, evalEvery, checkpointEvery } = model.train;
   const rates = parametersOf(model).flatMap((p) => (p.signRate === null ? [] : [[torchPlace(model, p).name, p.signRate] as const]));
   return formatted(`${python`
@@ -13,12 +14,14 @@ Trains ${model.name} on a corpus that \`moeut data prepare SOURCE --out DATA\` m
 
     torchrun --nproc-per-node 8 train.py --data DATA --out RUN --sharding fsdp
 
-A run that was stopped goes on with the same command, also with another number of processes. RUN is a folder like this one.
+A run that was stopped goes on with the same command, also with another number of processes. RUN is a folder like this
+one; \`moeut import hf RUN --out DIR\` makes a run folder of moeut of it.
 """
 
 import argparse
+import hashlib
 import json
-${model.train.schedule.kind === "cosine" ? "import math" : ""}
+import math
 import os
 import shutil
 import time
@@ -41,6 +44,7 @@ EVAL_EVERY, CHECKPOINT_EVERY = ${evalEvery}, ${checkpointEvery}
 LR, BETAS, EPS, WEIGHT_DECAY = ${number(o.lr)}, (${number(o.beta1)}, ${number(o.beta2)}), ${number(o.eps)}, ${number(o.weightDecay)}
 ${gradClip === null ? "" : `GRAD_CLIP = ${number(gradClip)}`}
 ${rates.length === 0 ? "" : ratesText(rates)}
+${tokenizer === null ? "" : `TOKENIZER = "${tokenizer}"`}
 
 
 ${scheduleText(model.train)}
@@ -69,6 +73,16 @@ class Tokens:
     def batch(self, blocks: list[int], device: torch.device) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(np.stack([self.block(index) for index in blocks])).to(device)
         return rows[:, :-1], rows[:, 1:]
+
+
+def corpus(folder: Path) -> dict[str, object]:
+    """The data as moeut names it."""
+    index = json.loads((folder / "index.json").read_text())
+    parts = [shard[part] for shard in index["shards"] for part in ("train", "validation")]
+    hashes = "\\n".join(f"{part['tokens']} {part['tokens_sha256']}" for part in parts)
+    tokens, tokenizer = sum(part["tokens"] for part in parts), index["tokenizer"]["id"]
+    name = hashlib.sha256(f"prepared {tokenizer} {SEQ_LEN}\\n{hashes}".encode()).hexdigest()[:32]
+    return {"source": [str(folder)], "id": name, "tokenizer": tokenizer, "tokens": tokens}
 
 
 @cache
@@ -102,12 +116,12 @@ def mean_over_ranks(values: Tensor) -> list[float]:
 
 @torch.no_grad()
 def validation_loss(model: nn.Module, tokens: Tokens, rank: int, world: int, args: argparse.Namespace) -> float:
-    """Nats per token of at most args.eval_blocks held-out blocks."""
+    """Nats per token of at most args.eval_blocks held-out blocks, at even distances."""
     model.eval()
     count = min(tokens.blocks, args.eval_blocks) // world
     total = torch.zeros(1, dtype=torch.float64, device=args.device)
-    for index in range(count):
-        inputs, targets = tokens.batch([rank * count + index], args.device)
+    for index in range(rank * count, rank * count + count):
+        inputs, targets = tokens.batch([index * tokens.blocks // (count * world)], args.device)
         with autocast(args):
             total += model(inputs, shift_labels=targets, use_cache=False).loss
     model.train()
@@ -150,24 +164,27 @@ def optimize(model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> f
 WHOLE = whole.StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
-def save(model: nn.Module, optimizer: torch.optim.Optimizer, step: int, rank: int, out: Path) -> None:
-    """What training goes on from, and the weights for everybody else."""
+def save(model: nn.Module, optimizer: torch.optim.Optimizer, run: dict[str, object], rank: int, out: Path) -> None:
+    """What training goes on from, and for everybody else the weights and what they saw."""
     weights, moments = whole.get_state_dict(model, optimizer, options=WHOLE)
     if rank == 0:
-        torch.save({"step": step, "weights": weights, "optimizer": moments}, out / "checkpoint.tmp")
+        torch.save({"run": run, "weights": weights, "optimizer": moments}, out / "checkpoint.tmp")
         os.replace(out / "checkpoint.tmp", out / "checkpoint.pt")
         save_file({name: value.contiguous() for name, value in weights.items()}, out / "model.safetensors", {"format": "pt"})
+        (out / "training.json").write_text(f"{json.dumps(run, indent=2)}\\n")
 
 
-def resume(model: nn.Module, optimizer: torch.optim.Optimizer, out: Path) -> int:
+def resume(model: nn.Module, optimizer: torch.optim.Optimizer, run: dict[str, object], out: Path) -> int:
     """The number of steps that are done."""
     if not (out / "checkpoint.pt").exists():
         return 0
     kept = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
+    if (kept["run"]["seed"], kept["run"]["data"]["id"]) != (run["seed"], run["data"]["id"]):
+        raise SystemExit(f"{out} was trained with another seed or on other data; choose another --out")
     whole.set_state_dict(
         model, optimizer, model_state_dict=kept["weights"], optim_state_dict=kept["optimizer"], options=WHOLE
     )
-    return kept["step"]
+    return kept["run"]["step"]
 
 
 def main() -> None:
@@ -181,7 +198,7 @@ def main() -> None:
         raise SystemExit(f"{BATCH} sequences are not {args.accumulate} equal micro-batches of {world} processes")
     if rank == 0:
         args.out.mkdir(parents=True, exist_ok=True)
-        for file in HERE.glob("[!.]*"):
+        for file in [*HERE.glob("[!.]*"), *args.data.glob("tokenizer.json")]:
             if file.suffix in {".py", ".json", ".md", ".moeut"} and not (args.out / file.name).exists():
                 shutil.copy(file, args.out)
 
@@ -196,7 +213,11 @@ def main() -> None:
     ${rates.length === 0 ? "learned = list(model.parameters())"
     : "learned = [p for name, p in model.named_parameters() if name.removeprefix(\"module.\") not in BALANCE_RATES]"}
     optimizer = torch.optim.AdamW(learned, LR, BETAS, EPS, WEIGHT_DECAY)
-    done = resume(model, optimizer, args.out)
+    processor = torch.cuda.get_device_name(args.device) if args.device.type == "cuda" else "CPU"
+    adapter = {"kind": "pytorch", "name": f"{processor} × {world}, PyTorch {torch.__version__}"}
+    run = {"seed": args.seed, "data": corpus(args.data), "adapter": adapter}
+    ${tokenizer === null ? "" : OTHER_TOKENIZER}
+    done = resume(model, optimizer, run, args.out)
     train, held_out = Tokens(args.data, "train"), Tokens(args.data, "validation")
 
     log = args.out / "log.jsonl"
@@ -207,6 +228,8 @@ def main() -> None:
         started = time.perf_counter()
         loss, balance = mean_over_ranks(train_step(model, step, train, rank, world, args))
         norm = optimize(model, optimizer, step)
+        if not math.isfinite(loss + norm):
+            raise SystemExit(f"training diverged in step {step + 1}: the loss is {loss}, the gradient's norm {norm}")
         record = {"step": step + 1, "loss": loss, "ce_loss": loss - balance, "reg_loss": balance, "grad_norm": norm}
         record |= {"lr": learning_rate(step), "tokens": (step + 1) * BATCH * SEQ_LEN}
         record["seconds"] = time.perf_counter() - started
@@ -216,7 +239,7 @@ def main() -> None:
             with log.open("a") as file:
                 file.write(f"{json.dumps(record)}\\n")
         if (CHECKPOINT_EVERY and (step + 1) % CHECKPOINT_EVERY == 0) or step + 1 in (STEPS, args.stop):
-            save(model, optimizer, step + 1, rank, args.out)
+            save(model, optimizer, run | {"step": step + 1}, rank, args.out)
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
@@ -245,6 +268,9 @@ const ratesText = (rates: readonly (readonly [name: string, rate: number])[]): s
   "BALANCE_RATES = {", ...rates.map(([name, rate]) => `    "${name}": ${number(rate)},`),
   "}  # of biases that go by the load, not by descent",
 );
+
+const OTHER_TOKENIZER = `if run["data"]["tokenizer"] != TOKENIZER:
+    raise SystemExit(f"{args.data} has tokens of another tokenizer: give {HERE / 'tokenizer.json'} to moeut data prepare")`;
 
 const BIASES = `with torch.no_grad():
     for name, p in model.named_parameters():

@@ -75,8 +75,11 @@ export function createRun(folder: string, texts: RunTexts, info: RunInfo): void 
 
 export const isRun = (folder: string): boolean => existsSync(infoPath(folder));
 
+const remedyFor = (folder: string): string =>
+  (existsSync(join(folder, "config.json")) ? `; \`moeut import hf ${folder} --out RUN\` makes one of the weights there` : "");
+
 export function readRun(folder: string): RunInfo {
-  if (!isRun(folder)) throw new UserError(`${folder} is not a run folder: it has no run.json`);
+  if (!isRun(folder)) throw new UserError(`${folder} is not a run folder: it has no run.json${remedyFor(folder)}`);
   const info = readJson<RunInfo>(infoPath(folder));
   const sound = info.format === 1 && typeof info.model === "string" && typeof info.specHash === "string" && Number.isSafeInteger(info.seed)
     && typeof info.data?.id === "string" && Number.isSafeInteger(info.recipe?.steps);

@@ -22,6 +22,37 @@ export interface Steps {
   readonly final: Numbers;
 }
 
+/** AdamW in float64, with the recipe of the model but for its schedule, on the tokens of the case again and again. */
+export function stepsOf(model: ModelSpec, given: Inputs): Steps {
+  const { batch, seqLen, tokens, targets } = given;
+  const graph = addGradients(buildGraph(model, { kind: "train", batch, seqLen }), "loss");
+  const { optimizer: o, gradClip } = model.train;
+  const clip = gradClip ?? 1e30;
+  const [params, m, v] = [clone(given.params), zeros(given.params), zeros(given.params)];
+  for (let step = 1; step <= 10; step++) {
+    const gradients = gradientsOf(graph, evaluateGraph(graph, { params, inputs: { tokens, targets, noise: NOISE } }));
+    const norm = Math.sqrt(Object.values(gradients).flatMap((g) => [...g]).reduce((sum, x) => sum + x * x, 0));
+    const scale = Math.min(1, clip / (norm + 1e-6));
+    for (const [name, p] of Object.entries(params)) {
+      const [mean, square] = [m[name]!, v[name]!];
+      for (let i = 0; i < p.length; i++) {
+        const g = gradients[name]![i]! * scale;
+        mean[i] = o.beta1 * mean[i]! + (1 - o.beta1) * g;
+        square[i] = o.beta2 * square[i]! + (1 - o.beta2) * g * g;
+        const size = Math.sqrt(square[i]! / (1 - o.beta2 ** step)) + o.eps;
+        p[i] = p[i]! * (1 - o.lr * o.weightDecay) - (o.lr * mean[i]!) / (1 - o.beta1 ** step) / size;
+      }
+    }
+  }
+  const tenfold = (numbers: readonly number[]): Uint32Array => Uint32Array.from(Array.from({ length: 10 }, () => numbers).flat());
+  const recipe = [o.lr, o.beta1, o.beta2, o.eps, o.weightDecay, clip];
+  return { tokens: tenfold(tokens), targets: tenfold(targets), recipe, final: params };
+}
+
+const clone = (numbers: Numbers): Numbers => Object.fromEntries(Object.entries(numbers).map(([name, x]) => [name, x.slice()]));
+const zeros = (numbers: Numbers): Numbers =>
+  Object.fromEntries(Object.entries(numbers).map(([name, x]) => [name, new Float64Array(x.length)]));
+
 export interface Inputs {
   readonly batch: number;
   readonly seqLen: number;

@@ -85,7 +85,8 @@ def ten_steps(model: nn.Module, case: Case) -> dict[str, float]:
     optimizer = torch.optim.AdamW(model.parameters(), lr, (beta1, beta2), eps, weight_decay)
     for tokens, targets in zip(case["steps.tokens"].long(), case["steps.targets"].long()):
         optimizer.zero_grad()
-        model(tokens, shift_labels=targets).loss.backward()
+        with given_numbers(case):
+            model(tokens, shift_labels=targets).loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimizer.step()
     return {"steps": greatest({name: p.detach() for name, p in model.named_parameters()}, part(case, "final."))}

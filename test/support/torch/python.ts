@@ -36,12 +36,16 @@ export function harnessPython(): string | null {
 /** Ends what hangs, as the limit of tests cannot while a program is waited for. */
 const BACKSTOP = 600_000; // ms
 
+/** Nothing is fetched, nothing is left but copies of modules and data, and two processes at once have a core each. */
+export const QUIET = {
+  HF_HOME: join(ROOT, ".moeut", "huggingface"), HF_HUB_OFFLINE: "1", TRANSFORMERS_VERBOSITY: "error", OMP_NUM_THREADS: "1",
+  PYTHONDONTWRITEBYTECODE: "1",
+};
+
 /** Runs a program. Throws what it says if it fails. @returns its standard output */
 export function runPython(python: string, args: readonly string[]): string {
-  const home = join(ROOT, ".moeut", "huggingface"); // copies of modules and data
-  const quiet = { HF_HOME: home, HF_HUB_OFFLINE: "1", TRANSFORMERS_VERBOSITY: "error", OMP_NUM_THREADS: "1", PYTHONDONTWRITEBYTECODE: "1" };
   const { status, stdout, stderr } = spawnSync(python, args, {
-    encoding: "utf8", env: { ...process.env, ...quiet }, maxBuffer: 2 ** 28, timeout: BACKSTOP,
+    encoding: "utf8", env: { ...process.env, ...QUIET }, maxBuffer: 2 ** 28, timeout: BACKSTOP,
   });
   if (status !== 0) throw new Error(`${stdout}\n${stderr}`);
   return stdout;
