@@ -55,6 +55,10 @@ describe("documents", () => {
     expect(texts.findIndex((text, i) => text !== `${i} ${"all work and no play ".repeat(20)}`)).toBe(-1);
   });
 
+  test("Parquet whose texts are bytes: what is no UTF-8 becomes U+FFFD", async () => {
+    expect(await documents(parquet("bytes"))).toEqual(["caf\ufffd", "☃"]);
+  });
+
   test("fields further down, and fields with dots in their names", async () => {
     const path = file("nested.jsonl", lines);
     expect(await documents(path, { field: "meta.text" })).toEqual(STORIES.map((text) => `meta ${text}`));

@@ -49,9 +49,9 @@ function valueAt(value: unknown, path: string): unknown {
 export const someOf = (names: readonly string[]): string => names.slice(0, 8).map((name) => name.slice(0, 60)).join(", ");
 
 /** UserError that says what is there instead. @param what the thing that should have it, with its place */
-export function textAt(what: string, value: unknown, field: string, hint = ""): string {
+export function textAt(what: string, value: unknown, field: string, hint = ""): string | Uint8Array {
   const text = valueAt(value, field);
-  if (typeof text === "string") return text;
+  if (typeof text === "string" || text instanceof Uint8Array) return text;
   const fields = typeof value === "object" && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
   const known = fields.length === 0 ? "" : ` (it has ${someOf(fields)})`;
   throw new UserError(`${what} has no field "${field}" that is a string${known}${hint}`);

@@ -1,4 +1,5 @@
 /** Texts in a column of Parquet files, some MiB at a time: memory holds these, and the column of one row group as the file has it. */
+import { isUtf8 } from "node:buffer";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { AsyncBuffer, ParquetScan } from "hyparquet";
 import { cannotRead, messageOf, UserError } from "../errors.ts";
@@ -27,13 +28,17 @@ function openFile(path: string): number {
 async function* rowsOf(path: string, file: AsyncBuffer, field: string): AsyncGenerator<Document> {
   const { parquetScan } = await import("hyparquet");
   const { compressors } = await import("hyparquet-compressors");
-  const scan = await sound(path, () => parquetScan({ file: remembering(file), compressors }));
+  const scan = await sound(path, () => parquetScan({ file: remembering(file), compressors, parsers: { stringFromBytes: utf8 } }));
   const column = columnOf(path, scan, field);
   for (const range of partsOf(scan, column)) {
     const values = await sound(`${path}: rows ${range.rowStart + 1} to ${range.rowEnd}`, () => scan.readColumn({ column, ...range }));
     for (let i = 0; i < values.length; i++) yield whole(textAt(`${path}: row ${range.rowStart + i + 1}`, { [column]: values[i] }, field));
   }
 }
+
+/** Texts stay bytes: as strings, which outlive a collection of garbage, they would take several times the memory. */
+const utf8 = (bytes: Uint8Array | undefined): Uint8Array | undefined =>
+  (bytes === undefined || isUtf8(bytes) ? bytes : Buffer.from(new TextDecoder().decode(bytes)));
 
 interface Rows {
   readonly rowStart: number;
