@@ -47,14 +47,14 @@ export function tuneOptions({ tune: lr, tuneSeeds, tuneSteps }: TuneFlags, compa
 export function tuningOf(
   models: readonly ModelSpec[], { lr: values, seeds, steps: asked }: TuneOptions, variantOf: (model: ModelSpec, stem: string) => Variant,
 ): Tuning {
-  const steps = asked ?? models[0]!.train.steps;
   const candidate = (model: ModelSpec, lr: number): Candidate => {
     const stem = `${model.name}-lr${lr}`;
     const of = (length: number, name: string): Variant => variantOf(withRecipe(model, lr, length), name);
-    return { lr, run: of(model.train.steps, stem), trial: of(steps, `${stem}-steps${steps}`) };
+    const length = asked ?? model.train.steps;
+    return { lr, run: of(model.train.steps, stem), trial: of(length, `${stem}-steps${length}`) };
   };
   return {
-    seeds: Array.from({ length: seeds }, (_, i) => FIRST_SEED + i), steps,
+    seeds: Array.from({ length: seeds }, (_, i) => FIRST_SEED + i), steps: asked,
     candidates: Object.fromEntries(models.map((model) => [model.name, values.map((lr) => candidate(model, lr))])),
   };
 }
@@ -65,5 +65,6 @@ const withRecipe = (model: ModelSpec, lr: number, steps: number): ModelSpec =>
 export function tuningWords({ seeds, steps, candidates }: Tuning): string {
   const values = Object.values(candidates)[0]!.map(({ lr }) => lr);
   const trials = seeds.length === 1 ? "one trial" : `${seeds.length} trials`;
-  return `first a learning rate for each: ${trials} of ${grouped(steps)} steps with each of ${values.join(", ")}`;
+  const length = steps === null ? "as long as the runs" : `of ${grouped(steps)} steps`;
+  return `first a learning rate for each: ${trials} ${length} with each of ${values.join(", ")}`;
 }

@@ -15,16 +15,18 @@ import { VERSION } from "../runtime/package-root.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
 import { scoreText } from "../runtime/report/tables.ts";
 import { finalTasks } from "../runtime/report/task-words.ts";
-import { differenceText, loss, ratioText } from "../runtime/report/words.ts";
+import { differenceText, loss, ratioText, stepsText } from "../runtime/report/words.ts";
 import { createProgress, type DataInfo, type Progress } from "../runtime/train/index.ts";
 import { bytes, grouped, short, time } from "../runtime/units.ts";
+import { budgetWords, requireBytes, withBudget, type Budget } from "./budget.ts";
 import { compareTasks, type ScoredBy, type TaskOptions } from "./compare-tasks.ts";
 import { readTrainingData, type TrainingData } from "./data.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { tuningOf, tuningWords, type TuneOptions } from "./compare-tune.ts";
 import { words } from "./shell.ts";
 import { say, table } from "./terminal.ts";
-import { dataInfoOf, requireComparable, shortcomings, variantOf } from "./variants.ts";
+import { keepStepSeconds, stepSecondsOf } from "./step-seconds.ts";
+import { dataInfoOf, requireComparable, requireEqualSteps, shortcomings, variantOf } from "./variants.ts";
 
 export interface ComparisonOptions {
   readonly title: string;
@@ -44,6 +46,7 @@ export interface ComparisonOptions {
   readonly depths: readonly number[] | null;
   readonly tasks: TaskOptions;
   readonly tune: TuneOptions | null;
+  readonly budget: Budget;
   readonly prompt: string | null;
   readonly sampleTokens: number;
   /** Runs are finished or fail: none is trained. */
@@ -68,6 +71,10 @@ const HELD_OUT: Readonly<Record<TrainingData["heldOutBy"], string>> = {
 
 /** What is compared, before anything runs. */
 interface Plan {
+  /** Each with its number of steps. */
+  readonly models: readonly ModelSpec[];
+  /** By name, where they were needed. */
+  readonly stepSeconds: Readonly<Record<string, number>>;
   readonly read: TrainingData;
   readonly data: DataInfo;
   /** That count: of pairs, what is answered. */
@@ -80,13 +87,18 @@ interface Plan {
 
 /** UserError for what cannot be compared, and for a folder that holds other things. */
 async function planOf(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<Plan> {
-  const { models, seeds, source, out, finalTokens } = options;
-  requireComparable(models);
-  const { seqLen, train: { batch } } = models[0]!;
-  const read = await readTrainingData(source, models, options);
+  const { models: given, budget, seeds, source, out, finalTokens } = options;
+  requireComparable(given);
+  if (budget.spent === null) requireEqualSteps(given);
+  requireBytes(budget, given);
+  const { seqLen, train: { batch } } = given[0]!;
+  const read = await readTrainingData(source, given, options);
   const { tokenizer } = read;
   const dataset = read.dataset({ seqLen, batch, seed: seeds[0]! });
   const data = dataInfoOf(source, dataset, tokenizer.id);
+  const stepSeconds = budget.spent?.unit !== "seconds" ? {} : await stepSecondsOf(
+    out, given, (model) => variantOf(model, data, device), (size) => read.dataset({ seqLen, batch: size, seed: 0 }));
+  const models = withBudget(budget, given, stepSeconds);
   const variants = models.map((model) => variantOf(model, data, device));
   const named = (model: ModelSpec, stem: string): Variant => variantOf(model, data, device, stem);
   const tuning = options.tune === null ? null : tuningOf(models, options.tune, named);
@@ -94,26 +106,29 @@ async function planOf(device: () => Promise<AdapterHandle>, options: ComparisonO
   checkComparison(out, runs);
   const asked = variants.map(({ name, specHash, recipe }) => ({ name, specHash, recipe }));
   const info: CompareInfo = { format: 1, variants: asked, seeds, data, evalTokens: 4 * batch * seqLen, finalTokens };
-  return { read, data, tokensPerStep: batch * dataset.targetsPerBlock, variants, tuning, runs, info };
+  return { models, stepSeconds, read, data, tokensPerStep: batch * dataset.targetsPerBlock, variants, tuning, runs, info };
 }
 
 /** Makes the folder of a comparison whose runs are trained elsewhere. */
 export async function openSweep(options: ComparisonOptions): Promise<Pick<Plan, "variants"> & Pick<CompareOptions, "evalEvery">> {
-  const { variants, runs, info } = await planOf(() => Promise.reject(new Error("nothing is run here")), options);
+  const { models, variants, runs, info } = await planOf(() => Promise.reject(new Error("nothing is run here")), options);
   openComparison(options.out, info, runs);
-  return { variants, evalEvery: evalEveryOf(options) };
+  return { variants, evalEvery: evalEveryOf(models) };
 }
 
 /** @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
-export async function compareModels(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
-  const { models, seeds, source, out } = options;
-  const { steps } = models[0]!.train;
-  const { read, data, tokensPerStep, variants, tuning, runs, info: asked } = await planOf(device, options);
-  const scored = compareTasks(options.tasks, source, steps, device);
+export async function compareModels(device: () => Promise<AdapterHandle>, given: ComparisonOptions): Promise<CompareResults | null> {
+  const { models, stepSeconds, read, data, tokensPerStep, variants, tuning, runs, info: asked } = await planOf(device, given);
+  const options: ComparisonOptions = { ...given, models };
+  const { seeds, source, out } = options;
+  const scored = compareTasks(options.tasks, source, Math.max(...models.map(({ train }) => train.steps)), device);
   const { info } = await device();
   shortcomings(models, data, info).forEach(say);
-  await whenFree(out, () => openComparison(out, asked, runs), undefined, say);
-  const each = `${grouped(steps)} steps of ${grouped(tokensPerStep)} tokens each`;
+  await whenFree(out, () => {
+    openComparison(out, asked, runs);
+    if (Object.keys(stepSeconds).length > 0) keepStepSeconds(out, models, stepSeconds);
+  }, undefined, say);
+  const each = `${stepsText(variants)} of ${grouped(tokensPerStep)} tokens`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
   const inner = { ...compareOptions(options, variants, read, asked.evalTokens), ...scored, tuning };
   if (tuning !== null) say(tuningWords(tuning));
@@ -140,23 +155,23 @@ function compareOptions(
   const { out, seeds, finalTokens, depths, prompt, sampleTokens, models, gather, onlyRuns } = options;
   const { seqLen } = models[0]!;
   const data: CompareOptions["data"] = async (seed, batch) => dataset({ seqLen, batch, seed });
-  const [measured, samples] = [{ evalEvery: evalEveryOf(options), evalTokens, finalTokens, depths }, { prompt, sampleTokens }];
+  const [measured, samples] = [{ evalEvery: evalEveryOf(models), evalTokens, finalTokens, depths }, { prompt, sampleTokens }];
   return { out, variants, seeds, tokenizer, data, ...measured, ...samples, gather, onlyRuns, since: Date.now() };
 }
 
-function evalEveryOf({ models }: ComparisonOptions): number {
+function evalEveryOf(models: readonly ModelSpec[]): number {
   const { steps, evalEvery } = models[0]!.train;
   return evalEvery > 0 ? evalEvery : Math.max(1, Math.round(steps / EVALUATIONS));
 }
 
 function about(
-  { title, baseline, margin, tasks, models }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo, tokensPerStep: number,
+  { title, baseline, margin, tasks, models, budget }: ComparisonOptions, { heldOutBy }: TrainingData, data: DataInfo, tokensPerStep: number,
 ): About {
   const { seqLen, train: { steps, batch } } = models[0]!;
   return {
     title, baseline, margin, taskMargin: tasks.margin, data, heldOut: HELD_OUT[heldOutBy],
     versions: { moeut: VERSION, node: process.versions.node }, environment: environment(),
-    budget: { steps, batch, seq_len: seqLen, tokens: Math.round(steps * tokensPerStep) },
+    budget: { steps, batch, seq_len: seqLen, tokens: Math.round(steps * tokensPerStep), given: budgetWords(budget) },
   };
 }
 

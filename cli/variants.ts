@@ -31,6 +31,10 @@ export function modelsToCompare(spec: Spec, names: readonly string[]): readonly 
   return models;
 }
 
+/** UserError unless there are as many steps of each, where no budget says how many. */
+export const requireEqualSteps = (models: readonly ModelSpec[]): void =>
+  requireEqual(models, "steps", "train.steps", (model) => model.train.steps);
+
 /** UserError unless there are at least two models of different names that can be trained on the same batches. */
 export function requireComparable(models: readonly ModelSpec[]): void {
   if (models.length < 2)
@@ -39,7 +43,6 @@ export function requireComparable(models: readonly ModelSpec[]): void {
   if (twice !== undefined) throw new UserError(`two models are called ${twice.name}; give one another name`);
   requireEqual(models, "batch", "train.batch", (model) => model.train.batch);
   requireEqual(models, "seq_len", "seq_len", (model) => model.seqLen);
-  requireEqual(models, "steps", "train.steps", (model) => model.train.steps);
 }
 
 function requireEqual(models: readonly ModelSpec[], what: string, path: string, valueOf: (model: ModelSpec) => number): void {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { Option, type Command } from "commander";
-import type { CompareSpec } from "../../compiler/ir/compare-spec.ts";
-import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
+import type { BudgetSpec, CompareSpec } from "../../compiler/ir/compare-spec.ts";
 import { UserError } from "../../runtime/errors.ts";
 import type { TaskProtocol } from "../../runtime/tasks/items.ts";
+import { budgetFlags, budgetOf, budgetPart } from "../budget.ts";
 import { NO_TASKS, type TaskOptions } from "../compare-tasks.ts";
 import { tuneOptions, tuneValues } from "../compare-tune.ts";
 import { processesFor } from "../compare-processes.ts";
@@ -26,6 +26,7 @@ export interface Options extends AdapterOption {
   readonly out?: string;
   readonly steps?: number;
   readonly tokens?: number;
+  readonly budget?: Partial<BudgetSpec>;
   readonly seeds?: number;
   readonly tokenizer?: string;
   readonly model: readonly string[];
@@ -69,6 +70,7 @@ export function addComparisonOptions(command: Command, out: string): Command {
     .option("--out <folder>", out, outFolder)
     .option("--steps <n>", "optimizer steps of every run (default: as the specs say)", whole(1))
     .option("--tokens <n>", "training tokens of every run, instead of steps", whole(1))
+    .option("--budget <unit=n>", "what each variant may spend: steps, tokens, macs or seconds of training; bytes of weights", budgetPart)
     .option("--seeds <k>", "runs per variant: seeds 0 to k - 1 (default: as a compare block says, else 3)", whole(1))
     .option("--model <name>", "a model or compare block to take (repeatable; default: all)", collect, [])
     .option("--baseline <name>", "the variant that the others are held against (default: the first)")
@@ -110,9 +112,9 @@ export function comparisonOf(words: readonly string[], options: Options): Compar
   if (options.data === undefined) throw new UserError("give the data to train on with --data");
   if (out === undefined) throw new UserError("give a folder for the runs with --out");
   const { files, data } = separateSpecs(words, options.data);
-  if (options.steps !== undefined && options.tokens !== undefined) throw new UserError("give --steps or --tokens, not both");
+  const flags = budgetFlags(options);
   const specs = files.map((file) => loadSpec(file, withSteps(options.set, options.steps)));
-  const models = withBudget(specs.flatMap((spec) => modelsToCompare(spec, options.model)), options.tokens);
+  const models = specs.flatMap((spec) => modelsToCompare(spec, options.model));
   const compares = specs.flatMap((spec) => chosenBlocks(spec, options.model));
   const seeds = options.seeds ?? Math.max(0, ...compares.map((compare) => compare.seeds));
   return {
@@ -120,7 +122,7 @@ export function comparisonOf(words: readonly string[], options: Options): Compar
     ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out,
     finalTokens: options.evalTokens, margin: options.margin, depths: options.depths ?? null, tasks: taskOptions(options, compares),
-    tune: tuneOptions(options, compares), prompt: options.prompt ?? null, sampleTokens: 240,
+    tune: tuneOptions(options, compares), budget: budgetOf(flags, compares), prompt: options.prompt ?? null, sampleTokens: 240,
     gather: false, onlyRuns: false, processes: null,
   };
 }
@@ -131,6 +133,9 @@ async function compare(comparison: ComparisonOptions, options: AdapterOption & O
   const { jobs } = options;
   if (jobs > 1 && comparison.source.includes("-")) {
     throw new UserError("several processes cannot share standard input: name a file, or prepare a corpus");
+  }
+  if (jobs > 1 && comparison.budget.spent?.unit === "seconds") {
+    throw new UserError("a budget of seconds is of the whole machine: leave -j out");
   }
   const processes = jobs === 1 ? null : processesFor(jobs, args, options.threads);
   const results = await withDevices(options, (device) => compareModels(device, { ...comparison, onlyRuns: !options.report, processes }));
@@ -154,13 +159,4 @@ function taskOptions({ tasks, tasksData, at, protocol, taskMargin }: Options, co
 function titleOf(names: readonly string[]): string {
   if (names.length > 5) return `${names.length} variants compared: ${names[0]} … ${names.at(-1)}`;
   return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} compared`;
-}
-
-/** A budget in tokens becomes steps of the batches that the models ask for. */
-function withBudget(models: readonly ModelSpec[], tokens: number | undefined): readonly ModelSpec[] {
-  if (tokens === undefined) return models;
-  return models.map((model) => {
-    const steps = Math.max(1, Math.round(tokens / (model.train.batch * model.seqLen)));
-    return { ...model, train: { ...model.train, steps } };
-  });
 }

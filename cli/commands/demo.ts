@@ -4,6 +4,7 @@ import type { AdapterKind, AdapterHandle } from "../../runtime/adapter/index.ts"
 import type { CompareResults } from "../../runtime/compare/results.ts";
 import { PACKAGE_ROOT } from "../../runtime/package-root.ts";
 import { formatDuration } from "../../runtime/train/index.ts";
+import { NO_BUDGET } from "../budget.ts";
 import { NO_TASKS } from "../compare-tasks.ts";
 import { asText, compareModels, MARGIN } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
@@ -50,7 +51,7 @@ async function compareDemo(device: () => Promise<AdapterHandle>, options: Option
   return compareModels(device, {
     title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"],
     seeds: [0], out: options.out, finalTokens: 8192, margin: MARGIN, depths: [],
-    tasks: NO_TASKS, tune: null, prompt: PROMPT, sampleTokens: 200,
+    tasks: NO_TASKS, tune: null, budget: NO_BUDGET, prompt: PROMPT, sampleTokens: 200,
     gather: false, onlyRuns: false, processes: null,
   });
 }

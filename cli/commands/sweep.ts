@@ -36,6 +36,7 @@ async function run(words: readonly string[], { emit, torchrun, trainArgs, sbatch
   const comparison = comparisonOf(words, options);
   const { out, seeds, source, models } = comparison;
   requireJobs(source, torchrun, trainArgs, comparison.tasks.at);
+  if (comparison.budget.spent?.unit === "seconds") throw new UserError("jobs have no clock in common: give another budget than seconds");
   if (comparison.tune !== null) throw new UserError("jobs search no learning rates: leave `tune` out, or compare in this process");
   if (emit === "sh" && sbatch.length > 0) throw new UserError("--sbatch does nothing beside --emit sh; leave one of them out");
   const jobs = seeds.flatMap((seed) => models.map(({ name }) => ({ variant: name, seed })));

@@ -3,13 +3,13 @@ import { parseSequence } from "../1-parse/index.ts";
 import { measure } from "../counts/index.ts";
 import { about, nearest } from "../diagnostics/index.ts";
 import type { CompareAst, EntryAst, MatchAst, SequenceAst, ValueAst, VaryAst } from "../ir/ast.ts";
-import type { CompareSpec } from "../ir/compare-spec.ts";
+import type { BudgetSpec, CompareSpec } from "../ir/compare-spec.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import type { Span } from "../ir/source.ts";
 import { applyEntry } from "./apply.ts";
 import { measureOf } from "./claims.ts";
 import { findModel, type FoundModel, type LoadedFile, namesInScope } from "./files.ts";
-import { COMPARE, STATEMENTS, TUNE_LR } from "./language.ts";
+import { BUDGET, COMPARE, STATEMENTS, TUNE_LR } from "./language.ts";
 import type { ModelTree } from "./model.ts";
 import { isDeadEnd, reportDeadEnd, setPath } from "./path.ts";
 import { type Resolver, setFree, theUnknown } from "./resolve.ts";
@@ -55,13 +55,14 @@ function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, con
     report.report("incomplete-compare", ast.name.span, { name: ast.name.text, missing: "vary", example });
   }
   const match = matchOf(parts.match, context);
-  const tune = tuneOf(ast, settings, context);
+  const [tune, budget] = [tuneOf(ast, settings, context), budgetOf(settings, context)];
   const points = grid(ast, parts.vary, context);
   const found = fields === null || (damaged && fields.base === null) ? null
     : findBase(ast, fields.base, ownEntry(settings.fields, "base")?.span ?? ast.name.span, file, context);
   if (fields === null || found === null) return null;
   const base = resolver.model(found);
-  if (base === null || points === null || parts.vary.length === 0 || match === "broken" || tune === "broken") return null;
+  if (base === null || points === null || parts.vary.length === 0) return null;
+  if (match === "broken" || tune === "broken" || budget === "broken") return null;
   const tree = resolver.tree(found);
   const names = namesOf(ast.name.text, points);
   const variants = points.map((point, i) => {
@@ -71,7 +72,7 @@ function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, con
   if (!variants.every((v) => v !== null)) return null;
   return {
     name: ast.name.text, span: ast.span, base: found.model.name.text, seeds: fields.seeds, variants,
-    tasks: { names: fields.eval, at: fields.at }, tune,
+    tasks: { names: fields.eval, at: fields.at }, tune, budget,
     vary: parts.vary.map((v) => ({ path: v.path.text, values: v.values.map(written) })),
     match: match === null ? null : { measure: match.what, by: match.by.text },
   };
@@ -85,6 +86,21 @@ function tuneOf(ast: CompareAst, settings: Settings, { report }: Context): Compa
   if (fields.in.length > 0) return { lr: fields.in, seeds: fields.seeds, steps: fields.steps };
   const missing = { name: ast.name.text, missing: "tune lr in …", example: "tune lr in 1e-3, 2e-3, 4e-3" };
   report.report("incomplete-compare", tune.kind.span, missing);
+  return "broken";
+}
+
+const SPENDABLE = ["steps", "tokens", "macs", "seconds"] as const;
+
+function budgetOf(settings: Settings, { report }: Context): CompareSpec["budget"] | "broken" {
+  const budget = child(settings, "budget");
+  if (budget.span === null && !budget.broken) return null;
+  const fields = read(budget, BUDGET, { report, solve: 0 });
+  if (fields === null) return "broken";
+  const [first, second] = SPENDABLE.filter((name) => fields[name] !== null);
+  if (second === undefined) return fields as BudgetSpec;
+  report.report("rival-fields", ownEntry(budget.fields, second)!.nameSpan, { name: second, rival: first! }, [
+    { span: ownEntry(budget.fields, first!)!.nameSpan, note: "the other one" },
+  ]);
   return "broken";
 }
 

@@ -312,6 +312,17 @@ export const TUNE_LR = kind("A learning rate for each variant: that of the value
 
 const TUNE_BLOCK = block("What is chosen for each variant before the comparison, and reported with it.", "none", { none: nothing("Nothing: the spec's learning rate."), lr: TUNE_LR });
 
+const SPENT = { min: 0, open: true, max: 1e30, default: null, shown: "not said" } as const;
+
+export const BUDGET = kind("What each variant may spend, in place of `train.steps`: one of the first four; each variant's schedule follows its own number of steps.", ["budget { macs 1e12 }", "budget { steps 1_000 }", "budget { tokens 10M }", "budget { seconds 600  bytes 4M  tolerance 0.02 }"], {
+  steps: number({ ...SPENT, unit: "optimizer steps", doc: "the same number for all" }),
+  tokens: number({ ...SPENT, unit: "tokens", doc: "batch · seq_len of them are a step" }),
+  macs: number({ ...SPENT, unit: "multiply-accumulates", doc: "of training, everything counted: three times those of the forward pass" }),
+  seconds: number({ ...SPENT, unit: "seconds", doc: "of training on this machine: steps are measured before, and their number is kept in the folder" }),
+  bytes: number({ ...SPENT, unit: "bytes", doc: "of weights in float32, which every variant must have" }),
+  tolerance: number({ default: 0.01, min: 0, max: 1, doc: "the part of `bytes` by which a variant may miss it" }),
+});
+
 export const COMPARE = kind("A grid of variants of one model, trained under one budget.", ["compare widths { base small  vary feed_forward.d_ff in 64, 128  seeds 3  eval blimp, \"my.jsonl\" at 1_000, 2_000  tune lr in 1e-3, 2e-3 }"], {
   base: modelName({ default: null, shown: "required", doc: "the model that is varied" }),
   seeds: int({ default: 1, max: 1_000, doc: "runs of each variant with different random numbers" }),
@@ -319,6 +330,7 @@ export const COMPARE = kind("A grid of variants of one model, trained under one 
   at: ints({ default: [], shown: "the end alone", max: 1e9, unit: "steps", clauseOf: "eval", doc: "steps of training at which it is measured besides the end" }),
 }, {
   tune: TUNE_BLOCK,
+  budget: plainBlock(BUDGET),
 });
 
 /** Statements with a syntax of their own, and where they belong. */

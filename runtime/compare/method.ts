@@ -6,6 +6,8 @@ interface Size {
   readonly variants: number;
   /** Nats per token. */
   readonly margin: number;
+  /** In words; null: the same number of steps. */
+  readonly budget: string | null;
   /** Learning rates were. */
   readonly searched: boolean;
   readonly tasks: number;
@@ -17,10 +19,11 @@ const TIMES_OF_TRAINING = "Step times are medians over the steps of training, wi
   + "Runs follow one another, so what else the machine was doing differs between them, and no ratio is given.";
 
 export function methodOf(size: Size, finals: readonly FinalRecord[], times: StepTimes | null): readonly string[] {
-  const { seeds, variants, margin } = size;
+  const { seeds, variants, margin, budget } = size;
   const adapters = [...new Set(finals.map(({ adapter }) => adapter.name))];
   return [
-    "Every variant is trained for the same number of steps on the same sequences in the same order: "
+    `Every variant is trained ${budget === null ? "for the same number of steps" : `with ${budget}`}, `
+    + "on the same sequences in the same order: "
     + "the seed decides the order of the data and the initial weights, and runs of one seed form a pair.",
     "The final loss is the mean cross-entropy over the same held-out sequences for all runs, measured once after the last step; "
     + "balance losses are not part of it.",

@@ -14,7 +14,7 @@ export interface CompareResults {
   readonly adapter: AdapterName;
   /** held_out: how the held-out text was chosen. */
   readonly data: DataInfo & { readonly bytes_per_token: number; readonly held_out: string };
-  readonly budget: { readonly steps: number; readonly batch: number; readonly seq_len: number; readonly tokens: number };
+  readonly budget: Budget;
   readonly seeds: readonly number[];
   /** Held-out sequences behind each final loss, the same for all. */
   readonly validation_sequences: number;
@@ -33,6 +33,17 @@ export interface CompareResults {
   readonly tuning: TuningResult | null;
   /** How the numbers were made, for readers. */
   readonly method: readonly string[];
+}
+
+/** What each variant was given; steps are in its recipe. */
+export interface Budget {
+  /** "1.00T MACs of training"; null where the specs have the same steps. */
+  readonly given: string | null;
+  /** Of the first variant, as `tokens`: with another budget than steps or tokens the others have theirs. */
+  readonly steps: number;
+  readonly batch: number;
+  readonly seq_len: number;
+  readonly tokens: number;
 }
 
 export interface VariantResult {
@@ -110,7 +121,8 @@ export interface TuningResult {
   readonly setting: "lr";
   /** None of those that are compared. */
   readonly seeds: readonly number[];
-  readonly steps: number;
+  /** Of a trial; null: as many as of a run. */
+  readonly steps: number | null;
   readonly variants: readonly {
     readonly name: string;
     readonly chosen: number;

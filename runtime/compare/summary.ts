@@ -77,7 +77,10 @@ export function summarize(options: Summary): CompareResults {
     pairs: pairsOf(finished, margin), tuning: searched, tasks: compareTasks(options, finished, taskMargin),
     recurrence: recurrenceOf(finished.map(({ variant, runs }) => ({ variant, losses: lossesOf(runs) }))),
     method: methodOf(
-      { seeds: seeds.length, variants: finished.length, margin, searched: searched !== null, tasks: tasks.length, taskMargin },
+      {
+        seeds: seeds.length, variants: finished.length, margin, budget: budget.given, searched: searched !== null,
+        tasks: tasks.length, taskMargin,
+      },
       finals, times,
     ),
   };

@@ -47,7 +47,8 @@ export interface Candidate {
 /** A search for each variant's learning rate, on seeds that are not compared. */
 export interface Tuning {
   readonly seeds: readonly number[];
-  readonly steps: number;
+  /** null: as long as the runs. */
+  readonly steps: number | null;
   /** By name of the variant, in the order that was asked for. */
   readonly candidates: Readonly<Record<string, readonly Candidate[]>>;
 }

@@ -6,7 +6,7 @@ import { studentInterval } from "../statistics/student.ts";
 import { short } from "../units.ts";
 import { advice, taskFailures, taskVerdicts } from "./task-words.ts";
 import { tuneWords } from "./tune.ts";
-import { interval, isClear, listOf, loss, pText, signed } from "./words.ts";
+import { interval, isClear, listOf, loss, pText, signed, stepsText } from "./words.ts";
 
 export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
 
@@ -15,7 +15,7 @@ export const findings = (results: CompareResults): readonly string[] =>
 
 /** What keeps the findings from meaning more than they do. */
 export const caveats = (results: CompareResults): readonly string[] =>
-  [...tuneWords(results), ...recipes(results), ...length(results), ...littleText(results), heldOut(results)];
+  [...spentWords(results), ...tuneWords(results), ...recipes(results), ...length(results), ...littleText(results), heldOut(results)];
 
 /** One sentence per variant other than the baseline, and one about the lowest loss where there are more. */
 function verdicts(results: CompareResults): readonly string[] {
@@ -94,10 +94,16 @@ function failures({ variants }: CompareResults): readonly string[] {
   });
 }
 
+/** What each had, where that is not the same number of steps for all. */
+function spentWords({ budget, variants }: CompareResults): readonly string[] {
+  const isOne = new Set(variants.map(({ recipe }) => recipe.steps)).size === 1;
+  return budget.given === null || isOne ? [] : [`Each variant had a budget of ${budget.given}: ${stepsText(variants)}.`];
+}
+
 /** Settings of the recipe that are not the same for all: "lr is 0.1 (a, b) or 0.01 (c)". */
-function recipes({ variants, tuning }: CompareResults): readonly string[] {
+function recipes({ variants, tuning, budget }: CompareResults): readonly string[] {
   const settings = variants.map(({ name, recipe }) => ({ name, values: recipeSettings(recipe) }));
-  const chosen = tuning === null ? [] : ["lr"];
+  const chosen = [...(tuning === null ? [] : ["lr"]), ...(budget.given === null ? [] : ["steps"])];
   const different = Object.keys(settings[0]!.values).filter((key) => !chosen.includes(key)).flatMap((key) => {
     const values = [...new Set(settings.map((one) => one.values[key]))];
     const namesOf = (value: unknown): string => settings.filter((one) => one.values[key] === value).map(({ name }) => name).join(", ");
@@ -111,13 +117,13 @@ function recipes({ variants, tuning }: CompareResults): readonly string[] {
 const TOKENS_PER_PARAMETER = 20;
 
 function length({ variants, budget }: CompareResults): readonly string[] {
-  const ratios = variants.map(({ parameters }) => budget.tokens / parameters.unique);
+  const ratios = variants.map(({ parameters, recipe }) => (budget.tokens * recipe.steps) / budget.steps / parameters.unique);
   const [least, greatest] = [Math.min(...ratios), Math.max(...ratios)].map((x) => String(Number(x.toPrecision(2))));
   const perParameter = least === greatest ? least : `${least} to ${greatest}`;
   const tooLong = variants.filter(({ recipe }) => recipe.schedule.warmup >= recipe.steps).map(({ name }) => name);
   return [
     ...(Math.min(...ratios) >= TOKENS_PER_PARAMETER ? [] : [
-      `The runs are short for the size of the models: ${short(budget.tokens)} tokens are ${perParameter} per parameter, `
+      `The runs are short for the size of the models: their tokens are ${perParameter} per parameter, `
       + `where about ${TOKENS_PER_PARAMETER} are usual. Longer runs may order the variants otherwise.`,
     ]),
     ...(tooLong.length === 0 ? [] : [`The warm-up of ${listOf(tooLong)} lasts as long as the run.`]),

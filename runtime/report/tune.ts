@@ -23,7 +23,8 @@ function cell({ validation_loss: found, runs }: TrialResult, isChosen: boolean):
 }
 
 const howChosen = ({ seeds, steps }: TuningResult): string =>
-  `${seeds.length === 1 ? "One trial" : `${seeds.length} trials`} of ${steps} steps with each value, `
+  `${seeds.length === 1 ? "One trial" : `${seeds.length} trials`} ${steps === null ? "as long as a run" : `of ${steps} steps`} `
+  + "with each value, "
   + "on seeds that are not compared; the least held-out loss chooses.";
 
 /** What was chosen, and what makes that doubtful. */

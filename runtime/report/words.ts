@@ -1,6 +1,7 @@
 /** Rounded numbers of results, the same in the report and on the terminal. */
 import type { Difference } from "../compare/results.ts";
 import type { Interval } from "../statistics/describe.ts";
+import { grouped } from "../units.ts";
 
 export const loss = (x: number): string => x.toFixed(4);
 
@@ -15,6 +16,15 @@ export const interval = ({ low, high }: Interval): string => `${signed(low)} to 
 /** "a, b and c" */
 export const listOf = (names: readonly string[]): string =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+
+type Trained = { readonly name: string; readonly recipe: { readonly steps: number } };
+
+/** "1,000 steps", or of each variant: "120 (a) or 80 (b) steps" */
+export function stepsText(variants: readonly Trained[]): string {
+  const all = [...new Set(variants.map(({ recipe }) => recipe.steps))];
+  const namesOf = (steps: number): string => variants.filter(({ recipe }) => recipe.steps === steps).map(({ name }) => name).join(", ");
+  return `${all.length === 1 ? grouped(all[0]!) : all.map((steps) => `${grouped(steps)} (${namesOf(steps)})`).join(" or ")} steps`;
+}
 
 /** "1.63 (1.51 to 1.70)" */
 export const ratioText = (ratio: number, { low, high }: Interval): string =>
