@@ -154,6 +154,9 @@ describe("checkpoints as they come", () => {
     const folder = folderOf(made, tensors);
     expect(await moeutHere(["import", "hf", folder, "--out", `${folder}-run`, "--set", "seq_len=7"])).toMatchObject({ status: 0 });
     expect(readFileSync(join(`${folder}-run`, "spec.moeut"), "utf8")).toContain("seq_len 7 ");
+    const foreign = expect.stringContaining('models of this family have no "head.bias"') as string;
+    const biased = ["import", "hf", folder, "--out", join(root, "none"), "--set", "head.bias=true"];
+    expect(await moeutHere(biased)).toMatchObject({ status: 1, stderr: foreign });
     const stderr = expect.stringContaining("--set") as string;
     expect(await moeutHere(["import", "hf", folder, "--set", "seq_len=7"])).toMatchObject({ status: 1, stderr });
   });

@@ -1,7 +1,7 @@
 /** Models of published families: config.json of transformers as a spec, and where in the checkpoint its parameters are. */
 import type { ModelSpec } from "../../ir/model-spec.ts";
-import { bug } from "../../ir/tensor-type.ts";
 import { parametersOf } from "../../parameters/parameters.ts";
+import type { ParameterSpec } from "../../parameters/parameters.ts";
 import { identifier } from "../identifier.ts";
 import { readOptions, shown } from "../options.ts";
 import { problemsOf, type Found } from "../weights.ts";
@@ -55,10 +55,14 @@ export function findFamilyWeights(
 ): { readonly parts: Parts } | { readonly problems: readonly string[] } {
   const isBare = ![...tensors.keys()].some((name) => name.startsWith(family.prefix));
   const nameIn = (tensor: string): string => (isBare && tensor.startsWith(family.prefix) ? tensor.slice(family.prefix.length) : tensor);
-  const parts = Object.fromEntries(parametersOf(model).map((p) => {
-    const source = family.tensors[p.role] ?? bug(`no tensor for ${p.role}`);
-    return [p.name, source(placeOf(model, p)).map((part) => ({ ...part, tensor: nameIn(part.tensor) }))];
-  }));
-  const problems = problemsOf(parts, tensors, family.spare);
+  const partsOf = (p: ParameterSpec): readonly Part[] | undefined =>
+    family.tensors[p.role]?.(placeOf(model, p)).map((part) => ({ ...part, tensor: nameIn(part.tensor) }));
+  const all = parametersOf(model);
+  const parts = Object.fromEntries(all.map((p) => [p.name, partsOf(p) ?? []]));
+  const foreign = all.filter(({ role }) => family.tensors[role] === undefined);
+  const problems = [
+    ...foreign.map(({ name }) => `models of this family have no "${name}", so the checkpoint cannot hold it`),
+    ...problemsOf(parts, tensors, family.spare),
+  ];
   return problems.length === 0 ? { parts } : { problems };
 }
