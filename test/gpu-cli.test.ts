@@ -165,7 +165,7 @@ model huge from open { vocab_size 16_000_000  d_model 128  train { accumulate 1 
   const result = await moeut(["compare", file, "--model", "open", "--model", "huge", "--tokens", "64", "--seeds", "1", "--eval-tokens", "64", "--data", "scan", "--out", out, "--json"]);
   const results = json(result);
   expect(result.status).toBe(0);
-  expect(results.budget).toEqual({ steps: 2, batch: 2, seq_len: 16, tokens: 64 });
+  expect(results.budget).toEqual({ steps: 2, batch: 2, seq_len: 16, tokens: 64, given: "64 tokens" });
   expect(results.variants[0]).toMatchObject({ validation_loss: { sd: null }, sample: null });
   expect(results.variants[1].runs[0].failed).toMatch(/huge is too large for/);
   expect(result.stderr).toMatch(/no sample of open: .*causal false/);

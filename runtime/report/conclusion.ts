@@ -117,13 +117,15 @@ function recipes({ variants, tuning, budget }: CompareResults): readonly string[
 const TOKENS_PER_PARAMETER = 20;
 
 function length({ variants, budget }: CompareResults): readonly string[] {
-  const ratios = variants.map(({ parameters, recipe }) => (budget.tokens * recipe.steps) / budget.steps / parameters.unique);
+  const spent = variants.map(({ recipe }) => (budget.tokens * recipe.steps) / budget.steps);
+  const ratios = variants.map(({ parameters }, i) => spent[i]! / parameters.unique);
+  const tokens = [...new Set([Math.min(...spent), Math.max(...spent)].map(short))].join(" to ");
   const [least, greatest] = [Math.min(...ratios), Math.max(...ratios)].map((x) => String(Number(x.toPrecision(2))));
   const perParameter = least === greatest ? least : `${least} to ${greatest}`;
   const tooLong = variants.filter(({ recipe }) => recipe.schedule.warmup >= recipe.steps).map(({ name }) => name);
   return [
     ...(Math.min(...ratios) >= TOKENS_PER_PARAMETER ? [] : [
-      `The runs are short for the size of the models: their tokens are ${perParameter} per parameter, `
+      `The runs are short for the size of the models: ${tokens} tokens are ${perParameter} per parameter, `
       + `where about ${TOKENS_PER_PARAMETER} are usual. Longer runs may order the variants otherwise.`,
     ]),
     ...(tooLong.length === 0 ? [] : [`The warm-up of ${listOf(tooLong)} lasts as long as the run.`]),
