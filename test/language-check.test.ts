@@ -217,6 +217,11 @@ describe("compare", () => {
     expect([vary.length, seeds]).toEqual([2, 3]);
   });
 
+  test("a margin, where it says one", () => {
+    const margin = (more: string): number | null => compare(`vary layer.a.feed_forward.top_k in 2, 4  ${more}`).margin;
+    expect([margin(""), margin("margin 0.02")]).toEqual([null, 0.02]);
+  });
+
   test("stacks, written in quotes", () => {
     const { variants } = compare('vary stack in "(a, b) * 2", "a * 2, b * 2", "a, b * 2", "own(a) * 4"  vary feed_forward.top_k in 2');
     expect(variants.map((v) => [v.model.name, v.model.stack, v.settings["stack"]])).toEqual([

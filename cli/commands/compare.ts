@@ -33,7 +33,7 @@ export interface Options extends AdapterOption {
   readonly set: readonly string[];
   readonly baseline?: string;
   readonly evalTokens: number;
-  readonly margin: number;
+  readonly margin?: number;
   readonly tasks?: readonly string[];
   readonly tasksData?: string;
   readonly at?: readonly number[];
@@ -77,7 +77,7 @@ export function addComparisonOptions(command: Command, out: string): Command {
     .option("--set <path=value>", "override a field of all specs (repeatable)", collect, [])
     .addOption(tokenizerOption())
     .option("--eval-tokens <n>", "held-out tokens behind the final losses, at most", whole(1), 32_768)
-    .option("--margin <nats>", "differences of the loss within it are called equivalent", positive, MARGIN)
+    .option("--margin <nats>", `differences of the loss within it are equivalent (default: the compare block's, else ${MARGIN})`, positive)
     .option("--tasks <list>", "tasks of `eval` that measure each run, or none (default: the compare block's, else those of pairs)", list)
     .option("--tasks-data <folder>", "where the published files of the tasks are", filled)
     .option("--at <steps>", "steps of training at which the tasks measure each run besides its end, for instance 1000,2000", wholes(1))
@@ -121,8 +121,9 @@ export function comparisonOf(words: readonly string[], options: Options): Compar
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
     ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out,
-    finalTokens: options.evalTokens, margin: options.margin, depths: options.depths ?? null, tasks: taskOptions(options, compares),
-    tune: tuneOptions(options, compares), budget: budgetOf(flags, compares), prompt: options.prompt ?? null, sampleTokens: 240,
+    finalTokens: options.evalTokens, margin: options.margin ?? strictest(compares), depths: options.depths ?? null,
+    tasks: taskOptions(options, compares), tune: tuneOptions(options, compares), budget: budgetOf(flags, compares),
+    prompt: options.prompt ?? null, sampleTokens: 240,
     gather: false, onlyRuns: false, processes: null,
   };
 }
@@ -145,6 +146,10 @@ async function compare(comparison: ComparisonOptions, options: AdapterOption & O
   } else if (options.json === true) printJson(results);
   else process.stdout.write(`${asText(results)}\nreport: ${join(out, "report.html")}\n`);
 }
+
+/** The least margin of the compare blocks. */
+const strictest = (compares: readonly CompareSpec[]): number =>
+  (compares.length === 0 ? MARGIN : Math.min(...compares.map(({ margin }) => margin ?? MARGIN)));
 
 /** Flags, else what the compare blocks say. */
 function taskOptions({ tasks, tasksData, at, protocol, taskMargin }: Options, compares: readonly CompareSpec[]): TaskOptions {

@@ -71,7 +71,7 @@ function checkCompare(ast: CompareAst, file: LoadedFile, resolver: Resolver, con
   });
   if (!variants.every((v) => v !== null)) return null;
   return {
-    name: ast.name.text, span: ast.span, base: found.model.name.text, seeds: fields.seeds, variants,
+    name: ast.name.text, span: ast.span, base: found.model.name.text, seeds: fields.seeds, margin: fields.margin, variants,
     tasks: { names: fields.eval, at: fields.at }, tune, budget,
     vary: parts.vary.map((v) => ({ path: v.path.text, values: v.values.map(written) })),
     match: match === null ? null : { measure: match.what, by: match.by.text },

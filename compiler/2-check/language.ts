@@ -323,9 +323,12 @@ export const BUDGET = kind("What each variant may spend, in place of `train.step
   tolerance: number({ default: 0.01, min: 0, max: 1, doc: "the part of `bytes` by which a variant may miss it" }),
 });
 
-export const COMPARE = kind("A grid of variants of one model, trained under one budget.", ["compare widths { base small  vary feed_forward.d_ff in 64, 128  seeds 3  eval blimp, \"my.jsonl\" at 1_000, 2_000  tune lr in 1e-3, 2e-3 }"], {
+export const COMPARE = kind("A grid of variants of one model, trained under one budget.", ["compare widths { base small  vary feed_forward.d_ff in 64, 128  seeds 3  margin 0.02  eval blimp, \"my.jsonl\" at 1_000, 2_000  tune lr in 1e-3, 2e-3 }"], {
   base: modelName({ default: null, shown: "required", doc: "the model that is varied" }),
   seeds: int({ default: 1, max: 1_000, doc: "runs of each variant with different random numbers" }),
+  margin: number({
+    default: null, shown: "0.01", min: 0, open: true, max: 100, unit: "nats per token", doc: "differences of the loss within it are called equivalent",
+  }),
   eval: names("tasks", { default: [], shown: "none; of pairs, their own", doc: "what each run is measured by besides its loss: tasks as `moeut eval --tasks` takes them" }),
   at: ints({ default: [], shown: "the end alone", max: 1e9, unit: "steps", clauseOf: "eval", doc: "steps of training at which it is measured besides the end" }),
 }, {

@@ -23,6 +23,8 @@ export interface CompareSpec {
   readonly match: { readonly measure: "params" | "active" | "macs"; readonly by: string } | null;
   /** Runs per variant. */
   readonly seeds: number;
+  /** Nats per token: differences of the loss within it are equivalent; null where it is not said. */
+  readonly margin: number | null;
   /** Learning rates that are tried for each variant, or null; without `steps`, trials are as long as the runs. */
   readonly tune: { readonly lr: readonly number[]; readonly seeds: number; readonly steps: number | null } | null;
   readonly budget: BudgetSpec | null;
