@@ -238,7 +238,8 @@ test("a line for each benchmark says what was measured by which protocol", async
   const { stdout } = await moeutHere(["eval", RUN, "--tasks", `${items},lambada`, "--data", scratch, "--adapter", "cpu"]);
   expect(stdout).toMatch(/items\.jsonl +accuracy +\d\.\d{4} +\(moeut protocol, 5 items, 1 contexts cut at their beginning\)\n/);
   expect(stdout).toMatch(/\n +by part +a \d\.\d{4}, b \d\.\d{4}, c \d\.\d{4}\n/);
-  expect(stdout).toMatch(/\nlambada +accuracy +\d\.\d{4} ± \d\.\d{4} +\(moeut protocol, 4 items, 1 .*\n +last_token.*\n +perplexity +\d+\.\d+ ± .*\n +lm_/);
+  expect(stdout).toMatch(/\nlambada +accuracy +\d\.\d{4} ± \d\.\d{4} +\(moeut protocol, 4 items, 1 /);
+  expect(stdout).toMatch(/\n +last_token.*\n +perplexity +\d+\.\d+ ± .*\n +lm_/);
 });
 
 test("several depths in one run, as one document", async () => {
