@@ -44,7 +44,12 @@ interface KindOfLayer {
 function kindsOf(model: ModelSpec): readonly KindOfLayer[] {
   const look = (layer: LayerSpec): string =>
     JSON.stringify({ ...layer, name: "" }, (key, value: unknown) => (key === "span" ? undefined : value));
-  const alike = (layer: LayerSpec): readonly LayerSpec[] => model.layers.filter((other) => look(other) === look(layer));
-  return model.layers.filter((layer) => alike(layer)[0] === layer)
-    .map((layer) => ({ layer, names: [...new Set(alike(layer).map(({ name }) => baseName(name)))] }));
+  const kinds = new Map<string, { readonly layer: LayerSpec; readonly names: Set<string> }>();
+  for (const layer of model.layers) {
+    const key = look(layer);
+    const kind = kinds.get(key) ?? { layer, names: new Set() };
+    kinds.set(key, kind);
+    kind.names.add(baseName(layer.name));
+  }
+  return [...kinds.values()].map(({ layer, names }) => ({ layer, names: [...names] }));
 }
