@@ -27,17 +27,20 @@ export type Answer = { readonly id: number } & ({ readonly encoded: Encoded } | 
 /** Beside the bundle; where sources run as they are there is none, and this thread does it all. */
 const ENTRY = new URL("./encode-worker.js", import.meta.url);
 
-/** @param path of the tokenizer's file, for threads that make their own of it */
+/**
+ * This thread reads, which leaves it little time for more: it is one of the threads.
+ * @param path of the tokenizer's file, for threads that make their own of it
+ */
 export function createEncoder(tokenizer: Tokenizer, path: string, validation: number, threads: number): Encoder {
   if (threads === 1 || !existsSync(ENTRY)) {
     return { ahead: 1, encode: async (batch) => encodeBatch(tokenizer, validation, batch), close: () => {} };
   }
   const data: ThreadData = { tokenizer: tokenizer.file === undefined ? null : path, validation };
-  const crew = Array.from({ length: threads }, () => startThread(data));
+  const crew = Array.from({ length: threads - 1 }, () => startThread(data));
   let next = 0;
   return {
-    ahead: 2 * threads,
-    encode: (batch) => crew[next++ % threads]!.ask(batch),
+    ahead: 2 * crew.length,
+    encode: (batch) => crew[next++ % crew.length]!.ask(batch),
     close: () => crew.forEach((thread) => thread.stop()),
   };
 }
