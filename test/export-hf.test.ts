@@ -100,6 +100,21 @@ train { optimizer adamw { lr 1e-2 }  schedule linear { warmup 2 }  batch 4  step
 const TRAININGS = join(import.meta.dirname, "support", "torch", "trainings.py");
 const TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"];
 
+/** Routers of more kinds than they have names, one without a term of the loss, and a layer whose name is one of theirs. */
+const ROUTERS = `moeut 1
+model routers {
+  vocab_size 53  seq_len 19  d_model 12
+  layer a, b, router {
+    attention switchhead { n_heads 2  d_head 8  n_experts 3 on v, o  top_k 1 }
+    feed_forward moe { n_experts 4  expert_size 8  top_k 2 }
+  }
+  layer a { feed_forward { balance entropy { weight 0.1 } } }
+  layer b { feed_forward { router { score softmax }  balance entropy { weight 0.1 } } }
+  layer router { feed_forward { balance load { weight 0.1 } } }
+  stack a, b, router
+}
+`;
+
 /** Each small model of specs/; the first of each file makes ten steps too. */
 function smallSpecs(): void {
   for (const file of readdirSync(join(ROOT, "specs")).filter((name) => name.endsWith(".moeut"))) {
@@ -131,6 +146,7 @@ describe.skipIf(python === null)("PyTorch", () => {
   let results: ReturnType<typeof checked> = [];
   beforeAll(() => {
     for (const [name, model] of Object.entries(ODD_MODELS)) caseOf(name.replaceAll(/\W+/g, "-"), model, T);
+    caseOf("routers-of-many-kinds", checkText({ file: "routers.moeut", text: ROUTERS }, []).models[0]!, T);
     smallSpecs();
     for (const prefix of ["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8", "c1"]) golden(prefix);
     results = checked(python!, at("cases"));

@@ -57,7 +57,6 @@ function modelClass(model: ModelSpec, makes: readonly string[], classes: readonl
   const results = [
     "loss", ...(output.startsWith("Moe") ? ["aux_loss"] : []), "logits", ...(isCausal(model) ? ["past_key_values"] : []),
   ];
-  const routers = classes.filter((name) => name.endsWith("Router"));
   const layers = classes.filter((name) => name.startsWith("Layer")).map((name) => `"${name}"`);
   return python`
     class ${className(model)}(${bases}):
@@ -99,7 +98,7 @@ function modelClass(model: ModelSpec, makes: readonly string[], classes: readonl
             logits = ${logitsOf(model)}
             ${losses(model)}
             return ${output}(${results.map((name) => `${name}=${name}`).join(", ")})
-        ${leavesLoads(model) ? `\n${balance(model, routers)}` : ""}
+        ${leavesLoads(model) ? `\n${balance(model)}` : ""}
         ${model.core?.state.kind === "normal" ? `\n${noiseMethod}` : ""}
   `;
 }
@@ -262,12 +261,12 @@ function losses(model: ModelSpec): string {
   );
 }
 
-const balance = (model: ModelSpec, routers: readonly string[]): string => python`
+const balance = (model: ModelSpec): string => python`
   def balance(self, loads: Sequence[Sequence[${loadsType(model)}]]) -> Tensor:
       """The terms of all routers, from what they left at each application of their layer."""
       terms = []
       for layer, of_layer in zip(self.layers, loads):
-          routers = [module for module in layer.modules() if isinstance(module, ${routers.length === 1 ? routers[0]! : tuple(routers)})]
+          routers = [module for module in layer.modules() if hasattr(module, "balance")]
           terms += [router.balance(records) for router, records in zip(routers, zip(*of_layer))]
       return torch.stack(terms).sum()
 `;
