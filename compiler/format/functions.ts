@@ -11,7 +11,7 @@ export function functionsOf(model: ModelSpec): readonly FnSpec[] {
 }
 
 /** The model with other functions in place of its own. */
-const mapFunctions = (model: ModelSpec, change: Change): ModelSpec =>
+export const mapFunctions = (model: ModelSpec, change: Change): ModelSpec =>
   ({ ...model, layers: model.layers.map((layer) => inLayer(layer, change)) });
 
 function inLayer(layer: LayerSpec, change: Change): LayerSpec {

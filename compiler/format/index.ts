@@ -2,5 +2,5 @@
 export { format } from "./format.ts";
 export { printSpec } from "./print.ts";
 export { printFn } from "./expr.ts";
-export { functionsOf, withDistinctNames, withSharedNames } from "./functions.ts";
+export { functionsOf, mapFunctions, withDistinctNames, withSharedNames } from "./functions.ts";
 export { specHash } from "./hash.ts";

@@ -1,9 +1,9 @@
 /** Functions and classes that a module has if something in it reads them. */
+import { functionsOf } from "../format/index.ts";
 import type { ModelSpec } from "../ir/model-spec.ts";
 import { causalMask, contextClass, paddingMask, relativeBias, rotaryTables, rotate, windowMask } from "./context.ts";
 import { haltingClass, coreClass, sinusoid } from "./core.ts";
 import { functionText } from "./expr.ts";
-import { functionsOf } from "./functions.ts";
 import { python, uses } from "./python.ts";
 import { routeClass } from "./router.ts";
 
