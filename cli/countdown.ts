@@ -8,6 +8,6 @@ export function countdown(total: number, what = "windows"): (done: number) => vo
   return (done) => {
     if (performance.now() - last < 10_000) return;
     last = performance.now();
-    say(`${grouped(done)} of at most ${grouped(total)} ${what}`);
+    say(`${grouped(done)} of ${grouped(total)} ${what}`);
   };
 }

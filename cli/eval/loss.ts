@@ -75,7 +75,7 @@ async function measureOn(handle: AdapterHandle, model: ModelSpec, { trained, pro
   try {
     loadWeights(trained.weights, session.executor, session.params);
     const batches = windowBatches(windows, context, batch, options.maxTokens);
-    return await evaluate(session.executor, batches, countdown(windows.starts.length));
+    return await evaluate(session.executor, batches, countdown(chosenWindows(windows, options.maxTokens).length));
   } finally {
     session.close();
   }

@@ -13,6 +13,7 @@ import type { Scored } from "../../runtime/tasks/score.ts";
 import { loadWeights } from "../../runtime/train/index.ts";
 import { grouped, withError } from "../../runtime/units.ts";
 import { loadModel } from "../../api/session.ts";
+import { countdown } from "../countdown.ts";
 import { scoreAll } from "./tasks.ts";
 import { say } from "../terminal.ts";
 import type { TrainedRun } from "../trained-run.ts";
@@ -134,16 +135,14 @@ async function answersTo(
   });
   const answers = new Array<Answer>(all.length);
   const options: DecodeOptions = { eos: endOfText!, vocabSize, capacity };
-  let [done, said] = [0, performance.now()];
+  const onAnswers = countdown(all.length, "answers");
+  let done = 0;
   try {
     loadWeights(trained.weights, session.executor, session.params);
     for (const batch of batchesOf(all)) {
       const questions = batch.map((i) => question(all[i]!));
       (await answerAll(session.executor, questions, options)).forEach((answer, i) => (answers[batch[i]!] = answer));
-      done += batch.length;
-      if (performance.now() - said <= 10_000) continue;
-      said = performance.now();
-      say(`${grouped(done)} of ${grouped(all.length)} answers`);
+      onAnswers(done += batch.length);
     }
   } finally {
     session.close();

@@ -12,6 +12,7 @@ import { loadWeights } from "../../runtime/train/index.ts";
 import { grouped, withError } from "../../runtime/units.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
 import { loadModel } from "../../api/session.ts";
+import { countdown } from "../countdown.ts";
 import { say } from "../terminal.ts";
 import type { TrainedRun } from "../trained-run.ts";
 
@@ -80,7 +81,8 @@ export async function scoreAll(
   handle: AdapterHandle, model: ModelSpec, trained: TrainedRun, requests: readonly Request[], predicts: boolean,
 ): Promise<readonly Scored[]> {
   const all = new Array<Scored>(requests.length);
-  let [done, said] = [0, performance.now()];
+  const onText = countdown(requests.length, "texts");
+  let done = 0;
   for (const bucket of bucketsOf(requests, model.vocabSize)) {
     const { batch, length: seqLen, rows } = bucket;
     const session = await loadModel(handle, model, { batch, seqLen, rows, entries: ["score"], keep: { score: predicts ? ["best"] : [] } });
@@ -88,11 +90,7 @@ export async function scoreAll(
       loadWeights(trained.weights, session.executor, session.params);
       for await (const [index, scored] of scoreBucket(session.executor, bucket, requests)) {
         all[index] = scored;
-        done++;
-        if (performance.now() - said > 10_000) {
-          said = performance.now();
-          say(`${grouped(done)} of ${grouped(requests.length)} texts`);
-        }
+        onText(++done);
       }
     } finally {
       session.close();
