@@ -6,11 +6,10 @@ import { keptOutputs, recordRouting, type Routing } from "../runtime/analyze/rou
 import { chosenWindows, windowBatches, type ValidationBatch } from "../runtime/data/index.ts";
 import type { Protocol } from "../runtime/evaluate/protocol.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
-import { loadWeights } from "../runtime/train/index.ts";
-import { loadModel } from "../api/session.ts";
 import { countdown } from "./countdown.ts";
 import { endingAtOnce } from "./interrupt.ts";
 import type { TrainedRun } from "./trained-run.ts";
+import { withTrained } from "./with-trained.ts";
 
 /** @param kept tokens whose residual streams are kept, at most */
 export function routingOn(
@@ -38,17 +37,12 @@ interface Reading {
 }
 
 /** The trained model as "evaluate" with a lens, and the text in its batches. */
-async function withLens<T>(
-  handle: AdapterHandle, { model, weights }: TrainedRun, { context, windows }: Protocol, { maxTokens, keep }: Reading,
+function withLens<T>(
+  handle: AdapterHandle, trained: TrainedRun, { context, windows }: Protocol, { maxTokens, keep }: Reading,
   work: (executor: Executor, batches: Iterable<ValidationBatch>) => Promise<T>,
 ): Promise<T> {
+  const { model } = trained;
   const batch = Math.min(model.train.batch / model.train.accumulate, chosenWindows(windows, maxTokens).length);
   const options = { batch, seqLen: context, entries: ["evaluate"], lens: true, keep: { evaluate: keep }, during: endingAtOnce } as const;
-  const session = await loadModel(handle, model, options);
-  try {
-    loadWeights(weights, session.executor, session.params);
-    return await work(session.executor, windowBatches(windows, context, batch, maxTokens));
-  } finally {
-    session.close();
-  }
+  return withTrained(handle, model, trained, options, (executor) => work(executor, windowBatches(windows, context, batch, maxTokens)));
 }

@@ -1,18 +1,18 @@
 /** `eval --data`: the loss of a text, at the depth of training or at several. */
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { loadModel, withAdapter } from "../../api/session.ts";
+import { withAdapter } from "../../api/session.ts";
 import type { AdapterHandle } from "../../runtime/adapter/index.ts";
 import { chosenWindows, windowBatches } from "../../runtime/data/index.ts";
 import { messageOf, UserError } from "../../runtime/errors.ts";
 import { coveredBy } from "../../runtime/evaluate/covered.ts";
 import { evaluate, nonFinite, type Evaluation } from "../../runtime/evaluate/index.ts";
 import { protocolOf, protocolWords } from "../../runtime/evaluate/protocol.ts";
-import { loadWeights } from "../../runtime/train/index.ts";
 import { grouped } from "../../runtime/units.ts";
 import { countdown } from "../countdown.ts";
 import { endingAtOnce } from "../interrupt.ts";
 import { printJson, say } from "../terminal.ts";
 import { readTrainedRun } from "../trained-run.ts";
+import { withTrained } from "../with-trained.ts";
 import { depthsOf, problemsOf, type Depth } from "./depths.ts";
 import { jsonOf, wordsOf, type Measuring, type Outcome, type TextOptions } from "./loss-figures.ts";
 import { readEvalDocuments, readEvalText } from "./text.ts";
@@ -66,17 +66,12 @@ async function measure(handle: AdapterHandle, model: ModelSpec, passes: number |
 /** From here on compiling takes seconds. */
 const SLOW_DEPTH = 500;
 
-async function measureOn(handle: AdapterHandle, model: ModelSpec, { trained, protocol, options }: Measuring): Promise<Evaluation> {
+function measureOn(handle: AdapterHandle, model: ModelSpec, { trained, protocol, options }: Measuring): Promise<Evaluation> {
   const { context, windows } = protocol;
   const batch = Math.min(model.train.batch / model.train.accumulate, windows.starts.length);
   const depth = model.schedule.length;
   if (depth >= SLOW_DEPTH) say(`compiling ${model.name} with ${grouped(depth)} layers one behind the other …`);
-  const session = await loadModel(handle, model, { batch, seqLen: context, entries: ["evaluate"], during: endingAtOnce });
-  try {
-    loadWeights(trained.weights, session.executor, session.params);
-    const batches = windowBatches(windows, context, batch, options.maxTokens);
-    return await evaluate(session.executor, batches, countdown(chosenWindows(windows, options.maxTokens).length));
-  } finally {
-    session.close();
-  }
+  const onBatch = countdown(chosenWindows(windows, options.maxTokens).length);
+  return withTrained(handle, model, trained, { batch, seqLen: context, entries: ["evaluate"], during: endingAtOnce }, (executor) =>
+    evaluate(executor, windowBatches(windows, context, batch, options.maxTokens), onBatch));
 }

@@ -10,13 +10,13 @@ import { byKind, judge, share, shareOfTokens, type Share } from "../../runtime/p
 import type { Pair, PairTask, TestSet } from "../../runtime/pairs/pair.ts";
 import { PAIR_TASKS, pairTask } from "../../runtime/pairs/tasks.ts";
 import type { Scored } from "../../runtime/tasks/score.ts";
-import { loadWeights } from "../../runtime/train/index.ts";
 import { grouped, withError } from "../../runtime/units.ts";
-import { loadModel } from "../../api/session.ts";
+import type { PlanOptions } from "../../api/session.ts";
 import { countdown } from "../countdown.ts";
 import { scoreAll } from "./tasks.ts";
 import { say } from "../terminal.ts";
 import type { TrainedRun } from "../trained-run.ts";
+import { withTrained } from "../with-trained.ts";
 
 export type PairTest = TestSet & Pick<PairTask, "oneWord" | "by">;
 
@@ -130,23 +130,18 @@ async function answersTo(
   const prompt = all.reduce((most, { from }) => Math.max(most, from), 0);
   const capacity = prompt + all.reduce((most, { tokens, from }) => Math.max(most, tokens.length - from), 0);
   const texts = Math.min(TEXTS, all.length);
-  const session = await loadModel(handle, model, {
-    batch: 1, seqLen: capacity, texts, chunk: Math.min(prompt, 64), entries: ["prefill", "decode"],
-  });
+  const plan: PlanOptions = { batch: 1, seqLen: capacity, texts, chunk: Math.min(prompt, 64), entries: ["prefill", "decode"] };
   const answers = new Array<Answer>(all.length);
   const options: DecodeOptions = { eos: endOfText!, vocabSize, capacity };
   const onAnswers = countdown(all.length, "answers");
   let done = 0;
-  try {
-    loadWeights(trained.weights, session.executor, session.params);
+  await withTrained(handle, model, trained, plan, async (executor) => {
     for (const batch of batchesOf(all)) {
       const questions = batch.map((i) => question(all[i]!));
-      (await answerAll(session.executor, questions, options)).forEach((answer, i) => (answers[batch[i]!] = answer));
+      (await answerAll(executor, questions, options)).forEach((answer, i) => (answers[batch[i]!] = answer));
       onAnswers(done += batch.length);
     }
-  } finally {
-    session.close();
-  }
+  });
   return answers;
 }
 

@@ -8,13 +8,13 @@ import type { Result } from "../../runtime/tasks/results.ts";
 import { bucketsOf, scoreBucket, type Scored } from "../../runtime/tasks/score.ts";
 import type { Scoring } from "../../runtime/tasks/scoring.ts";
 import { ownTask, TASKS, type Task } from "../../runtime/tasks/tasks.ts";
-import { loadWeights } from "../../runtime/train/index.ts";
 import { grouped, withError } from "../../runtime/units.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
-import { loadModel } from "../../api/session.ts";
+import type { PlanOptions } from "../../api/session.ts";
 import { countdown } from "../countdown.ts";
 import { say } from "../terminal.ts";
 import type { TrainedRun } from "../trained-run.ts";
+import { withTrained } from "../with-trained.ts";
 
 /** A benchmark by its name, and its items. */
 export interface LoadedTask {
@@ -85,16 +85,13 @@ export async function scoreAll(
   let done = 0;
   for (const bucket of bucketsOf(requests, model.vocabSize)) {
     const { batch, length: seqLen, rows } = bucket;
-    const session = await loadModel(handle, model, { batch, seqLen, rows, entries: ["score"], keep: { score: predicts ? ["best"] : [] } });
-    try {
-      loadWeights(trained.weights, session.executor, session.params);
-      for await (const [index, scored] of scoreBucket(session.executor, bucket, requests)) {
+    const options: PlanOptions = { batch, seqLen, rows, entries: ["score"], keep: { score: predicts ? ["best"] : [] } };
+    await withTrained(handle, model, trained, options, async (executor) => {
+      for await (const [index, scored] of scoreBucket(executor, bucket, requests)) {
         all[index] = scored;
         onText(++done);
       }
-    } finally {
-      session.close();
-    }
+    });
   }
   return all;
 }
