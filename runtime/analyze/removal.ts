@@ -1,10 +1,10 @@
 /** What a model loses without one of its experts, at one application of the router or at all of them. */
 import type { RouterSite } from "../../compiler/stack/routers.ts";
 import type { ValidationBatch } from "../data/index.ts";
+import { countedPositions } from "../evaluate/index.ts";
 import { writeBatch } from "../standalone/train-step.ts";
 import type { Executor } from "../standalone/types.ts";
 import { deviation, mean } from "../statistics/describe.ts";
-import { countedPositions } from "./routing.ts";
 
 /** How much greater the loss is without the expert, nats per token. */
 export interface Effect {

@@ -1,7 +1,8 @@
 /** What the routers of a model chose for the tokens of a text, and how the residual stream went through the layers. */
 import type { RouterSite } from "../../compiler/stack/routers.ts";
 import type { ValidationBatch } from "../data/index.ts";
-import { IGNORED, writeBatch } from "../standalone/train-step.ts";
+import { countedPositions } from "../evaluate/index.ts";
+import { writeBatch } from "../standalone/train-step.ts";
 import type { Executor, HostArray } from "../standalone/types.ts";
 
 export interface SiteRouting extends RouterSite {
@@ -102,11 +103,6 @@ function partOf(sites: readonly RouterSite[], depth: number, { batch, windows, k
   };
 }
 
-/** Positions of a batch that have a target and are scored, of each window. */
-export const countedPositions = ({ targets, scoredFrom }: ValidationBatch, seqLen: number): readonly (readonly number[])[] =>
-  scoredFrom.map((from, row) => Array.from({ length: seqLen - from }, (_, i) => row * seqLen + from + i)
-    .filter((position) => targets[position] !== IGNORED));
-
 /** @param selection [B, T, H, K] */
 const chosenAt = ({ heads, nExperts, topK }: RouterSite, selection: HostArray, positions: readonly number[]): readonly number[] =>
   positions.flatMap((position) => Array.from({ length: heads * topK }, (_, slot) => {
@@ -166,8 +162,9 @@ function joined(sites: readonly RouterSite[], depth: number, parts: readonly Par
   const windows = parts.flatMap((part) => part.windows);
   const tokens = Uint32Array.from(windows.flat());
   const mean = (of: (part: Part) => number): number => parts.reduce((sum, part) => sum + of(part), 0) / tokens.length;
+  let at = 0;
   return {
-    tokens, starts: windows.map((at => ({ length }: readonly number[]) => (at += length) - length)(0)),
+    tokens, starts: windows.map(({ length }) => (at += length) - length),
     sites: sites.map((site, i) => ({
       ...site, chosen: Int32Array.from(parts.flatMap(({ chosen }) => chosen[i]!)), entropy: mean(({ entropy }) => entropy[i]!),
     })),

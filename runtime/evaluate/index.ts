@@ -29,7 +29,7 @@ export async function evaluate(
   for (const batch of batches) {
     writeBatch(executor, "evaluate", batch);
     const { "evaluate/token_loss": losses, "evaluate/passes": taken } = await executor.run(["evaluate"], outputs);
-    const scored = batch.scoredFrom.map((from, row) => scoredPositions(batch, row * seqLen + from, (row + 1) * seqLen));
+    const scored = countedPositions(batch, seqLen);
     const means = (values: HostArray): readonly number[] => scored.map((positions) => mean(positions, values));
     counts.push(...scored.map(({ length }) => length));
     sequences.push(...means(losses!));
@@ -47,9 +47,10 @@ export function nonFinite({ sequences }: Evaluation): string | null {
     + "numbers in the model are too large for float32";
 }
 
-/** Those with a target, of a part of a batch. */
-const scoredPositions = ({ targets }: ValidationBatch, from: number, to: number): readonly number[] =>
-  Array.from({ length: to - from }, (_, i) => from + i).filter((position) => targets[position] !== IGNORED);
+/** Positions of a batch that count, of each row that does. */
+export const countedPositions = ({ targets, scoredFrom }: ValidationBatch, seqLen: number): readonly (readonly number[])[] =>
+  scoredFrom.map((from, row) => Array.from({ length: seqLen - from }, (_, i) => row * seqLen + from + i)
+    .filter((position) => targets[position] !== IGNORED));
 
 /** Sums in float64, whatever the array holds. */
 const mean = (positions: readonly number[], values: HostArray): number =>
