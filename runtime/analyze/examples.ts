@@ -1,6 +1,6 @@
 /** What an expert is for, as far as a text shows it: the tokens that lean to it, and where they stand. */
 import type { Routing, SiteRouting } from "./routing.ts";
-import { added } from "./statistics.ts";
+import { added, sum } from "./statistics.ts";
 
 export interface Leaning {
   readonly token: number;
@@ -10,16 +10,14 @@ export interface Leaning {
   readonly lift: number;
 }
 
-const total = (row: readonly number[]): number => row.reduce((a, b) => a + b, 0);
-
 /**
  * For each expert the tokens that lean to it, by what they add to Σ p(token | expert) log p(token | expert) / p(token), greatest first.
  * @param table of each token, how often it chose each expert
  */
 export function leanings(table: ReadonlyMap<number, readonly number[]>, most: number): readonly (readonly Leaning[])[] {
   const load = added([...table.values()]);
-  const all = total(load);
-  const rows = [...table].map(([token, row]) => ({ token, row, choices: total(row) })).filter(({ choices }) => choices > 0);
+  const all = sum(load);
+  const rows = [...table].map(([token, row]) => ({ token, row, choices: sum(row) })).filter(({ choices }) => choices > 0);
   const weight = ({ count, lift }: Leaning): number => count * Math.log(lift);
   return load.map((mine, expert) => rows
     .map(({ token, row, choices }): Leaning => ({ token, count: row[expert]!, lift: (row[expert]! * all) / (mine * choices) }))

@@ -4,8 +4,8 @@ import { contextOf, leanings, occurrences, type Context } from "./examples.ts";
 import type { Removal } from "./removal.ts";
 import type { Routing, SiteRouting, SiteState } from "./routing.ts";
 import {
-  added, byCentroid, byToken, coactivation, counts, jaccard, jensenShannon, mutualInformation, perplexity, shares, type Information,
-  type Pair,
+  added, byCentroid, byRouter, byToken, coactivation, counts, dead, jaccard, jensenShannon, mutualInformation, perplexity, shares,
+  type Information, type Pair,
 } from "./statistics.ts";
 
 export interface Analysis {
@@ -100,10 +100,9 @@ const LEAST = 10;
 const [PAIRS, TOKENS, LEANING, CONTEXTS] = [20, 20, 5, 3];
 
 export function analyze(routing: Routing, decode: Decode, removal: Removal | null = null): Analysis {
-  const names = [...new Set(routing.sites.map(({ router }) => router))];
   return {
     format: 1, tokens: routing.tokens.length, windows: routing.starts.length, token_types: new Set(routing.tokens).size,
-    routers: names.map((name) => analyzeRouter(routing, routing.sites.filter(({ router }) => router === name), decode)),
+    routers: byRouter(routing.sites).map((sites) => analyzeRouter(routing, sites, decode)),
     states: routing.states, removal,
   };
 }
@@ -129,10 +128,7 @@ function analyzeRouter(routing: Routing, sites: readonly SiteRouting[], decode: 
 
 function useOf(use: readonly number[]): Use {
   const load = shares(use);
-  return {
-    counts: use, dead: use.flatMap((n, expert) => (n === 0 ? [expert] : [])), perplexity: perplexity(load),
-    busiest: Math.max(...load) * use.length,
-  };
+  return { counts: use, dead: dead(use), perplexity: perplexity(load), busiest: Math.max(...load) * use.length };
 }
 
 const overlaps = (sites: readonly SiteRouting[]): readonly Overlap[] => sites.slice(1).map((site, i): Overlap => {

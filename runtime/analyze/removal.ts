@@ -5,6 +5,7 @@ import { countedPositions } from "../evaluate/index.ts";
 import { writeBatch } from "../standalone/train-step.ts";
 import type { Executor } from "../standalone/types.ts";
 import { deviation, mean } from "../statistics/describe.ts";
+import { byRouter, sum } from "./statistics.ts";
 
 /** How much greater the loss is without the expert, nats per token. */
 export interface Effect {
@@ -38,11 +39,9 @@ interface Router {
 }
 
 function routersOf(sites: readonly RouterSite[]): readonly Router[] {
-  const names = [...new Set(sites.map(({ router }) => router))];
   let next = 0;
-  return names.map((router) => {
-    const own = sites.filter((site) => site.router === router);
-    const { heads, nExperts } = own[0]!;
+  return byRouter(sites).map((own) => {
+    const { router, heads, nExperts } = own[0]!;
     const experts = heads * nExperts;
     return { router, first: (next += experts) - experts, experts, sites: own.map(({ site }) => site) };
   });
@@ -73,22 +72,20 @@ export async function recordRemoval(
     for (const number of numbers) {
       executor.write("evaluate/removed", Uint32Array.of(number));
       const losses = (await executor.run(["evaluate"], ["evaluate/token_loss"]))["evaluate/token_loss"]!;
-      sums.get(number)!.push(...windows.map((window) => window.reduce((sum, position) => sum + losses[position]!, 0)));
+      sums.get(number)!.push(...windows.map((window) => sum(window.map((position) => losses[position]!))));
       onRun(++done);
     }
   }
   executor.write("evaluate/removed", Uint32Array.of(0));
   const effects = (row: readonly number[]): readonly Effect[] => row.map((number) => effectOf(sums.get(number)!, sums.get(0)!, sizes));
   return {
-    tokens: total(sizes), windows: sizes.length,
+    tokens: sum(sizes), windows: sizes.length,
     routers: routers.map((router) => {
       const rows = numbersOf(router, depth).map(effects);
       return { router: router.router, everywhere: rows.at(-1)!, passes: rows.slice(0, -1) };
     }),
   };
 }
-
-const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** @param without, before sums of losses over each window @param sizes its tokens */
 function effectOf(without: readonly number[], before: readonly number[], sizes: readonly number[]): Effect {

@@ -1,11 +1,15 @@
 /** Numbers about choices. Entropies and information are in nats; distributions are arrays that sum to 1. */
 import type { SiteRouting } from "./routing.ts";
 
-const sum = (values: Iterable<number>): number => {
+export const sum = (values: Iterable<number>): number => {
   let total = 0;
   for (const value of values) total += value;
   return total;
 };
+
+/** Applications, of each router those that are its own. */
+export const byRouter = <Site extends { readonly router: string }>(sites: readonly Site[]): readonly (readonly Site[])[] =>
+  [...new Set(sites.map(({ router }) => router))].map((name) => sites.filter(({ router }) => router === name));
 
 /** How often each expert was chosen, [H · E]. */
 export function counts({ chosen, heads, nExperts }: Pick<SiteRouting, "chosen" | "heads" | "nExperts">): readonly number[] {
@@ -13,6 +17,9 @@ export function counts({ chosen, heads, nExperts }: Pick<SiteRouting, "chosen" |
   for (const expert of chosen) if (expert >= 0) result[expert]!++;
   return result;
 }
+
+/** Experts that no token chose. */
+export const dead = (counts: readonly number[]): readonly number[] => counts.flatMap((n, expert) => (n === 0 ? [expert] : []));
 
 export const added = (rows: readonly (readonly number[])[]): readonly number[] => rows[0]!.map((_, i) => sum(rows.map((row) => row[i]!)));
 

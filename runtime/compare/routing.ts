@@ -1,8 +1,8 @@
 /** How the variants of a comparison used their experts, by what training counted. */
-import { jensenShannon, perplexity, shares } from "../analyze/statistics.ts";
+import { dead, jensenShannon, perplexity, shares } from "../analyze/statistics.ts";
 import { mean } from "../statistics/describe.ts";
 import type { StepRecord } from "../train/index.ts";
-import { byRouter, deadOf, type RouterCounts } from "../train/routing.ts";
+import { routerCounts, type RouterCounts } from "../train/routing.ts";
 import type { RouterUse, RunRouting } from "./results.ts";
 
 interface Run {
@@ -14,7 +14,7 @@ interface Run {
 export function routingOf(runs: readonly Run[]): readonly RouterUse[] {
   const last = runs.flatMap(({ seed, log }) => {
     const routing = log.findLast((record) => record.routing !== undefined)?.routing;
-    return routing === undefined ? [] : [{ seed, steps: routing.steps, routers: byRouter(routing) }];
+    return routing === undefined ? [] : [{ seed, steps: routing.steps, routers: routerCounts(routing) }];
   });
   return (last[0]?.routers ?? []).map(({ router, counts, passes }, i): RouterUse => ({
     router, experts: counts.length, steps: last[0]!.steps, passes,
@@ -25,5 +25,5 @@ export function routingOf(runs: readonly Run[]): readonly RouterUse[] {
 function useOf({ counts, passes }: RouterCounts): Omit<RunRouting, "seed"> {
   const loads = passes.map(shares);
   const moved = loads.slice(1).flatMap((load, i) => jensenShannon(loads[i]!, load) ?? []);
-  return { perplexity: perplexity(shares(counts)), dead: deadOf(counts), moved: moved.length === 0 ? null : mean(moved) };
+  return { perplexity: perplexity(shares(counts)), dead: dead(counts), moved: moved.length === 0 ? null : mean(moved) };
 }

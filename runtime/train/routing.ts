@@ -3,7 +3,7 @@
  * pairs and tokens that halting skips choose too, and are counted. The device adds up; the host reads and clears at steps that log it.
  */
 import type { RouterSite } from "../../compiler/stack/routers.ts";
-import { added, perplexity, shares } from "../analyze/statistics.ts";
+import { added, byRouter, dead, perplexity, shares, sum } from "../analyze/statistics.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import type { Executor, HostArray } from "../standalone/types.ts";
 
@@ -49,18 +49,15 @@ export async function readCounters(executor: Executor, sites: readonly RouterSit
 /** Reads the counters and clears them; null of a plan without any. @param tokens of a step */
 export async function takeCounters(executor: Executor, sites: readonly RouterSite[], tokens: number): Promise<RoutingRecord | null> {
   const all = await readCounters(executor, sites);
-  const [first] = counted(executor, sites);
+  const taken = counted(executor, sites).map((site) => ({ ...site, counts: all[tensorOf(site)]! }));
+  const [first] = taken;
   if (first === undefined) return null;
   writeCounters(executor, sites);
-  const choices = sum(all[tensorOf(first)]!) / (first.heads * first.topK);
+  const choices = sum(first.counts) / (first.heads * first.topK);
   return {
-    steps: Math.round(choices / tokens),
-    sites: counted(executor, sites).map(({ router, site, pass, ...rest }) =>
-      ({ router, site, pass, counts: all[tensorOf({ router, site, pass, ...rest })]! })),
+    steps: Math.round(choices / tokens), sites: taken.map(({ router, site, pass, counts }) => ({ router, site, pass, counts })),
   };
 }
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** A router's choices. */
 export interface RouterCounts {
@@ -71,16 +68,10 @@ export interface RouterCounts {
   readonly passes: readonly (readonly number[])[];
 }
 
-export function byRouter({ sites }: RoutingRecord): readonly RouterCounts[] {
-  const names = [...new Set(sites.map(({ router }) => router))];
-  return names.map((router) => {
-    const own = sites.filter((site) => site.router === router);
-    const passes = own.map(({ counts }) => counts);
-    return { router, counts: added(passes), passes };
-  });
-}
-
-export const deadOf = (counts: readonly number[]): readonly number[] => counts.flatMap((n, expert) => (n === 0 ? [expert] : []));
+export const routerCounts = ({ sites }: RoutingRecord): readonly RouterCounts[] => byRouter(sites).map((own) => {
+  const passes = own.map(({ counts }) => counts);
+  return { router: own[0]!.router, counts: added(passes), passes };
+});
 
 /** Choices that an even load would give each expert, from which on one without any is no accident. */
 const ENOUGH = 100;
@@ -96,13 +87,14 @@ export function createRoutingWatch(): (record: RoutingRecord) => readonly string
     const last = before;
     before = record;
     if (last === null) return [];
-    const earlier = new Map(byRouter(last).map(({ router, counts }) => [router, deadOf(counts)]));
-    return byRouter(record).flatMap(({ router, counts }) => {
-      const dead = deadOf(counts).filter((expert) => earlier.get(router)?.includes(expert) === true);
-      if (sum(counts) < ENOUGH * counts.length || dead.length <= (told.get(router) ?? 0)) return [];
-      told.set(router, dead.length);
+    const earlier = new Map(routerCounts(last).map(({ router, counts }) => [router, dead(counts)]));
+    return routerCounts(record).flatMap(({ router, counts }) => {
+      const deadTwice = dead(counts).filter((expert) => earlier.get(router)?.includes(expert) === true);
+      if (sum(counts) < ENOUGH * counts.length || deadTwice.length <= (told.get(router) ?? 0)) return [];
+      told.set(router, deadTwice.length);
       const even = perplexity(shares(counts)).toFixed(1);
-      return [`warning: no token chose ${dead.length} of the ${counts.length} experts of ${router} in ${last.steps + record.steps} steps`
+      const [all, steps] = [counts.length, last.steps + record.steps];
+      return [`warning: no token chose ${deadTwice.length} of the ${all} experts of ${router} in ${steps} steps`
         + ` (usage perplexity ${even}); a balance term, or a greater weight of it, spreads the load`];
     });
   };
