@@ -6,6 +6,7 @@ import {
   findFamilyWeights, findOfficialWeights, findTorchWeights, importFamily, importOfficial, type ImportedFamily, type Part,
 } from "../compiler/import/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { elements } from "../compiler/ir/tensor-type.ts";
 import { parametersOf } from "../compiler/parameters/parameters.ts";
 import { readSpecFile } from "../api/spec.ts";
 import { severalProblems, UserError } from "../runtime/errors.ts";
@@ -106,10 +107,8 @@ function placed<T extends object>(file: string, found: T | { readonly problems: 
 type Places = Readonly<Record<string, { readonly tensor: string; readonly shape: readonly number[]; readonly start: number }>>;
 
 /** Parameters that stand in one piece in their tensors. */
-const wholes = (model: ModelSpec, places: Places): Parts => Object.fromEntries(parametersOf(model).map(({ name, type: { shape } }) => {
-  const extents = [shape.reduce((product, extent) => product * extent, 1)];
-  return [name, [{ ...places[name]!, extents, strides: [1] }]];
-}));
+const wholes = (model: ModelSpec, places: Places): Parts => Object.fromEntries(parametersOf(model).map(
+  ({ name, type: { shape } }) => [name, [{ ...places[name]!, extents: [elements(shape)], strides: [1] }]]));
 
 function trainingOf(folder: string): Training | null {
   const path = join(folder, "training.json");

@@ -4,15 +4,15 @@ import { countParams } from "../../compiler/counts/index.ts";
 import { printSpec, specHash } from "../../compiler/format/index.ts";
 import { numbersOf } from "../../compiler/import/index.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
+import { elements } from "../../compiler/ir/tensor-type.ts";
 import { byteTokenizer } from "../../runtime/data/index.ts";
 import { severalProblems, UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { nonFinite } from "../../runtime/files/safetensors.ts";
 import type { Weights } from "../../runtime/files/shards.ts";
-import { writeAtomic } from "../../runtime/files/write-atomic.ts";
 import type { ParamPlan } from "../../runtime/standalone/plan.ts";
 import type { Executor } from "../../runtime/standalone/types.ts";
-import { createRun, logPath, saveCheckpoint, type RunInfo } from "../../runtime/train/index.ts";
+import { createRun, logPath, saveCheckpoint, writeLog, type RunInfo } from "../../runtime/train/index.ts";
 import { grouped } from "../../runtime/units.ts";
 import { importedFolder, importedOfficial, type Imported, type Parts } from "../imports.ts";
 import { addSetOption, outFolder, refuseOptions, type SetOption } from "../options.ts";
@@ -63,7 +63,7 @@ async function makeRun({ model, weights, training }: Imported, tokenizer: Import
   await withOwnFolder(out, async () => {
     createRun(out, { spec: printSpec(model), tokenizer: tokenizer?.text }, info);
     const { seed, specHash: hash, data, recipe: { batch } } = info;
-    if (log.length > 0) writeAtomic(logPath(out), log.map((record) => `${JSON.stringify(record)}\n`).join(""));
+    if (log.length > 0) writeLog(logPath(out), log);
     const state = { format: 1, step, sequences: step * batch, seed, specHash: hash, dataId: data.id } as const;
     await saveCheckpoint(out, holder(file, parts, params), params, state);
   });
@@ -77,7 +77,7 @@ const infoOf = (model: ModelSpec, weightsFile: string, tokenizer: Imported["toke
 
 /** Weights from the file, moments of zero. */
 function holder(weights: Weights, parts: Parts, params: readonly ParamPlan[]): Pick<Executor, "read"> {
-  const sizes = new Map(params.map((p) => [p.name, p.shape.reduce((a, b) => a * b, 1)]));
+  const sizes = new Map(params.map((p) => [p.name, elements(p.shape)]));
   return {
     read: async (name) => {
       const [state, param] = [name.slice(0, name.indexOf("/")), name.slice(name.indexOf("/") + 1)];

@@ -5,5 +5,5 @@ export {
   type DataInfo, type RunInfo, type RunTexts,
 } from "./run-folder.ts";
 export { currentCheckpoint, loadCheckpoint, loadWeights, openCheckpoint, saveCheckpoint, weightsPath } from "./checkpoint.ts";
-export { readLog, type StepRecord } from "./log.ts";
+export { readLog, writeLog, type StepRecord } from "./log.ts";
 export { createProgress, formatDuration, type Progress } from "./progress.ts";

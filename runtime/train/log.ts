@@ -104,8 +104,12 @@ export function reopenLog(path: string, step: number, note: (text: string) => vo
   }
   const missing = gaps(kept, step);
   if (missing.length > 0) note(`${path} does not know ${some(missing)}`);
-  writeAtomic(path, kept.map((record) => `${JSON.stringify(record)}\n`).join(""));
+  writeLog(path, kept);
 }
+
+/** In place of what is there. */
+export const writeLog = (path: string, records: readonly StepRecord[]): void =>
+  writeAtomic(path, records.map((record) => `${JSON.stringify(record)}\n`).join(""));
 
 const some = (parts: readonly string[]): string =>
   `${parts.slice(0, 3).join(", ")}${parts.length > 3 ? ` and ${parts.length - 3} more` : ""}`;
