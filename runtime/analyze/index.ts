@@ -146,10 +146,11 @@ function distinctExperts(
   const occurring = new Map<number, number>();
   for (const token of tokens) occurring.set(token, (occurring.get(token) ?? 0) + 1);
   const tables = sites.map((site) => byToken(tokens, [site]));
-  const found = [...table].map(([token, row]): TokenUse => ({
-    token, text: decode(Uint32Array.of(token)), count: occurring.get(token)!, distinct: used(row),
+  const frequent = [...occurring].filter(([, count]) => count >= LEAST).sort(([, a], [, b]) => b - a);
+  const found = frequent.map(([token, count]): TokenUse => ({
+    token, text: decode(Uint32Array.of(token)), count, distinct: used(table.get(token)!),
     by_pass: tables.map((each) => used(each.get(token)!)),
-  })).filter(({ count }) => count >= LEAST).sort((a, b) => b.count - a.count);
+  }));
   const meanOf = (of: (use: TokenUse) => number): number | null => (found.length === 0 ? null : mean(found.map(of)));
   return {
     least: LEAST, types: found.length, mean: meanOf(({ distinct }) => distinct),

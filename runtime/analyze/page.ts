@@ -6,7 +6,7 @@ import { signed } from "../report/words.ts";
 import type { Analysis, Example, RouterAnalysis } from "./index.ts";
 import type { RouterRemoval } from "./removal.ts";
 import {
-  effectText, notesOf, PASS_HEAD, passRows, REMOVAL_HEAD, removalRows, ROUTER_HEAD, routerRow, STATE_HEAD, stateRows,
+  byEffect, effectText, notesOf, PASS_HEAD, passRows, REMOVAL_HEAD, removalRows, ROUTER_HEAD, routerRow, STATE_HEAD, stateRows,
 } from "./words.ts";
 
 /** @param about the run and the text, in sentences */
@@ -54,7 +54,7 @@ function passOverlap({ router, jaccard, passes }: RouterAnalysis): readonly stri
 
 function removals({ by_centroid: order, passes }: RouterAnalysis, { router, everywhere, passes: effects }: RouterRemoval): string {
   const values = order.map((expert) => effects.map((row) => row[expert]!.loss));
-  const [most] = [...everywhere.keys()].sort((a, b) => everywhere[b]!.loss - everywhere[a]!.loss);
+  const [most] = byEffect(everywhere);
   return figure(heatMap({
     description: `Heat map of expert by pass for ${router}: the change of the loss without the expert in that pass. `
       + `Missed most in all passes together is expert ${most} (${effectText(everywhere[most!]!)} nats).`,

@@ -62,7 +62,7 @@ export const removalRows = ({ removal }: Analysis, most = 3): readonly (readonly
   }));
 
 /** Numbers of effects, the greatest first. */
-const byEffect = (effects: readonly Effect[]): readonly number[] =>
+export const byEffect = (effects: readonly Effect[]): readonly number[] =>
   [...effects.keys()].sort((a, b) => effects[b]!.loss - effects[a]!.loss);
 
 /** "+0.0123 ± 0.0020" */
