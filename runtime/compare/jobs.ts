@@ -22,26 +22,27 @@ export async function doJobs(
   options: CompareOptions, jobs: readonly Job[], sessions: Sessions, hooks: CompareHooks = {},
 ): Promise<JobsOutcome> {
   const nHeldOut = await countHeldOut(options);
-  const failed = new Map<Job, unknown>();
+  let [left, error]: [readonly Job[], unknown] = [jobs, null];
   for (let waited = false; ; waited = true) {
-    let elsewhere = 0;
-    for (const [index, job] of jobs.entries()) {
+    const elsewhere: Job[] = [];
+    for (const job of left) {
       if (hooks.shouldStop?.() === true) return { finished: false, error: null };
-      if (failed.has(job) || isDone(options, job, nHeldOut)) continue;
+      if (isDone(options, job, nHeldOut)) continue;
       const outcome = await claimed(options, job, async () => {
-        hooks.onRun?.(job.variant, job.seed, index + 1, jobs.length);
+        hooks.onRun?.(job.variant, job.seed, jobs.indexOf(job) + 1, jobs.length);
         return runJob(options, job, nHeldOut, sessions, hooks);
       });
       if (outcome === "stopped") return { finished: false, error: null };
-      if (outcome === "elsewhere") elsewhere++;
+      if (outcome === "elsewhere") elsewhere.push(job);
       else if ("error" in outcome) {
         sessions.discard(job.variant);
-        failed.set(job, outcome.error);
+        error ??= outcome.error;
         hooks.onFail?.(job.variant, job.seed, outcome.error);
       } else hooks.onDone?.(job.variant, job.seed, outcome);
     }
-    if (elsewhere === 0) return { finished: true, error: [...failed.values()][0] ?? null };
-    if (!waited) hooks.onPhase?.(`waiting for ${elsewhere} ${elsewhere === 1 ? "run" : "runs"} of other processes …`);
+    if (elsewhere.length === 0) return { finished: true, error };
+    if (!waited) hooks.onPhase?.(`waiting for ${elsewhere.length} ${elsewhere.length === 1 ? "run" : "runs"} of other processes …`);
+    left = elsewhere; // the others stay done, and runs with many items take long to read
     await setTimeout(POLL_MS);
   }
 }
