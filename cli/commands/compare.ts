@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Option, type Command } from "commander";
 import type { BudgetSpec, CompareSpec } from "../../compiler/ir/compare-spec.ts";
 import { UserError } from "../../runtime/errors.ts";
+import { listOf } from "../../runtime/report/words.ts";
 import type { TaskProtocol } from "../../runtime/tasks/items.ts";
 import { budgetFlags, budgetOf, budgetPart } from "../budget.ts";
 import { NO_TASKS, type TaskOptions } from "../compare-tasks.ts";
@@ -163,5 +164,5 @@ function taskOptions({ tasks, tasksData, at, protocol, taskMargin }: Options, co
 /** "a, b and c" of at most five names. */
 function titleOf(names: readonly string[]): string {
   if (names.length > 5) return `${names.length} variants compared: ${names[0]} … ${names.at(-1)}`;
-  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} compared`;
+  return `${listOf(names)} compared`;
 }

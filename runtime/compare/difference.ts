@@ -46,4 +46,7 @@ export function differenceOf(one: readonly PairedRun[], other: readonly PairedRu
 /** The run reached its end. */
 export const isSound = (final: FinalRecord | null | undefined): final is FinalRecord => final?.diverged === null;
 
+/** Over all that was held out; null unless the run is sound. */
+export const lossOf = (final: FinalRecord | null): number | null => (isSound(final) ? mean(final.sequences) : null);
+
 export const hasDiverged = (final: FinalRecord | null): boolean => final !== null && !isSound(final);

@@ -81,7 +81,7 @@ export interface SoundRun {
 export function soundRuns(options: CompareOptions, variant: Variant): readonly SoundRun[] {
   const folders = options.seeds.map((seed) => ({ seed, folder: join(options.out, runFolder(variant, seed)) }));
   const runs = folders.map((run) => ({ ...run, final: readFinal(run.folder) }));
-  return runs.filter((run): run is SoundRun => run.final?.diverged === null);
+  return runs.filter((run): run is SoundRun => isSound(run.final));
 }
 
 export const firstSoundRun = (options: CompareOptions, variant: Variant): SoundRun | null => soundRuns(options, variant)[0] ?? null;

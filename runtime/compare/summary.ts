@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { logPath, readLog, type DataInfo, type StepRecord } from "../train/index.ts";
 import { diffLines, showDiff } from "./diff.ts";
 import { readDepths, type DepthLoss } from "./depths.ts";
-import { byLoss, differenceOf, isSound } from "./difference.ts";
+import { byLoss, differenceOf, isSound, lossOf } from "./difference.ts";
 import { readFailure, readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
 import { methodOf } from "./method.ts";
 import type {
-  CompareResults, DepthPoint, DepthResults, Difference, RunResult, StepSeconds, TuningResult, VariantResult,
+  CompareResults, DepthPoint, DepthResults, Difference, Estimate, RunResult, StepSeconds, TuningResult, VariantResult,
 } from "./results.ts";
 import { recurrenceOf } from "./recurrence.ts";
 import type { CompareTask } from "./scores.ts";
@@ -66,14 +66,12 @@ export function summarize(options: Summary): CompareResults {
   const base = finished.find(({ variant }) => variant.name === baseline)!;
   const times = readStepTimes(options.out);
   const first = finals[0]!;
-  const others = finished.filter((one) => one !== base);
-  const differences = judge(others.map((one) => differenceOf(one.runs.map(byLoss), base.runs.map(byLoss))), margin);
-  const differenceFrom = (one: Finished): Difference | null => differences[others.indexOf(one)] ?? null;
+  const differences = judge(finished.map((one) => (one === base ? null : differenceBetween(one, base))), margin);
   return {
     format: 2, title, versions, environment, adapter: first.adapter, budget, seeds,
     data: { ...data, bytes_per_token: first.bytesPerToken, held_out: heldOut },
     validation_sequences: Math.max(...finals.map(({ sequences }) => sequences.length)),
-    margin, baseline, variants: finished.map((one) => variantResult(one, base, differenceFrom(one), times)),
+    margin, baseline, variants: finished.map((one, i) => variantResult(one, base, differences[i]!, times)),
     pairs: pairsOf(finished, margin), tuning: searched, tasks: compareTasks(options, finished, taskMargin),
     recurrence: recurrenceOf(finished.map(({ variant, runs }) => ({ variant, losses: lossesOf(runs) }))),
     method: methodOf(
@@ -95,12 +93,15 @@ function runOf({ out }: Summary, variant: Variant, seed: number): Run {
 
 function pairsOf(finished: readonly Finished[], margin: number): CompareResults["pairs"] {
   const pairs = finished.flatMap((one, i) => finished.slice(0, i).map((other) => ({ one, other })));
-  const differences = judge(pairs.map(({ one, other }) => differenceOf(one.runs.map(byLoss), other.runs.map(byLoss))), margin);
+  const differences = judge(pairs.map(({ one, other }) => differenceBetween(one, other)), margin);
   return pairs.map(({ one, other }, i) => ({ variant: one.variant.name, against: other.variant.name, difference: differences[i]! }));
 }
 
-const lossesOf = (runs: readonly Run[]): readonly number[] =>
-  runs.map(({ final }) => final).filter(isSound).map(({ sequences }) => mean(sequences));
+const differenceBetween = (one: Finished, other: Finished): Estimate | null =>
+  differenceOf(one.runs.map(byLoss), other.runs.map(byLoss));
+
+/** Of the sound ones. */
+const lossesOf = (runs: readonly Run[]): readonly number[] => runs.flatMap(({ final }) => lossOf(final) ?? []);
 
 function variantResult(one: Finished, base: Finished, difference: Difference | null, times: StepTimes | null): VariantResult {
   const { variant, runs } = one;
@@ -175,6 +176,5 @@ function runResult(variant: Variant, { seed, final, failed, log }: Run): RunResu
     curve.push({ step: record.step, train_loss: mean(bucket), validation_loss: record.validation_loss ?? null });
     bucket = [];
   }
-  const loss = isSound(final) ? mean(final.sequences) : null;
-  return { seed, folder: runFolder(variant, seed), diverged: final?.diverged ?? null, failed, validation_loss: loss, curve };
+  return { seed, folder: runFolder(variant, seed), diverged: final?.diverged ?? null, failed, validation_loss: lossOf(final), curve };
 }

@@ -1,7 +1,7 @@
 /** The search for each variant's learning rate: trials on seeds that are not compared, and the one with the least held-out loss. */
 import { join } from "node:path";
 import { mean } from "../statistics/describe.ts";
-import { isSound } from "./difference.ts";
+import { lossOf } from "./difference.ts";
 import { readFailure, readFinal, trialFolder } from "./folder.ts";
 import type { TrialResult, TuningResult } from "./results.ts";
 import type { CompareOptions, Job } from "./run.ts";
@@ -41,8 +41,7 @@ function trialOf(out: string, { lr, trial }: Candidate, seeds: readonly number[]
     const folder = join(out, trialFolder(trial, seed));
     const final = readFinal(folder);
     const failed = final === null ? (readFailure(folder)?.failed ?? null) : null;
-    const loss = isSound(final) ? mean(final.sequences) : null;
-    return { seed, folder: trialFolder(trial, seed), validation_loss: loss, diverged: final?.diverged ?? null, failed };
+    return { seed, folder: trialFolder(trial, seed), validation_loss: lossOf(final), diverged: final?.diverged ?? null, failed };
   });
   const losses = runs.flatMap(({ validation_loss: loss }) => loss ?? []);
   return { lr, validation_loss: losses.length === runs.length ? mean(losses) : null, runs };

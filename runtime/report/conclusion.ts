@@ -6,7 +6,7 @@ import { studentInterval } from "../statistics/student.ts";
 import { short } from "../units.ts";
 import { advice, taskFailures, taskVerdicts } from "./task-words.ts";
 import { tuneWords } from "./tune.ts";
-import { interval, isClear, listOf, loss, pText, signed, stepsText } from "./words.ts";
+import { interval, isClear, listOf, loss, pText, signed, stepsText, valueText } from "./words.ts";
 
 export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
 
@@ -102,12 +102,12 @@ function spentWords({ budget, variants }: CompareResults): readonly string[] {
 
 /** Settings of the recipe that are not the same for all: "lr is 0.1 (a, b) or 0.01 (c)". */
 function recipes({ variants, tuning, budget }: CompareResults): readonly string[] {
-  const settings = variants.map(({ name, recipe }) => ({ name, values: recipeSettings(recipe) }));
+  const settings = variants.map(({ recipe }) => recipeSettings(recipe));
   const chosen = [...(tuning === null ? [] : ["lr"]), ...(budget.given === null ? [] : ["steps"])];
-  const different = Object.keys(settings[0]!.values).filter((key) => !chosen.includes(key)).flatMap((key) => {
-    const values = [...new Set(settings.map((one) => one.values[key]))];
-    const namesOf = (value: unknown): string => settings.filter((one) => one.values[key] === value).map(({ name }) => name).join(", ");
-    return values.length < 2 ? [] : [`${key} is ${values.map((value) => `${String(value)} (${namesOf(value)})`).join(" or ")}`];
+  const different = Object.keys(settings[0]!).filter((key) => !chosen.includes(key)).flatMap((key) => {
+    const values = settings.map((of) => String(of[key]));
+    const isOne = values.every((value) => value === values[0]);
+    return isOne ? [] : [`${key} is ${valueText(variants.map(({ name }, i) => ({ name, value: values[i]! })))}`];
   });
   if (different.length === 0) return [];
   return [`The variants were not trained alike, so recipe and model are compared together: ${different.join("; ")}.`];

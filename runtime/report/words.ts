@@ -17,14 +17,18 @@ export const interval = ({ low, high }: Interval): string => `${signed(low)} to 
 export const listOf = (names: readonly string[]): string =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
+/** "0.1", or of which each is: "0.1 (a, b) or 0.01 (c)" */
+export function valueText(of: readonly { readonly name: string; readonly value: string }[]): string {
+  const values = [...new Set(of.map(({ value }) => value))];
+  const namesOf = (value: string): string => of.filter((one) => one.value === value).map(({ name }) => name).join(", ");
+  return values.length === 1 ? values[0]! : values.map((value) => `${value} (${namesOf(value)})`).join(" or ");
+}
+
 type Trained = { readonly name: string; readonly recipe: { readonly steps: number } };
 
 /** "1,000 steps", or of each variant: "120 (a) or 80 (b) steps" */
-export function stepsText(variants: readonly Trained[]): string {
-  const all = [...new Set(variants.map(({ recipe }) => recipe.steps))];
-  const namesOf = (steps: number): string => variants.filter(({ recipe }) => recipe.steps === steps).map(({ name }) => name).join(", ");
-  return `${all.length === 1 ? grouped(all[0]!) : all.map((steps) => `${grouped(steps)} (${namesOf(steps)})`).join(" or ")} steps`;
-}
+export const stepsText = (variants: readonly Trained[]): string =>
+  `${valueText(variants.map(({ name, recipe }) => ({ name, value: grouped(recipe.steps) })))} steps`;
 
 /** "1.63 (1.51 to 1.70)" */
 export const ratioText = (ratio: number, { low, high }: Interval): string =>
