@@ -6,11 +6,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { specHash } from "../compiler/format/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
+import { timedStep } from "../runtime/compare/step-times.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import type { Dataset } from "../runtime/data/index.ts";
 import { writeAtomic } from "../runtime/files/write-atomic.ts";
 import { initializeParameters } from "../runtime/standalone/parameters.ts";
-import { trainStep } from "../runtime/standalone/train-step.ts";
 import { median } from "../runtime/statistics/describe.ts";
 import { readJson } from "../runtime/train/run-folder.ts";
 import { say } from "./terminal.ts";
@@ -54,19 +54,17 @@ const MEASURED = { steps: 10, leastSteps: 4, seconds: 1 };
 
 async function measured(variant: Variant, dataset: (batch: number) => Dataset): Promise<readonly number[]> {
   say(`measuring a training step of ${variant.name} …`);
-  const { recipe: { batch, accumulate }, recipe } = variant;
-  const [session, data] = [await variant.open("train"), dataset(batch / accumulate)];
+  const { recipe } = variant;
+  const [session, data] = [await variant.open("train"), dataset(recipe.batch / recipe.accumulate)];
   try {
     initializeParameters(session.executor, session.params, 0);
     const seconds: number[] = [];
     const total = (): number => seconds.reduce((sum, of) => sum + of, 0);
     const isEnough = (): boolean =>
       seconds.length >= MEASURED.steps || (seconds.length >= MEASURED.leastSteps && total() > MEASURED.seconds);
-    for (let step = -WARM_UP; !isEnough(); step++) {
-      const batches = Array.from({ length: accumulate }, (_, i) => data.batchAt((step + WARM_UP) * accumulate + i));
-      const started = performance.now();
-      await trainStep(session.executor, recipe, step + WARM_UP, batches, 0);
-      if (step >= 0) seconds.push((performance.now() - started) / 1000);
+    for (let step = 0; !isEnough(); step++) {
+      const taken = await timedStep(session, recipe, step, data, 0);
+      if (step >= WARM_UP) seconds.push(taken);
     }
     return seconds;
   } finally {

@@ -2,6 +2,7 @@
 import type { Dataset } from "../data/index.ts";
 import { messageOf } from "../errors.ts";
 import type { AdapterName, Session } from "../session.ts";
+import type { Recipe } from "../standalone/schedule.ts";
 import { trainStep } from "../standalone/train-step.ts";
 import { loadCheckpoint, openCheckpoint, readRun } from "../train/index.ts";
 import { readStepTimes, writeStepTimes, type StepTimes } from "./folder.ts";
@@ -67,20 +68,22 @@ const areKnown = (known: StepTimes | null, trained: readonly Variant[]): boolean
   known !== null && trained.every(({ name, specHash }) => known.variants[name]?.specHash === specHash);
 
 /** Trains on from the last checkpoint, and throws that away. @returns seconds of a step */
-async function turn(
-  { variant: { recipe }, run: { seed, folder }, data }: Timed, { executor, params }: Session, isFirst: boolean,
-): Promise<number> {
-  const stepTime = async (step: number): Promise<number> => {
-    const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
-    const started = performance.now();
-    await trainStep(executor, recipe, step, batches, seed);
-    return (performance.now() - started) / 1000;
-  };
+async function turn({ variant: { recipe }, run: { seed, folder }, data }: Timed, session: Session, isFirst: boolean): Promise<number> {
   if (isFirst) {
-    loadCheckpoint(openCheckpoint(folder, readRun(folder))!, executor, params);
-    await stepTime(recipe.steps); // some drivers compile shaders at their first use
+    loadCheckpoint(openCheckpoint(folder, readRun(folder))!, session.executor, session.params);
+    await timedStep(session, recipe, recipe.steps, data, seed); // some drivers compile shaders at their first use
   }
   const seconds: number[] = [];
-  for (let total = 0; total < SECONDS.turn; total += seconds.at(-1)!) seconds.push(await stepTime(recipe.steps + seconds.length));
+  for (let total = 0; total < SECONDS.turn; total += seconds.at(-1)!) {
+    seconds.push(await timedStep(session, recipe, recipe.steps + seconds.length, data, seed));
+  }
   return median(seconds);
+}
+
+/** Trains one step. @param step counted from 0 @returns its seconds, without those of reading its data */
+export async function timedStep({ executor }: Session, recipe: Recipe, step: number, data: Dataset, seed: number): Promise<number> {
+  const batches = Array.from({ length: recipe.accumulate }, (_, i) => data.batchAt(step * recipe.accumulate + i));
+  const started = performance.now();
+  await trainStep(executor, recipe, step, batches, seed);
+  return (performance.now() - started) / 1000;
 }
