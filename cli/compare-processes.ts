@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import type { AdapterInfo } from "../runtime/adapter/index.ts";
 import { POLL_MS } from "../runtime/files/folder.ts";
 import { PACKAGE_ROOT } from "../runtime/package-root.ts";
-import type { ComparisonOptions } from "./comparison.ts";
+import type { ComparisonOptions } from "./compare-plan.ts";
 import { say } from "./terminal.ts";
 
 /**

@@ -5,10 +5,12 @@ import { UserError } from "../../runtime/errors.ts";
 import { listOf } from "../../runtime/report/words.ts";
 import type { TaskProtocol } from "../../runtime/tasks/items.ts";
 import { budgetFlags, budgetOf, budgetPart } from "../budget.ts";
+import { baselineOf, MARGIN, type ComparisonOptions } from "../compare-plan.ts";
+import { processesFor } from "../compare-processes.ts";
+import { asText } from "../compare-table.ts";
 import { NO_TASKS, type TaskOptions } from "../compare-tasks.ts";
 import { tuneOptions, tuneValues } from "../compare-tune.ts";
-import { processesFor } from "../compare-processes.ts";
-import { asText, baselineOf, compareModels, MARGIN, type ComparisonOptions } from "../comparison.ts";
+import { compareModels } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   addAdapterOption, addDataOption, collect, filled, list, outFolder, positive, refuseOptions, separateSpecs, whole, wholes, withSteps,

@@ -2,7 +2,8 @@ import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { Option, type Command } from "commander";
 import { corpusOf } from "../data.ts";
-import { openSweep } from "../comparison.ts";
+import { openSweep } from "../compare-plan.ts";
+import { runJobs } from "../../runtime/compare/run.ts";
 import { UserError } from "../../runtime/errors.ts";
 import { withOwnFolder } from "../../runtime/files/folder.ts";
 import { writeOwn } from "../../runtime/files/written.ts";
@@ -34,15 +35,15 @@ export function define(command: Command): void {
 
 async function run(words: readonly string[], { emit, torchrun, trainArgs, sbatch, ...options }: Options & Own): Promise<void> {
   const comparison = comparisonOf(words, options);
-  const { out, seeds, source, models } = comparison;
+  const { out, seeds, source } = comparison;
   requireJobs(source, torchrun, trainArgs, comparison.tasks.at);
   if (comparison.budget.spent?.unit === "seconds") throw new UserError("jobs have no clock in common: give another budget than seconds");
   if (comparison.tune !== null) throw new UserError("jobs search no learning rates: leave `tune` out, or compare in this process");
   if (emit === "sh" && sbatch.length > 0) throw new UserError("--sbatch does nothing beside --emit sh; leave one of them out");
-  const jobs = seeds.flatMap((seed) => models.map(({ name }) => ({ variant: name, seed })));
   const path = `sweep.${emit}`;
-  await withOwnFolder(out, async () => {
+  const jobs = await withOwnFolder(out, async () => {
     const { variants, evalEvery } = await openSweep(comparison);
+    const jobs = runJobs({ variants, seeds }).map(({ variant, seed }) => ({ variant: variant.name, seed }));
     const info: SweepInfo<Options> = { format: 1, words, options };
     const script = scriptOf({
       kind: emit, jobs, directory: process.cwd(), out, program: join(PACKAGE_ROOT, "bin", "moeut.mjs"), data: source, sbatch,
@@ -56,6 +57,7 @@ async function run(words: readonly string[], { emit, torchrun, trainArgs, sbatch
     requireOwn(files, out);
     writeOwn(out, files);
     chmodSync(join(out, path), 0o755);
+    return jobs;
   });
   process.stdout.write(`${join(out, path)}: ${jobs.length} jobs; ${emit === "sh" ? "sh" : "sbatch"} does them, `
     + `and \`moeut compare --gather ${out}\` makes the report\n`);
