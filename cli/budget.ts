@@ -2,6 +2,7 @@
 import type { BudgetSpec, CompareSpec } from "../compiler/ir/compare-spec.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { countMacs, countParams } from "../compiler/counts/index.ts";
+import type { Dataset } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
 import { grouped, short } from "../runtime/units.ts";
 import { positive } from "./options.ts";
@@ -60,16 +61,21 @@ export function budgetOf(flags: Partial<BudgetSpec>, compares: readonly CompareS
 /** A backward pass is two forward ones. */
 const TRAINING = 3;
 
-/** Multiply-accumulates of a training step, everything counted. */
-const stepMacs = (model: ModelSpec): number => TRAINING * countMacs(model).perToken.full * model.train.batch * model.seqLen;
+/** Multiply-accumulates of a training step, everything counted. @param seqLen positions of a sequence */
+const stepMacs = (model: ModelSpec, seqLen: number): number => TRAINING * countMacs(model, seqLen).full * model.train.batch;
 
-/** @param stepSeconds of a training step of each model, by its name; asked for seconds alone */
+/**
+ * @param data of pairs, sequences are shorter than a model's context, and tokens are what is answered
+ * @param stepSeconds of a training step of each model, by its name; asked for seconds alone
+ */
 export function withBudget(
-  { spent }: Budget, models: readonly ModelSpec[], stepSeconds: Readonly<Record<string, number>>,
+  { spent }: Budget, models: readonly ModelSpec[], data: Pick<Dataset, "seqLen" | "targetsPerBlock">,
+  stepSeconds: Readonly<Record<string, number>>,
 ): readonly ModelSpec[] {
   if (spent === null) return models;
   const costs: Readonly<Record<Unit, (model: ModelSpec) => number>> = {
-    steps: () => 1, tokens: ({ train, seqLen }) => train.batch * seqLen, macs: stepMacs, seconds: ({ name }) => stepSeconds[name]!,
+    steps: () => 1, tokens: ({ train }) => train.batch * data.targetsPerBlock, macs: (model) => stepMacs(model, data.seqLen),
+    seconds: ({ name }) => stepSeconds[name]!,
   };
   return models.map((model) => {
     const steps = Math.max(1, Math.round(spent.amount / costs[spent.unit](model)));

@@ -82,7 +82,7 @@ export async function planOf(device: () => Promise<AdapterHandle>, options: Comp
   const data = dataInfoOf(source, dataset, tokenizer.id);
   const stepSeconds = budget.spent?.unit !== "seconds" ? {} : await stepSecondsOf(
     out, given, (model) => variantOf(model, data, device), (size) => read.dataset({ seqLen, batch: size, seed: 0 }));
-  const models = withBudget(budget, given, stepSeconds);
+  const models = withBudget(budget, given, dataset, stepSeconds);
   const variants = models.map((model) => variantOf(model, data, device));
   const named = (model: ModelSpec, stem: string): Variant => variantOf(model, data, device, stem);
   const tuning = options.tune === null ? null : tuningOf(models, options.tune, named);

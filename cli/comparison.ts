@@ -69,7 +69,7 @@ function about(
   return {
     title, baseline, margin, taskMargin: tasks.margin, data, heldOut: HELD_OUT[heldOutBy],
     versions: { moeut: VERSION, node: process.versions.node }, environment: environment(),
-    budget: { steps, batch, seq_len: seqLen, tokens: Math.round(steps * tokensPerStep), given: budgetWords(budget) },
+    budget: { steps, batch, seq_len: data.positions ?? seqLen, tokens: Math.round(steps * tokensPerStep), given: budgetWords(budget) },
   };
 }
 

@@ -25,9 +25,10 @@ model small { vocab_size 32  seq_len 8  d_model 16  layer a { attention mha { n_
 model large from small { d_model 32 }
 `;
 const MODELS = checkText(SPEC).models;
+const TEXT = { seqLen: 8, targetsPerBlock: 8 };
 const budget = (unit: Unit, amount: number): Budget => ({ spent: { unit, amount }, bytes: null });
 const stepsOf = (of: Budget, seconds: Readonly<Record<string, number>> = {}): readonly number[] =>
-  withBudget(of, MODELS, seconds).map(({ train }) => train.steps);
+  withBudget(of, MODELS, TEXT, seconds).map(({ train }) => train.steps);
 
 describe("a budget becomes steps", () => {
   test("as many for all, or as many as it pays for", () => {
@@ -44,8 +45,14 @@ describe("a budget becomes steps", () => {
     expect(large).toBe(Math.round(1e9 / macs(MODELS[1]!)));
     expect(small).toBeGreaterThan(2 * large!);
   });
+  test("of pairs, tokens are those that are answered, and MACs those of sequences as long as the longest pair", () => {
+    const pairs = { seqLen: 6, targetsPerBlock: 2.5 };
+    const spent = (unit: Unit, amount: number) => withBudget(budget(unit, amount), MODELS, pairs, {}).map(({ train }) => train.steps);
+    expect(spent("tokens", 320)).toEqual([32, 32]);
+    expect(spent("macs", 1e9)).toEqual(MODELS.map((model) => Math.round(1e9 / (3 * countMacs({ ...model, seqLen: 6 }).full * 4))));
+  });
   test("each schedule ends with the variant's own steps", () => {
-    const [small, large] = withBudget(budget("macs", 1e9), MODELS, {}).map(({ train }) => train);
+    const [small, large] = withBudget(budget("macs", 1e9), MODELS, TEXT, {}).map(({ train }) => train);
     const schedule = { kind: "linear", warmup: 0, floor: 0 } as const;
     const half = (train: ModelSpec["train"]): number => learningRate({ ...train, schedule }, train.steps / 2);
     expect(half(small!)).toBeCloseTo(half(large!), 12);

@@ -7,7 +7,7 @@ import { byLoss, differenceOf } from "../runtime/compare/difference.ts";
 import { readStepTimes, writeStepTimes, type FinalRecord } from "../runtime/compare/folder.ts";
 import type { CompareResults, DepthResults, Difference, VariantResult } from "../runtime/compare/results.ts";
 import { doJobs } from "../runtime/compare/jobs.ts";
-import { runJobs } from "../runtime/compare/run.ts";
+import { countHeldOut, runJobs } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { createSessions } from "../runtime/compare/sessions.ts";
 import { measureStepTimes } from "../runtime/compare/step-times.ts";
@@ -19,7 +19,10 @@ import { renderReport } from "../runtime/report/index.ts";
 import { frontInWords, frontOf, type CostPoint } from "../runtime/report/pareto.ts";
 import { mean } from "../runtime/statistics/describe.ts";
 import { studentInterval } from "../runtime/statistics/student.ts";
+import type { Dataset } from "../runtime/data/index.ts";
+import { IGNORED } from "../runtime/standalone/train-step.ts";
 import { aboutOf, compare, optionsOf, variant } from "./support/bigram-compare.ts";
+import { bigramData, T } from "./support/bigram-run.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-results-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -65,7 +68,7 @@ const THREE = [variant("fast"), variant("slow", { lr: 0.01 }), variant("slower",
 /** Without step times in turn. */
 async function trained(out: string, variants: readonly Variant[], seeds: readonly number[]): Promise<CompareResults> {
   await doJobs(optionsOf(out, variants, seeds), runJobs({ variants, seeds }), createSessions());
-  return summarize({ ...aboutOf(variants), out, variants, seeds, searched: null, tasks: [], scoreAt: [] });
+  return summarize({ ...aboutOf(variants), out, variants, seeds, validationTokens: 120, searched: null, tasks: [], scoreAt: [] });
 }
 
 describe("step times", () => {
@@ -86,7 +89,7 @@ describe("step times", () => {
       format: 1, adapter: { kind: "none", name: "none" },
       variants: { fast: { specHash: "fast", rounds }, slow: { specHash: "slow", rounds: rounds.map((x) => 1.5 * x) } },
     });
-    const made = { out, variants: THREE.slice(0, 2), seeds: [0], searched: null, tasks: [], scoreAt: [] };
+    const made = { out, variants: THREE.slice(0, 2), seeds: [0], validationTokens: 120, searched: null, tasks: [], scoreAt: [] };
     const { variants } = summarize({ ...aboutOf(THREE), ...made });
     expect(variants[1]!.step_seconds).toEqual({
       median: 6, spread: { low: 3, high: 12 }, ratio: 1.5, ratio_spread: { low: 1.5, high: 1.5 }, measured: "in turn",
@@ -189,6 +192,20 @@ describe("conclusion", () => {
     expect(text).toContain("not trained alike, so recipe and model are compared together: lr is 0.1 (fast) or 0.01 (slow) or 0.003 (slower).");
     expect(text).toContain("1.44k tokens are 5.3 per parameter, where about 20 are usual");
     expect(text).toContain("Losses are of 120 tokens that were not trained on: other rows of the pattern.");
+  });
+  test("of pairs, what is answered was held out", async () => {
+    const answered = (targets: Uint32Array): Uint32Array => targets.map((target, i) => (i % T < T - 2 ? IGNORED : target));
+    const pairs = (seed: number, batch: number): Dataset => ({
+      ...bigramData(seed, batch),
+      *validationBatches(most) {
+        for (const rows of bigramData(seed, batch).validationBatches(most)) yield { ...rows, targets: answered(rows.targets) };
+      },
+    });
+    const heldOut = await countHeldOut(optionsOf(scratch, THREE, [0], { data: async (seed, batch) => pairs(seed, batch) }));
+    expect(heldOut).toEqual({ sequences: 10, tokens: 20 });
+    const found = { ...(await results), validation_tokens: heldOut.tokens };
+    expect(conclusion(found).join("\n")).toContain("Losses are of 20 tokens");
+    expect(renderReport(found)).toContain("final loss on 20 held-out tokens");
   });
   test("equal recipes and long runs are no news", async () => {
     const { variants, budget, ...rest } = await results;

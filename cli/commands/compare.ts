@@ -72,7 +72,7 @@ export function addComparisonOptions(command: Command, out: string): Command {
   return addAdapterOption(addDataOption(command.argument("[file...]", "specs"), false))
     .option("--out <folder>", out, outFolder)
     .option("--steps <n>", "optimizer steps of every run (default: as the specs say)", whole(1))
-    .option("--tokens <n>", "training tokens of every run, instead of steps", whole(1))
+    .option("--tokens <n>", "training tokens of every run, instead of steps; of pairs those that are answered", whole(1))
     .option("--budget <unit=n>", "what each variant may spend: steps, tokens, macs or seconds of training; bytes of weights", budgetPart)
     .option("--seeds <k>", "runs per variant: seeds 0 to k - 1 (default: as a compare block says, else 3)", whole(1))
     .option("--model <name>", "a model or compare block to take (repeatable; default: all)", collect, [])

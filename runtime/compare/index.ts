@@ -9,7 +9,7 @@ import { measureDepths } from "./depths.ts";
 import { readFailure, readFinal } from "./folder.ts";
 import { doJobs } from "./jobs.ts";
 import type { CompareResults } from "./results.ts";
-import { runJobs, type CompareHooks, type CompareOptions } from "./run.ts";
+import { countHeldOut, runJobs, type CompareHooks, type CompareOptions } from "./run.ts";
 import { takeSamples } from "./sample.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { measureStepTimes } from "./step-times.ts";
@@ -54,9 +54,10 @@ async function conclude(
   options: CompareOptions, about: About & Pick<Summary, "searched">, sessions: Sessions, hooks: CompareHooks,
 ): Promise<CompareResults | null> {
   const { out } = options;
+  const { tokens: validationTokens } = await countHeldOut(options);
   const keep = (path: string, text: string): void => note(hooks, join(out, path), writeBeside(out, { path, content: text }));
   const write = (): CompareResults => {
-    const results = summarize({ ...options, ...about });
+    const results = summarize({ ...options, ...about, validationTokens });
     keep("results.json", `${JSON.stringify(results, null, 2)}\n`);
     return results;
   };

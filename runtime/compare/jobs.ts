@@ -21,7 +21,7 @@ interface JobsOutcome {
 export async function doJobs(
   options: CompareOptions, jobs: readonly Job[], sessions: Sessions, hooks: CompareHooks = {},
 ): Promise<JobsOutcome> {
-  const nHeldOut = await countHeldOut(options);
+  const { sequences: nHeldOut } = await countHeldOut(options);
   let [left, error]: [readonly Job[], unknown] = [jobs, null];
   for (let waited = false; ; waited = true) {
     const elsewhere: Job[] = [];

@@ -18,6 +18,8 @@ export interface CompareResults {
   readonly seeds: readonly number[];
   /** Held-out sequences behind each final loss, the same for all. */
   readonly validation_sequences: number;
+  /** Of them those that count: of pairs, what is answered. */
+  readonly validation_tokens: number;
   /** Differences within it are equivalent. */
   readonly margin: number;
   /** What the differences of variants are taken against. */
@@ -42,7 +44,9 @@ export interface Budget {
   /** Of the first variant, as `tokens`: with another budget than steps or tokens the others have theirs. */
   readonly steps: number;
   readonly batch: number;
+  /** Positions of a sequence as it is trained on. */
   readonly seq_len: number;
+  /** Those that count: of pairs, what is answered. */
   readonly tokens: number;
 }
 

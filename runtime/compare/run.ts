@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Dataset, Tokenizer } from "../data/index.ts";
 import { UserError } from "../errors.ts";
-import { evaluate } from "../evaluate/index.ts";
+import { countedPositions, evaluate } from "../evaluate/index.ts";
 import type { Session } from "../session.ts";
 import { Diverged, isRun, openCheckpoint, readRun, startRun, train, type StepRecord, type TrainOptions } from "../train/index.ts";
 import { isSound } from "./difference.ts";
@@ -86,10 +86,11 @@ export function soundRuns(options: CompareOptions, variant: Variant): readonly S
 
 export const firstSoundRun = (options: CompareOptions, variant: Variant): SoundRun | null => soundRuns(options, variant)[0] ?? null;
 
-/** Sequences behind each final loss. */
-export async function countHeldOut(options: CompareOptions): Promise<number> {
+/** What is behind each final loss: sequences, and the tokens of them that count. */
+export async function countHeldOut(options: CompareOptions): Promise<{ readonly sequences: number; readonly tokens: number }> {
   const data = await dataOf(options, options.variants[0]!, options.seeds[0]!);
-  return [...data.validationBatches(options.finalTokens)].reduce((sum, { scoredFrom }) => sum + scoredFrom.length, 0);
+  const counted = [...data.validationBatches(options.finalTokens)].flatMap((batch) => countedPositions(batch, data.seqLen));
+  return { sequences: counted.length, tokens: counted.reduce((sum, positions) => sum + positions.length, 0) };
 }
 
 /** A finished run that was measured on more or less text than is asked for now is measured again. */
@@ -98,7 +99,7 @@ const isMeasured = (final: FinalRecord | null, nHeldOut: number): boolean =>
 
 /**
  * Nothing is left to do: diverged, or measured by held-out data and all tasks; or it failed since this comparison began.
- * @param nHeldOut see countHeldOut
+ * @param nHeldOut sequences, see countHeldOut
  */
 export function isDone(options: CompareOptions, job: Job, nHeldOut: number): boolean {
   const folder = join(options.out, job.folder);
@@ -111,7 +112,7 @@ const tasksOf = ({ tasks }: CompareOptions, { isTrial }: Job): readonly CompareT
 
 /**
  * Does what is not done of it, in a folder that nobody else has.
- * @param nHeldOut see countHeldOut
+ * @param nHeldOut sequences, see countHeldOut
  * @returns null if stopped before the end
  */
 export async function runJob(

@@ -38,6 +38,8 @@ export interface Summary extends About {
   readonly out: string;
   readonly variants: readonly Variant[];
   readonly seeds: readonly number[];
+  /** Held-out tokens behind each final loss. */
+  readonly validationTokens: number;
   /** How learning rates were chosen, or null. */
   readonly searched: TuningResult | null;
   readonly tasks: readonly CompareTask[];
@@ -71,7 +73,8 @@ export function summarize(options: Summary): CompareResults {
     format: 2, title, versions, environment, adapter: first.adapter, budget, seeds,
     data: { ...data, bytes_per_token: first.bytesPerToken, held_out: heldOut },
     validation_sequences: Math.max(...finals.map(({ sequences }) => sequences.length)),
-    margin, baseline, variants: finished.map((one, i) => variantResult(one, base, differences[i]!, times)),
+    validation_tokens: options.validationTokens, margin, baseline,
+    variants: finished.map((one, i) => variantResult(one, base, differences[i]!, times)),
     pairs: pairsOf(finished, margin), tuning: searched, tasks: compareTasks(options, finished, taskMargin),
     recurrence: recurrenceOf(finished.map(({ variant, runs }) => ({ variant, losses: lossesOf(runs) }))),
     method: methodOf(

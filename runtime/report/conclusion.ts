@@ -142,5 +142,5 @@ function littleText({ variants }: CompareResults): readonly string[] {
 
 const holdsZero = ({ low, high }: Interval): boolean => low <= 0 && high >= 0;
 
-const heldOut = ({ data, budget, validation_sequences: n }: CompareResults): string =>
-  `Losses are of ${short(n * budget.seq_len)} tokens that were not trained on: ${data.held_out}.`;
+const heldOut = ({ data, validation_tokens: n }: CompareResults): string =>
+  `Losses are of ${short(n)} tokens that were not trained on: ${data.held_out}.`;

@@ -56,11 +56,11 @@ const abstract = (results: CompareResults): string =>
 
 const paragraphs = (sentences: readonly string[]): string => sentences.map((sentence) => `<p>${escape(sentence)}</p>`).join("");
 
-function header({ title, data, budget, seeds, validation_sequences: sequences, variants }: CompareResults): string {
+function header({ title, data, budget, seeds, validation_tokens: heldOut, variants }: CompareResults): string {
   const runs = `${variants.length} variants, ${seeds.length === 1 ? "one seed" : `${seeds.length} seeds`} each`;
   const spent = budget.given ?? `${short(budget.tokens)} in all`;
   const trained = `${stepsText(variants)} of ${budget.batch} × ${budget.seq_len} tokens (${spent})`;
-  const measured = `final loss on ${grouped(sequences * budget.seq_len)} held-out tokens`;
+  const measured = `final loss on ${grouped(heldOut)} held-out tokens`;
   return `<h1>${escape(title)}</h1><p class="about">${runs}; ${trained} of ${escape(data.source.join(" "))}; ${measured}.</p>`;
 }
 
