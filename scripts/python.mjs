@@ -16,7 +16,10 @@ const HARNESS_IMPORTS = [
   "accelerate==1.15.0", "datasets==5.0.1", "dill==0.4.1", "jinja2==3.1.6", "more-itertools==11.1.0", "sacrebleu==2.6.0",
 ];
 
-/** Writes the bytecode that tests run, which pip is told not to: it would compile all of PyTorch. */
+/**
+ * Writes the bytecode that tests run, which pip is told not to: it would compile all of PyTorch. Without it, each Python that imports
+ * PyTorch and transformers compiles them anew, for more than half of its time.
+ */
 const IMPORTS = "import torch.distributed.run, torch.distributed.fsdp, torch.distributed.checkpoint.state_dict, safetensors.torch\n"
   + "from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_utils, tokenization_utils_fast";
 const HARNESS_CHECK = "import lm_eval.evaluator, lm_eval.models.huggingface";
@@ -34,7 +37,8 @@ const end = Date.now() + 1000 * seconds;
 /** @returns standard output. Error for readers if the program cannot be started, fails, or is not through in time. */
 function run(program, ...args) {
   const timeout = Math.max(1, end - Date.now());
-  const options = { encoding: "utf8", timeout, killSignal: "SIGKILL", maxBuffer: 2 ** 28 };
+  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: "" };
+  const options = { encoding: "utf8", env, timeout, killSignal: "SIGKILL", maxBuffer: 2 ** 28 };
   const { status, stdout, stderr, error } = spawnSync(program, args, options);
   if (status === 0) return stdout;
   if (error?.code === "ETIMEDOUT") throw new Error(`it was not made within ${seconds} s`);

@@ -84,6 +84,7 @@ describe.skipIf(process.platform === "win32")("the Python of the tests", () => {
   /** Makes its environments out of itself, notes what pip is asked for, and does as it is told: FAKE_PYTHON. */
   const FAKE = `#!/bin/sh
 case "$*" in
+  "-c import"*) if [ -n "$PYTHONDONTWRITEBYTECODE" ]; then echo "no bytecode" >&2; exit 1; fi ;;
   *"-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
   *--report*) if [ "$FAKE_PYTHON" = hangs ]; then exec sleep 100; fi
     if [ "$FAKE_PYTHON" = offline ]; then echo "ERROR: No matching distribution found for torch==2.13.0" >&2; exit 1; fi
@@ -127,6 +128,10 @@ esac
 
   test("comes without lm-evaluation-harness where only that is missing", () => {
     expect(made(checkout(), { FAKE_PYTHON: "partly" })).toMatch(/compared with lm-evaluation-harness: no lm-eval\n.*done in/);
+  });
+
+  test("has its bytecode, also where Python is told to write none", () => {
+    expect(made(checkout(), { PYTHONDONTWRITEBYTECODE: "1" })).toMatch(/^moeut set-up: making .*\nmoeut set-up: done in \d+ s\n$/);
   });
 
   test("is not made where another is named, or none", () => expect(made(checkout(), { MOEUT_PYTHON: "none" })).toBe(""));
