@@ -31,7 +31,7 @@ export function stepsOf(model: ModelSpec, given: Inputs): Steps {
   const [params, m, v] = [clone(given.params), zeros(given.params), zeros(given.params)];
   for (let step = 1; step <= 10; step++) {
     const gradients = gradientsOf(graph, evaluateGraph(graph, { params, inputs: { tokens, targets, noise: NOISE } }));
-    const norm = Math.sqrt(Object.values(gradients).flatMap((g) => [...g]).reduce((sum, x) => sum + x * x, 0));
+    const norm = Math.sqrt(Object.values(gradients).reduce((total, g) => g.reduce((sum, x) => sum + x * x, total), 0));
     const scale = Math.min(1, clip / (norm + 1e-6));
     for (const [name, p] of Object.entries(params)) {
       const [mean, square] = [m[name]!, v[name]!];
