@@ -4,19 +4,13 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { json, moeut, moeutHere, type CliResult } from "./support/cli.ts";
 import { scratchFolder } from "./support/scratch.ts";
+import { twoWidths } from "./support/small-specs.ts";
 
 const { root, file } = scratchFolder("processes");
 const at = (...names: readonly string[]): string => join(root, ...names);
 
-const SPEC = file("widths.moeut", `moeut 1
-model m {
-  vocab_size 256  seq_len 16  d_model 16
-  layer a { norm layernorm at pre  attention mha { n_heads 2  d_head 8 }  feed_forward dense { d_ff 32 } }
-  stack a * 2
-}
-compare widths { base m  vary feed_forward.d_ff in 32, 48  seeds 2  eval "lines.jsonl"  tune lr in 1e-2, 1e-5 { steps 10 } }
-train { batch 4  steps 40  checkpoint_every 10 }
-`);
+const COMPARE = `eval "lines.jsonl"  tune lr in 1e-2, 1e-5 { steps 10 }`;
+const SPEC = file("widths.moeut", twoWidths(COMPARE, "steps 40  checkpoint_every 10"));
 file("lines.jsonl", Array.from({ length: 6 }, (_, i) => `{"choices": ["dull boy ${i}", "xqz ${i}"], "gold": 0}\n`).join(""));
 const TEXT = file("text.txt", "All work and no play makes Jack a dull boy.\n".repeat(200));
 const GIVEN = [

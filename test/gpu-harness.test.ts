@@ -4,29 +4,13 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { moeutHere } from "./support/cli.ts";
 import { scratchFolder } from "./support/scratch.ts";
+import { EXPERTS, PASSAGES } from "./support/small-specs.ts";
 import { harnessPython, runPython } from "./support/torch/python.ts";
 
 const { root, file } = scratchFolder("harness");
 const at = (name: string): string => join(root, name);
 const jsonl = (name: string, lines: readonly object[]): string => file(name, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 
-const SPEC = `moeut 1
-model small {
-  vocab_size 300  seq_len 64  d_model 16
-  layer a {
-    norm layernorm at peri
-    attention switchhead { n_heads 2  d_head 8  n_experts 2 on v, o  top_k 1 }
-    feed_forward moe { n_experts 4  expert_size 8  top_k 2 }
-  }
-  stack a * 2
-}
-train { batch 4  steps 12  optimizer adamw { lr 1e-2 } }
-`;
-
-const TEXTS = [
-  "the cat sits and the dogs sit. the cat sits and the dogs", "2 + 2 = 4 and 3 + 3 =\n6. 6", "sit the catß",
-  `${"the cat sits and the dogs sit. 2 + 2 = 4 ".repeat(8)}and the dogs sit.`,
-];
 const PAIRS = [["the cat sits.", "the cat sit."], ["the dogs sit.", "the dogs sit."], ["Çat", "cat"]] as const;
 /** Spaces around solutions, characters of several bytes, a context that is cut. */
 const GOALS = [
@@ -50,7 +34,7 @@ const TASKS = ["blimp", "lambada", "piqa", "arc_easy", "hellaswag"];
 /** The files that are published, and the columns that the harness's data sets have. */
 function writeTasks(): void {
   const pairs = PAIRS.map(([sentence_good, sentence_bad]) => ({ sentence_good, sentence_bad }));
-  const lambada = TEXTS.map((text) => ({ text }));
+  const lambada = PASSAGES.map((text) => ({ text }));
   jsonl("data/blimp/p.jsonl", pairs.map((pair) => ({ ...pair, UID: "p", field: "syntax", linguistics_term: "ellipsis" })));
   jsonl("harness/ellipsis_n_bar_1.jsonl", pairs);
   jsonl("data/lambada/lambada_test.jsonl", lambada);
@@ -73,7 +57,7 @@ describe.skipIf(python === null)("lm-evaluation-harness", () => {
     const corpus = file("corpus.txt", "the cat sits and the dogs sit. 2 + 2 = 4 and 3 + 3 = 6. Question: sit. sit.\nAnswer: ".repeat(40));
     for (const args of [
       ["tokenizer", "train", corpus, "--vocab-size", "300", "--out", at("tokenizer.json")],
-      ["train", file("small.moeut", SPEC), "--data", corpus, "--tokenizer", at("tokenizer.json"), "--out", at("run"), ...CPU],
+      ["train", file("small.moeut", EXPERTS), "--data", corpus, "--tokenizer", at("tokenizer.json"), "--out", at("run"), ...CPU],
       ["eval", at("run"), "--tasks", TASKS.join(","), "--data", at("data"), "--protocol", "harness", "--items", at("items.jsonl"), ...CPU],
       ["export", "hf", at("run"), "--out", at("exported")],
     ]) expect(await moeutHere(args)).toMatchObject({ status: 0 });

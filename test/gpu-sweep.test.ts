@@ -7,20 +7,13 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { readLog, readRun } from "../runtime/train/index.ts";
 import { json, moeutHere, ROOT, type CliResult } from "./support/cli.ts";
 import { scratchFolder } from "./support/scratch.ts";
+import { twoWidths } from "./support/small-specs.ts";
 import { QUIET, torchPython } from "./support/torch/python.ts";
 
 const { root, file } = scratchFolder("sweep");
 const at = (...names: readonly string[]): string => join(root, ...names);
 
-const SPEC = file("widths.moeut", `moeut 1
-model m {
-  vocab_size 256  seq_len 16  d_model 16
-  layer a { norm layernorm at pre  attention mha { n_heads 2  d_head 8 }  feed_forward dense { d_ff 32 } }
-  stack a * 2
-}
-compare widths { base m  vary feed_forward.d_ff in 32, 48  seeds 2 }
-train { batch 4  steps 30  checkpoint_every 10  optimizer adamw { lr 1e-2 } }
-`);
+const SPEC = file("widths.moeut", twoWidths("", "steps 30  checkpoint_every 10  optimizer adamw { lr 1e-2 }"));
 const TEXT = file("text.txt", "All work and no play makes Jack a dull boy.\n".repeat(200));
 const GIVEN = [SPEC, "--data", TEXT, "--eval-tokens", "500", "--adapter", "cpu"];
 const sweep = (out: string, ...more: readonly string[]): Promise<CliResult> => moeutHere(["sweep", ...GIVEN, "--out", at(out), ...more]);

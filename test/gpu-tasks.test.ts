@@ -11,23 +11,13 @@ import { readTrainedRun } from "../cli/trained-run.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
 import { loadWeights } from "../runtime/train/index.ts";
 import { json, moeutHere } from "./support/cli.ts";
+import { EXPERTS, PASSAGES } from "./support/small-specs.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "moeut-gpu-tasks-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const file = (name: string, content: string): string => (writeFileSync(join(scratch, name), content), join(scratch, name));
 
-const spec = file("small.moeut", `moeut 1
-model small {
-  vocab_size 300  seq_len 64  d_model 16
-  layer a {
-    norm layernorm at peri
-    attention switchhead { n_heads 2  d_head 8  n_experts 2 on v, o  top_k 1 }
-    feed_forward moe { n_experts 4  expert_size 8  top_k 2 }
-  }
-  stack a * 2
-}
-train { batch 4  steps 12  optimizer adamw { lr 1e-2 } }
-`);
+const spec = file("small.moeut", EXPERTS);
 const corpus = file("corpus.txt", "the cat sits and the dogs sit. 2 + 2 = 4 and 3 + 3 = 6. Passage: sit. sit.\nQuestion: ".repeat(40));
 const RUN = join(scratch, "run");
 
@@ -40,14 +30,10 @@ const ITEMS = [
 ];
 const items = file("items.jsonl", ITEMS.map((item) => `${JSON.stringify(item)}\n`).join(""));
 
-const TEXTS = [
-  "the cat sits and the dogs sit. the cat sits and the dogs", "2 + 2 = 4 and 3 + 3 =\n6. 6", "sit the catß",
-  `${"the cat sits and the dogs sit. 2 + 2 = 4 ".repeat(8)}and the dogs sit.`,
-];
 const WORDS = ["cat", "dog", "dogs", "catß", "the", "and", "sit", "2", "3", "="];
 const CLOZE = [...Array.from({ length: 20 }, (_, i) => `${i + 1} sit .`), `21 the XXXXX sits .\tcat\t\t${WORDS.join("|")}`];
 mkdirSync(join(scratch, "lambada"));
-file("lambada/lambada_test.jsonl", TEXTS.map((text) => `${JSON.stringify({ text })}\n`).join(""));
+file("lambada/lambada_test.jsonl", PASSAGES.map((text) => `${JSON.stringify({ text })}\n`).join(""));
 for (const type of ["CN", "NE", "P", "V"]) file(`cbtest_${type}_test_2500ex.txt`, `${CLOZE.join("\n")}\n\n`);
 
 /** Log probabilities of tokens 1, 2, … behind all before them, and the most probable tokens; NaN of the first, which nothing predicts. */
@@ -156,7 +142,7 @@ describe("lambada", () => {
 
   test("moeut: what is decoded for the last characters, and three ways to count losses", async () => {
     const { lines, results } = await evaluated("lambada", "moeut");
-    const want = TEXTS.map((text) => {
+    const want = PASSAGES.map((text) => {
       const { log, best } = model(kept(encode(text)));
       const [, word] = split(text);
       const last = -encode(` ${word}`).length;
@@ -169,7 +155,7 @@ describe("lambada", () => {
     lines.forEach(({ predicted, measures }, i) => {
       expect(predicted).toBe(want[i]!.said);
       expect([measures["accuracy"], measures["last_token_accuracy"]]).toEqual([want[i]!.right, want[i]!.last]);
-      close(measures["word_loss"]!, want[i]!.loss, TEXTS[i]!);
+      close(measures["word_loss"]!, want[i]!.loss, PASSAGES[i]!);
     });
     const of = (name: "right" | "last" | "loss" | "all" | "count"): number => sum(want.map((item) => item[name]));
     expect([results["accuracy"], results["last_token_accuracy"]]).toEqual([of("right") / 4, of("last") / 4]);
@@ -180,14 +166,14 @@ describe("lambada", () => {
 
   test("harness: all tokens of the word, and perplexity by word", async () => {
     const { lines, results } = await evaluated("lambada", "harness");
-    const want = TEXTS.map((text) => {
+    const want = PASSAGES.map((text) => {
       const scored = encode(text).length - encode(split(text)[0].trimEnd()).length;
       const { log, best } = model(kept(encode(text)));
       const isRight = encode(text).slice(-scored).every((token, i) => best.slice(-scored)[i] === token);
       return { sum: sum(log.slice(-scored)), right: Number(isRight) };
     });
     lines.forEach(({ measures, choices }, i) => {
-      close(choices[0]!.sum, want[i]!.sum, TEXTS[i]!);
+      close(choices[0]!.sum, want[i]!.sum, PASSAGES[i]!);
       expect(measures["acc"]).toBe(want[i]!.right);
     });
     close(results["perplexity"]!, Math.exp(-sum(want.map((item) => item.sum)) / 4), "perplexity");
