@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-/** Runs the sources in a checkout and the built files in an installed package. */
+/** Runs the sources in a checkout, which is set up first if it is new, and the built files in an installed package. */
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -14,12 +16,19 @@ await import(existsSync(source) ? await runnable(source) : new URL("../dist/main
 /** The sources as a bundle; where that cannot be written, the files themselves through tsx, which takes a second longer. */
 async function runnable(url) {
   process.setSourceMapsEnabled(true);
+  if (!existsSync(new URL("../node_modules", import.meta.url))) setUp();
   try {
     return await (await import("../scripts/bundle.mjs")).checkoutEntry();
   } catch {
     await registerTsx();
     return url.href;
   }
+}
+
+/** Standard output belongs to the command: what is said meanwhile goes to standard error. */
+function setUp() {
+  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL("../scripts/setup.mjs", import.meta.url))], { stdio: ["ignore", 2, 2] });
+  if (status !== 0) process.exit(2); // it has said why
 }
 
 async function registerTsx() {

@@ -102,6 +102,21 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
     test.each(MATMULS)("$why: $m × $k × $n", async ({ m, k, n }) => {
       for (const layout of ["nn", "nt", "tn"] as const) await checkSums(run, graphOf(layout, m, k, n), { c: k + 3, p0: n + 3, p1: m + 3 });
     });
+
+    const ROWS_APART = ["nn", "nt"] as const;
+    test.runIf(run.kind === "cpu").each(ROWS_APART)("%s: a row has the same bits alone, with a few and among many", async (layout) => {
+      const [k, n] = [133, 37];
+      const normal = (count: number, seed: number): number[] => numbers(count, (i) => createRandom(seed, "normal").normal(i));
+      const { p0, p1 } = rounded({ p0: normal(70 * k, 1), p1: normal(k * n, 2) });
+      const handle = await deviceOf(run.kind);
+      const productOf = async (m: number): Promise<readonly number[]> => {
+        const params = { p0: p0!.slice(0, m * k), p1: p1! };
+        const { outputs } = await runGraph(handle, PROFILES[run.profile](handle), graphOf(layout, m, k, n), { params, outputs: ["c"] });
+        return Array.from(outputs["c"]!);
+      };
+      const among = await productOf(70);
+      for (const m of [1, 3, 4, 6]) expect(await productOf(m)).toEqual(among.slice(0, m * n));
+    });
   });
 
   describe("expert products, forward, and backward to rows and matrices", () => {

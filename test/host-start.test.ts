@@ -92,9 +92,23 @@ describe("a checkout", () => {
     expect(start(checkout("const = 3;")).stderr).toMatch(/main\.ts:1/);
   });
 
-  test("says so when its dependencies are not installed", () => {
+  test("sets itself up when it is new, and says so where that is not for a reader of its output", () => {
+    const root = checkout('console.log("here");');
+    rmSync(join(root, "node_modules"));
+    const setup = (then: string): void =>
+      writeFileSync(join(root, "scripts", "setup.mjs"), `import fs from "node:fs"; console.log("set-up"); ${then}`);
+    setup("process.exit(2)");
+    expect(start(root)).toMatchObject({ stdout: "", stderr: "set-up\n", status: 2 });
+    const [there, here] = [ROOT, root].map((folder) => JSON.stringify(join(folder, "node_modules")));
+    setup(`fs.symlinkSync(${there}, ${here}, "junction");`);
+    expect(start(root)).toMatchObject({ stdout: "here\n", stderr: "set-up\n", status: 0 });
+    expect(start(root)).toMatchObject({ stdout: "here\n", stderr: "", status: 0 });
+  });
+
+  test("says so when dependencies are missing", () => {
     const root = checkout("");
     rmSync(join(root, "node_modules"));
+    mkdirSync(join(root, "node_modules"));
     expect(start(root)).toMatchObject({
       status: 2, stderr: "moeut: the dependencies of this checkout are not installed; run `node scripts/setup.mjs`\n",
     });

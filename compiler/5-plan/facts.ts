@@ -6,7 +6,7 @@ import { elements } from "../ir/tensor-type.ts";
  * What a value is to fusion. Maps and sums over few slots are pointwise: whoever needs them can compute them again. Reductions of rows
  * and sums over other axes are computed once, as is what an operation with a kernel of its own makes, the anchor of a launch.
  */
-export type Role = "given" | "view" | "map" | "slotSum" | "rowReduce" | "columnSum" | "anchor";
+export type FusionRole = "given" | "view" | "map" | "slotSum" | "rowReduce" | "columnSum" | "anchor";
 
 /** A sum over an axis this short is recomputed inside its consumers instead of stored. */
 const SHORT_AXIS = 32;
@@ -17,7 +17,7 @@ export interface Facts {
   readonly name: (value: ValueId) => string;
   /** The node that makes a value. */
   readonly producer: (value: ValueId) => Node;
-  readonly role: (value: ValueId) => Role;
+  readonly role: (value: ValueId) => FusionRole;
   /** Nodes that read a value directly. */
   readonly consumers: (value: ValueId) => readonly Node[];
   /** The value whose storage a chain of views shows. */
@@ -55,7 +55,7 @@ export function gatherFacts(graph: OpGraph): Facts {
   const base = (value: ValueId): ValueId => follow(value, () => true);
   const contributions = new Set(graph.gradients.flatMap((g) => g.contributions.map(base)));
   const isContribution = (value: ValueId): boolean => contributions.has(value);
-  const roles: Role[] = [];
+  const roles: FusionRole[] = [];
   for (const { op, inputs, outputs } of graph.nodes) {
     for (const output of outputs) roles[output] = roleOf(op, inputs.map(type), isContribution(output));
   }
@@ -72,7 +72,7 @@ export function gatherFacts(graph: OpGraph): Facts {
   };
 }
 
-function roleOf(op: Op, [input]: readonly TensorType[], isContribution: boolean): Role {
+function roleOf(op: Op, [input]: readonly TensorType[], isContribution: boolean): FusionRole {
   switch (op.kind) {
     case "input": case "param": case "ropeTable": case "sinusoid": return "given";
     case "view": case "map": return op.kind;

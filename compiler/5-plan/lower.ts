@@ -2,6 +2,7 @@
 import type { Node, Op } from "../ir/graph.ts";
 import type { Work } from "../ir/launch.ts";
 import { elements } from "../ir/tensor-type.ts";
+import { isPacked } from "../kernels/tiles.ts";
 import { attentionGradLaunches, attentionLaunch } from "./attention.ts";
 import { columnLaunches } from "./columns.ts";
 import type { PlanContext } from "./context.ts";
@@ -41,7 +42,10 @@ const RULES: { readonly [K in AnchorKind]: Rule<K> } = {
   },
   rope: (c, { node }, { nRotate, inverse }) => {
     const x = c.facts.type(node.inputs[0]!);
-    return [bindAll(c, node, { kind: "rope" }, [rowsOf(x), x.shape[2]!, x.shape[1]!, colsOf(x), nRotate / 2, inverse ? 0 : 1], sizeOf(x))];
+    const [, positions, heads] = x.shape as readonly [number, number, number];
+    const width = isPacked(c.profile) && nRotate % 8 === 0 ? 4 : 1; // four channels turn at once where halves begin at a multiple of four
+    const sizes = [rowsOf(x), heads, positions, colsOf(x) / width, nRotate / 2 / width, inverse ? 0 : 1];
+    return [bindAll(c, node, { kind: "rope", lanes: width === 4 ? "vec4f" : "f32" }, sizes, sizeOf(x) / width)];
   },
   cache: (c, { node }) => {
     const [x, y] = [c.facts.type(node.inputs[0]!), c.facts.type(node.outputs[0]!)];

@@ -1,6 +1,6 @@
 /** Which values are stored, and why: rule 1 of fusion (fuse.ts). */
 import type { Node, ValueId } from "../ir/graph.ts";
-import { isRowScalar, sizeOf, type Facts, type Role } from "./facts.ts";
+import { isRowScalar, sizeOf, type Facts, type FusionRole } from "./facts.ts";
 import type { Fusion, Reads, Step, Stored } from "./step.ts";
 
 /** WebGPU guarantees 8 storage buffers per stage. */
@@ -38,7 +38,7 @@ const pointwise = (facts: Facts): readonly ValueId[] =>
 
 function computedOnce({ graph, role }: Facts): readonly Reason[] {
   const sum = "a sum or maximum of many";
-  const reasons: Readonly<Record<Role, string | null>> = {
+  const reasons: Readonly<Record<FusionRole, string | null>> = {
     given: "it is there before", anchor: "a launch of its own makes it", rowReduce: sum, columnSum: sum,
     view: null, map: null, slotSum: null,
   };

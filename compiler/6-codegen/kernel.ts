@@ -28,7 +28,7 @@ export function kernelOf(work: Work, profile: Profile): KernelParts {
     case "attentionGradKeys": return attentionGrad.attentionGradKeysKernel(profile, work.perLane, work.relative, work.outputs);
     case "attentionGradBias": return attentionGrad.attentionGradBiasKernel(profile);
     case "random": return randomKernel(work.distribution);
-    case "rope": return gather.ropeKernel();
+    case "rope": return gather.ropeKernel(work.lanes);
     case "cache": return gather.cacheKernel();
     case "topK": return routing.topKKernel();
     case "gatherLast": return gather.gatherLastKernel();

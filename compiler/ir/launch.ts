@@ -117,7 +117,8 @@ export type Work =
   | { readonly kind: "attentionGradKeys"; readonly perLane: number; readonly relative: boolean; readonly outputs: "kv" | "k" | "v" }
   | { readonly kind: "attentionGradBias" }
   | { readonly kind: "random"; readonly distribution: Distribution }
-  | { readonly kind: "rope" | "cache" | "topK" | "gatherLast" | "scatterLast" | "scatterRows" | "addTo" | "addLosses" }
+  | { readonly kind: "rope"; readonly lanes: Lanes }
+  | { readonly kind: "cache" | "topK" | "gatherLast" | "scatterLast" | "scatterRows" | "addTo" | "addLosses" }
   | { readonly kind: "routeCount" | "routeOffsets" | "routePlace" }
   /** `counted`: the totals are also added to those of earlier runs. */
   | { readonly kind: "routePrefix"; readonly counted: boolean }

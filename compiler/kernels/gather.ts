@@ -5,6 +5,7 @@
  *        that used a table row: S·u·Σ|rows|. rope: two products and a sum of the channel x and its partner y, with rounded factors:
  *        4u·(|x| + |y|).
  */
+import type { Lanes } from "../ir/launch.ts";
 import type { Epilogue } from "./matmul.ts";
 import { numbered, oneEach, read, wgsl, write, type KernelParts } from "./text.ts";
 import { WIDTH } from "./tiles.ts";
@@ -75,14 +76,15 @@ export const scatterLastKernel = (): KernelParts => ({
 
 /**
  * Rotary positions (Su et al. 2021, arXiv:2104.09864), halves convention: channel j < nRotate/2 turns with channel j + nRotate/2.
- * Sizes: rows, heads, positions, stride (stored channels), half, direction (1 forward, 0 backward). One invocation per channel.
+ * Sizes: rows, heads, positions, stride (stored channels), half, direction (1 forward, 0 backward). One invocation per channel, or per
+ * four, and then channels are counted in fours.
  */
-export const ropeKernel = (): KernelParts => ({
+export const ropeKernel = (lanes: Lanes): KernelParts => ({
   name: "rope",
   doc: ["Rotates channel pairs (j, j + half) by the angle of their position; channels beyond 2·half pass."],
   sizes: ["rows", "heads", "positions", "stride", "half", "forward"],
-  storage: [read("x", "f32", "[rows, stride]"), read("cosine", "f32", "[seq_len, half]"), read("sine", "f32", "[seq_len, half]"),
-    read("position", "u32", "[1]"), write("rotated", "f32", "[rows, stride]")],
+  storage: [read("x", lanes, "[rows, stride]"), read("cosine", lanes, "[seq_len, half]"), read("sine", lanes, "[seq_len, half]"),
+    read("position", "u32", "[1]"), write("rotated", lanes, "[rows, stride]")],
   workgroupSize: WIDTH,
   body: wgsl`
     ${oneEach("i", "sizes.rows * sizes.stride")}

@@ -13,6 +13,8 @@ import { times, wgsl } from "./text.ts";
 /** Words of k of a panel, and of one where `a` is packed too: both fit 16 KiB together with the sums. */
 const PANEL = 128;
 const OUTER_PANEL = 32;
+/** Rows below which packing costs more than it saves. */
+const FEW_ROWS = 4;
 /** Rows of a tile, in vec4s. */
 const QUADS = PACKED_ROWS / 4;
 
@@ -87,6 +89,9 @@ const packColumns = (bBase: string): string => wgsl`
   }
 `;
 
+/** The q-th words of b0 … b3. */
+const turned = (q: number): string => `vec4f(${times(4, (j) => component(`b${j}`, q), ", ")})`;
+
 /** Panel [4·kc, 16] of 16 rows [k] of `b`, turned four by four. @param row where the q-th row behind 4·v begins, in vec4s */
 const packRows = (b: string, row: (q: number) => string): string => wgsl`
   for (var v = 0u; v < ${PACKED_COLUMNS}u; v++) {
@@ -94,7 +99,7 @@ const packRows = (b: string, row: (q: number) => string): string => wgsl`
     for (var k = 0u; k < kc; k++) {
       ${times(4, (q) => `let b${q} = ${b}[b_at${q} + k];`, " ")}
       let at = ${4 * PACKED_COLUMNS}u * k + v;
-      ${times(4, (q) => `panel[at + ${PACKED_COLUMNS * q}u] = vec4f(${times(4, (j) => component(`b${j}`, q), ", ")});`)}
+      ${times(4, (q) => `panel[at + ${PACKED_COLUMNS * q}u] = ${turned(q)};`)}
     }
   }
 `;
@@ -145,15 +150,62 @@ export interface PackedRows {
 }
 
 /** c [rows, 16] = a [rows, k] · b, finished. */
-export const packedRows = (layout: "nn" | "nt", bBase: string, { count, row, start }: PackedRows): string => wgsl`
+export const packedRows = (layout: "nn" | "nt", bBase: string, rows: PackedRows): string => wgsl`
   ${COLUMNS}
-  let n_rows = ${count};
-  ${eachPanel("sizes.k4", wgsl`
-    ${layout === "nn" ? packColumns(bBase)
-      : packRows("b", (q) => `${bBase} + ((first_column + min(v, n_columns - 1u)) * 4u + ${q}u) * sizes.k4`)}
-    ${addPanel("sums", ["0u", "n_rows"], "a", (i) => start(row(`min(r + ${i}u, n_rows - 1u)`)))}
-  `)}
-  ${finishRows("n_rows", `let row = ${row("r")};`, FINISH)}
+  let n_rows = ${rows.count};
+  if (n_rows < ${FEW_ROWS}u) {
+    ${layout === "nn" ? straightColumns(bBase, rows) : straightRows(bBase, rows)}
+  } else {
+    ${eachPanel("sizes.k4", wgsl`
+      ${layout === "nn" ? packColumns(bBase) : packRows("b", (q) => rowOfB(bBase, "v", q))}
+      ${addPanel("sums", ["0u", "n_rows"], "a", (i) => rows.start(rows.row(`min(r + ${i}u, n_rows - 1u)`)))}
+    `)}
+  }
+  ${finishRows("n_rows", `let row = ${rows.row("r")};`, FINISH)}
+`;
+
+/** Where the row [k] of b for the q-th of the v-th four columns begins, in vec4s. */
+const rowOfB = (bBase: string, v: string, q: number): string =>
+  `${bBase} + ((first_column + min(${v}, n_columns - 1u)) * 4u + ${q}u) * sizes.k4`;
+
+/** Sums [row, 16] of a tile with few rows, from b [k, n] where it lies: a row reads each word of it once, so a panel would save nothing. */
+const straightColumns = (bBase: string, { row, start }: PackedRows): string => wgsl`
+  for (var r = 0u; r < n_rows; r++) {
+    let a_row = ${start(row("r"))};
+    ${eachColumn((v) => `var c${v} = vec4f();`)}
+    for (var k = 0u; k < sizes.k4; k++) {
+      let x = a[a_row + k];
+      ${times(4, (q) => wgsl`
+        {
+          let s = vec4f(${component("x", q)});
+          let b_at = ${bBase} + (4u * k + ${q}u) * sizes.n4;
+          ${eachColumn((v) => `c${v} = fma(s, b[b_at + column${v}], c${v});`)}
+        }
+      `)}
+    }
+    ${eachColumn((v) => `sums[${PACKED_COLUMNS}u * r + ${v}u] = c${v};`)}
+  }
+`;
+
+/** The same of b [n, k], eight columns at a time, turned four by four on the way. */
+const straightRows = (bBase: string, { row, start }: PackedRows): string => wgsl`
+  for (var r = 0u; r < n_rows; r++) {
+    let a_row = ${start(row("r"))};
+    for (var v = 0u; v < ${PACKED_COLUMNS}u; v += 2u) {
+      ${times(2, (u) => times(4, (q) => `let b${u}_row${q} = ${rowOfB(bBase, `v + ${u}u`, q)};`))}
+      ${times(2, (u) => `var c${u} = vec4f();`, " ")}
+      for (var k = 0u; k < sizes.k4; k++) {
+        let x = a[a_row + k];
+        ${times(2, (u) => wgsl`
+          {
+            ${times(4, (q) => `let b${q} = b[b${u}_row${q} + k];`, " ")}
+            ${times(4, (q) => `c${u} = fma(vec4f(${component("x", q)}), ${turned(q)}, c${u});`)}
+          }
+        `)}
+      }
+      ${times(2, (u) => `sums[${PACKED_COLUMNS}u * r + v + ${u}u] = c${u};`)}
+    }
+  }
 `;
 
 /** One row of a and one of b for each of `count` k, as WGSL. */

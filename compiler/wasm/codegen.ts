@@ -4,11 +4,10 @@ import { f32Bytes, u32Bytes, unsigned } from "./binary.ts";
 import { CODE, conversion, EMPTY, I32, opcodeOf, V128, valueType } from "./instructions.ts";
 import type { KernelCode, Local, Statement, Value } from "./ir.ts";
 import { isVector, scalarOf, widthOf, type Type } from "./types.ts";
-import { loads, usesOf, type Uses } from "./uses.ts";
+import { isColumn, loads, usesOf, type Lane, type Uses } from "./uses.ts";
 import { Writer } from "./writer.ts";
 
 type Load = Extract<Value, { readonly op: "load" }>;
-type Lane = Extract<Value, { readonly op: "lane" }>;
 type Operated = Extract<Value, { readonly values: readonly Value[] }>;
 
 /** A function's locals and code, with their length in front. */
@@ -138,19 +137,13 @@ class Codegen extends Writer {
       return this.raw([0, 1, 2, 3].flatMap((i) => (float ? f32Bytes : u32Bytes)(values[i]?.value ?? 0)));
     }
     if (values.length === 4 && values.every((v): v is Operated => v.op === "dot")) return this.dots(values);
-    if (values.length === 4 && this.isColumn(values)) return this.column(values);
+    if (isColumn(values)) return this.column(values);
     this.emit(values[0]!);
     this.put(float ? CODE.f32x4Splat : CODE.i32x4Splat);
     values.slice(1).forEach((v, i) => {
       this.emit(v);
       this.put(float ? CODE.f32x4Replace : CODE.i32x4Replace, i + 1);
     });
-  }
-
-  /** The same number of four vectors that stand whole in registers. */
-  private isColumn(values: readonly Value[]): values is readonly Lane[] {
-    const { lane } = values[0] as Lane;
-    return values.every((v) => v.op === "lane" && v.lane === lane && v.of.op === "local" && !this.uses.isAddress(v.of.local));
   }
 
   /** Pairs first: the four columns of four rows share their pairs. */

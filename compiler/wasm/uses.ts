@@ -47,9 +47,18 @@ export function usesOf({ body }: KernelCode): Uses {
 const isStillVector = ({ values: [value, ...others] }: Count): boolean =>
   value !== undefined && others.length === 0 && value.op === "load" && !value.written && isVector(value.type);
 
+export type Lane = Extract<Value, { readonly op: "lane" }>;
+
+/** The same number of four vectors: they are turned in registers. */
+export function isColumn(values: readonly Value[]): values is readonly Lane[] {
+  const { lane } = values[0] as Lane;
+  return values.length === 4 && values.every((v) => v.op === "lane" && v.lane === lane && v.of.op === "local");
+}
+
 /** Every name in a value; `whole` unless only a number of it is read. */
 function visit(value: Value, found: (local: Local, whole: boolean) => void): void {
   if (value.op === "local") found(value.local, true);
+  else if (value.op === "vector" && isColumn(value.values)) value.values.forEach(({ of }) => visit(of, found));
   else if (value.op === "lane" && value.of.op === "local") found(value.of.local, false);
   else partsOf(value).forEach((part) => visit(part, found));
 }
