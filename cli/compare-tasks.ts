@@ -17,11 +17,13 @@ export interface TaskOptions {
   /** Where the published files are; null: as the task says. */
   readonly folder: string | null;
   readonly protocol: TaskProtocol;
+  /** Items of each part of a task, at most; null: all. */
+  readonly limit: number | null;
   /** Shares of right answers within it are equivalent. */
   readonly margin: number;
 }
 
-export const NO_TASKS: TaskOptions = { names: [], at: [], folder: null, protocol: "moeut", margin: 0.01 };
+export const NO_TASKS: TaskOptions = { names: [], at: [], folder: null, protocol: "moeut", limit: null, margin: 0.01 };
 
 export type ScoredBy = Pick<CompareOptions, "tasks" | "scoreAt">;
 
@@ -38,9 +40,9 @@ export function compareTasks(
   return { tasks: different.map((of) => compareTask(of, device)), scoreAt };
 }
 
-function measurements({ names, folder, protocol }: TaskOptions, source: readonly string[]): readonly Measurement[] {
+function measurements({ names, folder, protocol, limit }: TaskOptions, source: readonly string[]): readonly Measurement[] {
   const measurementsOfAll = (of: readonly string[]): readonly Measurement[] =>
-    of.flatMap((name) => measurementsOf(name, { trainedOn: { source, who: "every variant" }, folder, protocol }));
+    of.flatMap((name) => measurementsOf(name, { trainedOn: { source, who: "every variant" }, folder, protocol, limit }));
   if (names !== null) return measurementsOfAll(names);
   try {
     return pairTask(source) === null ? [] : measurementsOfAll([source[0]!.replace(/:.*/s, "")]);

@@ -8,6 +8,8 @@ import {
   isPairTest, loadPairTests, pairDocument, pairWords, runPairTest, type PairOutcome, type PairTest, type TrainedOn,
 } from "./eval/pairs.ts";
 import { loadTasks, runTask, taskWords, type LoadedTask, type TaskOutcome } from "./eval/tasks.ts";
+import { grouped } from "../runtime/units.ts";
+import { say } from "./terminal.ts";
 import type { TrainedRun } from "./trained-run.ts";
 
 /** What came out of a task: one document, its items, the words for it, and its first figure. */
@@ -30,12 +32,29 @@ export interface MeasurementOptions {
   /** Where the published files are; null: as the task says. */
   readonly folder: string | null;
   readonly protocol: TaskProtocol;
+  /** Items of each group of a benchmark, and of each kind of pairs, at most; null: all. */
+  readonly limit: number | null;
 }
 
 /** The test sets of a name, files read already. UserError for a name that is no task, or none of what was trained on. */
-export function measurementsOf(name: string, { trainedOn, folder, protocol }: MeasurementOptions): readonly Measurement[] {
-  if (isPairTest(name)) return loadPairTests(name, trainedOn, folder).map(ofPairs);
-  return loadTasks([name], folder ?? ".", protocol).map((task) => ofBenchmark(task, protocol));
+export function measurementsOf(name: string, { trainedOn, folder, protocol, limit }: MeasurementOptions): readonly Measurement[] {
+  if (isPairTest(name)) return loadPairTests(name, trainedOn, folder)
+    .map((test) => ofPairs({ ...test, pairs: firstOf(limit, test.name, test.pairs, ({ kind }) => kind) }));
+  return loadTasks([name], folder ?? ".", protocol)
+    .map((task) => ofBenchmark({ ...task, items: firstOf(limit, task.name, task.items, ({ group }) => group) }, protocol));
+}
+
+/** As many of each part, in their order; says so if any are left out. */
+function firstOf<T>(limit: number | null, name: string, all: readonly T[], partOf: (item: T) => string): readonly T[] {
+  if (limit === null) return all;
+  const seen = new Map<string, number>();
+  const first = all.filter((item) => {
+    const count = (seen.get(partOf(item)) ?? 0) + 1;
+    seen.set(partOf(item), count);
+    return count <= limit;
+  });
+  if (first.length < all.length) say(`note: ${name}: ${grouped(first.length)} of ${grouped(all.length)} items, the first of each part`);
+  return first;
 }
 
 const ofPairs = (test: PairTest): Measurement => ({

@@ -43,6 +43,8 @@ export function addAdapterOption(command: Command): Command {
   });
 }
 
+export const LIMIT = "only the first n items of each part of a task: a group of a benchmark, a kind of pairs";
+
 /** UserError if one of the options was given. @param why they do nothing: another option, for instance "--ir ast" */
 export function refuseOptions(command: Command, names: readonly string[], why: string): void {
   const given = names.find((name) => command.getOptionValueSource(keyOf(name)) === "cli");

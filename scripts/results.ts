@@ -24,18 +24,18 @@ interface Result {
 const SHAKESPEARE = "DATA/tinyshakespeare/input.txt";
 /** Five seeds where a minute trains one on two cores, three elsewhere; trials are half as long as runs. */
 const TEXT = ["--tokenizer", "RUNS/tokenizer.json", "--seeds", "5", "--tune", "lr=2e-3,4e-3,8e-3,1.6e-2", "--tune-steps", "250"];
-const PAIRS = ["--seeds", "3", "--tune", "lr=1e-3,2e-3,4e-3,8e-3", "--tune-steps", "500"];
+const PAIRS = ["--seeds", "3", "--tune", "lr=2e-3,4e-3,8e-3", "--tune-steps", "500"];
 const sized = (vocabulary: number, length: number): readonly string[] =>
   ["--set", `vocab_size=${vocabulary}`, "--set", `seq_len=${length}`];
 
 const COMPARISONS: Readonly<Record<string, Result>> = {
   norms: { spec: "norms", data: SHAKESPEARE, flags: TEXT },
   grouping: { spec: "grouping", data: SHAKESPEARE, flags: TEXT },
-  language: { spec: "language", data: SHAKESPEARE, flags: [...TEXT, "--tasks", "blimp", "--tasks-data", "DATA"] },
+  language: { spec: "language", data: SHAKESPEARE, flags: [...TEXT, "--tasks", "blimp", "--limit", "200", "--tasks-data", "DATA"] },
   "scan-length": { spec: "compositional", data: "scan:length", flags: [...PAIRS, ...sized(23, 64)] },
   "scan-jump": { spec: "compositional", data: "scan:addprim_jump", flags: [...PAIRS, ...sized(23, 64)] },
-  cogs: { spec: "compositional", data: "cogs:DATA/cogs", flags: [...PAIRS, ...sized(882, 192)] },
   listops: { spec: "compositional", data: "listops:5", flags: [...PAIRS, ...sized(19, 100)] },
+  cogs: { spec: "compositional", data: "cogs:DATA/cogs", flags: [...PAIRS, "--steps", "1000", ...sized(882, 192)] },
 };
 
 const [from, to, ...chosen] = process.argv.slice(2);

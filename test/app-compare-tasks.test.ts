@@ -137,7 +137,7 @@ describe("tasks", () => {
 
 describe("what is asked of tasks", () => {
   const never = async (): Promise<never> => Promise.reject(new Error("no device is needed"));
-  const options = { names: null, at: [], folder: null, protocol: "moeut", margin: 0.01 } as const;
+  const options = { names: null, at: [], folder: null, protocol: "moeut", limit: null, margin: 0.01 } as const;
   test("pairs are measured by their own test items, texts by none", () => {
     expect(compareTasks(options, ["scan:length"], 9, never).tasks.map(({ name }) => name)).toEqual(["scan:length"]);
     expect(compareTasks(options, ["typescript"], 9, never).tasks).toEqual([]);

@@ -228,6 +228,12 @@ test("a line for each benchmark says what was measured by which protocol", async
   expect(stdout).toMatch(/\n +last_token.*\n +perplexity +\d+\.\d+ ± .*\n +lm_/);
 });
 
+test("of each part only the first items, if so many are asked for, which is said", async () => {
+  const result = await moeutHere(["eval", RUN, "--tasks", items, "--limit", "1", "--json", "--adapter", "cpu"]);
+  expect(json(result)).toMatchObject([{ items: 3, results: [{ groups: { a: expect.any(Number), c: expect.any(Number) } }] }]);
+  expect(result.stderr).toContain("items.jsonl: 3 of 5 items, the first of each part");
+});
+
 test("several depths in one run, as one document", async () => {
   const result = await moeutHere(["eval", RUN, "--tasks", items, "--passes", "1,2", "--json", "--adapter", "cpu"]);
   const [one, two] = json(result);

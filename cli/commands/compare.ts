@@ -13,8 +13,8 @@ import { tuneOptions, tuneValues } from "../compare-tune.ts";
 import { compareModels } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import {
-  addAdapterOption, addDataOption, collect, filled, list, outFolder, positive, refuseOptions, separateSpecs, whole, wholes, withSteps,
-  type AdapterOption,
+  addAdapterOption, addDataOption, collect, filled, LIMIT, list, outFolder, positive, refuseOptions, separateSpecs, whole, wholes,
+  withSteps, type AdapterOption,
 } from "../options.ts";
 import { withDevices } from "../../api/session.ts";
 import { loadSpec } from "../spec.ts";
@@ -41,6 +41,7 @@ export interface Options extends AdapterOption {
   readonly tasksData?: string;
   readonly at?: readonly number[];
   readonly protocol: TaskProtocol;
+  readonly limit?: number;
   readonly taskMargin: number;
   readonly depths?: readonly number[];
   readonly tune?: readonly number[];
@@ -85,6 +86,7 @@ export function addComparisonOptions(command: Command, out: string): Command {
     .option("--tasks-data <folder>", "where the published files of the tasks are", filled)
     .option("--at <steps>", "steps of training at which the tasks measure each run besides its end, for instance 1000,2000", wholes(1))
     .addOption(new Option("--protocol <name>", "of benchmarks, as in eval").choices(["moeut", "harness"]).default("moeut"))
+    .option("--limit <n>", LIMIT, whole(1))
     .option("--task-margin <share>", "shares of right answers within it are called equivalent", positive, NO_TASKS.margin)
     .option("--depths <list>", "passes at which recurrent models are measured too, for instance 1,4,8, or none "
       + "(default: from 1 to twice the trained ones, if that takes at most a tenth of the work of training)", depths)
@@ -155,11 +157,11 @@ const strictest = (compares: readonly CompareSpec[]): number =>
   (compares.length === 0 ? MARGIN : Math.min(...compares.map(({ margin }) => margin ?? MARGIN)));
 
 /** Flags, else what the compare blocks say. */
-function taskOptions({ tasks, tasksData, at, protocol, taskMargin }: Options, compares: readonly CompareSpec[]): TaskOptions {
+function taskOptions({ tasks, tasksData, at, protocol, limit, taskMargin }: Options, compares: readonly CompareSpec[]): TaskOptions {
   const names = tasks ?? compares.flatMap((compare) => compare.tasks.names);
   return {
     names: names.length === 0 ? null : names.filter((name) => name !== "none"), at: at ?? compares.flatMap((compare) => compare.tasks.at),
-    folder: tasksData ?? null, protocol, margin: taskMargin,
+    folder: tasksData ?? null, protocol, limit: limit ?? null, margin: taskMargin,
   };
 }
 

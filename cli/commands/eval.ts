@@ -6,7 +6,7 @@ import { evaluateTasks } from "../eval/benchmarks.ts";
 import { evaluateText } from "../eval/loss.ts";
 import type { EvalOptions } from "../eval/options.ts";
 import { interruptible } from "../interrupt.ts";
-import { addAdapterOption, addDataOption, addSetOption, list, outFile, refuseOptions, whole, wholes } from "../options.ts";
+import { addAdapterOption, addDataOption, addSetOption, LIMIT, list, outFile, refuseOptions, whole, wholes } from "../options.ts";
 
 const IMPOSSIBLE = "a depth that the model cannot have is named, makes the exit status 1, and does not keep the others from being measured";
 
@@ -19,6 +19,7 @@ export function define(command: Command): void {
   addAdapterOption(addSetOption(addDataOption(command.argument("<run>", "a run folder"), false)))
     .option("--tasks <list>", `instead of a text: ${NAMED_TASKS}, or JSONL or TSV files of one's own`, list)
     .addOption(new Option("--protocol <name>", PROTOCOLS).choices(["moeut", "harness"]))
+    .option("--limit <n>", LIMIT, whole(1))
     .option("--items <file>", "write what came out for every item of the benchmarks, as JSONL", outFile)
     .option("--stride <n>", "windows n tokens apart: each token once, with at least seq_len - n before it (default: n = seq_len)", whole(1))
     .option("--max-tokens <n>", "predict about so many tokens at most, spread evenly over the data", whole(1))
@@ -33,7 +34,7 @@ async function run(folder: string, options: EvalOptions, command: Command): Prom
     refuseOptions(command, ["stride", "max-tokens"], "--tasks");
     return evaluateTasks(folder, { ...options, tasks });
   }
-  refuseOptions(command, ["items"], "a text, which is measured by its loss");
+  refuseOptions(command, ["items", "limit"], "a text, which is measured by its loss");
   if (protocol !== undefined) refuseOptions(command, ["stride"], "--protocol");
   if (protocol === "harness") refuseOptions(command, ["max-tokens"], "--protocol harness");
   if (data === undefined) throw new UserError("give the text to measure with --data, or benchmarks with --tasks");

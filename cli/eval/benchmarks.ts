@@ -13,9 +13,9 @@ type TaskOptions = EvalOptions & { readonly tasks: readonly string[] };
 
 export async function evaluateTasks(folder: string, options: TaskOptions): Promise<void> {
   const trained = readTrainedRun(folder, options.set);
-  const { tasks, data, protocol = "moeut" } = options;
+  const { tasks, data, protocol = "moeut", limit = null } = options;
   const trainedOn = { source: trained.info.data.source, who: folder };
-  const loaded = tasks.flatMap((name) => measurementsOf(name, { trainedOn, folder: data?.[0] ?? null, protocol }));
+  const loaded = tasks.flatMap((name) => measurementsOf(name, { trainedOn, folder: data?.[0] ?? null, protocol, limit }));
   const depths = depthsOf(trained.model, options.passes);
   const impossible = problemsOf(depths);
   if (impossible.length > 0) throw new UserError(impossible.join("\n"));

@@ -6,6 +6,7 @@ export interface EvalOptions extends SetOption, AdapterOption {
   readonly data?: readonly string[];
   readonly tasks?: readonly string[];
   readonly protocol?: TaskProtocol;
+  readonly limit?: number;
   readonly items?: string;
   readonly stride?: number;
   readonly maxTokens?: number;
