@@ -102,7 +102,7 @@ async function withProgress<T>(out: string, tokensPerStep: number, work: (hooks:
     onPhase: (text) => (pause(), say(text)),
     onDone: (_, __, final) => final.diverged !== null && say(`${current}: ${final.diverged}`),
     onFail: (_, __, error) => (pause(), sayFailure(current, error)),
-    onTaskFail: (_, __, task, error) => (pause(), sayFailure(`${current} by ${task}`, error)),
+    onMiss: (what, error) => (pause(), sayFailure(what, error)),
     shouldStop: interrupt.requested,
   }).finally(() => {
     pause();
@@ -111,8 +111,8 @@ async function withProgress<T>(out: string, tokensPerStep: number, work: (hooks:
 }
 
 /** The others go on; but a bug is shown whole, and the exit status tells of it. */
-function sayFailure(run: string, error: unknown): void {
+function sayFailure(what: string, error: unknown): void {
   const isBug = exitStatusOf(error) === 3;
   if (isBug) process.exitCode = 3;
-  say(`${run} failed: ${isBug && error instanceof Error ? error.stack : messageOf(error)}`);
+  say(`${what} failed: ${isBug && error instanceof Error ? error.stack : messageOf(error)}`);
 }

@@ -86,14 +86,14 @@ function familyOf({ layers, core }: ModelSpec): string {
 type Use = (model: ModelSpec, data: DataInfo) => CompileOptions;
 
 /** In the batches that training reads. */
-const batched = (entries: CompileOptions["entries"]): Use => ({ seqLen, train }, { positions }) => ({
-  batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined, entries, countsRouting: true,
+const batched = (options: Pick<CompileOptions, "entries" | "keep">): Use => ({ seqLen, train }, { positions }) => ({
+  batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined, countsRouting: true, ...options,
 });
 
 /** What a model is loaded for. */
 const USES: Readonly<Record<"train" | "measure" | "generate", Use>> = {
-  train: batched(["train", "update", "evaluate"]),
-  measure: batched(["evaluate"]),
+  train: batched({ entries: ["train", "update", "evaluate"] }),
+  measure: batched({ entries: ["evaluate"], keep: { evaluate: ["best"] } }),
   generate: ({ seqLen }) => ({ batch: 1, seqLen, entries: ["prefill", "decode"] }),
 };
 

@@ -16,6 +16,7 @@ import { judge } from "../runtime/compare/verdict.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
 import { depthInWords } from "../runtime/report/depths.ts";
 import { renderReport } from "../runtime/report/index.ts";
+import { rangeLabel, roundRange } from "../runtime/report/plot.ts";
 import { frontInWords, frontOf, type CostPoint } from "../runtime/report/pareto.ts";
 import { mean } from "../runtime/statistics/describe.ts";
 import { studentInterval } from "../runtime/statistics/student.ts";
@@ -252,9 +253,12 @@ describe("loss against cost", () => {
 });
 
 describe("other depths", () => {
-  const points = (losses: Readonly<Record<string, readonly number[]>>): DepthResults => ({
-    trained: 2, points: Object.entries(losses).map(([passes, of]) =>
-      ({ passes: Number(passes), loss: { mean: mean(of), sd: 0.1 }, per_seed: of.map((loss, seed) => ({ seed, loss })) })),
+  /** @param right the share that is right, at every depth */
+  const points = (losses: Readonly<Record<string, readonly number[]>>, right: number | null = null): DepthResults => ({
+    trained: 2, points: Object.entries(losses).map(([passes, of]) => ({
+      passes: Number(passes), loss: { mean: mean(of), sd: 0.1 }, accuracy: right === null ? null : { mean: right, sd: 0.05 },
+      per_seed: of.map((loss, seed) => ({ seed, loss, accuracy: right })),
+    })),
   });
   test.each([
     {
@@ -267,16 +271,43 @@ describe("other depths", () => {
     },
     { why: "none fewer", losses: { 2: [1], 3: [0.5] }, want: "has its lowest loss at 3 (−0.5000)" },
   ])("in words: $why", ({ losses, want }) =>
-    expect(depthInWords({ name: "a", depths: points(losses) })).toBe(`a, trained with 2 passes, ${want}.`));
-  test("curves, and their numbers in a table", async () => {
+    expect(depthInWords({ name: "a", depths: points(losses) }, "tokens")).toBe(`a, trained with 2 passes, ${want}.`));
+  test("what is right, of tokens or of whole answers", async () => {
+    const said = "a, trained with 2 passes, has its lowest loss at 3 (−0.5000). Of the answers, 0.2500 at 2 and 0.2500 at 3 are right.";
+    expect(depthInWords({ name: "a", depths: points({ 2: [1], 3: [0.5] }, 0.25) }, "answers")).toBe(said);
+    const results = await trained(newFolder(), THREE.slice(0, 2), [0]);
+    const [first, second] = results.variants;
+    const deep = { ...results, variants: [first!, { ...second!, depths: points({ 2: [1, 1.2], 4: [1.5, 1.7] }, 0.25) }] };
+    expect(renderReport(deep)).toMatch(/share of tokens that is right<.*0\.2500<small>± 0\.0500<\/small>/s);
+    expect(renderReport({ ...deep, data: { ...deep.data, positions: 9 } })).toContain("share of answers that is right<");
+  });
+  test("curves, and their numbers in a table; of earlier versions without what is right", async () => {
     const results = await trained(newFolder(), THREE.slice(0, 2), [0]);
     expect(renderReport(results)).not.toContain("<h2>Depth</h2>");
     const [first, second] = results.variants;
     const text = renderReport({ ...results, variants: [first!, { ...second!, depths: points({ 2: [1, 1.2], 4: [1.5, 1.7] }) }] });
     expect(text).toContain("<h2>Depth</h2>");
     expect(text).toContain("1.1000<small>± 0.1000</small></td><td>1.6000<small>");
-    expect(text).not.toMatch(/NaN|Infinity|undefined/);
+    expect(text).not.toMatch(/NaN|Infinity|undefined|that is right/);
   });
+});
+
+describe("marks on an axis", () => {
+  /** The texts of its marks. */
+  const marks = (least: number, greatest: number): readonly string[] => {
+    const range = roundRange(least, greatest, 3);
+    const { formatter } = rangeLabel(range) as { readonly formatter: (mark: number) => string };
+    const count = Math.round((range.max - range.min) / range.interval);
+    return Array.from({ length: count + 1 }, (_, i) => formatter(range.min + i * range.interval));
+  };
+  test.each([
+    { why: "nearly equal sizes", least: 649_216, greatest: 649_472, want: ["649.1k", "649.2k", "649.3k", "649.4k", "649.5k"] },
+    { why: "great sizes", least: 649_216_128, greatest: 649_216_640, want: [0, 2, 4, 6, 8].map((n) => `649.216${n}M`) },
+    { why: "a wide range", least: 270_000, greatest: 1_500_000, want: ["0.0M", "0.5M", "1.0M", "1.5M", "2.0M"] },
+    { why: "losses", least: 2.3011, greatest: 2.3019, want: ["2.3005", "2.3010", "2.3015", "2.3020", "2.3025"] },
+    { why: "milliseconds", least: 48.21, greatest: 48.24, want: ["48.20", "48.22", "48.24", "48.26"] },
+    { why: "one value", least: 2.5, greatest: 2.5, want: ["2.495", "2.500", "2.505"] },
+  ])("$why: each has a text of its own", ({ least, greatest, want }) => expect(marks(least, greatest)).toEqual(want));
 });
 
 describe("report", () => {

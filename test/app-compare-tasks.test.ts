@@ -114,10 +114,10 @@ describe("tasks", () => {
   test("a task that fails keeps nothing from being said, and is tried again the next time", async () => {
     const out = newFolder();
     const failed: string[] = [];
-    const onTaskFail = (v: { readonly name: string }, seed: number, task: string): void => void failed.push(`${v.name} ${seed} ${task}`);
+    const onMiss = (what: string): void => void failed.push(what);
     const fails = (folder: string): boolean => folder.includes("slow-seed1");
-    const results = (await compare(out, [fast, slow], [0, 1], { onTaskFail }, { tasks: [quiz("quiz", { fails })] }))!;
-    expect(failed).toEqual(["slow 1 quiz"]);
+    const results = (await compare(out, [fast, slow], [0, 1], { onMiss }, { tasks: [quiz("quiz", { fails })] }))!;
+    expect(failed).toEqual(["measuring slow seed 1 by quiz"]);
     expect(taskOf(results).variants[1]!.runs.map((run) => run.failed)).toEqual([null, "a text is too long"]);
     expect(taskOf(results).variants[1]!.difference!.per_seed).toHaveLength(1);
     expect(conclusion(results).join("\n")).toContain("quiz could not measure 1 of 2 runs of slow: a text is too long.");

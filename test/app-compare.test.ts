@@ -4,11 +4,12 @@ import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { checkComparison, openComparison, readFinal, writeFinal, type CompareInfo } from "../runtime/compare/folder.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
+import type { DepthLoss } from "../runtime/compare/depths.ts";
 import { doJobs } from "../runtime/compare/jobs.ts";
-import { runJobs, type CompareOptions } from "../runtime/compare/run.ts";
+import { runJobs, type CompareHooks, type CompareOptions } from "../runtime/compare/run.ts";
 import type { Variant } from "../runtime/compare/variant.ts";
 import { createSessions } from "../runtime/compare/sessions.ts";
-import { UserError } from "../runtime/errors.ts";
+import { messageOf, UserError } from "../runtime/errors.ts";
 import { readLog } from "../runtime/train/index.ts";
 import { compare, countSteps, DATA, optionsOf, timeless, timesKnown, variant } from "./support/bigram-compare.ts";
 import { BIGRAM_RECIPE as RECIPE } from "./support/bigram-run.ts";
@@ -127,13 +128,14 @@ describe("what goes wrong in one run", () => {
     const phases: string[] = [];
     let before: CompareResults | null = null;
     const mute = variant("slow", { lr: 0.01, sampleError: new UserError("it cannot generate") });
-    const results = (await compare(out, [fast, mute], [0], { onPhase: (text) => {
+    const onMiss = (what: string, error: unknown): void => void phases.push(`${what}: ${messageOf(error)}`);
+    const results = (await compare(out, [fast, mute], [0], { onMiss, onPhase: (text) => {
       phases.push(text);
       if (text.startsWith("sampling from fast")) before = readResults(out);
     } }))!;
     expect(before!.variants[1]!.validation_loss).toEqual(results.variants[1]!.validation_loss);
     expect(results.variants.map(({ sample }) => sample === null)).toEqual([false, true]);
-    expect(phases).toContain("no sample of slow: it cannot generate");
+    expect(phases).toContain("sampling from slow: it cannot generate");
     expect(existsSync(join(out, "report.html"))).toBe(true);
   });
 });
@@ -184,13 +186,15 @@ describe("other depths", () => {
   /** What is said beside training, and how often a depth was opened. */
   async function measured(out: string, variants: readonly Variant[], change: Partial<CompareOptions>) {
     const said: string[] = [];
+    const missed: unknown[] = [];
     let opened = 0;
     const counted = variants.map((one): Variant => ({ ...one, atPasses: (passes) => {
       const at = one.atPasses(passes);
       return "problem" in at ? at : { ...at, open: () => (opened++, at.open()) };
     } }));
-    const results = (await compare(out, counted, [0, 1], { onPhase: (text) => void said.push(text) }, change))!;
-    return { said, opened, depths: results.variants.map(({ depths }) => depths), results };
+    const hooks: CompareHooks = { onPhase: (text) => void said.push(text), onMiss: (what, error) => void missed.push(what, error) };
+    const results = (await compare(out, counted, [0, 1], hooks, change))!;
+    return { said, missed, opened, depths: results.variants.map(({ depths }) => depths), results };
   }
 
   test("the usual ones, where they are cheap: every run, once, by the loss that its weights have there", async () => {
@@ -202,21 +206,37 @@ describe("other depths", () => {
     for (const { passes, per_seed: runs } of depths[0]!.points) {
       expect(runs.map(({ loss }) => loss)).toEqual(trained.map((loss) => expect.closeTo(passes === 2 ? loss : loss + 0.1, 5)));
     }
-    expect(opened).toBe(3);
+    expect(depths[0]!.points.map(({ accuracy }) => accuracy!.mean > 0.5)).toEqual([false, true, false, false]);
+    expect(opened).toBe(4);
     expect((await measured(out, [twice, slow], usual)).opened).toBe(0);
+  });
+  test("what an earlier version measured is shown, and measured again to know what is right", async () => {
+    const out = newFolder();
+    const { depths } = await measured(out, [twice, slow], usual);
+    for (const seed of [0, 1]) {
+      const path = join(out, "runs", `fast-seed${seed}`, "depths.json");
+      const { losses } = JSON.parse(readFileSync(path, "utf8")) as { readonly losses: readonly DepthLoss[] };
+      const known = losses.filter(({ passes }) => passes !== 2).map(({ accuracy: _, ...old }) => old);
+      writeFileSync(path, JSON.stringify({ format: 1, losses: known }));
+    }
+    const old = (await measured(out, [twice, slow], { ...usual, depths: [] })).depths[0]!;
+    expect(old.points.map(({ loss, accuracy }) => [loss, accuracy])).toEqual(depths[0]!.points.map(({ loss }) => [loss, null]));
+    expect((await measured(out, [twice, slow], usual)).depths).toEqual(depths);
   });
   test("where they are not cheap they are named", async () => {
     const { said, depths } = await measured(newFolder(), [twice, slow], { depths: null, finalTokens: 120 });
     expect(depths[0]).toBeNull();
-    expect(said).toContain("fast is not measured at other depths, which would be 11 % of the work of its training; --depths 1,3,4 does it");
+    expect(said).toContain("fast is not measured at other depths, which would be 14 % of the work of its training; --depths 1,3,4 does it");
   });
   test("what is asked for is measured whatever it takes, what cannot be is said, and other text is measured again", async () => {
     const out = newFolder();
-    const { said, depths } = await measured(out, [twice, slow], { depths: [1, 2, 7, 12] });
+    const { said, missed, depths } = await measured(out, [twice, slow], { depths: [1, 2, 7, 8, 12] });
     expect(depths[0]!.points.map(({ passes }) => passes)).toEqual([1, 2]);
     expect(said).toContain("not measured: fast can have 9 passes at most");
-    expect(said).toContain("fast is not measured at 7 passes: seven is too many");
-    expect((await measured(out, [twice, slow], { depths: [1], finalTokens: 48 })).opened).toBe(1);
+    expect(missed).toEqual([
+      "measuring fast at 7 passes", new UserError("seven is too many"), "measuring fast at 8 passes", new TypeError("eight is a bug"),
+    ]);
+    expect((await measured(out, [twice, slow], { depths: [1], finalTokens: 48 })).opened).toBe(2);
     expect((await measured(newFolder(), [twice, slow], { depths: [] })).depths).toEqual([null, null]);
   });
 });

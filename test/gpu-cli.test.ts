@@ -145,6 +145,7 @@ test("compare: interrupted and started again, it ends with results and a report"
   const [shallow, whole] = results.variants[0].depths.points.map((point: { loss: { mean: number } }) => point.loss.mean);
   expect(whole).toBe(results.variants[0].validation_loss.mean);
   expect(Math.abs(shallow - whole)).toBeGreaterThan(1e-4);
+  for (const { accuracy } of results.variants[0].depths.points) expect(accuracy).toEqual({ mean: expect.any(Number), sd: null });
   expect(results.variants[0].sample.text.length).toBeGreaterThan(20);
   expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(results);
   expect(readFileSync(join(out, "report.html"), "utf8")).toContain("</html>");
@@ -168,7 +169,7 @@ model huge from open { vocab_size 16_000_000  d_model 128  train { accumulate 1 
   expect(results.budget).toEqual({ steps: 2, batch: 2, seq_len: 16, tokens: 64, given: "64 tokens" });
   expect(results.variants[0]).toMatchObject({ validation_loss: { sd: null }, sample: null });
   expect(results.variants[1].runs[0].failed).toMatch(/huge is too large for/);
-  expect(result.stderr).toMatch(/no sample of open: .*causal false/);
+  expect(result.stderr).toMatch(/sampling from open failed: .*causal false/);
   expect(existsSync(join(out, "report.html"))).toBe(true);
 });
 

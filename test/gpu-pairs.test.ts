@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readTrainedRun, type TrainedRun } from "../cli/trained-run.ts";
-import { compileModel, graphOf } from "../compiler/compile.ts";
+import { compileModel, graphOf, type CompileOptions } from "../compiler/compile.ts";
 import { CPU } from "../compiler/5-plan/index.ts";
 import { evaluateGraph, gradientsOf } from "../compiler/reference/index.ts";
 import { decodeText } from "../runtime/data/index.ts";
 import { scanPairs } from "../runtime/data/scan.ts";
-import { sequences } from "../runtime/pairs/data.ts";
+import { accuracyOf, evaluate } from "../runtime/evaluate/index.ts";
+import { pairDataset, sequences } from "../runtime/pairs/data.ts";
 import { decode, prefill } from "../runtime/standalone/generate.ts";
 import { IGNORED } from "../runtime/standalone/train-step.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
@@ -88,6 +89,20 @@ describe("a slice of SCAN", () => {
     const answers = records(items);
     expect(answers.map(({ exact }) => exact).filter((exact) => exact === 1)).toHaveLength(Math.round(value("exact_match") * SLICE.length));
     for (const { source, answer } of answers.filter((_, i) => i % 6 === 0)) expect(answer, String(source)).toBe(answerOf(String(source)));
+  });
+
+  test("as many are right word by word with the right words in front: what is measured at other depths", async () => {
+    const { model, tokenizer } = trained;
+    const all = SLICE.map(({ command, actions }) => sequences(tokenizer)({ source: command, target: actions.join(" ") }));
+    const data = { tokenizer, train: all, validation: all, bytesPerToken: 1 };
+    const { seqLen, validationBatches } = pairDataset(data, { seqLen: 12, batch: 8, seed: 0 });
+    const plan: CompileOptions = { batch: 8, seqLen, entries: ["evaluate"], keep: { evaluate: ["best"] } };
+    const found = await withModel(await deviceOf(MAIN), model, plan, (executor, { params }) => {
+      loadWeights(trained.weights, executor, params);
+      return evaluate(executor, validationBatches());
+    });
+    const exact = records(join(scratch, "items.jsonl")).filter((record) => record["exact"] === 1).length;
+    expect(accuracyOf(found, "answers")).toBe(exact / SLICE.length);
   });
 
   test("answers are the same one by one", async () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { decodeText } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
-import { evaluate } from "../runtime/evaluate/index.ts";
+import { accuracyOf, evaluate, type Evaluation } from "../runtime/evaluate/index.ts";
 import { pairData, pairDataset } from "../runtime/pairs/data.ts";
 import { answerAll, type Answer } from "../runtime/pairs/decode.ts";
 import { byKind, judge, share, shareOfTokens } from "../runtime/pairs/judge.ts";
@@ -166,8 +166,12 @@ describe("sources", () => {
     ]);
     const losses = new Float32Array(3 * dataset.seqLen).fill(100);
     losses.set([1, 3], 2); // of the one held-out pair: <bos> a <sep> z <eos>
-    const { loss, tokens: count } = await evaluate(stubOf({ "evaluate/token_loss": losses }, [3, dataset.seqLen]), dataset.validationBatches());
-    expect([loss, count]).toEqual([2, 2]);
+    const measured = (best: Uint32Array): Promise<Evaluation> =>
+      evaluate(stubOf({ "evaluate/token_loss": losses, "evaluate/best": best }, [3, dataset.seqLen]), dataset.validationBatches());
+    const right = [...dataset.validationBatches()][0]!.targets;
+    const one = await measured(right.map((token, position) => (position === 2 ? token : 0)));
+    expect(one).toMatchObject({ loss: 2, tokens: 2, right: [1] });
+    expect([accuracyOf(one, "tokens"), accuracyOf(one, "answers"), accuracyOf(await measured(right), "answers")]).toEqual([0.5, 0, 1]);
     expect(() => pairDataset(pairs, { seqLen: 6, batch: 3, seed: 1 })).toThrow(/the longest pair takes 7 positions, and seq_len is 6/);
   });
 });

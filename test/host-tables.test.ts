@@ -39,12 +39,17 @@ test("CSV: all digits, a row for each variant and metric, quotes where a name ne
 test("CSV: other depths, and tasks by group, have rows of their own", async () => {
   const results = (await found)!;
   const [base, other] = results.variants as [VariantResult, VariantResult];
-  const depths = { trained: 2, points: [{ passes: 4, loss: { mean: 1.5, sd: null }, per_seed: [{ seed: 0, loss: 1.5 }] }] };
+  const ofOld = { passes: 2, loss: { mean: 1.25, sd: null }, per_seed: [{ seed: 0, loss: 1.25 }] };
+  const accuracy = { mean: 0.375, sd: null };
+  const point = { passes: 4, loss: { mean: 1.5, sd: null }, accuracy, per_seed: [{ seed: 0, loss: 1.5, accuracy: 0.375 }] };
+  const depths = { trained: 2, points: [ofOld, point] };
   const score = { value: 0.75, sd: 0.25, parts: { phenomenon: { binding: 0.5 } }, difference: null, runs: [] };
   const scores = [base, other].map(({ name }) => ({ ...score, name }));
   const task = { task: "blimp", metric: "accuracy", step: 7, items: 3, chance: 0.5, margin: 0.01, variants: scores };
   const rows = tablesOf({ ...results, variants: [base, { ...other, depths }], tasks: [task] })["table.csv"]!.split("\r\n");
-  expect(rows).toContain("b,loss at 4 passes,1.5,,,,,");
+  expect(rows.filter((row) => / at . passes,/.test(row))).toEqual([
+    "b,loss at 2 passes,1.25,,,,,", "b,loss at 4 passes,1.5,,,,,", "b,accuracy at 4 passes,0.375,,,,,",
+  ]);
   expect(rows).toContain("b,blimp accuracy at step 7,0.75,0.25,,,,");
   expect(rows).toContain("a_1,blimp accuracy at step 7: phenomenon binding,0.5,,,,,");
 });

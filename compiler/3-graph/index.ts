@@ -11,7 +11,7 @@ import { parametersOf } from "../parameters/parameters.ts";
 import { balanceLoss } from "./balance.ts";
 import { hasLens } from "./entry.ts";
 import type { Entry } from "./entry.ts";
-import { chosenRows, headLogits, meanOfTokens, scores, tokenLoss, trainLoss } from "./loss.ts";
+import { bestToken, chosenRows, headLogits, meanOfTokens, rowLoss, tokenLoss, trainLoss } from "./loss.ts";
 import { within } from "./state.ts";
 import type { BuildState } from "./state.ts";
 import { trunk } from "./trunk.ts";
@@ -27,7 +27,7 @@ export type { Entry } from "./entry.ts";
  *             act.never_halt.I, act.expected_depth.I [B, T, 1] and act.block_out.I [B, T, D]
  *             Under any halting there is passes [B, T, 1], how many each token takes, and under `graves` act.weight.I [B, T, 1], that of
  *             the pass which ends with application I
- *   evaluate  as train, without loss and reg_loss; through a lens also token_loss.I, and one expert can be `removed`
+ *   evaluate  as train, without loss and reg_loss; best u32 [B, T, 1]; through a lens also token_loss.I, and one expert can be `removed`
  *   score     token_loss [1, N, 1] of the chosen rows, best u32 [1, N, 1]
  *   step      logits [B, 1, V] of the rows `last` of the chunks
  */
@@ -64,8 +64,8 @@ const HEADS: Readonly<Record<Entry["kind"], (s: BuildState, hidden: ValueId) => 
   train: losses,
   evaluate: losses,
   score: (s, hidden) => {
-    const { loss, best } = scores(s, headLogits(s, chosenRows(s, hidden, "rows")));
-    Object.assign(s.outputs, { token_loss: loss, best });
+    const logits = headLogits(s, chosenRows(s, hidden, "rows"));
+    Object.assign(s.outputs, { token_loss: rowLoss(s, logits), best: bestToken(s, logits) });
   },
   step: (s, hidden) => (s.outputs["logits"] = headLogits(s, chosenRows(s, hidden, "last"))),
 };
@@ -76,6 +76,7 @@ function losses(s: BuildState, hidden: ValueId): void {
   const ceLoss = meanOfTokens(s, "ce_loss", perToken);
   Object.assign(s.outputs, { logits, token_loss: perToken, ce_loss: ceLoss });
   if (hasLens(s.entry)) lensLosses(s);
+  if (s.entry.kind === "evaluate") s.outputs["best"] = bestToken(s, logits);
   if (s.entry.kind !== "train") return;
   const regLoss = balanceLoss(s);
   s.outputs["loss"] = trainLoss(s, ceLoss, regLoss);

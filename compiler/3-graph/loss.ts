@@ -36,13 +36,15 @@ export function chosenRows(s: BuildState, x: ValueId, which: "last" | "rows"): V
   return gatherRows(s.b, `hidden.${which}`, table, source(s, which));
 }
 
-/** Of rows [1, N, V], [1, N, 1] each: −log softmax(logits)[target] in nats; the token of the greatest logit, of equal ones the first. */
-export function scores(s: BuildState, logits: ValueId): { readonly loss: ValueId; readonly best: ValueId } {
+/** −log softmax(logits)[target] in nats of rows [1, N, V], [1, N, 1]. */
+export function rowLoss(s: BuildState, logits: ValueId): ValueId {
   const targets = view(s.b, "targets", source(s, "targets"), [...shapeOf(s.b, logits).slice(0, -1), 1]);
   const picked = gatherLast(s.b, "loss.target_logit", logits, targets);
-  const loss = map(s.b, "token_loss", sub(input(0), input(1)), [logSumExp(s.b, "loss.lse", logits), picked]);
-  return { loss, best: topK(s.b, "best", logits, 1) };
+  return map(s.b, "token_loss", sub(input(0), input(1)), [logSumExp(s.b, "loss.lse", logits), picked]);
 }
+
+/** The token of the greatest logit, of equal ones the first: [..., 1] of [..., V]. */
+export const bestToken = (s: BuildState, logits: ValueId): ValueId => topK(s.b, "best", logits, 1);
 
 /** −log softmax(logits)[target] in nats, [B, T, 1]. */
 export function tokenLoss(s: BuildState, logits: ValueId): ValueId {

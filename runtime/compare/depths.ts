@@ -1,16 +1,15 @@
-/** Held-out losses of recurrent variants at other depths than they were trained at. */
+/** Held-out losses of recurrent variants at other depths than they were trained at, and what they get right at each. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Dataset } from "../data/index.ts";
-import { messageOf } from "../errors.ts";
-import { evaluate } from "../evaluate/index.ts";
+import { accuracyOf, evaluate, type Evaluation } from "../evaluate/index.ts";
 import { writeAtomic } from "../files/write-atomic.ts";
 import { loadWeights, openCheckpoint, readRun } from "../train/index.ts";
 import { readJson } from "../train/run-folder.ts";
 import { dataOf, soundRuns, type CompareHooks, type CompareOptions, type SoundRun } from "./run.ts";
 import type { Depth, Variant } from "./variant.ts";
 
-/** depths.json of a run folder: what was measured beside the trained depth. */
+/** depths.json of a run folder. */
 interface DepthsRecord {
   readonly format: 1;
   readonly losses: readonly DepthLoss[];
@@ -22,6 +21,8 @@ export interface DepthLoss {
   readonly sequences: number;
   /** Mean, nats per token; null where it is not finite. */
   readonly loss: number | null;
+  /** See accuracyOf. null where the loss is; earlier versions did not measure it. */
+  readonly accuracy?: number | null;
 }
 
 const path = (folder: string): string => join(folder, "depths.json");
@@ -64,19 +65,21 @@ export async function measureDepths(options: CompareOptions, hooks: CompareHooks
   return true;
 }
 
-/** Those that are asked for and possible; unasked, the usual ones if they are cheap. */
+/** Those that are asked for and possible, besides the trained one; unasked, the usual ones if they are cheap. */
 function wantedDepths(
   { depths }: CompareOptions, variant: Variant, { final }: SoundRun, { onPhase = () => {} }: CompareHooks,
 ): readonly At[] {
   const { name, applied: { passes: trained }, macsPerToken, recipe, atPasses } = variant;
-  const found = (depths ?? usual(trained)).filter((passes) => passes !== trained).map((passes) => ({ passes, depth: atPasses(passes) }));
+  const others = (depths ?? usual(trained)).filter((passes) => passes !== trained);
+  const found = [...others, trained].map((passes) => ({ passes, depth: atPasses(passes) }));
   for (const { depth } of found) if (depths !== null && "problem" in depth) onPhase(`not measured: ${depth.problem}`);
   const possible = found.filter((at): at is At => !("problem" in at.depth));
+  if (possible.every(({ passes }) => passes === trained)) return [];
   const work = final.sequences.length * possible.reduce((sum, { depth }) => sum + depth.macsPerToken, 0);
   const share = work / (STEP_WORK * macsPerToken.full * recipe.batch * recipe.steps);
   if (depths !== null || share <= SHARE) return possible;
   onPhase(`${name} is not measured at other depths, which would be ${Math.round(100 * share)} % of the work of its training; `
-    + `--depths ${possible.map(({ passes }) => passes).join(",")} does it`);
+    + `--depths ${possible.filter(({ passes }) => passes !== trained).map(({ passes }) => passes).join(",")} does it`);
   return [];
 }
 
@@ -84,8 +87,8 @@ function wantedDepths(
 async function measureAt(
   options: CompareOptions, variant: Variant, { passes, depth }: At, runs: readonly SoundRun[], hooks: CompareHooks,
 ): Promise<boolean> {
-  const isKnown = ({ folder, final }: SoundRun): boolean =>
-    readDepths(folder).some((one) => one.passes === passes && one.sequences === final.sequences.length);
+  const isKnown = ({ folder, final }: SoundRun): boolean => readDepths(folder).some((one) =>
+    one.passes === passes && one.sequences === final.sequences.length && one.accuracy !== undefined);
   const unknown = runs.filter((run) => !isKnown(run));
   if (unknown.length === 0) return true;
   hooks.onPhase?.(`measuring ${variant.name} at ${passes} ${passes === 1 ? "pass" : "passes"} …`);
@@ -96,14 +99,21 @@ async function measureAt(
         if (hooks.shouldStop?.() === true) return false;
         loadWeights(openCheckpoint(folder, readRun(folder))!.weights, session.executor, session.params);
         const data: Dataset = await dataOf(options, variant, seed);
-        const { loss, sequences } = await evaluate(session.executor, data.validationBatches(options.finalTokens));
-        keep(folder, { passes, sequences: sequences.length, loss: Number.isFinite(loss) ? loss : null });
+        keep(folder, measureOf(passes, await evaluate(session.executor, data.validationBatches(options.finalTokens)), data));
       }
     } finally {
       session.close();
     }
   } catch (error) {
-    hooks.onPhase?.(`${variant.name} is not measured at ${passes} passes: ${messageOf(error)}`);
+    hooks.onMiss?.(`measuring ${variant.name} at ${passes} passes`, error);
   }
   return true;
+}
+
+function measureOf(passes: number, found: Evaluation, { masked }: Dataset): DepthLoss {
+  const isFinite = Number.isFinite(found.loss);
+  return {
+    passes, sequences: found.sequences.length, loss: isFinite ? found.loss : null,
+    accuracy: isFinite ? accuracyOf(found, masked ? "answers" : "tokens") : null,
+  };
 }

@@ -3,7 +3,7 @@ import type { AdapterName } from "../session.ts";
 import type { Recipe } from "../standalone/schedule.ts";
 import type { DataInfo } from "../train/index.ts";
 import type { RecurrenceFit } from "../statistics/recurrence.ts";
-import type { Interval } from "../statistics/describe.ts";
+import type { Interval, OverRuns } from "../statistics/describe.ts";
 
 export interface CompareResults {
   readonly format: 2;
@@ -65,7 +65,7 @@ export interface VariantResult {
   readonly memory_bytes: number | null;
   readonly step_seconds: StepSeconds | null;
   /** Final, over the sound runs; null if there is none. */
-  readonly validation_loss: { readonly mean: number; readonly sd: number | null } | null;
+  readonly validation_loss: OverRuns | null;
   readonly perplexity: number | null;
   readonly bits_per_byte: number | null;
   /** This variant's final loss less the baseline's; null for the baseline and where no pair is complete. */
@@ -117,8 +117,10 @@ export interface DepthResults {
 export interface DepthPoint {
   readonly passes: number;
   /** Over the runs that have a finite loss there. */
-  readonly loss: { readonly mean: number; readonly sd: number | null };
-  readonly per_seed: readonly { readonly seed: number; readonly loss: number }[];
+  readonly loss: OverRuns;
+  /** Share of tokens that is right, or of pairs (`data.positions`) that of whole answers. null or missing where it was not measured. */
+  readonly accuracy?: OverRuns | null;
+  readonly per_seed: readonly { readonly seed: number; readonly loss: number; readonly accuracy?: number | null }[];
 }
 
 export interface TuningResult {

@@ -48,8 +48,8 @@ export interface CompareHooks {
   readonly onDone?: (variant: Variant, seed: number, final: FinalRecord) => void;
   /** A run that ended without a result: its model is too large for the device, say. */
   readonly onFail?: (variant: Variant, seed: number, error: unknown) => void;
-  /** A task that could not measure a run, which goes on. */
-  readonly onTaskFail?: (variant: Variant, seed: number, task: string, error: unknown) => void;
+  /** What went wrong beside training, of which nothing else depends: "measuring a seed 0 by blimp". */
+  readonly onMiss?: (what: string, error: unknown) => void;
   readonly shouldStop?: () => boolean;
 }
 
@@ -156,9 +156,10 @@ async function scoreAll(options: CompareOptions, job: Job, step: number, hooks: 
   const folder = join(options.out, job.folder);
   for (const task of tasksOf(options, job).filter((one) => !isScored(folder, one, step, options.since))) {
     if (hooks.shouldStop?.() === true) return false;
-    hooks.onPhase?.(`measuring ${variant.name} seed ${seed} by ${task.name} …`);
+    const what = `measuring ${variant.name} seed ${seed} by ${task.name}`;
+    hooks.onPhase?.(`${what} …`);
     const error = await score(folder, task, step);
-    if (error !== null) hooks.onTaskFail?.(variant, seed, task.name, error);
+    if (error !== null) hooks.onMiss?.(what, error);
   }
   return true;
 }

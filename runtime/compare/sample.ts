@@ -1,6 +1,5 @@
 /** Text from each variant, for readers: no number depends on it, and a variant that cannot write goes without. */
 import { decodeText } from "../data/index.ts";
-import { messageOf } from "../errors.ts";
 import { generateText } from "../generate/index.ts";
 import { loadWeights, openCheckpoint, readRun } from "../train/index.ts";
 import { writeFinal } from "./folder.ts";
@@ -20,7 +19,7 @@ export async function takeSamples(options: CompareOptions, hooks: CompareHooks =
       if (text === null) return false;
       writeFinal(folder, { ...final, sample: { seed, prompt, text } });
     } catch (error) {
-      hooks.onPhase?.(`no sample of ${variant.name}: ${messageOf(error)}`);
+      hooks.onMiss?.(`sampling from ${variant.name}`, error);
     }
   }
   return true;

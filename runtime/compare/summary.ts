@@ -2,20 +2,19 @@
 import { join } from "node:path";
 import { logPath, readLog, type DataInfo, type StepRecord } from "../train/index.ts";
 import { diffLines, showDiff } from "./diff.ts";
+import { depthsOf } from "./depth-summary.ts";
 import { readDepths, type DepthLoss } from "./depths.ts";
-import { byLoss, differenceOf, isSound, lossOf } from "./difference.ts";
+import { byLoss, differenceOf, lossOf } from "./difference.ts";
 import { readFailure, readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
 import { methodOf } from "./method.ts";
-import type {
-  CompareResults, DepthPoint, DepthResults, Difference, Estimate, RunResult, StepSeconds, TuningResult, VariantResult,
-} from "./results.ts";
+import type { CompareResults, Difference, Estimate, RunResult, StepSeconds, TuningResult, VariantResult } from "./results.ts";
 import { recurrenceOf } from "./recurrence.ts";
 import type { CompareTask } from "./scores.ts";
 import { compareTasks } from "./task-summary.ts";
 import type { Variant } from "./variant.ts";
 import { routingOf } from "./routing.ts";
 import { judge } from "./verdict.ts";
-import { deviation, mean, median, quantile, type Interval } from "../statistics/describe.ts";
+import { mean, median, overRuns, quantile, type Interval } from "../statistics/describe.ts";
 
 /** What results say about the comparison as a whole. */
 export interface About {
@@ -54,8 +53,8 @@ interface Finished {
 
 interface Run {
   readonly seed: number;
-  readonly depths: readonly DepthLoss[];
   readonly final: FinalRecord | null;
+  readonly depths: readonly DepthLoss[];
   readonly failed: string | null;
   readonly log: readonly StepRecord[];
 }
@@ -117,31 +116,13 @@ function variantResult(one: Finished, base: Finished, difference: Difference | n
     spec_diff: isBase ? null : showDiff(diffLines(base.variant.spec, variant.spec)), recipe: variant.recipe,
     parameters: variant.parameters, macs_per_token: variant.macsPerToken, memory_bytes: finals[0]?.memoryBytes ?? null,
     step_seconds: timesInTurn(variant, base.variant, times) ?? timesWhileTraining(one),
-    validation_loss: loss === null ? null : { mean: loss, sd: deviation(losses) },
+    validation_loss: losses.length === 0 ? null : overRuns(losses),
     perplexity: loss === null ? null : Math.exp(loss),
     bits_per_byte: loss === null ? null : loss / Math.LN2 / finals[0]!.bytesPerToken,
-    difference, runs: runs.map((run) => runResult(variant, run)), depths: depthsOf(one), routing: routingOf(runs),
+    difference, runs: runs.map((run) => runResult(variant, run)), depths: depthsOf(variant.applied.passes, runs), routing: routingOf(runs),
     sample: finals.find(({ sample }) => sample !== null)?.sample ?? null,
   };
 }
-
-/** Of the sound runs, as they were measured on as much text as the final losses. */
-function depthsOf({ variant: { applied: { passes: trained } }, runs }: Finished): DepthResults | null {
-  const losses = runs.flatMap(({ seed, final, depths }) => {
-    if (!isSound(final)) return [];
-    const others = depths.filter(({ sequences, passes }) => sequences === final.sequences.length && passes !== trained);
-    const all = [{ passes: trained, loss: mean(final.sequences) }, ...others];
-    return all.flatMap(({ passes, loss }) => (loss === null ? [] : [{ seed, passes, loss }]));
-  });
-  const passes = [...new Set(losses.map((one) => one.passes))].sort((a, b) => a - b);
-  if (passes.length < 2) return null;
-  return { trained, points: passes.map((n) => pointOf(n, losses.filter((one) => one.passes === n))) };
-}
-
-const pointOf = (passes: number, found: readonly { readonly seed: number; readonly loss: number }[]): DepthPoint => ({
-  passes, loss: { mean: mean(found.map(({ loss }) => loss)), sd: deviation(found.map(({ loss }) => loss)) },
-  per_seed: found.map(({ seed, loss }) => ({ seed, loss })),
-});
 
 const middleHalf = (values: readonly number[]): Interval => ({ low: quantile(values, 0.25), high: quantile(values, 0.75) });
 

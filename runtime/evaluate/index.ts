@@ -13,6 +13,8 @@ export interface Evaluation {
   readonly sequences: readonly number[];
   /** Tokens of each sequence that count. */
   readonly counts: readonly number[];
+  /** Tokens of each sequence that count and are the most probable ones; null unless the executor keeps "best". */
+  readonly right: readonly number[] | null;
   /** Mean number of passes that a token takes before it halts; null for models without halting. */
   readonly passes: number | null;
 }
@@ -25,18 +27,29 @@ export async function evaluate(
   const sequences: number[] = [];
   const passes: number[] = [];
   const counts: number[] = [];
-  const outputs = ["evaluate/token_loss", "evaluate/passes"].filter((name) => executor.has(name));
+  const right: number[] = [];
+  const outputs = ["evaluate/token_loss", "evaluate/passes", "evaluate/best"].filter((name) => executor.has(name));
   for (const batch of batches) {
     writeBatch(executor, "evaluate", batch);
-    const { "evaluate/token_loss": losses, "evaluate/passes": taken } = await executor.run(["evaluate"], outputs);
+    const { "evaluate/token_loss": losses, "evaluate/passes": taken, "evaluate/best": best } = await executor.run(["evaluate"], outputs);
     const scored = countedPositions(batch, seqLen);
     const means = (values: HostArray): readonly number[] => scored.map((positions) => mean(positions, values));
     counts.push(...scored.map(({ length }) => length));
     sequences.push(...means(losses!));
     if (taken !== undefined) passes.push(...means(taken));
+    if (best !== undefined) right.push(...scored.map((positions) => positions.filter((at) => best[at] === batch.targets[at]).length));
     onBatch(sequences.length);
   }
-  return summary(sequences, passes, counts);
+  return { ...summary(sequences, passes, counts), right: right.length === 0 ? null : right };
+}
+
+/**
+ * Tokens: the share of them that are the most probable ones. Answers: the share of sequences all of whose tokens are so, the end too, which
+ * is what greedy decoding answers exactly, since it reads the same words as long as they are right. @param evaluation with `right`
+ */
+export function accuracyOf({ right, counts, tokens }: Evaluation, of: "tokens" | "answers"): number {
+  if (of === "tokens") return right!.reduce((sum, n) => sum + n, 0) / tokens;
+  return counts.filter((count, i) => right![i] === count).length / counts.length;
 }
 
 /** Why a loss measures nothing, or null if it does. */
@@ -60,7 +73,7 @@ const mean = (positions: readonly number[], values: HostArray): number =>
  * @param passes mean of each sequence, empty for models without halting
  * @param counts tokens of each sequence
  */
-function summary(sequences: readonly number[], passes: readonly number[], counts: readonly number[]): Evaluation {
+function summary(sequences: readonly number[], passes: readonly number[], counts: readonly number[]): Omit<Evaluation, "right"> {
   const tokens = counts.reduce((a, b) => a + b, 0);
   const overTokens = (means: readonly number[]): number => means.reduce((sum, value, i) => sum + value * (counts[i]! / tokens), 0);
   const loss = overTokens(sequences);

@@ -1,7 +1,7 @@
 /** Loss over steps and over work. */
 import type { CompareResults, VariantResult } from "../compare/results.ts";
 import { mean } from "../statistics/describe.ts";
-import { axis, GRID, legend, render, roundRange, seriesColor, shortNumber, type AxisRange } from "./plot.ts";
+import { axis, GRID, legend, rangeLabel, render, roundRange, seriesColor, shortNumber, type AxisRange } from "./plot.ts";
 
 export interface Point {
   /** Step, work, or passes. */
@@ -50,12 +50,12 @@ function lossChart(results: CompareResults, { id, which, axisName, scaleOf }: Lo
   const { variants } = results;
   const curves = variants.map((variant) => spread(variant, which, scaleOf(variant)));
   const series = curves.flatMap((points, i) => lineAndBand(variants[i]!.name, seriesColor(i), points));
-  const number = (x: number): string => String(Number(x.toFixed(2)));
+  const range = window(curves);
   return render({ id, height: 360, description: curvesInWords(results, curves, which) }, {
     grid: GRID, legend: legend(variants.map(({ name }) => name)),
     xAxis: axis(axisName, { type: "value", min: 0, axisLabel: { color: "var(--muted)", formatter: shortNumber } }),
     yAxis: axis("loss, nats per token", {
-      type: "value", ...window(curves), nameGap: 44, axisLabel: { color: "var(--muted)", formatter: number },
+      type: "value", ...range, nameGap: 44, axisLabel: rangeLabel(range),
     }),
     series: series as never,
   });

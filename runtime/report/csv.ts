@@ -29,7 +29,10 @@ function rowsOf(v: VariantResult): readonly Row[] {
   return [
     ...(v.validation_loss === null ? [] : [{ metric: "loss", value: v.validation_loss.mean, sd: v.validation_loss.sd }]),
     ...differenceRows("loss_difference", v.difference), ...numbers.filter(({ value }) => value !== null),
-    ...depths.map(({ passes, loss }) => ({ metric: `loss at ${passes} passes`, value: loss.mean, sd: loss.sd })),
+    ...depths.flatMap(({ passes, loss, accuracy = null }) => [
+      { metric: `loss at ${passes} passes`, value: loss.mean, sd: loss.sd },
+      ...(accuracy === null ? [] : [{ metric: `accuracy at ${passes} passes`, value: accuracy.mean, sd: accuracy.sd }]),
+    ]),
   ];
 }
 

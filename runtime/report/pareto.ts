@@ -2,7 +2,7 @@
 import type { CompareResults, VariantResult } from "../compare/results.ts";
 import { key } from "./cells.ts";
 import { escape } from "./page.ts";
-import { axis, render, roundRange, seriesColor, shortNumber } from "./plot.ts";
+import { axis, rangeLabel, render, roundRange, seriesColor, type AxisRange } from "./plot.ts";
 import { bytes, short, time } from "../units.ts";
 import { listOf, loss } from "./words.ts";
 
@@ -79,12 +79,13 @@ function paretoPlot({ variants }: CompareResults, cost: Cost, found: readonly Co
     value: [point.cost, point.loss], symbolSize: front.includes(point) ? 11 : 7, itemStyle: { color: colorOf(point) },
   }));
   const all = bars.flatMap(({ data }) => data.map(([, y]) => y!));
-  const [least, greatest] = [Math.min(...points.map((p) => p.cost)), Math.max(...points.map((p) => p.cost))];
+  const costs = roundRange(Math.min(...points.map((p) => p.cost)), Math.max(...points.map((p) => p.cost)), 3);
+  const losses = roundRange(Math.min(...all), Math.max(...all), 4);
   const id = `pareto-${cost.name.replaceAll(" ", "-")}`;
   return render({ id, width: 300, height: 230, description: frontInWords(cost, found) }, {
     grid: { left: 50, right: 14, top: 12, bottom: 44 },
-    xAxis: axis(unit === null ? cost.name : `${cost.name}, ${unit}`, { ...roundRange(least, greatest, 3), nameGap: 26, axisLabel: LABEL }),
-    yAxis: axis("loss", { ...roundRange(Math.min(...all), Math.max(...all), 4), nameGap: 36, axisLabel: LABEL }),
+    xAxis: axis(unit === null ? cost.name : `${cost.name}, ${unit}`, { ...costs, nameGap: 26, axisLabel: labelOf(costs) }),
+    yAxis: axis("loss", { ...losses, nameGap: 36, axisLabel: labelOf(losses) }),
     series: [
       { ...QUIET, data: stairs(front), lineStyle: { color: "var(--muted)", width: 1.2, type: "dashed" } }, ...bars,
       { type: "scatter", data: dots },
@@ -94,7 +95,7 @@ function paretoPlot({ variants }: CompareResults, cost: Cost, found: readonly Co
 
 const QUIET = { type: "line", symbol: "none", silent: true } as const;
 
-const LABEL = { color: "var(--muted)", formatter: shortNumber, hideOverlap: true };
+const labelOf = (range: AxisRange): object => ({ ...rangeLabel(range), hideOverlap: true });
 
 /** From each point of a front along its loss to the cost of the next, and down. */
 const stairs = (front: readonly CostPoint[]): readonly (readonly number[])[] => front.flatMap(({ cost, loss: found }, i) =>

@@ -53,22 +53,37 @@ export interface AxisRange {
   readonly interval: number;
 }
 
+/** A range that is a smaller part of its values is drawn as wide as that. */
+const NARROWEST = 1e-9;
+
+/** That a multiple of it has, at most. */
+const decimals = (interval: number): number => Math.max(0, Math.ceil(-Math.log10(interval) - 1e-9));
+
 /** Round limits a little outside of the values, in some `parts` steps of 1, 2 or 5 times a power of ten. */
 export function roundRange(least: number, greatest: number, parts = 5): AxisRange {
-  const rough = (greatest - least || 0.01) / parts;
+  const rough = Math.max(greatest - least || 0.01, NARROWEST * Math.abs(greatest)) / parts;
   const power = 10 ** Math.floor(Math.log10(rough));
   const interval = [1, 2, 5, 10].map((m) => m * power).find((step) => step >= rough)!;
-  const limit = (x: number, round: (n: number) => number): number => Number((round(x / interval) * interval).toPrecision(6));
+  const limit = (x: number, round: (n: number) => number): number => Number((round(x / interval) * interval).toFixed(decimals(interval)));
   return { min: limit(least - interval / 4, Math.floor), max: limit(greatest + interval / 4, Math.ceil), interval };
 }
 
 const SIZES = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]] as const;
 
-/** Of a mark on an axis. */
+const sizeOf = (n: number): readonly [number, string] => SIZES.find(([least]) => n >= least) ?? [1, ""];
+
+/** Of a mark on an axis that begins at 0. */
 export function shortNumber(n: number): string {
-  const [size, letter] = SIZES.find(([least]) => n >= least) ?? [1, ""];
+  const [size, letter] = sizeOf(n);
   return `${Number((n / size).toPrecision(3))}${letter}`;
 }
+
+/** Of the marks on an axis, with as many decimals as tell one from the next. */
+export const rangeLabel = ({ min, max, interval }: AxisRange): object => {
+  const [size, letter] = sizeOf(Math.max(Math.abs(min), Math.abs(max)));
+  const formatter = (mark: number): string => `${(mark / size).toFixed(decimals(interval / size))}${letter}`;
+  return { color: "var(--muted)", formatter };
+};
 
 export const legend = (names: readonly string[]): object => ({
   top: 8, left: GRID.left, icon: "roundRect", itemGap: 22, itemWidth: 14, itemHeight: 4, textStyle: { color: "var(--ink)" }, data: names,

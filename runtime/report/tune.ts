@@ -33,10 +33,24 @@ export function tuneWords({ tuning }: CompareResults): readonly string[] {
   const chosen = tuning.variants.map(({ name, chosen: lr }) => `${lr} (${name})`);
   return [
     `Each variant has a learning rate of its own, chosen on other seeds: ${listOf(chosen)}.`,
-    ...tuning.variants.flatMap(({ name, chosen: lr, edge, sound }) => [
-      ...(edge === null ? [] : [`The best learning rate of ${name} is the ${edge} that was tried, ${lr}: `
-        + "extend the grid, a better one may lie beyond."]),
-      ...(sound ? [] : [`No trial of ${name} ended with a result with every seed; it has the least learning rate, ${lr}: try lower ones.`]),
-    ]),
+    ...(["least", "greatest"] as const).flatMap((edge) => edgeWords(edge, tuning.variants.filter((one) => one.edge === edge))),
+    ...unsoundWords(tuning.variants.filter(({ sound }) => !sound)),
   ];
+}
+
+type Tuned = TuningResult["variants"];
+
+/** All have the same grid, so its edge is the same value. */
+function edgeWords(edge: "least" | "greatest", variants: Tuned): readonly string[] {
+  if (variants.length === 0) return [];
+  const names = listOf(variants.map(({ name }) => name));
+  return [`The best learning rate of ${names} is the ${edge} that was tried, ${variants[0]!.chosen}: `
+    + "extend the grid, a better one may lie beyond."];
+}
+
+function unsoundWords(variants: Tuned): readonly string[] {
+  if (variants.length === 0) return [];
+  const [names, has] = [listOf(variants.map(({ name }) => name)), variants.length === 1 ? "it has" : "they have"];
+  return [`No trial of ${names} ended with a result with every seed; `
+    + `${has} the least learning rate, ${variants[0]!.chosen}: try lower ones.`];
 }

@@ -14,6 +14,15 @@ export function deviation(values: readonly number[]): number | null {
   return Math.sqrt(values.reduce((sum, x) => sum + (x - center) ** 2, 0) / (values.length - 1));
 }
 
+/** Of runs that differ in their seed. */
+export interface OverRuns {
+  readonly mean: number;
+  /** null of one run. */
+  readonly sd: number | null;
+}
+
+export const overRuns = (values: readonly number[]): OverRuns => ({ mean: mean(values), sd: deviation(values) });
+
 /** Linear interpolation between order statistics, p from 0 to 1 (the default of R and NumPy). */
 export function quantile(values: readonly number[], p: number): number {
   const sorted = [...values].sort((a, b) => a - b);

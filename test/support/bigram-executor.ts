@@ -35,11 +35,12 @@ export function createBigram({ vocabSize: V, batch, seqLen, chunk = 4, breakAt =
   const shapes: Record<string, readonly number[]> = {
     update: [8], metrics: [8], "train/tokens": [batch, seqLen], "train/targets": [batch, seqLen], "train/loss_scale": [1], "train/position": [1], "evaluate/position": [1],
     "evaluate/tokens": [batch, seqLen], "evaluate/targets": [batch, seqLen], "evaluate/token_loss": [batch, seqLen, 1],
+    "evaluate/best": [batch, seqLen, 1],
     "prefill/tokens": [1, chunk], "prefill/position": [1], "prefill/last": [1, 1], "prefill/logits": [1, 1, V],
     "decode/tokens": [1, 1], "decode/position": [1], "decode/last": [1, 1], "decode/logits": [1, 1, V],
   };
   for (const { name, shape } of params) for (const kind of ["param", "grad", "adam_m", "adam_v"]) shapes[`${kind}/${name}`] = shape;
-  const isU32 = (name: string): boolean => /(tokens|targets|position|last)$/.test(name);
+  const isU32 = (name: string): boolean => /(tokens|targets|position|last|best)$/.test(name);
   const sizeOf = (name: string): number => (shapes[name] ?? fail(name)).reduce((a, b) => a * b, 1);
   const tensors: Record<string, HostArray> = Object.fromEntries(Object.keys(shapes).map((name) => [name, new (isU32(name) ? Uint32Array : Float32Array)(sizeOf(name))]));
   const at = (name: string): HostArray => tensors[name] ?? fail(name);
@@ -92,7 +93,9 @@ export function createBigram({ vocabSize: V, batch, seqLen, chunk = 4, breakAt =
       }
     },
     evaluate: () => at("evaluate/tokens").forEach((token: number, i: number) => {
-      at("evaluate/token_loss")[i] = -Math.log(softmax(logits(token))[at("evaluate/targets")[i]!]!);
+      const ofToken = logits(token);
+      at("evaluate/token_loss")[i] = -Math.log(softmax(ofToken)[at("evaluate/targets")[i]!]!);
+      at("evaluate/best")[i] = ofToken.indexOf(Math.max(...ofToken));
     }),
     prefill: () => {
       const start = at("prefill/position")[0]!;
