@@ -1,15 +1,19 @@
 /**
- * The whole test command: types, lint and meanwhile a Python with PyTorch, then vitest. Ends with one line "N passed, N failed, N skipped"
+ * The whole test command: types, lint, then vitest, and meanwhile a Python with PyTorch. Ends with one line "N passed, N failed, N skipped"
  * and exit status 0 only if nothing failed and something passed. Arguments go to vitest, and then nothing else is done:
  * `npm test -- test/host-files.test.ts`.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
-const node = (args) => spawnSync(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] }).status ?? 1;
+const start = (args, env = {}) =>
+  spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...env } });
+
+/** Exit status, 1 for a signal or a program that does not start. */
+const ended = (child) => new Promise((done) => void child.on("error", () => done(1)).on("close", (status) => done(status ?? 1)));
 
 /** What is checked without running anything; each that fails counts as one failure. */
 const STATIC = [
@@ -18,24 +22,23 @@ const STATIC = [
 ];
 
 /** @returns names of those that failed */
-const failedChecks = () => STATIC.filter(({ name, args }) => {
-  console.log(`${name} …`);
-  return node(args) !== 0;
-}).map(({ name }) => name);
-
-/** Through when the Python is made, or cannot be. */
-const makePython = () => new Promise((done) => {
-  const options = { stdio: ["ignore", "inherit", "inherit"] };
-  spawn(process.execPath, [join(ROOT, "scripts", "python.mjs")], options).on("error", done).on("close", done);
-});
+async function failedChecks() {
+  const failed = [];
+  for (const { name, args } of STATIC) {
+    console.log(`${name} …`);
+    if (await ended(start(args)) !== 0) failed.push(name);
+  }
+  return failed;
+}
 
 /** Counts from vitest's JSON report; a file that cannot even be loaded counts as one failure. */
-function runTests(args) {
+async function runTests(args, env) {
   mkdirSync(join(ROOT, ".moeut"), { recursive: true });
   const directory = mkdtempSync(join(ROOT, ".moeut", "test-"));
   const report = join(directory, "report.json");
   try {
-    const status = node([join("node_modules", "vitest", "vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...args]);
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const status = await ended(start([join("node_modules", "vitest", "vitest.mjs"), "run", ...reporters, ...args], env));
     return { status, ...countsOf(report) };
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -54,10 +57,11 @@ function countsOf(report) {
 }
 
 const args = process.argv.slice(2);
-const python = args.length > 0 ? null : makePython();
-const broken = args.length > 0 ? [] : failedChecks();
-await python;
-const tests = runTests(args);
+const python = args.length > 0 ? null : start([join("scripts", "python.mjs")]);
+const made = python && ended(python);
+const broken = args.length > 0 ? [] : await failedChecks();
+const tests = await runTests(args, { MOEUT_PYTHON_MAKER: `${python?.pid ?? ""}` }); // who needs the Python waits for its maker
+await made;
 const unexplained = tests.status !== 0 && tests.failed === 0 ? 1 : 0; // for instance an error outside any test
 const failed = tests.failed + unexplained + broken.length;
 for (const name of broken) console.error(`the ${name} failed (counted as one failure)`);

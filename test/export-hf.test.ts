@@ -60,7 +60,7 @@ describe("the command", () => {
   });
 });
 
-const python = torchPython();
+const python = await torchPython();
 
 /** As `python -m py_compile` does, for all files at once, and leaves nothing. */
 const COMPILE = `

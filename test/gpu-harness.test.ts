@@ -49,7 +49,7 @@ function writeTasks(): void {
     ({ question: stem, choices: { text: choices, label: labelled(choices).map(({ label }) => label) }, answerKey: answer })));
 }
 
-const python = harnessPython();
+const python = await harnessPython();
 
 describe.skipIf(python === null)("lm-evaluation-harness", () => {
   beforeAll(async () => {

@@ -62,7 +62,7 @@ describe.skipIf(process.platform === "win32")("jobs", () => {
   });
 });
 
-const python = torchPython();
+const python = await torchPython();
 
 describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorch", () => {
   const texts = Array.from({ length: 60 }, (_, i) => `{ "text": "All work and no play, ${i} times." }\n`);

@@ -1,9 +1,10 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { pythonProgram } from "./support/torch/python.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "moeut-setup-"));
@@ -132,6 +133,14 @@ esac
 
   test("has its bytecode, also where Python is told to write none", () => {
     expect(made(checkout(), { PYTHONDONTWRITEBYTECODE: "1" })).toMatch(/^moeut set-up: making .*\nmoeut set-up: done in \d+ s\n$/);
+  });
+
+  test("is waited for while it is made", async () => {
+    const maker = spawn(process.execPath, ["-e", "setTimeout(() => {}, 300)"]);
+    vi.stubEnv("MOEUT_PYTHON_MAKER", `${maker.pid}`);
+    await pythonProgram();
+    vi.unstubAllEnvs();
+    expect(maker.exitCode).toBe(0);
   });
 
   test("is not made where another is named, or none", () => expect(made(checkout(), { MOEUT_PYTHON: "none" })).toBe(""));

@@ -119,9 +119,10 @@ print([ours.encode(text).ids for text in json.load(open(sys.argv[5]))])
 `;
 
 /** What a Python says that has the library. */
-function python(...values: readonly string[]): string | null {
+async function python(...values: readonly string[]): Promise<string | null> {
+  const program = await pythonProgram();
   try {
-    return execFileSync(pythonProgram(), ["-c", PYTHON, ...values], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    return execFileSync(program, ["-c", PYTHON, ...values], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   } catch {
     return null;
   }
@@ -132,7 +133,7 @@ describe("the library", async () => {
   writeFileSync(text, TEXT);
   const texts = [`${TEXT}${END_OF_TEXT}`, ...fc.sample(ODD_TEXTS, { seed: 2, numRuns: 300 })];
   writeFileSync(join(folder, "texts.json"), JSON.stringify(texts));
-  const ids = python(text, "380", theirs, ours, join(folder, "texts.json"));
+  const ids = await python(text, "380", theirs, ours, join(folder, "texts.json"));
   if (ids === null) console.log("not compared with the library: this Python cannot import tokenizers");
 
   test.skipIf(ids === null)("trains the same file, and reads ours as we do", () => {

@@ -231,7 +231,7 @@ test.each(REFUSED)("refused by name: %s with %j", async (name, fields, message) 
   expect(await moeutHere(["import", "hf", folder])).toMatchObject({ status: 1, stdout: "", stderr });
 });
 
-const python = torchPython();
+const python = await torchPython();
 
 describe.skipIf(python === null)("beside transformers", () => {
   const make = (...args: readonly string[]): string => runPython(python!, [join(FIXTURES, "make.py"), ...args]);

@@ -2,6 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { isAlive } from "../../../runtime/files/process.ts";
 import { ROOT } from "../cli.ts";
 
 const LIBRARIES = "from importlib import metadata as m, util as u; "
@@ -11,14 +13,20 @@ const HARNESS = "from importlib import util as u; assert u.find_spec('lm_eval') 
 const has = (program: string, modules: string): boolean => spawnSync(program, ["-c", modules]).status === 0;
 
 /** MOEUT_PYTHON, the one that `npm test` makes, or python3. */
-export function pythonProgram(): string {
+export async function pythonProgram(): Promise<string> {
+  await makerEnds(Number(process.env["MOEUT_PYTHON_MAKER"]));
   const made = join(ROOT, ".moeut", "python", ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]));
   return process.env["MOEUT_PYTHON"] || (existsSync(made) ? made : "python3");
 }
 
+/** `npm test` makes the Python while other tests run, and passes the number of that process. */
+async function makerEnds(maker: number): Promise<void> {
+  while (maker > 0 && isAlive(maker)) await setTimeout(200);
+}
+
 /** Null, with the reason on the console, if there is none, or it lacks a library. */
-export function torchPython(): string | null {
-  const program = pythonProgram();
+export async function torchPython(): Promise<string | null> {
+  const program = await pythonProgram();
   if (has(program, LIBRARIES)) return program;
   console.warn(`skipped: ${program} has no torch, transformers 5 and safetensors (\`node scripts/python.mjs\` makes one that has; `
     + "MOEUT_PYTHON may name another)");
@@ -26,8 +34,8 @@ export function torchPython(): string | null {
 }
 
 /** The same, with lm-evaluation-harness. */
-export function harnessPython(): string | null {
-  const program = torchPython();
+export async function harnessPython(): Promise<string | null> {
+  const program = await torchPython();
   if (program === null || has(program, HARNESS)) return program;
   console.warn(`skipped: ${program} has no lm_eval`);
   return null;
