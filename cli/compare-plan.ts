@@ -95,10 +95,10 @@ export async function planOf(device: () => Promise<AdapterHandle>, options: Comp
 }
 
 /** Makes the folder of a comparison whose runs are trained elsewhere. */
-export async function openSweep(options: ComparisonOptions): Promise<Pick<Plan, "variants" | "evalEvery">> {
-  const { variants, runs, info, evalEvery } = await planOf(() => Promise.reject(new Error("nothing is run here")), options);
-  openComparison(options.out, info, runs);
-  return { variants, evalEvery };
+export async function openSweep(options: ComparisonOptions): Promise<Plan> {
+  const plan = await planOf(() => Promise.reject(new Error("nothing is run here")), options);
+  openComparison(options.out, plan.info, plan.runs);
+  return plan;
 }
 
 /** All runs that may be in the folder: also what a search may choose. */

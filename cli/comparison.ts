@@ -1,24 +1,21 @@
 /** A comparison from checked models to the report: what `compare` and `demo` share. */
 import { cpus, release, type } from "node:os";
 import type { AdapterHandle } from "../runtime/adapter/index.ts";
-import { openComparison } from "../runtime/compare/folder.ts";
-import { compareVariants } from "../runtime/compare/index.ts";
+import { openComparison, requireSameComparison, type FinalRecord } from "../runtime/compare/folder.ts";
+import { compareOne, compareVariants } from "../runtime/compare/index.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
-import type { CompareHooks, CompareOptions } from "../runtime/compare/run.ts";
+import type { CompareOptions } from "../runtime/compare/run.ts";
 import type { About } from "../runtime/compare/summary.ts";
-import type { Variant } from "../runtime/compare/variant.ts";
-import { exitStatusOf, messageOf } from "../runtime/errors.ts";
 import { whenFree } from "../runtime/files/folder.ts";
 import { VERSION } from "../runtime/package-root.ts";
 import { stepsText } from "../runtime/report/words.ts";
-import { createProgress, type Progress } from "../runtime/train/index.ts";
-import { bytes, grouped, short } from "../runtime/units.ts";
+import { grouped } from "../runtime/units.ts";
 import { budgetWords } from "./budget.ts";
 import { planOf, type ComparisonOptions, type Plan } from "./compare-plan.ts";
+import { withProgress } from "./compare-progress.ts";
 import { compareTasks, type ScoredBy } from "./compare-tasks.ts";
 import { tuningWords } from "./compare-tune.ts";
 import type { TrainingData } from "./data.ts";
-import { watchInterrupt } from "./interrupt.ts";
 import { words } from "./shell.ts";
 import { keepStepSeconds } from "./step-seconds.ts";
 import { say } from "./terminal.ts";
@@ -34,8 +31,8 @@ const HELD_OUT: Readonly<Record<TrainingData["heldOutBy"], string>> = {
 export async function compareModels(device: () => Promise<AdapterHandle>, options: ComparisonOptions): Promise<CompareResults | null> {
   const plan = await planOf(device, options);
   const { models, variants, tuning, tokensPerStep, stepSeconds } = plan;
-  const { out, seeds, source } = options;
-  const scored = compareTasks(options.tasks, source, Math.max(...models.map(({ train }) => train.steps)), device);
+  const { out, seeds } = options;
+  const inner = compareOptions(device, options, plan);
   const { info } = await device();
   shortcomings(models, plan.data, info).forEach(say);
   await whenFree(out, () => {
@@ -44,7 +41,6 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   }, undefined, say);
   const each = `${stepsText(variants)} of ${grouped(tokensPerStep)} tokens`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
-  const inner = { ...compareOptions(options, plan), ...scored };
   if (tuning !== null) say(tuningWords(tuning));
   return withProgress(out, tokensPerStep, async (hooks) => {
     await options.processes?.(info, hooks.shouldStop!);
@@ -52,14 +48,27 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
   });
 }
 
+/** One job of a sweep. @returns null if interrupted: everything done so far is saved, and the same call goes on from there */
+export async function compareJob(
+  device: () => Promise<AdapterHandle>, options: ComparisonOptions, name: string,
+): Promise<FinalRecord | null> {
+  const plan = await planOf(device, options);
+  requireSameComparison(options.out, plan.info);
+  const inner = compareOptions(device, options, plan);
+  return withProgress(options.out, plan.tokensPerStep, (hooks) => compareOne(inner, name, hooks));
+}
+
+/** Reads the files of the tasks. */
 function compareOptions(
-  { out, seeds, finalTokens, depths, prompt, sampleTokens, gather, onlyRuns }: ComparisonOptions,
+  device: () => Promise<AdapterHandle>, options: ComparisonOptions,
   { models, variants, tuning, evalEvery, info: { evalTokens }, read: { tokenizer, dataset } }: Plan,
-): Omit<CompareOptions, keyof ScoredBy> {
+): CompareOptions {
+  const { out, seeds, source, tasks, finalTokens, depths, prompt, sampleTokens, gather, onlyRuns } = options;
+  const scored: ScoredBy = compareTasks(tasks, source, Math.max(...models.map(({ train }) => train.steps)), device);
   const { seqLen } = models[0]!;
   const data: CompareOptions["data"] = async (seed, batch) => dataset({ seqLen, batch, seed });
   const [measured, samples] = [{ evalEvery, evalTokens, finalTokens, depths }, { prompt, sampleTokens }];
-  return { out, variants, seeds, tuning, tokenizer, data, ...measured, ...samples, gather, onlyRuns, since: Date.now() };
+  return { out, variants, seeds, tuning, tokenizer, data, ...scored, ...measured, ...samples, gather, onlyRuns, since: Date.now() };
 }
 
 function about(
@@ -79,40 +88,4 @@ function environment(): CompareResults["environment"] {
     command: words(["moeut", ...process.argv.slice(2)]), system: `${type()} ${release()} on ${process.arch}`,
     processors: `${processors.length} × ${processors[0]?.model.trim() ?? "unknown"}`,
   };
-}
-
-async function withProgress<T>(out: string, tokensPerStep: number, work: (hooks: CompareHooks) => Promise<T>): Promise<T> {
-  const left = (): string => `finished runs and checkpoints stay in ${out}, and the same command continues`;
-  const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", left);
-  let progress: Progress | null = null;
-  const label = (variant: Variant, seed: number): string => `${variant.stem} seed ${seed}`;
-  let current = "";
-  const pause = (): void => progress?.finish();
-  return work({
-    onRun: (variant, seed, index, total) => {
-      current = label(variant, seed);
-      progress = createProgress({ output: process.stderr, label: current, steps: variant.recipe.steps, tokensPerStep });
-      say(`run ${index} of ${total}: ${current}; compiling …`);
-    },
-    onStart: ({ parameters }, { memoryBytes }, done) => {
-      const resuming = done > 0 ? `, resuming after step ${done}` : "";
-      say(`${current}: ${short(parameters.unique)} parameters, ${bytes(memoryBytes)} of buffers${resuming}`);
-    },
-    onStep: (_, __, record) => progress?.update(record),
-    onPhase: (text) => (pause(), say(text)),
-    onDone: (_, __, final) => final.diverged !== null && say(`${current}: ${final.diverged}`),
-    onFail: (_, __, error) => (pause(), sayFailure(current, error)),
-    onMiss: (what, error) => (pause(), sayFailure(what, error)),
-    shouldStop: interrupt.requested,
-  }).finally(() => {
-    pause();
-    interrupt.dispose();
-  });
-}
-
-/** The others go on; but a bug is shown whole, and the exit status tells of it. */
-function sayFailure(what: string, error: unknown): void {
-  const isBug = exitStatusOf(error) === 3;
-  if (isBug) process.exitCode = 3;
-  say(`${what} failed: ${isBug && error instanceof Error ? error.stack : messageOf(error)}`);
 }

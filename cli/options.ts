@@ -51,6 +51,9 @@ export function refuseOptions(command: Command, names: readonly string[], why: s
   if (given !== undefined) throw new UserError(`--${given} does nothing beside ${why}; leave one of them out`);
 }
 
+/** Of all of its options, as they are written behind two dashes. */
+export const namesOf = ({ options }: Command): readonly string[] => options.map(({ long }) => long!.slice(2));
+
 /** As commander keeps `max-tokens`: maxTokens. */
 const keyOf = (name: string): string => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 

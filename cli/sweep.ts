@@ -5,7 +5,7 @@
  *   specs/NAME.moeut       each variant, every default written out
  *   sweep.sh, sweep.slurm  the jobs, see sweep-script.ts
  *   jobs/NAME-seed0/       of a job: who claimed it, whether it is done; with torchrun its model and what was trained
- *   compare.json, runs/    as of any comparison
+ *   compare.json, runs/, trials/   as of any comparison
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

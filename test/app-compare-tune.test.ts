@@ -3,13 +3,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tuneOptions, tuneValues } from "../cli/compare-tune.ts";
+import { allJobs, compareOne } from "../runtime/compare/index.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
+import { jobName } from "../runtime/compare/run.ts";
 import type { Tuning } from "../runtime/compare/variant.ts";
 import type { CompareSpec } from "../compiler/ir/compare-spec.ts";
+import { UserError } from "../runtime/errors.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
 import { renderReport } from "../runtime/report/index.ts";
 import { checkText } from "./support/corpus.ts";
-import { compare, countSteps, timeless, timesKnown, variant, type BigramVariant } from "./support/bigram-compare.ts";
+import { compare, countSteps, optionsOf, timeless, timesKnown, variant, type BigramVariant } from "./support/bigram-compare.ts";
 import { BIGRAM_RECIPE as RECIPE } from "./support/bigram-run.ts";
 import { scratchFolder } from "./support/scratch.ts";
 
@@ -45,7 +48,7 @@ describe("a search", () => {
     const folder = join("trials", "one-lr0.001-steps10-seed1000");
     expect(first!.trials[0]!.runs).toMatchObject([{ seed: 1000, folder, diverged: null, failed: null }]);
     expect(readdirSync(join(out, "runs"))).toEqual(["one-lr0.1-seed0", "two-lr0.1-seed0"]);
-    expect(conclusion(results)).toContain("Each variant has a learning rate of its own, chosen on other seeds: 0.1 (one) and 0.1 (two).");
+    expect(conclusion(results)).toContain("Each variant has a learning rate of its own, chosen on other seeds: 0.1.");
     expect(renderReport(results)).toMatch(/<h2>Learning rates<\/h2>.*One trial of 10 steps/s);
     expect(readFileSync(join(out, "table.csv"), "utf8")).toMatch(/\r\none,lr,0\.1,/);
   });
@@ -133,5 +136,40 @@ describe("what is asked of a search", () => {
     expect([of("tune none")?.tune, of("")?.tune]).toEqual([null, null]);
     const wrong = ["tune lr", "tune lr in 0", "tune lr in 1, 1", "tune wd in 1", "tune lr in"];
     for (const text of wrong) expect(of(text), text).toBeUndefined();
+  });
+});
+
+describe("jobs of a sweep", () => {
+  const breaks = (name: string, lr: number): BigramVariant => (name === "one" && lr === 0.001 ? { breakAt: 3 } : {});
+  const search = tuning([0.001, 0.1], breaks);
+
+  test("one by one, from the last to the first, they do what a comparison does, and are gathered to the same", async () => {
+    const out = newFolder();
+    const options = optionsOf(out, VARIANTS, [0, 1], { tuning: search });
+    const names = allJobs(options).map(jobName);
+    expect(names.slice(0, 3)).toEqual(["one-lr0.001-steps10-seed1000", "one-lr0.1-steps10-seed1000", "two-lr0.001-steps10-seed1000"]);
+    expect(names.slice(4)).toEqual(["one-seed0", "two-seed0", "one-seed1", "two-seed1"]);
+    const counter = countSteps();
+    await compareOne(options, "two-seed1", counter);
+    expect(counter.steps()).toBe(2 * STEPS + RECIPE.steps); // the trials of its variant, and itself
+    for (const name of names.toReversed()) await compareOne(options, name);
+    const gathered = await compare(out, VARIANTS, [0, 1], {}, { tuning: search, gather: true });
+    const compared = await compare(newFolder(), VARIANTS, [0, 1], {}, { tuning: search });
+    expect(chosenIn(gathered!)).toEqual([0.1, 0.1]);
+    expect(timeless(gathered)).toEqual(timeless(compared));
+  });
+  test("one that diverges is done, and gathered as diverged", async () => {
+    const out = newFolder();
+    const variants = [variant("one"), variant("two", { breakAt: 3 })];
+    const options = optionsOf(out, variants, [0]);
+    for (const name of ["one-seed0", "two-seed0"]) await compareOne(options, name);
+    const results = (await compare(out, variants, [0], {}, { gather: true }))!;
+    expect(results.variants[1]!.runs).toMatchObject([{ failed: null, diverged: expect.stringContaining("diverged in step 3") as string }]);
+    expect(conclusion(results)).toContain("two: 1 of 1 runs diverged and is left out.");
+  });
+  test("one that fails throws why, and one of no job's name names them", async () => {
+    const options = optionsOf(newFolder(), [variant("one"), variant("two", { trainError: new UserError("it is too large") })], [0]);
+    await expect(compareOne(options, "two-seed0")).rejects.toThrow("it is too large");
+    await expect(compareOne(options, "two-seed1")).rejects.toThrow("there is no job two-seed1; choose one of one-seed0, two-seed0");
   });
 });

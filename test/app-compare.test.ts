@@ -153,7 +153,7 @@ describe("several processes in one folder", () => {
     const out = newFolder();
     const lock = held(out, "fast-seed0");
     const said: string[] = [];
-    const results = (await compare(out, [fast, slow], [0], { onRun: (v) => void said.push(v.name), onPhase: (text) => {
+    const results = (await compare(out, [fast, slow], [0], { onRun: ({ variant: v }) => void said.push(v.name), onPhase: (text) => {
       if (text.startsWith("waiting")) rmSync(lock);
       if (text.startsWith("waiting")) said.push(text);
     } }))!;
@@ -174,7 +174,8 @@ describe("several processes in one folder", () => {
     expect(await compare(out, [fast, huge], [0], {}, options)).toBeNull();
     expect(readdirSync(out).sort()).toEqual(["runs", "step-times.json"]);
     const tried: string[] = [];
-    const results = (await compare(out, [fast, huge], [0], { onRun: (v) => void tried.push(v.name) }, { since: options.since }))!;
+    const onRun: CompareHooks["onRun"] = ({ variant: { name } }) => void tried.push(name);
+    const results = (await compare(out, [fast, huge], [0], { onRun }, { since: options.since }))!;
     expect([tried, results.variants.map(({ runs }) => runs[0]!.failed)]).toEqual([[], [null, "too large"]]);
   });
 });

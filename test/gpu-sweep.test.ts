@@ -1,6 +1,6 @@
 /** Comparisons as jobs of a script: done once each, whatever is stopped and started again, and gathered to what `compare` itself makes. */
 import { spawn, spawnSync, type SpawnSyncReturns } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -50,11 +50,11 @@ describe.skipIf(process.platform === "win32")("jobs", () => {
   test("killed in the middle, done by two scripts at once, gathered: what compare makes", async () => {
     expect((await moeutHere(["compare", "--gather", at("grid")])).stderr).toMatch(/error: .*widths_32-seed0 is not finished: step 0 of 30/);
     const script = at("grid", "sweep.sh");
-    const before = await started(script, "widths_32 seed 1");
+    const before = await started(script, "widths_32-seed1");
     const both = await Promise.all([started(script), started(script)]);
-    const jobs = [...both.join("").matchAll(/^widths_\d+ seed \d$/gm)].map(([job]) => job);
-    expect(before).toContain("trained 30 steps");
-    expect(jobs.toSorted()).toEqual(["widths_32 seed 1", "widths_48 seed 1"]);
+    const jobs = [...both.join("").matchAll(/^widths_\d+-seed\d$/gm)].map(([job]) => job);
+    expect(before).toMatch(/^widths_48-seed0: done, held-out loss \d\.\d{4}$/m);
+    expect(jobs.toSorted()).toEqual(["widths_32-seed1", "widths_48-seed1"]);
     expect(await started(script)).toBe("");
     const gathered = json(await moeutHere(["compare", "--gather", at("grid"), "--json"])) as Outcome;
     const compared = json(await moeutHere(["compare", ...GIVEN, "--out", at("compared"), "--json"])) as Outcome;
@@ -76,11 +76,11 @@ describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorc
       expect(await moeutHere(args)).toMatchObject({ status: 0 });
     }
     symlinkSync("elsewhere:1", claimOf("widths_48-seed0")); // so that only the other one is trained here
-    expect(run().stdout).toContain("trained 30 steps");
+    expect(run().stdout).toContain("widths_32-seed0: done");
     rmSync(claimOf("widths_48-seed0"));
     expect(await moeutHere(["sweep", ...given, "--torchrun", "--standalone --nproc-per-node 1"])).toMatchObject({ status: 0 });
     const { stdout, stderr } = run();
-    expect(stdout, stderr).toMatch(/^widths_48 seed 0\n/);
+    expect(stdout, stderr).toMatch(/^widths_48-seed0\n/);
     const { variants } = json(await moeutHere(["compare", "--gather", at("mixed"), "--json"])) as Outcome;
     expect(variants.filter(({ validation_loss }) => validation_loss !== null)).toHaveLength(2);
     const { adapter, seed } = readRun(at("mixed", "runs", "widths_48-seed0"));
@@ -111,6 +111,16 @@ describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorc
 const dry = (script: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> =>
   spawnSync("bash", [script], { encoding: "utf8", env: { ...process.env, MOEUT: "echo", ...env } });
 
+test("a job is of the specs that the sweep was made with, and has a name", async () => {
+  const spec = file("changed.moeut", readFileSync(SPEC));
+  const given = [...GIVEN.slice(1), "--tune", "lr=1e-3,2e-3", "--seeds", "1", "--out", at("changed")];
+  expect((await moeutHere(["sweep", spec, ...given])).stdout).toContain("6 jobs");
+  const job = (name: string): Promise<CliResult> => moeutHere(["sweep", "--job", name, "--out", at("changed")]);
+  expect((await job("widths_32")).stderr).toMatch(/no job widths_32; choose one of widths_32-lr0.001-steps30-seed1000000, .*_48-seed0/);
+  writeFileSync(spec, readFileSync(spec, "utf8").replace("lr 1e-2", "lr 1e-3"));
+  expect((await job("widths_32-seed0")).stderr).toMatch(/the specs or the data are not those that .*changed was made with: undo/);
+});
+
 describe.skipIf(process.platform === "win32")("claims", () => {
   const claims = (out: string, job: string): readonly string[] => readdirSync(at(out, "jobs", job)).toSorted();
 
@@ -126,7 +136,7 @@ describe.skipIf(process.platform === "win32")("claims", () => {
     const { stdout, status } = dry(at(name, "sweep.sh"), { PATH: `${at("bin")}:${process.env["PATH"]}` });
     expect(status).toBe(0);
     expect(claims(name, "widths_32-seed0")).toEqual(isTaken ? ["claim-1", "claim-2", "done"] : ["claim-1"]);
-    expect(stdout).toContain(isTaken ? "--seed 0 --out" : `belongs to ${owner}; if that is gone, remove`);
+    expect(stdout).toContain(isTaken ? "--job widths_32-seed0\n" : `belongs to ${owner}; if that is gone, remove`);
     expect(claims(name, "widths_48-seed1")).toEqual(["claim-1", "done"]);
   });
 
@@ -148,20 +158,24 @@ test.skipIf(process.platform === "win32")("a Slurm array has a task for each job
   expect(spawnSync("bash", ["-n", script]).status).toBe(0);
   expect(dry(script)).toMatchObject({ stdout: "", stderr: expect.stringContaining("is set by sbatch") as string });
   const task = (index: number): SpawnSyncReturns<string> => dry(script, { SLURM_ARRAY_TASK_ID: `${index}`, SLURM_JOB_ID: "7" });
-  expect(task(1).stdout).toMatch(/^widths_48 seed 0\ntrain .*widths_48.moeut .*--seed 0/);
+  expect(task(1).stdout).toMatch(/^widths_48-seed0\nsweep --out .*slurm --job widths_48-seed0\n/);
   expect(task(1).stdout).toBe("");
-  expect(task(2).stdout).toContain("widths_32-seed1 --resume --set train.eval_every=100 --adapter cpu");
+  expect(task(2).stdout).toContain("--job widths_32-seed1\n");
   expect(readdirSync(at("slurm", "jobs"))).toEqual(["widths_32-seed1", "widths_48-seed0"]);
 });
 
 test("what jobs cannot do is said", async () => {
   const said = async (...args: readonly string[]): Promise<string> => (await moeutHere(args)).stderr;
   expect(await said("sweep", SPEC, "--data", "-", "--out", at("none"))).toMatch(/jobs cannot share standard input/);
-  expect(await said("sweep", ...GIVEN, "--at", "10", "--out", at("none"))).toMatch(/leave --at out/);
   expect(await said("sweep", ...GIVEN, "--sbatch", "x", "--out", at("none"))).toMatch(/--sbatch does nothing beside --emit sh/);
-  expect(await said("sweep", ...GIVEN, "--torchrun", "--standalone", "--out", at("none"))).toMatch(/train.py reads a prepared corpus/);
+  const torch = ["--torchrun", "--standalone", "--out", at("none")];
+  expect(await said("sweep", ...GIVEN, ...torch)).toMatch(/train.py reads a prepared corpus/);
+  expect(await said("sweep", ...GIVEN, ...torch, "--at", "10")).toMatch(/train.py measures no tasks on its way: leave --at .* out/);
+  expect(await said("sweep", ...GIVEN, ...torch, "--tune", "lr=1,2")).toMatch(/train.py searches no learning rates: find them by a sweep/);
   expect(await said("sweep", ...GIVEN, "--out", ROOT)).toMatch(/is not a comparison/);
   expect(await said("compare", "--gather", at("none"))).toMatch(/has no sweep.json: `moeut sweep` wrote no jobs into it/);
   expect(await said("compare", "--gather", at("none"), "--seeds", "3")).toMatch(/--seeds does nothing beside --gather/);
+  expect(await said("sweep", "--job", "a-seed0", "--out", at("none"))).toMatch(/has no sweep.json/);
+  expect(await said("sweep", "--job", "a-seed0", "--seeds", "3", "--out", at("none"))).toMatch(/--seeds does nothing beside --job/);
   expect(await said("compare", SPEC, "--out", at("none"))).toMatch(/give the data to train on with --data/);
 });

@@ -13,7 +13,7 @@ import { tuneOptions, tuneValues } from "../compare-tune.ts";
 import { compareModels } from "../comparison.ts";
 import { interruptible } from "../interrupt.ts";
 import {
-  addAdapterOption, addDataOption, collect, filled, LIMIT, list, outFolder, positive, refuseOptions, separateSpecs, whole, wholes,
+  addAdapterOption, addDataOption, collect, filled, LIMIT, list, namesOf, outFolder, positive, refuseOptions, separateSpecs, whole, wholes,
   withSteps, type AdapterOption,
 } from "../options.ts";
 import { withDevices } from "../../api/session.ts";
@@ -108,8 +108,6 @@ async function run(words: readonly string[], options: Options & Own, command: Co
   const comparison = comparisonOf(sweep.words, { ...sweep.options, out: gather });
   return compare({ ...comparison, gather: true }, options, rawArgs);
 }
-
-const namesOf = ({ options }: Command): readonly string[] => options.map(({ long }) => long!.slice(2));
 
 /** @param words specs, and what came between them and the data */
 export function comparisonOf(words: readonly string[], options: Options): ComparisonOptions {

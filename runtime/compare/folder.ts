@@ -79,6 +79,13 @@ export function openComparison(out: string, info: CompareInfo, runs: readonly Wa
   writeAtomic(infoPath(out), `${JSON.stringify(info, null, 2)}\n`);
 }
 
+/** UserError if the comparison in the folder is another: a spec or the data was changed since. */
+export function requireSameComparison(out: string, info: CompareInfo): void {
+  if (isComparison(out) && JSON.stringify(readJson(infoPath(out))) === JSON.stringify(info)) return;
+  throw new UserError(`the specs or the data are not those that ${out} was made with: undo the change, or give the same command again to `
+    + "compare what is there now");
+}
+
 function isComparison(out: string): boolean {
   if (!existsSync(infoPath(out))) return false;
   const { format, variants } = readJson<CompareInfo>(infoPath(out));

@@ -6,10 +6,10 @@ import { writeBeside } from "../files/written.ts";
 import { renderReport } from "../report/index.ts";
 import { tablesOf } from "../report/tables.ts";
 import { measureDepths } from "./depths.ts";
-import { readFailure, readFinal } from "./folder.ts";
-import { doJobs } from "./jobs.ts";
+import { readFailure, readFinal, type FinalRecord } from "./folder.ts";
+import { doJob, doJobs } from "./jobs.ts";
 import type { CompareResults } from "./results.ts";
-import { countHeldOut, runJobs, type CompareHooks, type CompareOptions } from "./run.ts";
+import { countHeldOut, jobName, runJobs, type CompareHooks, type CompareOptions, type Job } from "./run.ts";
 import { takeSamples } from "./sample.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { measureStepTimes } from "./step-times.ts";
@@ -37,10 +37,33 @@ export async function compareVariants(asked: CompareOptions, about: About, hooks
   }
 }
 
-/** @returns false if stopped early */
-async function searched(options: CompareOptions, sessions: Sessions, hooks: CompareHooks): Promise<boolean> {
+/** All jobs by name: trials, and runs with the learning rates that are known so far. */
+export const allJobs = (options: Pick<CompareOptions, "out" | "variants" | "seeds" | "tuning">): readonly Job[] =>
+  [...(options.tuning === null ? [] : trialJobs(options.tuning)), ...runJobs({ ...options, variants: tuned(options).variants })];
+
+/**
+ * One job of a comparison; of a run first what is left of the search for its variant.
+ * @returns null if stopped early, everything done so far being saved. Throws what the job failed with; UserError if there is none of that
+ * name
+ */
+export async function compareOne(options: CompareOptions, name: string, hooks: CompareHooks = {}): Promise<FinalRecord | null> {
+  const named = (): Job | undefined => allJobs(options).find((job) => jobName(job) === name);
+  const job = named();
+  if (job === undefined) throw new UserError(`there is no job ${name}; choose one of ${allJobs(options).map(jobName).join(", ")}`);
+  const sessions = createSessions();
+  try {
+    const isReady = job.isTrial || (await searched(options, sessions, hooks, job.variant.name));
+    return isReady ? await doJob(options, named()!, sessions, hooks) : null;
+  } finally {
+    sessions.closeAll();
+  }
+}
+
+/** @param name of the variant, or of all @returns false if stopped early */
+async function searched(options: CompareOptions, sessions: Sessions, hooks: CompareHooks, name?: string): Promise<boolean> {
   if (options.tuning === null) return true;
-  return (await doJobs(options, trialJobs(options.tuning), sessions, hooks)).finished;
+  const trials = trialJobs(options.tuning).filter(({ variant }) => name === undefined || variant.name === name);
+  return (await doJobs(options, trials, sessions, hooks)).finished;
 }
 
 function requireResult(options: CompareOptions, error: unknown): void {

@@ -29,11 +29,11 @@ export async function doJobs(
       if (hooks.shouldStop?.() === true) return { finished: false, error: null };
       if (isDone(options, job, nHeldOut)) continue;
       const outcome = await claimed(options, job, async () => {
-        hooks.onRun?.(job.variant, job.seed, jobs.indexOf(job) + 1, jobs.length);
+        hooks.onRun?.(job, jobs.indexOf(job) + 1, jobs.length);
         return runJob(options, job, nHeldOut, sessions, hooks);
       });
       if (outcome === "stopped") return { finished: false, error: null };
-      if (outcome === "elsewhere") elsewhere.push(job);
+      if (outcome instanceof InUse) elsewhere.push(job);
       else if ("error" in outcome) {
         sessions.discard(job.variant);
         error ??= outcome.error;
@@ -47,7 +47,18 @@ export async function doJobs(
   }
 }
 
-type Outcome = FinalRecord | "stopped" | "elsewhere" | { readonly error: unknown };
+/** One of them, now. Throws what it failed with; InUse if another process does it. @returns null if stopped early */
+export async function doJob(options: CompareOptions, job: Job, sessions: Sessions, hooks: CompareHooks = {}): Promise<FinalRecord | null> {
+  const { sequences: nHeldOut } = await countHeldOut(options);
+  hooks.onRun?.(job, 1, 1);
+  const outcome = await claimed(options, job, () => runJob(options, job, nHeldOut, sessions, hooks));
+  if (outcome === "stopped") return null;
+  if (outcome instanceof InUse) throw outcome;
+  if ("error" in outcome) throw outcome.error;
+  return outcome;
+}
+
+type Outcome = FinalRecord | "stopped" | InUse | { readonly error: unknown };
 
 /** Does a job unless another process does. Never throws: whatever goes wrong is this job's. */
 async function claimed(options: CompareOptions, job: Job, work: () => Promise<FinalRecord | null>): Promise<Outcome> {
@@ -59,7 +70,7 @@ async function claimed(options: CompareOptions, job: Job, work: () => Promise<Fi
     removeFailure(folder);
     return final;
   } catch (error) {
-    if (!isOurs && error instanceof InUse) return "elsewhere";
+    if (!isOurs && error instanceof InUse) return error;
     keepFailure(folder, error);
     return { error };
   }

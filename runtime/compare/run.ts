@@ -40,7 +40,7 @@ export interface CompareOptions {
 }
 
 export interface CompareHooks {
-  readonly onRun?: (variant: Variant, seed: number, index: number, total: number) => void;
+  readonly onRun?: (job: Job, index: number, total: number) => void;
   readonly onStart?: (variant: Variant, session: Session, done: number) => void;
   readonly onStep?: (variant: Variant, seed: number, record: StepRecord) => void;
   /** What happens beside training: "measuring", "sampling". */
@@ -66,6 +66,9 @@ export interface Job {
   /** Of a search, which looks at losses alone: tasks do not measure it. */
   readonly isTrial: boolean;
 }
+
+/** What a sweep calls it: a run by its variant, whatever the search chose for it. */
+export const jobName = ({ variant, seed, isTrial }: Job): string => `${isTrial ? variant.stem : variant.name}-seed${seed}`;
 
 /** Seeds are the outer loop, so that an unfinished comparison has something to say about all variants. */
 export const runJobs = ({ seeds, variants }: Pick<CompareOptions, "seeds" | "variants">): readonly Job[] =>

@@ -2,7 +2,7 @@
 import type { CompareResults, TrialResult, TuningResult } from "../compare/results.ts";
 import { nameCell } from "./cells.ts";
 import { escape, htmlTable } from "./page.ts";
-import { listOf, loss } from "./words.ts";
+import { listOf, loss, valueText } from "./words.ts";
 
 /** A row for each variant, a column for each value; the chosen one is marked. */
 export function tuneSection(results: CompareResults): readonly string[] {
@@ -30,9 +30,9 @@ const howChosen = ({ seeds, steps }: TuningResult): string =>
 /** What was chosen, and what makes that doubtful. */
 export function tuneWords({ tuning }: CompareResults): readonly string[] {
   if (tuning === null) return [];
-  const chosen = tuning.variants.map(({ name, chosen: lr }) => `${lr} (${name})`);
+  const chosen = valueText(tuning.variants.map(({ name, chosen: lr }) => ({ name, value: String(lr) })));
   return [
-    `Each variant has a learning rate of its own, chosen on other seeds: ${listOf(chosen)}.`,
+    `Each variant has a learning rate of its own, chosen on other seeds: ${chosen}.`,
     ...(["least", "greatest"] as const).flatMap((edge) => edgeWords(edge, tuning.variants.filter((one) => one.edge === edge))),
     ...unsoundWords(tuning.variants.filter(({ sound }) => !sound)),
   ];
