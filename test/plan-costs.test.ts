@@ -2,6 +2,8 @@
  * What a spec costs to check, count and plan grows with what it describes and not with its square. CPU time, since the machine may be busy.
  */
 import { expect, test } from "vitest";
+import { passing, type Launch } from "../compiler/5-plan/launch.ts";
+import { assignBuffers } from "../compiler/5-plan/memory.ts";
 import { compileModel } from "../compiler/compile.ts";
 import { countMacs, countParams } from "../compiler/counts/index.ts";
 import { withPasses } from "../compiler/stack/depth.ts";
@@ -80,4 +82,17 @@ test("passes bind what the passes before them bound: a device holds no more for 
     return new Set(entries["evaluate"]!.dispatches.map(bindingKey)).size;
   };
   expect(groups(100)).toBeLessThan(1.1 * groups(10));
+});
+
+/** What each layer makes lives until its backward pass, in two sizes; what it makes beside that dies at once. */
+test("buffers that tensors share", () => {
+  const launches = (depth: number): readonly Launch[] => Array.from({ length: 2 * depth }, (_, at) => {
+    const layer = Math.min(at, 2 * depth - 1 - at);
+    return { refs: [`wide ${layer}`, `kept ${layer}`, `brief ${at}`] } as unknown as Launch;
+  });
+  expectGrowth(2_000, (depth) => {
+    const planned = launches(depth);
+    const refs = [...new Set(planned.flatMap((launch) => launch.refs))];
+    assignBuffers(new Map(refs.map((ref) => [ref, passing(ref, ref.startsWith("wide") ? 64 : 32)])), [planned]);
+  });
 });

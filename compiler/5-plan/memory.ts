@@ -2,6 +2,7 @@
 import type { BufferKind, BufferPlan } from "../ir/plan.ts";
 import { bug } from "../ir/tensor-type.ts";
 import type { Launch, Ref, Tensor } from "./launch.ts";
+import { timetable } from "./timetable.ts";
 
 /** A tensor from the first launch that touches it to the last; launches are numbered through all entries. */
 interface Life {
@@ -13,7 +14,6 @@ interface Life {
 /** A buffer that several tensors use in turn. */
 interface Slot {
   readonly largest: Tensor;
-  /** In order of time. */
   readonly lives: Life[];
 }
 
@@ -67,29 +67,11 @@ function livesOf(tensors: ReadonlyMap<Ref, Tensor>, launches: readonly Launch[])
  */
 function slotsOf(lives: readonly Life[]): readonly Slot[] {
   const slots: Slot[] = [];
+  const takeSlot = timetable(lives.length);
   for (const life of lives.toSorted((a, b) => b.tensor.bytes - a.tensor.bytes)) {
-    const free = slots.findLast((slot) => isFree(slot, life));
-    if (free === undefined) slots.push({ largest: life.tensor, lives: [life] });
-    else free.lives.splice(placeIn(free, life), 0, life);
+    (slots[takeSlot(life)] ??= { largest: life.tensor, lives: [] }).lives.push(life);
   }
   return slots;
-}
-
-/** Where it comes among those that are in a slot. */
-function placeIn({ lives }: Slot, { from }: Life): number {
-  let [low, high] = [0, lives.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (lives[middle]!.from < from) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function isFree(slot: Slot, life: Life): boolean {
-  const place = placeIn(slot, life);
-  const [before, after] = [slot.lives[place - 1], slot.lives[place]];
-  return (before === undefined || before.to < life.from) && (after === undefined || after.from > life.to);
 }
 
 /** See LaunchPlan: what lasts, and the most that lives at one moment besides. */
