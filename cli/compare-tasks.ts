@@ -34,10 +34,11 @@ export function compareTasks(
   const beyond = options.at.find((step) => step > steps);
   if (beyond !== undefined) throw new UserError(`tasks cannot measure the runs at step ${beyond}: they have ${steps} steps`);
   const found = measurements(options, source);
-  const different = found.filter(({ id }, i) => found.findIndex((other) => other.id === id) === i);
+  const tasks = found.map((of) => compareTask(of, device));
+  const different = tasks.filter(({ id }, i) => tasks.findIndex((other) => other.id === id) === i);
   if (different.length === 0 && options.at.length > 0) throw new UserError(`--at ${options.at.join(",")} needs tasks: --tasks LIST`);
   const scoreAt = [...new Set(options.at)].filter((step) => step < steps).sort((a, b) => a - b);
-  return { tasks: different.map((of) => compareTask(of, device)), scoreAt };
+  return { tasks: different, scoreAt };
 }
 
 function measurements({ names, folder, protocol, limit }: TaskOptions, source: readonly string[]): readonly Measurement[] {
@@ -54,7 +55,7 @@ function measurements({ names, folder, protocol, limit }: TaskOptions, source: r
 }
 
 const compareTask = ({ task, id, measure }: Measurement, device: () => Promise<AdapterHandle>): CompareTask => ({
-  name: task, id,
+  name: task, id: id(),
   score: async (folder) => {
     const trained = readTrainedRun(folder, []);
     const { headline, records } = await measure(await device(), trained.model, trained);

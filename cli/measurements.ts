@@ -23,7 +23,7 @@ export interface TaskResult {
 export interface Measurement {
   readonly task: string;
   /** Of the items and how they are scored: results with the same id can be held against each other. */
-  readonly id: string;
+  readonly id: () => string;
   readonly measure: (handle: AdapterHandle, model: ModelSpec, trained: TrainedRun) => Promise<TaskResult>;
 }
 
@@ -58,7 +58,7 @@ function firstOf<T>(limit: number | null, name: string, all: readonly T[], partO
 }
 
 const ofPairs = (test: PairTest): Measurement => ({
-  task: test.name, id: sha256([JSON.stringify(test)]),
+  task: test.name, id: () => sha256([JSON.stringify(test)]),
   measure: async (handle, model, trained) => {
     const outcome = await runPairTest(handle, model, trained, test);
     return { document: pairDocument(outcome), records: outcome.records, words: pairWords(outcome), headline: headlineOfPairs(outcome) };
@@ -66,7 +66,7 @@ const ofPairs = (test: PairTest): Measurement => ({
 });
 
 const ofBenchmark = (task: LoadedTask, protocol: TaskProtocol): Measurement => ({
-  task: task.name, id: sha256([JSON.stringify([protocol, task.items])]),
+  task: task.name, id: () => sha256([JSON.stringify([protocol, task.items])]),
   measure: async (handle, model, trained) => {
     const outcome = await runTask(handle, model, trained, task, protocol);
     return {

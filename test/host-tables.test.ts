@@ -69,6 +69,25 @@ test("LaTeX: what has a meaning there is escaped", async () => {
   expect(text).not.toMatch(/[−±]/);
 });
 
+/** What TeX prints for the cells of a table; throws for what it would take as a command, an argument or the end of something. */
+function cellsOfTex(text: string): readonly (readonly string[])[] {
+  const rows = text.split("\n").filter((line) => line.includes(" & ")).map((line) => line.replace(/ \\\\$/, ""));
+  const plain: Readonly<Record<string, string>> =
+    { "$\\pm$": "±", "$-$": "−", "$<$": "<", "$>$": ">", "{[}": "[", "{]}": "]", "{*}": "*", "-{}": "-" };
+  const named: Readonly<Record<string, string>> = { backslash: "\\", asciitilde: "~", asciicircum: "^", bar: "|" };
+  return rows.map((row) => row.split(" & ").map((cell) => cell.replace(
+    /\\text([a-z]+)\{\}|\\([&%$#_{}])|\$[^$]+\$|\{[[\]*]\}|-\{\}|[\\~^|±−<>[\]*&%$#_{}]|--/g,
+    (found, name?: string, escaped?: string) => named[name ?? ""] ?? escaped ?? plain[found] ?? expect.fail(`${found} in ${cell}`))));
+}
+
+test.each([
+  "a_b & 50% #1", "x~y^2 \\ {z} $m$", "[2] | *", "* [", "a---b", "naïve φ 漢字 \"q\" 'r' `b`", "<a> \\\\ {}", "\\textbf{x}%",
+])("LaTeX: %s is printed as it is", async (name) => {
+  const [, , other] = cellsOfTex(tablesOf(await renamed(name))["table.tex"]!);
+  expect(other).toHaveLength(9);
+  expect(other![0]).toBe(name);
+});
+
 test("one seed leaves cells empty", async () => {
   const results = (await compare(join(scratch, "one"), [variant("a"), variant("b", { lr: 0.01 })], [0]))!;
   const tables = tablesOf(results);

@@ -68,10 +68,11 @@ const SLOW_DEPTH = 500;
 
 function measureOn(handle: AdapterHandle, model: ModelSpec, { trained, protocol, options }: Measuring): Promise<Evaluation> {
   const { context, windows } = protocol;
-  const batch = Math.min(model.train.batch / model.train.accumulate, windows.starts.length);
+  const chosen = chosenWindows(windows, options.maxTokens).length;
+  const batch = Math.min(model.train.batch / model.train.accumulate, chosen); // further rows would be padding
   const depth = model.schedule.length;
   if (depth >= SLOW_DEPTH) say(`compiling ${model.name} with ${grouped(depth)} layers one behind the other …`);
-  const onBatch = countdown(chosenWindows(windows, options.maxTokens).length);
+  const onBatch = countdown(chosen);
   return withTrained(handle, model, trained, { batch, seqLen: context, entries: ["evaluate"], during: endingAtOnce }, (executor) =>
     evaluate(executor, windowBatches(windows, context, batch, options.maxTokens), onBatch));
 }

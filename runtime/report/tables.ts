@@ -51,15 +51,17 @@ function markdown(results: CompareResults): string {
 function latex(results: CompareResults): string {
   const [head, ...rows] = printed(results).map((row) => `${row.map(texText).join(" & ")} \\\\\n`);
   const columns = printed(results)[0]!.map((_, i) => (isText(i) ? "l" : "r")).join("");
-  const begin = `% needs \\usepackage{booktabs}\n\\begin{tabular}{${columns}}\n\\toprule\n`;
-  return [begin, head, "\\midrule\n", ...rows, "\\bottomrule\n\\end{tabular}\n"].join("");
+  const needs = "% needs \\usepackage{booktabs}; where names have letters of other scripts, also XeLaTeX or LuaLaTeX\n";
+  return [needs, `\\begin{tabular}{${columns}}\n\\toprule\n`, head, "\\midrule\n", ...rows, "\\bottomrule\n\\end{tabular}\n"].join("");
 }
 
 /** Columns of words. */
 const isText = (column: number): boolean => column === 0 || column === 5;
 
+/** Brackets and stars too: behind a row they would belong to the \\ in front. */
 const TEX: Readonly<Record<string, string>> = {
-  "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "−": "$-$", "<": "$<$", ">": "$>$",
+  "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "|": "\\textbar{}", "±": "$\\pm$", "−": "$-$",
+  "<": "$<$", ">": "$>$", "[": "{[}", "]": "{]}", "*": "{*}", "-": "-{}", // one dash of several, which would become a longer one
 };
 
-const texText = (text: string): string => text.replace(/[\\~^±−<>&%$#_{}]/g, (found) => TEX[found] ?? `\\${found}`);
+const texText = (text: string): string => text.replace(/[\\~^|±−<>[\]*&%$#_{}]|-(?=-)/g, (found) => TEX[found] ?? `\\${found}`);
