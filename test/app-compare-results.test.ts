@@ -153,7 +153,7 @@ describe("conclusion", () => {
     { why: "clear over seeds", d: difference([0.5, 0.51, 0.49]), want: /^slow is worse than fast: its loss is higher by 0.5000 nats \(95 % over 3 seeds: \+0.4\d+ to \+0.5\d+; p = 0.00013\)\.$/ },
     { why: "lower", d: difference([-0.5, -0.51, -0.49]), want: /^slow is better than fast: its loss is lower by 0.5000 nats \(.*\)\.$/ },
     { why: "all within the margin", d: difference([0.001, 0.002, 0.0015]), want: /^slow and fast are equivalent within 0.01 nats: the difference is \+0.0015 \(90 % over 3 seeds: \+0.0007 to \+0.0023\)\.$/ },
-    { why: "seeds disagree", d: difference([0.5, -0.4, 0.3], [0.1, 0.11]), want: /^Not enough seeds to tell slow from fast: run 98 more \(--seeds 100\); the difference is \+0.1333 nats \(95 % over 3 seeds: −.* to \+.*; p = 0.67\), and the least that these seeds find is 1.\d+\.$/ },
+    { why: "seeds disagree", d: difference([0.5, -0.4, 0.3], [0.1, 0.11]), want: /^Not enough seeds to tell slow from fast: run 98 more \(--seeds 100\); the difference is \+0.1333 nats \(95 % over 3 seeds: −.* to \+.*; p = 0.67\), and the least that they find is 1.\d+\.$/ },
     { why: "hopeless", d: difference([1, -1, 0.0301]), want: /^Not enough seeds to tell slow from fast: even 1,000 would hardly do, if they go on like these; .*\.$/ },
     { why: "lower, but it diverged elsewhere", d: difference([-0.5, -0.51], [0.1], { variant: 1, against: 0 }), want: /^slow differs from fast by −0.5050 nats where both were trained to the end \(.*\), but the one that this speaks for diverged with other seeds, so nothing is called better or equivalent\.$/ },
     { why: "one seed", d: difference([-0.3]), want: /^slow ends lower than fast by 0.3000 nats in the one pair of runs there is \(95 % over the text of this seed: .*\); what another seed would change is not known: run 2 more \(--seeds 4\)\.$/ },
@@ -193,6 +193,17 @@ describe("conclusion", () => {
     expect(text).toContain("not trained alike, so recipe and model are compared together: lr is 0.1 (fast) or 0.01 (slow) or 0.003 (slower).");
     expect(text).toContain("1.44k tokens are 5.3 per parameter, where about 20 are usual");
     expect(text).toContain("Losses are of 120 tokens that were not trained on: other rows of the pattern.");
+  });
+  test("says what the models differ in, where that is little", async () => {
+    const { variants, ...rest } = await results;
+    const said = (diff: string): readonly string[] =>
+      conclusion({ ...rest, variants: [variants[0]!, { ...variants[1]!, spec_diff: diff }] }).filter((text) => / (has|lacks) “/.test(text));
+    const [names, recipe] = ["- model fast {\n+ model slow {\n    seq_len 8", "  \n    train {\n-     batch 8\n+     batch 9"];
+    expect(said(`${names}\n-   stack a\n+   stack a * 2\n${recipe}`)).toEqual(["slow has “stack a * 2” where fast has “stack a”."]);
+    expect(said(`${names}\n+   halting act\n${recipe}`)).toEqual(["slow has “halting act”, which fast has not."]);
+    expect(said(`${names}\n-   d_model 9\n-   n_heads 3\n${recipe}`)).toEqual(["slow lacks “d_model 9” and “n_heads 3”, which fast has."]);
+    expect(said(`${names}\n${"+   n_heads 3\n".repeat(4)}${recipe}`)).toEqual([]);
+    expect(said(`${names}\n${recipe}`)).toEqual([]);
   });
   test("of pairs, what is answered was held out", async () => {
     const answered = (targets: Uint32Array): Uint32Array => targets.map((target, i) => (i % T < T - 2 ? IGNORED : target));

@@ -4,6 +4,7 @@ import { recipeSettings } from "../train/index.ts";
 import type { Interval } from "../statistics/describe.ts";
 import { studentInterval } from "../statistics/student.ts";
 import { short } from "../units.ts";
+import { specWords } from "./spec-words.ts";
 import { advice, taskFailures, taskVerdicts } from "./task-words.ts";
 import { tuneWords } from "./tune.ts";
 import { interval, isClear, listOf, loss, pText, signed, stepsText, valueText } from "./words.ts";
@@ -15,7 +16,7 @@ export const findings = (results: CompareResults): readonly string[] =>
 
 /** What keeps the findings from meaning more than they do. */
 export const caveats = (results: CompareResults): readonly string[] =>
-  [...spentWords(results), ...tuneWords(results), ...recipes(results), ...length(results), ...littleText(results), heldOut(results)];
+  [specWords, spentWords, tuneWords, recipes, length, littleText, heldOut].flatMap((words) => words(results));
 
 /** One sentence per variant other than the baseline, and one about the lowest loss where there are more. */
 function verdicts(results: CompareResults): readonly string[] {
@@ -39,7 +40,7 @@ function verdict(name: string, results: CompareResults, d: Difference | null): s
     case "unstable": return `${name} differs from ${baseline} by ${signed(d.mean)} nats where both were trained to the end `
       + `(${evidence(d, results)}), but the one that this speaks for diverged with other seeds, so nothing is called better or equivalent`;
     case "open": return `Not enough seeds to tell ${name} from ${baseline}: ${advice(d, results)}; `
-      + `the difference is ${signed(d.mean)} nats (${evidence(d, results)}), and the least that these seeds find is ${loss(d.detectable!)}`;
+      + `the difference is ${signed(d.mean)} nats (${evidence(d, results)}), and the least that they find is ${loss(d.detectable!)}`;
   }
 }
 
@@ -142,5 +143,5 @@ function littleText({ variants }: CompareResults): readonly string[] {
 
 const holdsZero = ({ low, high }: Interval): boolean => low <= 0 && high >= 0;
 
-const heldOut = ({ data, validation_tokens: n }: CompareResults): string =>
-  `Losses are of ${short(n)} tokens that were not trained on: ${data.held_out}.`;
+const heldOut = ({ data, validation_tokens: n }: CompareResults): readonly string[] =>
+  [`Losses are of ${short(n)} tokens that were not trained on: ${data.held_out}.`];
