@@ -7,9 +7,9 @@ import { format, printSpec, specHash } from "../compiler/format/index.ts";
 import { checkSource } from "../compiler/front.ts";
 import { ACTIVATIONS } from "../compiler/ir/activations.ts";
 import { type FnSpec, type ModelSpec, nameOf } from "../compiler/ir/model-spec.ts";
-import { compileExpr } from "../compiler/reference/pointwise.ts";
 import { checkText, rendered, withoutSpans } from "./support/corpus.ts";
 import { fnSpec } from "./support/models.ts";
+import { valueAt } from "./support/tiny-graph.ts";
 
 function models(text: string, overrides: readonly string[] = []): Readonly<Record<string, ModelSpec>> {
   const result = checkText(`moeut 1\n${text}`, overrides);
@@ -18,8 +18,8 @@ function models(text: string, overrides: readonly string[] = []): Readonly<Recor
 }
 
 const dense = (activation: string): string => `model m { layer a { feed_forward dense { activation ${activation} } } }`;
-const valueOf = ({ expr }: FnSpec, x: number): number => compileExpr(expr)([x], 0);
-const slopeOf = ({ expr }: FnSpec, x: number): number => compileExpr(derivative(expr, 0))([x], 0);
+const valueOf = ({ expr }: FnSpec, x: number): number => valueAt(expr, [x]);
+const slopeOf = ({ expr }: FnSpec, x: number): number => valueAt(derivative(expr, 0), [x]);
 const activationOf = (m: ModelSpec): string => nameOf(m.layers[0]!.feedForward.activation);
 
 describe("expressions", () => {
@@ -48,7 +48,7 @@ describe("expressions", () => {
 
   test.each(Object.entries(ACTIVATIONS))("%s is callable", (name, of) => {
     for (const x of [-1.3, 0, 0.4, 2]) expect(valueOf(fnSpec(`fn f(x) = ${name}(x / 2)`), x))
-      .toBe(compileExpr(of({ op: "in", index: 0 }))([x / 2], 0));
+      .toBe(valueAt(of({ op: "in", index: 0 }), [x / 2]));
   });
 
   test("functions call each other in any order, parameters are replaced by what is given", () => {

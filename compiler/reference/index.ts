@@ -68,7 +68,7 @@ const defaultOf = (name: InputName, count: number): readonly number[] | undefine
 function sourceData(name: string, data: ArrayLike<number> | undefined, count: number): Float64Array {
   if (data === undefined) bug(`the reference was not given "${name}"`);
   if (data.length !== count) bug(`"${name}" has ${data.length} elements, not ${count}`);
-  return Float64Array.from(data);
+  return new Float64Array(data);
 }
 
 function evaluateNode(graph: OpGraph, node: Node, inputs: readonly Tensor[], given: ReferenceInputs): readonly Float64Array[] {

@@ -1,8 +1,10 @@
 /** Expressions in float64. */
 import type { BinaryOp, Expr, UnaryOp } from "../ir/expr.ts";
 
-/** Of the inputs' elements and the column. */
-type Scalar = (inputs: readonly number[], col: number) => number;
+/** Fills a row of `out` from place `at`; the inputs' rows start at `starts`, and go on by `steps`, 0 where a column is broadcast. */
+type Row = (
+  out: Float64Array, at: number, columns: number, inputs: readonly Float64Array[], starts: readonly number[], steps: readonly number[],
+) => void;
 
 const UNARY: Readonly<Record<UnaryOp, (a: string) => string>> = {
   neg: (a) => `(-${a})`,
@@ -26,28 +28,41 @@ const BINARY: Readonly<Record<BinaryOp, (a: string, b: string) => string>> = {
 
 const COMPARE = { eq: "===", lt: "<", le: "<=" } as const;
 
+/** A spelling by which `readsColumn` knows it. */
+const COLUMN = "(+i)";
+
 /** JavaScript of an expression, in parentheses where it needs them. */
 function text(e: Expr): string {
   switch (e.op) {
-    case "in": return `x[${e.index}]`;
+    case "in": return `x${e.index}[start${e.index} + i * step${e.index}]`;
     case "const": return `(${Object.is(e.value, -0) ? "-0" : e.value})`;
-    case "col": return "col";
+    case "col": return COLUMN;
     case "select": return `(${text(e.x)} ${COMPARE[e.cond]} ${text(e.y)} ? ${text(e.a)} : ${text(e.b)})`;
     case "add": case "sub": case "mul": case "div": case "max": case "min": return BINARY[e.op](text(e.a), text(e.b));
     default: return UNARY[e.op](text(e.a));
   }
 }
 
-/** Expressions are never changed, and a graph is evaluated many times. */
-const compiled = new WeakMap<Expr, Scalar>();
+/** Whether equal inputs give different values from column to column. */
+export const readsColumn = (e: Expr): boolean => text(e).includes(COLUMN);
 
-/** The function that an expression means; compiled, because closures for each node take several times as long. */
-export function compileExpr(e: Expr): Scalar {
-  const known = compiled.get(e);
-  if (known !== undefined) return known;
-  const f = (new Function("erf", `return (x, col) => ${text(e)};`) as (erf: (x: number) => number) => Scalar)(erf);
-  compiled.set(e, f);
-  return f;
+/** By number of inputs and text: the same few expressions are all over a model, and in the next one. */
+const compiled = new Map<string, Row>();
+
+/** The function that an expression of so many inputs means; compiled, because closures for each node take several times as long. */
+export function compileRow(e: Expr, inputs: number): Row {
+  const body = text(e);
+  const key = `${inputs} ${body}`;
+  const row = compiled.get(key) ?? compile(body, inputs);
+  compiled.set(key, row);
+  return row;
+}
+
+function compile(body: string, inputs: number): Row {
+  const each = (name: string): string => `[${Array.from({ length: inputs }, (_, i) => `${name}${i}`).join(", ")}]`;
+  const loop = `for (let i = 0; i < columns; i++) out[at + i] = ${body};`;
+  const source = `return (out, at, columns, ${each("x")}, ${each("start")}, ${each("step")}) => { ${loop} };`;
+  return (new Function("erf", source) as (erf: (x: number) => number) => Row)(erf);
 }
 
 /**

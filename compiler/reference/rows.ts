@@ -2,22 +2,22 @@
 import type { Expr } from "../ir/expr.ts";
 import type { TensorType } from "../ir/graph.ts";
 import { elements } from "../ir/tensor-type.ts";
-import { compileExpr } from "./pointwise.ts";
+import { compileRow, readsColumn } from "./pointwise.ts";
 import { rows, strides, width, zeros } from "./tensors.ts";
 import type { Tensor } from "./tensors.ts";
 
 export function map(expr: Expr, inputs: readonly Tensor[], type: TensorType): Tensor {
   const out = zeros(type);
-  const f = compileExpr(expr);
+  const fill = compileRow(expr, inputs.length);
+  const data = inputs.map((t) => t.data);
+  if (!readsColumn(expr) && inputs.every((t) => t.data.length === out.data.length)) { // equal shapes: one row
+    fill(out.data, 0, out.data.length, data, data.map(() => 0), data.map(() => 1));
+    return out;
+  }
   const steps = inputs.map((t) => strides(t, out.shape));
-  const columns = width(out);
-  const values = inputs.map(() => 0);
+  const [columns, columnSteps] = [width(out), steps.map((step) => step.at(-1)!)];
   for (let row = 0; row < rows(out); row++) {
-    const starts = steps.map((step) => offsetOfRow(row, step, out.shape));
-    for (let col = 0; col < columns; col++) {
-      for (let n = 0; n < inputs.length; n++) values[n] = inputs[n]!.data[starts[n]! + col * steps[n]!.at(-1)!]!;
-      out.data[row * columns + col] = f(values, col);
-    }
+    fill(out.data, row * columns, columns, data, steps.map((step) => offsetOfRow(row, step, out.shape)), columnSteps);
   }
   return out;
 }

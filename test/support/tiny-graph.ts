@@ -4,11 +4,12 @@ import type { GraphBuilder } from "../../compiler/graph/builder.ts";
 import { map, sum, view } from "../../compiler/graph/dsl.ts";
 import { pruneGraph } from "../../compiler/graph/prune.ts";
 import { addGradients } from "../../compiler/4-grad/index.ts";
-import { input, mul } from "../../compiler/ir/expr.ts";
+import { input, mul, type Expr } from "../../compiler/ir/expr.ts";
 import type { OpGraph, Param, TensorType, ValueId } from "../../compiler/ir/graph.ts";
-import { elements } from "../../compiler/ir/tensor-type.ts";
+import { elements, plain } from "../../compiler/ir/tensor-type.ts";
 import { evaluateGraph, gradientsOf, reevaluateGraph } from "../../compiler/reference/index.ts";
 import type { ReferenceInputs } from "../../compiler/reference/index.ts";
+import { map as mapByReference } from "../../compiler/reference/rows.ts";
 import { createRandom } from "../../runtime/standalone/random.ts";
 
 /**
@@ -29,6 +30,10 @@ export function tinyGraph(types: readonly TensorType[], build: (b: GraphBuilder,
   const loss = view(b, "loss", summed, [1]);
   return { name: "tiny", values: b.values, nodes: b.nodes, params, outputs: { loss, result }, gradients: [] };
 }
+
+/** What the reference makes of an expression of numbers, in a column. */
+export const valueAt = (e: Expr, inputs: readonly number[], column = 0): number =>
+  mapByReference(e, inputs.map((x) => ({ shape: [1], data: Float64Array.of(x) })), plain([column + 1])).data[column]!;
 
 /** Random parameters, normal with standard deviation `std`. */
 export const randomParams = (graph: OpGraph, seed: number, std = 1): Record<string, Float64Array> =>
