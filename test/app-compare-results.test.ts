@@ -290,7 +290,10 @@ describe("other depths", () => {
     const [first, second] = results.variants;
     const deep = { ...results, variants: [first!, { ...second!, depths: points({ 2: [1, 1.2], 4: [1.5, 1.7] }, 0.25) }] };
     expect(renderReport(deep)).toMatch(/share of tokens that is right<.*0\.2500<small>± 0\.0500<\/small>/s);
-    expect(renderReport({ ...deep, data: { ...deep.data, positions: 9 } })).toContain("share of answers that is right<");
+    const none = { ...deep, variants: [first!, { ...second!, depths: points({ 2: [1], 4: [1.5] }, 0) }] };
+    const ofPairs = renderReport({ ...none, data: { ...none.data, positions: 9 } });
+    expect(ofPairs).toContain("share of answers that is right<");
+    expect(ofPairs.slice(ofPairs.indexOf("<h2>Depth"), ofPairs.indexOf("<h2>Samples"))).not.toMatch(/>-0/);
   });
   test("curves, and their numbers in a table; of earlier versions without what is right", async () => {
     const results = await trained(newFolder(), THREE.slice(0, 2), [0]);

@@ -20,17 +20,19 @@ interface Figure {
   readonly axisName: string;
   readonly of: (point: DepthPoint) => OverRuns | null;
   readonly ofRun: (run: DepthPoint["per_seed"][number]) => number | null;
+  /** Where the axis ends at the latest; it begins at 0 at the earliest. */
+  readonly greatest: number;
   readonly caption: string;
 }
 
 const LOSS: Figure = {
-  id: "depth", axisName: "final loss, nats per token", of: (point) => point.loss, ofRun: (run) => run.loss,
+  id: "depth", axisName: "final loss, nats per token", of: (point) => point.loss, ofRun: (run) => run.loss, greatest: Infinity,
   caption: "Final loss with what repeats applied more or fewer times than in training (large dots), on the same text.",
 };
 
 const accuracyOf = ({ data }: CompareResults): Figure => ({
   id: "depth-accuracy", axisName: `share of ${unitOf(data)} that is right`,
-  of: (point) => point.accuracy ?? null, ofRun: (run) => run.accuracy ?? null, caption: ACCURACY[unitOf(data)],
+  of: (point) => point.accuracy ?? null, ofRun: (run) => run.accuracy ?? null, greatest: 1, caption: ACCURACY[unitOf(data)],
 });
 
 type Unit = "tokens" | "answers";
@@ -87,7 +89,8 @@ function depthPlot(deep: readonly Deep[], shown: Figure, description: string): s
     type: "scatter", symbolSize: 12, z: 4, itemStyle: { color },
     data: points.filter(({ x }) => x === depths.trained).map(({ x, mean }) => [x, mean]),
   }));
-  const range = roundRange(Math.min(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high)));
+  const { min, max, interval } = roundRange(Math.min(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high)));
+  const range = { min: Math.max(0, min), max: Math.min(shown.greatest, max), interval };
   return render({ id: shown.id, height: 320, description }, {
     grid: GRID, legend: legend(deep.map(({ name }) => name)),
     xAxis: axis("passes", { type: "value", min: 0, minInterval: 1 }),
