@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadPairTests } from "../cli/eval/pairs.ts";
 import { compareTasks } from "../cli/compare-tasks.ts";
+import { compareOne } from "../runtime/compare/index.ts";
 import type { CompareResults } from "../runtime/compare/results.ts";
 import type { CompareTask } from "../runtime/compare/scores.ts";
 import { UserError } from "../runtime/errors.ts";
@@ -11,7 +12,7 @@ import { conclusion } from "../runtime/report/conclusion.ts";
 import { renderReport } from "../runtime/report/index.ts";
 import { createRandom } from "../runtime/standalone/random.ts";
 import { logPath, openCheckpoint, readLog, readRun } from "../runtime/train/index.ts";
-import { compare, countSteps, timeless, timesKnown, variant } from "./support/bigram-compare.ts";
+import { compare, countSteps, optionsOf, timeless, timesKnown, variant } from "./support/bigram-compare.ts";
 import { BIGRAM_RECIPE as RECIPE } from "./support/bigram-run.ts";
 import { scratchFolder } from "./support/scratch.ts";
 
@@ -111,6 +112,15 @@ describe("tasks", () => {
     expect(timeless(await compare(out, [fast, slow], [0], {}, { tasks: [quiz()] }))).toEqual(timeless(first));
   });
 
+  test("a job of a sweep measures its run on its way too, and what gathers finds it measured", async () => {
+    const [out, calls] = [newFolder(), [] as string[]];
+    const asked = { tasks: [quiz("quiz", { calls })], scoreAt: [10] };
+    for (const name of ["fast-seed0", "slow-seed0"]) await compareOne(optionsOf(out, [fast, slow], [0], asked), name);
+    expect(calls).toHaveLength(4);
+    const gathered = (await compare(out, [fast, slow], [0], {}, { ...asked, gather: true }))!;
+    expect(calls).toHaveLength(4);
+    expect(gathered.tasks).toEqual((await compare(newFolder(), [fast, slow], [0], {}, asked))!.tasks);
+  });
   test("a task that fails keeps nothing from being said, and is tried again the next time", async () => {
     const out = newFolder();
     const failed: string[] = [];
