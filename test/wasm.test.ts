@@ -127,6 +127,22 @@ describe("functions and blocks", () => {
   });
 });
 
+test("numbers without a type are divided and complemented as whole ones, unless one has a fraction", () => {
+  expect(words("y[i] = u32(2 * (7 / 2)) + u32(2.0 * (7 / 2.0)) * 100u;")[0]).toBe(706);
+  expect(words("y[i] = x[i] + bitcast<u32>(~1 + 2);")).toEqual(X);
+  expect(floats("y[i] = -7 / 2 + x[i];", [0.5])).toEqual([-2.5]);
+});
+
+test("numbers with a sign are divided as WGSL has it, where WebAssembly would stop", () => {
+  const dividends = Int32Array.from(X);
+  for (const divisor of [0, 1, -1, 3, -(2 ** 31)]) {
+    for (const text of [`i32(${divisor})`, `(${divisor} + bitcast<i32>(x[i] - x[i]))`]) {
+      const quotients = new Int32Array(words(`y[i] = bitcast<u32>(bitcast<i32>(x[i]) / ${text});`).buffer);
+      expect([...quotients], text).toEqual([...dividends].map((a) => (divisor === 0 ? a : Math.trunc(a / divisor) | 0)));
+    }
+  }
+});
+
 describe("what is outside of the subset", () => {
   const refused = (statement: string): string => {
     try {
@@ -146,6 +162,11 @@ describe("what is outside of the subset", () => {
     ["while (true) {}", "but found"],
     ["let v = vec4f(1.0).q;", "the part .q of vec4f"],
     ["let v = i + bitcast<f32>(i);", "f32 where u32 is needed"],
+    ["let v = i + 1 / 0;", "a division of numbers by 0"],
+    ["let v = i - 4294967296;", "4294967296 where u32 is needed"],
+    ["let v = i * (2 - 3);", "-1 where u32 is needed"],
+    ["let v = select(i, 1u, !1);", "! before 1"],
+    ["let v = select(i, 1u, 1);", "a choice by i32"],
   ])("%s", (statement, why) => {
     const message = refused(statement);
     expect(message).toContain("odd.wgsl:4: ");

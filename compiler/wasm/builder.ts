@@ -70,14 +70,18 @@ export class Builder {
   make(op: Operation, type: Type, ...values: readonly Value[]): Value {
     const folded = fold(op, type, values);
     if (folded !== null) return folded;
-    const total = (op === "/" || op === "%") && scalarOf(type) !== "f32" ? [values[0]!, this.divisor(values[1]!)] : values;
+    const total = (op === "/" || op === "%") && scalarOf(type) !== "f32" ? [values[0]!, this.divisor(values[0]!, values[1]!)] : values;
     return this.outside({ op, type, values: total, depth: Math.max(...total.map((v) => v.depth)) });
   }
 
-  /** WGSL divides by 1 where the divisor is 0; WebAssembly would stop. */
-  private divisor(value: Value): Value {
-    if (value.op === "constant" && value.value !== 0) return value;
-    return this.make("|", value.type, value, this.make("convert", value.type, this.make("==", "bool", value, constant(value.type, 0))));
+  /** WGSL divides by 1 where the divisor is 0, or the result is more than an i32 holds; WebAssembly would stop. */
+  private divisor(dividend: Value, value: Value): Value {
+    const { type } = value;
+    if (value.op === "constant" && value.value !== 0 && value.value !== -1) return value;
+    const is = (v: Value, number: number): Value => this.make("==", "bool", v, constant(type, number));
+    if (type !== "i32") return this.make("|", type, value, this.make("convert", type, is(value, 0)));
+    const overflows = this.make("&&", "bool", is(dividend, -(2 ** 31)), is(value, -1));
+    return this.make("select", type, value, constant(type, 1), this.make("||", "bool", is(value, 0), overflows));
   }
 
   lane(of: Value, lane: number): Value {

@@ -31,9 +31,16 @@ const isAbstract = (operand: Operand): operand is Abstract => "abstract" in oper
 export const convert = (operand: Operand): Value =>
   (isAbstract(operand) ? constant(operand.fraction ? "f32" : "i32", operand.abstract) : operand);
 
+/** Whether a number is one of this type: every f32 may be rounded, whole numbers must be in its range. */
+function canBe({ abstract, fraction }: Abstract, scalar: Type): boolean {
+  if (scalar === "f32") return true;
+  const [least, most] = scalar === "u32" ? [0, 2 ** 32 - 1] : scalar === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [1, 0];
+  return !fraction && abstract >= least && abstract <= most;
+}
+
 /** The value as this type: numbers without one take it, single ones fill vectors. */
 export function settled({ builder }: KernelContext, operand: Operand, type: Type, line: number): Value {
-  if (isAbstract(operand) && (!operand.fraction || scalarOf(type) === "f32")) return constant(type, operand.abstract);
+  if (isAbstract(operand) && canBe(operand, scalarOf(type))) return constant(type, operand.abstract);
   if (isAbstract(operand)) throw new Error(`${line}: ${operand.abstract} where ${type} is needed`);
   if (operand.type === type) return operand;
   if (!isVector(operand.type) && isVector(type) && operand.type === scalarOf(type)) return builder.splat(type, operand);
@@ -48,7 +55,7 @@ export function expression(s: KernelContext, scopes: Scopes, e: ExpressionSyntax
     case "name": return nameOf(s, scopes, e);
     case "member": return memberOf(s, scopes, e);
     case "index": return elementOf(s, scopes, e);
-    case "unary": return unary(s, expression(s, scopes, e.of), e.operator);
+    case "unary": return unary(s, expression(s, scopes, e.of), e.operator, e.line);
     case "binary": return binary(s, e.operator, expression(s, scopes, e.left), expression(s, scopes, e.right), e.line);
     case "call": return callOf(s, scopes, e) ?? refuse(e.line, `a value of ${e.callee}, which has none,`);
   }
@@ -117,8 +124,12 @@ export function memoryAt(s: KernelContext, scopes: Scopes, e: ExpressionSyntax):
   return { memory: root.memory, index };
 }
 
-function unary({ builder }: KernelContext, of: Operand, operator: string): Operand {
-  if (isAbstract(of)) return { ...of, abstract: -of.abstract };
+function unary({ builder }: KernelContext, of: Operand, operator: string, line: number): Operand {
+  if (isAbstract(of)) {
+    if (operator === "-") return { ...of, abstract: -of.abstract };
+    if (operator === "~" && !of.fraction) return { ...of, abstract: -of.abstract - 1 };
+    return refuse(line, `${operator} before ${of.abstract}`);
+  }
   if (operator === "-") return of.op === "constant" ? constant(of.type, -of.value) : builder.make("negate", of.type, of);
   return builder.make(operator === "!" ? "not" : "complement", of.type, of);
 }
@@ -127,7 +138,8 @@ const COMPARES: readonly string[] = ["==", "!=", "<", ">", "<=", ">="];
 
 function binary(s: KernelContext, operator: string, left: Operand, right: Operand, line: number): Operand {
   if (isAbstract(left) && isAbstract(right)) {
-    return { abstract: arithmetic(operator, left.abstract, right.abstract, line), fraction: left.fraction || right.fraction };
+    const fraction = left.fraction || right.fraction;
+    return { abstract: arithmetic(operator, left.abstract, right.abstract, fraction, line), fraction };
   }
   const op = operator as Operation;
   if (op === "<<" || op === ">>") {
@@ -140,12 +152,14 @@ function binary(s: KernelContext, operator: string, left: Operand, right: Operan
   return s.builder.make(op, result, settled(s, left, type, line), settled(s, right, type, line));
 }
 
-function arithmetic(operator: string, a: number, b: number, line: number): number {
+/** @param fraction whether the result may have one: whole numbers are divided as such */
+function arithmetic(operator: string, a: number, b: number, fraction: boolean, line: number): number {
+  if (operator === "/" && b === 0) refuse(line, "a division of numbers by 0");
   switch (operator) {
     case "+": return a + b;
     case "-": return a - b;
     case "*": return a * b;
-    case "/": return a / b;
+    case "/": return fraction ? a / b : Math.trunc(a / b);
     default: return refuse(line, `${operator} between numbers without a type`);
   }
 }
@@ -200,7 +214,9 @@ function converted(s: KernelContext, value: Operand, type: Type): Value {
 
 function select(s: KernelContext, [no, yes, condition]: readonly Operand[], line: number): Value {
   const type = commonType([no!, yes!]);
-  return s.builder.make("select", type, settled(s, no!, type, line), settled(s, yes!, type, line), convert(condition!));
+  const chosen = convert(condition!);
+  if (scalarOf(chosen.type) !== "bool") refuse(line, `a choice by ${chosen.type}`);
+  return s.builder.make("select", type, settled(s, no!, type, line), settled(s, yes!, type, line), chosen);
 }
 
 export function refuse(line: number, what: string): never {
