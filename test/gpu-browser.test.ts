@@ -139,7 +139,7 @@ describe.skipIf(problem !== null)("an emitted folder in Chromium", () => {
     const chromium = await started("phone", []);
     if (chromium === null) return skip("Chromium does not start");
     expect(await chromium.evaluate("about:blank", onPhone(readFileSync(join(out, "report.html"), "utf8"))))
-      .toEqual({ tooWide: 0, drawings: 6, named: 6, requests: 0 });
+      .toEqual({ tooWide: 0, drawings: 7, named: 7, requests: 0 });
     await chromium.close();
   });
 });

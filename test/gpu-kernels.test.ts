@@ -103,8 +103,8 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
       for (const layout of ["nn", "nt", "tn"] as const) await checkSums(run, graphOf(layout, m, k, n), { c: k + 3, p0: n + 3, p1: m + 3 });
     });
 
-    const ROWS_APART = ["nn", "nt"] as const;
-    test.runIf(run.kind === "cpu").each(ROWS_APART)("%s: a row has the same bits alone, with a few and among many", async (layout) => {
+    const CHANGING_TILES = run.kind === "cpu" ? ["nn", "nt"] as const : []; // only there a tile of few rows is computed in another way
+    test.each(CHANGING_TILES)("%s: a row has the same bits alone, with a few and among many", async (layout) => {
       const [k, n] = [133, 37];
       const normal = (count: number, seed: number): number[] => numbers(count, (i) => createRandom(seed, "normal").normal(i));
       const { p0, p1 } = rounded({ p0: normal(70 * k, 1), p1: normal(k * n, 2) });
