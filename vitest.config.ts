@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
  * GPU suites have workers of their own: a crash of the driver ends one fork and not the run. Two, although an adapter may use every core:
- * most of their time they compile models, on one.
+ * models are compiled on one.
  */
 const gpu = ["test/gpu*.test.ts"];
 

@@ -4,11 +4,11 @@ import type { AdapterHandle } from "../runtime/adapter/index.ts";
 import type { Headline } from "../runtime/compare/scores.ts";
 import { sha256 } from "../runtime/files/sha256.ts";
 import type { TaskProtocol } from "../runtime/tasks/items.ts";
+import { grouped } from "../runtime/units.ts";
 import {
   isPairTest, loadPairTests, pairDocument, pairWords, runPairTest, type PairOutcome, type PairTest, type TrainedOn,
 } from "./eval/pairs.ts";
 import { loadTasks, runTask, taskWords, type LoadedTask, type TaskOutcome } from "./eval/tasks.ts";
-import { grouped } from "../runtime/units.ts";
 import { say } from "./terminal.ts";
 import type { TrainedRun } from "./trained-run.ts";
 

@@ -31,11 +31,13 @@ const isAbstract = (operand: Operand): operand is Abstract => "abstract" in oper
 export const convert = (operand: Operand): Value =>
   (isAbstract(operand) ? constant(operand.fraction ? "f32" : "i32", operand.abstract) : operand);
 
+/** Whole numbers of a type, the least and the greatest. */
+const RANGES: Partial<Readonly<Record<Type, readonly [number, number]>>> = { u32: [0, 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1] };
+
 /** Whether a number is one of this type: every f32 may be rounded, whole numbers must be in its range. */
 function canBe({ abstract, fraction }: Abstract, scalar: Type): boolean {
-  if (scalar === "f32") return true;
-  const [least, most] = scalar === "u32" ? [0, 2 ** 32 - 1] : scalar === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [1, 0];
-  return !fraction && abstract >= least && abstract <= most;
+  const range = RANGES[scalar];
+  return scalar === "f32" || (range !== undefined && !fraction && abstract >= range[0] && abstract <= range[1]);
 }
 
 /** The value as this type: numbers without one take it, single ones fill vectors. */
