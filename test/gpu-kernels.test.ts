@@ -259,6 +259,7 @@ describe.each(RUNS)("$kind, profile $profile", (run) => {
       { why: "all channels", T: 5, H: 2, Dh: 4, nRotate: 4, position: 0 },
       { why: "odd head, part of it", T: 19, H: 3, Dh: 13, nRotate: 6, position: 0 },
       { why: "behind a cache", T: 3, H: 1, Dh: 82, nRotate: 40, position: 11 },
+      { why: "all channels, four at a time", T: 7, H: 2, Dh: 16, nRotate: 16, position: 2 },
     ];
     test.each(ROPES)("$why", async ({ T, H, Dh, nRotate, position }) => {
       const graph = probeGraph((b) => {
