@@ -4,6 +4,8 @@ import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import { countMacs, countParams } from "../compiler/counts/index.ts";
 import type { Dataset } from "../runtime/data/index.ts";
 import { UserError } from "../runtime/errors.ts";
+import { countedTokens } from "../runtime/report/words.ts";
+import type { DataInfo } from "../runtime/train/index.ts";
 import { grouped, short } from "../runtime/units.ts";
 import { positive } from "./options.ts";
 
@@ -97,9 +99,9 @@ export function requireBytes({ bytes }: Budget, models: readonly ModelSpec[]): v
     + "`match params by FIELD` in a compare block, or in a model `match params OTHER`, makes them equal");
 }
 
-const WORDS: Readonly<Record<Unit, string>> =
-  { steps: "steps", tokens: "tokens", macs: "MACs of training", seconds: "seconds of training" };
+const UNIT_WORDS: Readonly<Record<Unit, (data: Pick<DataInfo, "positions">) => string>> =
+  { steps: () => "steps", tokens: countedTokens, macs: () => "MACs of training", seconds: () => "seconds of training" };
 
-/** "1.00T MACs of training"; null where that is the same number of steps for all. */
-export const budgetWords = ({ spent }: Budget): string | null =>
-  (spent === null || spent.unit === "steps" ? null : `${short(spent.amount)} ${WORDS[spent.unit]}`);
+/** "1.00T MACs of training"; null where that is a number of steps. */
+export const budgetWords = ({ spent }: Budget, data: Pick<DataInfo, "positions">): string | null =>
+  (spent === null || spent.unit === "steps" ? null : `${short(spent.amount)} ${UNIT_WORDS[spent.unit](data)}`);

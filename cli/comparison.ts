@@ -8,7 +8,7 @@ import type { CompareOptions } from "../runtime/compare/run.ts";
 import type { About } from "../runtime/compare/summary.ts";
 import { whenFree } from "../runtime/files/folder.ts";
 import { VERSION } from "../runtime/package-root.ts";
-import { stepsText } from "../runtime/report/words.ts";
+import { countedTokens, stepsText } from "../runtime/report/words.ts";
 import { grouped } from "../runtime/units.ts";
 import { budgetWords } from "./budget.ts";
 import { planOf, type ComparisonOptions, type Plan } from "./compare-plan.ts";
@@ -39,7 +39,7 @@ export async function compareModels(device: () => Promise<AdapterHandle>, option
     openComparison(out, plan.info, plan.runs);
     if (Object.keys(stepSeconds).length > 0) keepStepSeconds(out, models, stepSeconds);
   }, undefined, say);
-  const each = `${stepsText(variants)} of ${grouped(tokensPerStep)} tokens`;
+  const each = `${stepsText(variants)} of ${grouped(tokensPerStep)} ${countedTokens(plan.data)}`;
   say(`${models.length} variants × ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}, ${each}, on ${info.name}`);
   if (tuning !== null) say(tuningWords(tuning));
   return withProgress(out, tokensPerStep, async (hooks) => {
@@ -78,7 +78,9 @@ function about(
   return {
     title, baseline, margin, taskMargin: tasks.margin, data, heldOut: HELD_OUT[heldOutBy],
     versions: { moeut: VERSION, node: process.versions.node }, environment: environment(),
-    budget: { steps, batch, seq_len: data.positions ?? seqLen, tokens: Math.round(steps * tokensPerStep), given: budgetWords(budget) },
+    budget: {
+      steps, batch, seq_len: data.positions ?? seqLen, tokens: Math.round(steps * tokensPerStep), given: budgetWords(budget, data),
+    },
   };
 }
 

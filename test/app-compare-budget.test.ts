@@ -89,7 +89,7 @@ describe("what is asked", () => {
 
 test("variants with steps of their own are compared, and it is said what each had", async () => {
   const variants = [variant("fast", { steps: 30 }), variant("slow", { steps: 12 })];
-  const given = budgetWords(budget("macs", 2e9));
+  const given = budgetWords(budget("macs", 2e9), {});
   const about = { ...aboutOf(variants), budget: { ...aboutOf(variants).budget, given } };
   const results = (await compareVariants(optionsOf(timesKnown(join(root, "own")), variants, [0]), about))!;
   expect(results.variants.map(({ runs }) => runs[0]!.curve.at(-1)!.step)).toEqual([30, 12]);

@@ -191,7 +191,7 @@ describe("conclusion", () => {
   test("says what differs in recipes, that runs are short, and what was held out", async () => {
     const text = conclusion(await results).join("\n");
     expect(text).toContain("not trained alike, so recipe and model are compared together: lr is 0.1 (fast) or 0.01 (slow) or 0.003 (slower).");
-    expect(text).toContain("1.44k tokens are 5.3 per parameter, where about 20 are usual");
+    expect(text).toContain("1.44k tokens are 5.3 per parameter, where about 20 are usual for texts");
     expect(text).toContain("Losses are of 120 tokens that were not trained on: other rows of the pattern.");
   });
   test("says what the models differ in, where that is little", async () => {
@@ -215,9 +215,14 @@ describe("conclusion", () => {
     });
     const heldOut = await countHeldOut(optionsOf(scratch, THREE, [0], { data: async (seed, batch) => pairs(seed, batch) }));
     expect(heldOut).toEqual({ sequences: 10, tokens: 20 });
-    const found = { ...(await results), validation_tokens: heldOut.tokens };
-    expect(conclusion(found).join("\n")).toContain("Losses are of 20 tokens");
-    expect(renderReport(found)).toContain("final loss on 20 held-out tokens");
+    const { data, ...rest } = await results;
+    const found = { ...rest, validation_tokens: heldOut.tokens, data: { ...data, positions: 5 } };
+    const said = conclusion(found).join("\n");
+    expect(said).toContain("Losses are of 20 answered tokens");
+    expect(said).toContain("1.44k answered tokens are 5.3 per parameter");
+    const report = renderReport(found);
+    expect(report).toContain("final loss on 20 held-out answered tokens");
+    expect(report).toMatch(/of \d+ pairs of at most 5 positions \(1.44k answered tokens in all\)/);
   });
   test("equal recipes and long runs are no news", async () => {
     const { variants, budget, ...rest } = await results;

@@ -7,6 +7,7 @@ import { withOwnFolder } from "../../runtime/files/folder.ts";
 import {
   checkFolder, createProgress, currentCheckpoint, startRun, train, type DataInfo, type RunInfo, type RunTexts, type TrainResult,
 } from "../../runtime/train/index.ts";
+import { countedTokens } from "../../runtime/report/words.ts";
 import { bytes, grouped } from "../../runtime/units.ts";
 import { readTrainingData } from "../data.ts";
 import { endingAtOnce, interruptible, watchInterrupt } from "../interrupt.ts";
@@ -85,7 +86,7 @@ async function trainOn(session: PlannedSession, data: Dataset, info: RunInfo, op
   const done = startRun({ ...start, resume: options.resume === true });
   const tokensPerStep = batch * data.targetsPerBlock;
   say(done > 0 ? `resuming after step ${done} of ${steps}`
-    : `${steps} steps of ${grouped(tokensPerStep)} tokens; `
+    : `${steps} steps of ${grouped(tokensPerStep)} ${countedTokens(info.data)}; `
       + `${grouped(data.trainBlocks)} sequences to train on, ${grouped(data.validationBlocks)} held out`);
   const progress = createProgress({ output: process.stderr, label: "", steps, tokensPerStep });
   const interrupt = watchInterrupt("stopping after this step; press Ctrl-C again to quit at once", () => leftIn(options.out));

@@ -7,7 +7,7 @@ import { short } from "../units.ts";
 import { specWords } from "./spec-words.ts";
 import { advice, taskFailures, taskVerdicts } from "./task-words.ts";
 import { tuneWords } from "./tune.ts";
-import { interval, isClear, listOf, loss, pText, signed, stepsText, valueText } from "./words.ts";
+import { countedTokens, interval, isClear, listOf, loss, pText, signed, stepsText, valueText } from "./words.ts";
 
 export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
 
@@ -114,10 +114,10 @@ function recipes({ variants, tuning, budget }: CompareResults): readonly string[
   return [`The variants were not trained alike, so recipe and model are compared together: ${different.join("; ")}.`];
 }
 
-/** Tokens per parameter for the least loss at a given amount of work (Hoffmann et al. 2022). */
+/** Tokens of text per parameter for the least loss at a given amount of work (Hoffmann et al. 2022). */
 const TOKENS_PER_PARAMETER = 20;
 
-function length({ variants, budget }: CompareResults): readonly string[] {
+function length({ variants, budget, data }: CompareResults): readonly string[] {
   const spent = variants.map(({ recipe }) => (budget.tokens * recipe.steps) / budget.steps);
   const ratios = variants.map(({ parameters }, i) => spent[i]! / parameters.unique);
   const tokens = [...new Set([Math.min(...spent), Math.max(...spent)].map(short))].join(" to ");
@@ -126,8 +126,8 @@ function length({ variants, budget }: CompareResults): readonly string[] {
   const tooLong = variants.filter(({ recipe }) => recipe.schedule.warmup >= recipe.steps).map(({ name }) => name);
   return [
     ...(Math.min(...ratios) >= TOKENS_PER_PARAMETER ? [] : [
-      `The runs are short for the size of the models: ${tokens} tokens are ${perParameter} per parameter, `
-      + `where about ${TOKENS_PER_PARAMETER} are usual. Longer runs may order the variants otherwise.`,
+      `The runs are short for the size of the models: ${tokens} ${countedTokens(data)} are ${perParameter} per parameter, `
+      + `where about ${TOKENS_PER_PARAMETER} are usual for texts. Longer runs may order the variants otherwise.`,
     ]),
     ...(tooLong.length === 0 ? [] : [`The warm-up of ${listOf(tooLong)} lasts as long as the run.`]),
   ];
@@ -144,4 +144,4 @@ function littleText({ variants }: CompareResults): readonly string[] {
 const holdsZero = ({ low, high }: Interval): boolean => low <= 0 && high >= 0;
 
 const heldOut = ({ data, validation_tokens: n }: CompareResults): readonly string[] =>
-  [`Losses are of ${short(n)} tokens that were not trained on: ${data.held_out}.`];
+  [`Losses are of ${short(n)} ${countedTokens(data)} that were not trained on: ${data.held_out}.`];

@@ -16,7 +16,7 @@ import { specs } from "./specs.ts";
 import { taskSection } from "./tasks.ts";
 import { tuneSection } from "./tune.ts";
 import { grouped, short } from "../units.ts";
-import { stepsText } from "./words.ts";
+import { batchText, countedTokens, stepsText } from "./words.ts";
 
 /** A part of a report under a heading of its own, as HTML; without any, it is left out. */
 interface Section {
@@ -58,9 +58,9 @@ const paragraphs = (sentences: readonly string[]): string => sentences.map((sent
 
 function header({ title, data, budget, seeds, validation_tokens: heldOut, variants }: CompareResults): string {
   const runs = `${variants.length} variants, ${seeds.length === 1 ? "one seed" : `${seeds.length} seeds`} each`;
-  const spent = budget.given ?? `${short(budget.tokens)} in all`;
-  const trained = `${stepsText(variants)} of ${budget.batch} × ${budget.seq_len} tokens (${spent})`;
-  const measured = `final loss on ${grouped(heldOut)} held-out tokens`;
+  const spent = budget.given ?? `${short(budget.tokens)} ${countedTokens(data)} in all`;
+  const trained = `${stepsText(variants)} of ${batchText(budget.batch, budget.seq_len, data)} (${spent})`;
+  const measured = `final loss on ${grouped(heldOut)} held-out ${countedTokens(data)}`;
   return `<h1>${escape(title)}</h1><p class="about">${runs}; ${trained} of ${escape(data.source.join(" "))}; ${measured}.</p>`;
 }
 

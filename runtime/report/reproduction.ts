@@ -2,14 +2,14 @@
 import type { CompareResults } from "../compare/results.ts";
 import { grouped } from "../units.ts";
 import { escape, htmlTable } from "./page.ts";
-import { stepsText } from "./words.ts";
+import { batchText, stepsText } from "./words.ts";
 
 export function reproduction({ environment, versions, adapter, data, budget, seeds, variants }: CompareResults): readonly string[] {
   const { command, system, processors } = environment;
   const rows = [
     ["moeut", versions.moeut], ["Node", versions.node], ["adapter", adapter.name], ["system", system], ["processors", processors],
     ["data", `${data.source.join(" ")}: ${grouped(data.tokens)} tokens, id ${data.id}`], ["tokenizer", data.tokenizer],
-    ["held out", data.held_out], ["batches", `${budget.batch} × ${budget.seq_len} tokens, ${stepsText(variants)}`],
+    ["held out", data.held_out], ["batches", `${batchText(budget.batch, budget.seq_len, data)}, ${stepsText(variants)}`],
     ["seeds", seeds.join(", ")],
   ];
   return [

@@ -1,6 +1,7 @@
 /** Rounded numbers of results, the same in the report and on the terminal. */
 import type { Difference } from "../compare/results.ts";
 import type { Interval } from "../statistics/describe.ts";
+import type { DataInfo } from "../train/index.ts";
 import { grouped } from "../units.ts";
 
 export const loss = (x: number): string => x.toFixed(4);
@@ -29,6 +30,16 @@ type Trained = { readonly name: string; readonly recipe: { readonly steps: numbe
 /** "1,000 steps", or of each variant: "120 (a) or 80 (b) steps" */
 export const stepsText = (variants: readonly Trained[]): string =>
   `${valueText(variants.map(({ name, recipe }) => ({ name, value: grouped(recipe.steps) })))} steps`;
+
+/** Of texts or of pairs. */
+type Kind = Pick<DataInfo, "positions">;
+
+/** What losses and budgets count: of pairs, whose questions are read but not predicted, the answers alone. */
+export const countedTokens = ({ positions }: Kind): string => (positions === undefined ? "tokens" : "answered tokens");
+
+/** "16 × 128 tokens", "16 pairs of at most 33 positions" */
+export const batchText = (batch: number, seqLen: number, { positions }: Kind): string =>
+  (positions === undefined ? `${batch} × ${seqLen} tokens` : `${batch} pairs of at most ${positions} positions`);
 
 /** "1.63 (1.51 to 1.70)" */
 export const ratioText = (ratio: number, { low, high }: Interval): string =>
