@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CPU, PORTABLE } from "../compiler/5-plan/index.ts";
 import { emit, runtimeFiles, type EmittedFile, type Tokens } from "../compiler/7-emit/index.ts";
-import { compileModel, isCausal, type EntryName } from "../compiler/compile.ts";
+import { compilerFor, isCausal, type EntryName } from "../compiler/compile.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, ParamPlan, Profile } from "../compiler/ir/plan.ts";
 import type { SourceText } from "../compiler/ir/source.ts";
@@ -42,7 +42,7 @@ export function compile(model: ModelSpec, options: CompileOptions = {}): Compile
   const { profile = PORTABLE, sources = [], inference = false, masked = false, weights, text = textOf(model) } = options;
   if (text !== null && text !== "bytes") requireRoom("the tokenizer", parseTokenizer("the tokenizer", text.tokenizer), [model]);
   const what = inference ? { batch: 1, entries: inferenceEntries(model) } : { batch: microBatch(model), entries: entriesOf(model), masked };
-  const planFor = (profile: Profile): KernelPlan => compileModel(model, { ...what, seqLen: model.seqLen, profile });
+  const planFor = compilerFor(model, { ...what, seqLen: model.seqLen });
   const [plan, cpu] = [planFor(profile), planFor(CPU)];
   if (weights !== undefined) requireFit(weights, plan.params);
   const about = { model, masked, weights: weights ?? null, text, version: VERSION, sources };

@@ -1,7 +1,7 @@
 /** From a checked model to everything a device needs. The text → model half is in front.ts. */
 import { buildGraph, type Entry } from "./3-graph/index.ts";
 import { addGradients } from "./4-grad/index.ts";
-import { planLaunches, PORTABLE, type EntryRequest } from "./5-plan/index.ts";
+import { createPlanner, PORTABLE, type EntryRequest } from "./5-plan/index.ts";
 import { writeKernels } from "./6-codegen/index.ts";
 import { verifyPlan } from "./5-plan/verify.ts";
 import { validateGraph } from "./graph/validate.ts";
@@ -44,21 +44,29 @@ const OUTPUTS: Readonly<Record<EntryName, readonly string[]>> = {
 };
 const PREFILL_CHUNK = 32;
 
-export function compileModel(model: ModelSpec, options: CompileOptions): KernelPlan {
-  const plan = writeKernels(planModel(model, options));
-  return verified(plan, verifyPlan(plan));
+/** A model for any number of profiles, as far as possible at the cost of one. */
+export function compilerFor(model: ModelSpec, options: Omit<CompileOptions, "profile">): (profile: Profile) => KernelPlan {
+  const planner = plannerFor(model, options);
+  return (profile) => {
+    const plan = writeKernels(planner(profile));
+    return verified(plan, verifyPlan(plan));
+  };
 }
 
+export const compileModel = (model: ModelSpec, { profile = PORTABLE, ...options }: CompileOptions): KernelPlan =>
+  compilerFor(model, options)(profile);
+
 /** All that is decided about a model's launches, before any kernel is written. */
-export function planModel(model: ModelSpec, options: CompileOptions): LaunchPlan {
+export const planModel = (model: ModelSpec, { profile = PORTABLE, ...options }: CompileOptions): LaunchPlan =>
+  plannerFor(model, options)(profile);
+
+function plannerFor(model: ModelSpec, options: Omit<CompileOptions, "profile">): (profile: Profile) => LaunchPlan {
   const graphs = options.entries.filter((name) => name !== "update").map((name): EntryRequest => {
     const graph = graphOf(model, name, options);
     const outputs = [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])];
     return { graph, outputs, counted: name === "train" && options.countsRouting === true ? choicesOf(graph) : {} };
   });
-  return planLaunches(model.name, graphs, {
-    update: options.entries.includes("update"), profile: options.profile ?? PORTABLE, unfused: options.unfused ?? false,
-  });
+  return createPlanner(model.name, graphs, { update: options.entries.includes("update"), unfused: options.unfused ?? false });
 }
 
 /** The choices of all routers, by the tensors that count them. */

@@ -1,7 +1,7 @@
 /** Values between phases as people read them. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { planLaunches, PORTABLE } from "../compiler/5-plan/index.ts";
+import { createPlanner, PORTABLE } from "../compiler/5-plan/index.ts";
 import { compileModel, graphOf, planModel } from "../compiler/compile.ts";
 import { createBuilder, emitOne } from "../compiler/graph/builder.ts";
 import { linear, map, sum } from "../compiler/graph/dsl.ts";
@@ -88,6 +88,6 @@ test("the example of docs/architecture.md comes out as it is told there", () => 
   const [graphBlock, fusionBlock] = [...page.slice(page.indexOf("### Fusion")).matchAll(/^```\n(.*?)^```/gms)].map((match) => match[1]!);
   const graph = exampleOfThePage();
   expect(listGraph(graph)).toContain(graphBlock);
-  const plan = planLaunches("block", [{ graph, outputs: ["y"] }], { update: false, profile: PORTABLE });
+  const plan = createPlanner("block", [{ graph, outputs: ["y"] }], { update: false })(PORTABLE);
   expect(listFusion(plan)).toContain(fusionBlock);
 });

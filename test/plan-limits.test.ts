@@ -1,9 +1,9 @@
 /** Whatever a spec asks for is either planned within a device's limits, or what exceeds them is named. Nothing runs here. */
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { requireFit } from "../api/fit.ts";
 import { shortcomings } from "../cli/variants.ts";
-import { compileModel, isCausal, type EntryName } from "../compiler/compile.ts";
+import { compilerFor, isCausal, type EntryName } from "../compiler/compile.ts";
 import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
@@ -29,10 +29,11 @@ const PROFILES: readonly Profile[] = [
 
 const ENTRIES: readonly EntryName[] = ["train", "update", "evaluate", "prefill", "decode"];
 const modelOf = (text: string): ModelSpec => checkText(text).models[0]!;
-const planOf = (model: ModelSpec, profile: Profile): KernelPlan => {
+const planner = (model: ModelSpec): ((profile: Profile) => KernelPlan) => {
   const { train: { batch, accumulate }, seqLen } = model;
-  return compileModel(model, { batch: batch / accumulate, seqLen, entries: ENTRIES.slice(0, isCausal(model) ? 5 : 3), profile });
+  return compilerFor(model, { batch: batch / accumulate, seqLen, entries: ENTRIES.slice(0, isCausal(model) ? 5 : 3) });
 };
+const planOf = (model: ModelSpec, profile: Profile): KernelPlan => planner(model)(profile);
 
 /** Launches with more workgroups in a dimension than WebGPU guarantees, or with fewer than there are tiles. */
 function badLaunches(plan: KernelPlan): readonly string[] {
@@ -76,8 +77,10 @@ const LONG: Readonly<Record<string, Written>> = {
 };
 
 describe.each(Object.entries(LONG))("long: %s", (_, written) => {
+  let planFor: (profile: Profile) => KernelPlan;
+  beforeAll(() => void (planFor = planner(modelOf(spec(written)))));
   test.each(PROFILES)("$name", (profile) => {
-    const plan = planOf(modelOf(spec(written)), profile);
+    const plan = planFor(profile);
     expect(Object.values(plan.entries).some(({ dispatches }) => dispatches.some((d) => d.workgroups[1] > 1)), "something is folded")
       .toBe(true);
     expect(badLaunches(plan)).toEqual([]);
@@ -139,17 +142,26 @@ describe("any sizes that the language allows", () => {
 const SPECS = new URL("../specs/", import.meta.url);
 const shipped = specsIn(SPECS).flatMap((name) => checkFile(SPECS, name).models.map((model) => ({ name, model })));
 
-/** Batches and contexts of papers may need more than a buffer holds: then that is named, and the remedy is to accumulate. */
-test.each(shipped)("specs/$name, $model.name, at its own recipe", ({ model }) => {
-  const plan = planOf(model, PROFILES[1]!);
-  expect(badLaunches(plan)).toEqual([]);
-  for (const { buffer } of planProblems(plan, GPU)) expect(buffer?.bytes).toBeGreaterThan(GPU.maxBufferSize);
+const oneAtATime = ({ kernels }: KernelPlan): void => {
+  for (const { name, wgsl } of kernels) expect(wgsl, name).not.toMatch(/subgroup|Barrier|atomic/);
+};
+
+describe.each(shipped)("specs/$name, $model.name", ({ model }) => {
+  let planFor: (profile: Profile) => KernelPlan;
+  beforeAll(() => void (planFor = planner(model)));
+
+  /** Batches and contexts of papers may need more than a buffer holds: then that is named, and the remedy is to accumulate. */
+  test("at its own recipe", () => {
+    const plan = planFor(PROFILES[1]!);
+    expect(badLaunches(plan)).toEqual([]);
+    for (const { buffer } of planProblems(plan, GPU)) expect(buffer?.bytes).toBeGreaterThan(GPU.maxBufferSize);
+  });
+
+  test("one invocation at a time exchanges nothing", () => oneAtATime(planFor(CPU)));
 });
 
-const relative = { name: "(none), relative positions", model: modelOf(spec(LONG["sequences × heads of keys"]!)) };
-test.each([...shipped, relative])("specs/$name, $model.name: one invocation at a time exchanges nothing", ({ model }) => {
-  for (const { name, wgsl } of planOf(model, CPU).kernels) expect(wgsl, name).not.toMatch(/subgroup|Barrier|atomic/);
-});
+test("relative positions, one invocation at a time, exchange nothing", () =>
+  oneAtATime(planOf(modelOf(spec(LONG["sequences × heads of keys"]!)), CPU)));
 
 test("what a comparison has no room for is known before it trains", () => {
   const info = { kind: "gpu", name: "a small GPU", subgroupMin: 32, subgroupMax: 32, limits: { ...GPU, maxBufferSize: 2 ** 20 }, features: [], why: "" } as unknown as AdapterInfo;

@@ -45,7 +45,11 @@ function headsOf(
 /** Queries and keys that see each other. Queries that continue a text of unknown length are taken to see as much as they may. */
 function pairsSeen(queries: number, keys: number, before: number, after: number): number {
   if (queries !== keys) return queries * Math.min(keys, before + after + 1);
-  return Array.from({ length: queries }, (_, t) => Math.min(keys - 1, t + after) - Math.max(0, t - before) + 1).reduce((a, b) => a + b, 0);
+  const onOneSide = (reach: number): number => { // the sum over positions t of min(t, reach)
+    const most = Math.min(reach, queries - 1);
+    return most * (most + 1) / 2 + (queries - 1 - most) * most;
+  };
+  return queries + onOneSide(before) + onOneSide(after);
 }
 
 export function attentionLaunch(c: PlanContext, { inputs, outputs }: Node, op: AttentionOp): Unlabelled {

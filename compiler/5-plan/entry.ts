@@ -28,14 +28,28 @@ interface Request {
   readonly counted?: Readonly<Record<Ref, ValueId>>;
 }
 
-export function planEntry({ graph: full, outputs: wanted, counted = {} }: Request, profile: Profile, unfused: boolean): EntryLaunches {
-  const losses = full.gradients.length > 0 && full.outputs["reg_loss"] !== undefined ? ["ce_loss", "reg_loss"] : [];
-  const outputs = [...new Set([...wanted, ...losses])].map((name) => ({ name, value: outputOf(full, name) }));
+/** What is decided about an entry whatever runs it: what the host reads, and what is stored and fused. */
+export interface FusedEntry {
+  readonly facts: Facts;
+  readonly fusion: Fusion;
+  readonly outputs: readonly { readonly name: string; readonly value: ValueId }[];
+  readonly wanted: readonly string[];
+  /** Running sums of these two are kept where training has both. */
+  readonly losses: readonly string[];
+  readonly counterOf: ReadonlyMap<ValueId, Ref>;
+}
+
+export function fuseEntry({ graph, outputs: wanted, counted = {} }: Request, unfused: boolean): FusedEntry {
+  const losses = graph.gradients.length > 0 && graph.outputs["reg_loss"] !== undefined ? ["ce_loss", "reg_loss"] : [];
+  const outputs = [...new Set([...wanted, ...losses])].map((name) => ({ name, value: outputOf(graph, name) }));
   const keep = outputs.map(({ value }) => value);
-  const facts = gatherFacts(simplify(full, keep));
-  const fusion = fuse(facts, keep, unfused);
-  const read = readValues(facts, fusion, keep);
+  const facts = gatherFacts(simplify(graph, keep));
   const counterOf = new Map(Object.entries(counted).map(([name, selection]) => [facts.base(selection), name]));
+  return { facts, fusion: fuse(facts, keep, unfused), outputs, wanted, losses, counterOf };
+}
+
+export function planEntry({ facts, fusion, outputs, wanted, losses, counterOf }: FusedEntry, profile: Profile): EntryLaunches {
+  const read = readValues(facts, fusion, outputs.map(({ value }) => value));
   const needed = fusion.steps.filter(({ values }) => values.some((v) => read.has(v)));
   const { steps, tablesOf } = addTables(facts, needed, profile.tileRows, counterOf);
   const counters = steps.flatMap((step) =>

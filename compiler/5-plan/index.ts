@@ -3,7 +3,7 @@ import type { OpGraph, ValueId } from "../ir/graph.ts";
 import type { LaunchPlan, PlannedLaunch } from "../ir/launch.ts";
 import type { ParamPlan, Profile, TensorPlan } from "../ir/plan.ts";
 import { METRICS_WORDS } from "../kernels/tiles.ts";
-import { planEntry, type EntryLaunches } from "./entry.ts";
+import { fuseEntry, planEntry, type EntryLaunches } from "./entry.ts";
 import { sizeOf } from "./facts.ts";
 import { lasting, type Launch, type Ref, type Tensor } from "./launch.ts";
 import { assignBuffers, leastBytes, memoryByKind, tensorTable } from "./memory.ts";
@@ -22,30 +22,39 @@ export interface EntryRequest {
 export interface PlanOptions {
   /** Also plan the optimizer. */
   readonly update: boolean;
-  readonly profile: Profile;
   /** No fusion: for tests. */
   readonly unfused?: boolean;
 }
 
-/** Plans entries of one model together: they share parameters and, since only one runs at a time, activation memory. */
-export function planLaunches(model: string, entries: readonly EntryRequest[], options: PlanOptions): LaunchPlan {
-  const first = entries[0]!.graph;
-  const trains = entries.some((e) => e.graph.gradients.length > 0);
-  const planned = entries.map((entry) =>
-    ({ name: entry.graph.name, graph: entry.graph, ...planEntry(entry, options.profile, options.unfused ?? false) }));
-  const update = options.update ? [{ name: "update", ...planUpdate(first) }] : [];
+/**
+ * Plans entries of one model together: they share parameters and, since only one runs at a time, activation memory. What is fused is the
+ * same for all profiles, and decided once.
+ */
+export function createPlanner(model: string, entries: readonly EntryRequest[], options: PlanOptions): (profile: Profile) => LaunchPlan {
+  const fused = entries.map((entry) => ({ name: entry.graph.name, graph: entry.graph, entry: fuseEntry(entry, options.unfused ?? false) }));
+  const update = options.update ? [{ name: "update", ...planUpdate(entries[0]!.graph) }] : [];
+  return (profile) => {
+    const planned = fused.map(({ entry, ...about }) => ({ ...about, ...planEntry(entry, profile) }));
+    return bindLaunches(model, planned, update, profile);
+  };
+}
+
+/** Launches with their buffers in place of what they are called. */
+function bindLaunches(model: string, planned: readonly Planned[], update: readonly Entry[], profile: Profile): LaunchPlan {
   const all = [...planned, ...update];
-  const tensors = tensorTable([...paramTensors(first, trains, options.update), ...all.flatMap((entry) => entry.tensors)]);
+  const { graph: first } = planned[0]!;
+  const [trains, updates] = [planned.some(({ graph }) => graph.gradients.length > 0), update.length > 0];
+  const tensors = tensorTable([...paramTensors(first, trains, updates), ...all.flatMap((entry) => entry.tensors)]);
   const launches = all.map((entry) => entry.launches);
   const { buffers, bufferOf } = assignBuffers(tensors, launches);
   const bytes = (touched: readonly Ref[]): number => [...new Set(touched)].reduce((sum, ref) => sum + tensors.get(ref)!.bytes, 0);
   const bound = ({ refs: touched, ...launch }: Launch): PlannedLaunch =>
     ({ ...launch, buffers: touched.map((ref) => bufferOf.get(ref)!), bytes: bytes(touched) });
   return {
-    model, profile: options.profile, buffers, entries: Object.fromEntries(all.map(({ name, launches }) => [name, launches.map(bound)])),
+    model, profile, buffers, entries: Object.fromEntries(all.map(({ name, launches }) => [name, launches.map(bound)])),
     params: first.params.map(({ name, value, official, init }): ParamPlan =>
       ({ name, shape: first.values[value]!.type.shape, official, init })),
-    tensors: hostTensors(planned, bufferOf, options.update),
+    tensors: hostTensors(planned, bufferOf, updates),
     memory: memoryByKind(buffers), leastMemory: leastBytes(tensors, launches),
   };
 }
@@ -62,7 +71,8 @@ function paramTensors(graph: OpGraph, trains: boolean, update: boolean): readonl
   return [...ofParams, ...(trains ? [lasting("metrics", METRICS_WORDS, "outputs")] : [])];
 }
 
-type Planned = EntryLaunches & { readonly graph: OpGraph };
+type Entry = Pick<EntryLaunches, "launches" | "tensors"> & { readonly name: string };
+type Planned = Entry & EntryLaunches & { readonly graph: OpGraph };
 
 function hostTensors(
   planned: readonly Planned[], bufferOf: ReadonlyMap<string, number>, update: boolean,

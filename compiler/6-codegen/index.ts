@@ -16,6 +16,9 @@ export function writeKernels(plan: LaunchPlan): KernelPlan {
   return { model, profile, kernels, buffers, entries, params, tensors, memory };
 }
 
+/** Kernels by profile and work: models that are compared have most of theirs in common. */
+const written = new Map<string, Kernel>();
+
 /** Kernels with the same text are one kernel; equal names of different texts get a number. Equal work is written once. */
 function createIndex(profile: Profile, kernels: Kernel[]): (work: Work) => number {
   const byWork = new Map<string, number>();
@@ -26,15 +29,17 @@ function createIndex(profile: Profile, kernels: Kernel[]): (work: Work) => numbe
     named.set(kernel.name, same + 1);
     return kernels.push(same === 0 ? kernel : { ...kernel, name: `${kernel.name}.${same}` }) - 1;
   };
-  const write = (work: Work): number => {
-    const kernel = kernelText(kernelOf(work, profile));
+  const on = JSON.stringify(profile);
+  const write = (work: Work, key: string): number => {
+    const kernel = written.get(on + key) ?? kernelText(kernelOf(work, profile));
+    written.set(on + key, kernel);
     const known = byText.get(kernel.wgsl) ?? add(kernel);
     byText.set(kernel.wgsl, known);
     return known;
   };
   return (work) => {
     const key = JSON.stringify(work);
-    const index = byWork.get(key) ?? write(work);
+    const index = byWork.get(key) ?? write(work, key);
     byWork.set(key, index);
     return index;
   };

@@ -53,7 +53,7 @@ const biasAt = ({ reach }: Relative, row: number, query: number, key: number): n
 /** Calls `visit` for each query with its softmax over all keys: 0 for those it does not see. */
 function eachQuery(
   mask: AttentionMask, relative: Relative | null, s: Sizes, q: Tensor, k: Tensor, position: number,
-  visit: (b: number, t: number, h: number, p: readonly number[], lse: number) => void,
+  visit: (b: number, t: number, h: number, p: Float64Array, lse: number) => void,
 ): void {
   for (let b = 0; b < s.batch; b++) {
     for (let t = 0; t < s.queries; t++) {
@@ -63,7 +63,8 @@ function eachQuery(
           (relative === null ? 0 : relative.bias.data[biasAt(relative, row / s.dHead, position + t, j)]!);
         const score = (j: number): number =>
           (sees(mask, position + t, j) ? dot(q.data, row, k.data, keyAt(s, b, j, h), s.dHead) + extra(j) : -Infinity);
-        const scores = Array.from({ length: s.keys }, (_, j) => score(j));
+        const scores = new Float64Array(s.keys);
+        for (let j = 0; j < s.keys; j++) scores[j] = score(j);
         const greatest = Math.max(...scores);
         const lse = greatest + Math.log(scores.reduce((total, x) => total + Math.exp(x - greatest), 0));
         visit(b, t, h, scores.map((x) => Math.exp(x - lse)), lse);

@@ -1,4 +1,7 @@
-/** Matrix products and expert-grouped products: plain loops from the formulas in ir/graph.ts. */
+/**
+ * Matrix products and expert-grouped products, from the formulas in ir/graph.ts. Each element is summed in the order of its inner index, all
+ * of a row side by side: a single sum waits for each of its additions.
+ */
 import type { Op, TensorType } from "../ir/graph.ts";
 import { elements } from "../ir/tensor-type.ts";
 import { rows, width, zeros } from "./tensors.ts";
@@ -15,13 +18,14 @@ export function matmul(op: OpOf<"matmul">, a: Tensor, b: Tensor, type: TensorTyp
   const [bRow, bCol] = op.layout === "nt" ? [1, right.columns] : [right.columns, 1]; // steps of k and n in b
   const out = zeros(type);
   for (let i = 0; i < m; i++) {
-    for (let j = 0; j < n; j++) {
-      let total = 0;
-      for (let x = 0; x < k; x++) total += a.data[i * aRow + x * aCol]! * b.data[x * bRow + j * bCol]!;
-      out.data[i * n + j] = total;
-    }
+    for (let x = 0; x < k; x++) addScaled(out.data, i * n, n, a.data[i * aRow + x * aCol]!, b.data, x * bRow, bCol);
   }
   return out;
+}
+
+/** Adds `factor` times a row of `x` to a row of `out`, both of n elements; those of x are `step` apart. */
+function addScaled(out: Float64Array, at: number, n: number, factor: number, x: Float64Array, start: number, step: number): void {
+  for (let j = 0; j < n; j++) out[at + j]! += factor * x[start + j * step]!;
 }
 
 /** Matrix of each slot, and the row of x that it reads. */
@@ -46,11 +50,8 @@ export function expertMatmul(op: OpOf<"expertMatmul">, a: Tensor, w: Tensor, sel
   for (let slot = 0; slot < s.count; slot++) {
     const base = s.matrix(slot) * k * n;
     const row = s.rowOf(a, slot) * inner;
-    for (let j = 0; j < outer; j++) {
-      let total = 0;
-      for (let i = 0; i < inner; i++) total += a.data[row + i]! * w.data[base + i * innerStep + j * outerStep]!;
-      out.data[slot * outer + j] = total;
-    }
+    const at = slot * outer;
+    for (let i = 0; i < inner; i++) addScaled(out.data, at, outer, a.data[row + i]!, w.data, base + i * innerStep, outerStep);
   }
   return out;
 }
@@ -62,9 +63,7 @@ export function expertOuter(op: OpOf<"expertOuter">, x: Tensor, y: Tensor, selec
   for (let slot = 0; slot < s.count; slot++) {
     const base = s.matrix(slot) * k * n;
     const [xRow, yRow] = [s.rowOf(x, slot) * k, s.rowOf(y, slot) * n];
-    for (let i = 0; i < k; i++) {
-      for (let j = 0; j < n; j++) out.data[base + i * n + j]! += x.data[xRow + i]! * y.data[yRow + j]!;
-    }
+    for (let i = 0; i < k; i++) addScaled(out.data, base + i * n, n, x.data[xRow + i]!, y.data, yRow, 1);
   }
   return out;
 }

@@ -41,13 +41,27 @@ export function assemble(kernels: readonly Kernel[]): Uint8Array<ArrayBuffer> {
   ]);
 }
 
-function compiled({ name, wgsl }: Kernel): { readonly code: KernelCode; readonly bytes: Uint8Array } {
+interface Compiled {
+  readonly code: KernelCode;
+  readonly bytes: Uint8Array;
+}
+
+/** By text: models that are compared have most of their kernels in common. */
+const known = new Map<string, Compiled>();
+
+function compiled({ name, wgsl }: Kernel): Compiled {
   try {
-    const code = lower(parseWgsl(wgsl));
-    return { code, bytes: functionBytes(code) };
+    const kernel = known.get(wgsl) ?? translated(wgsl);
+    known.set(wgsl, kernel);
+    return kernel;
   } catch (error) {
     return bug(`${name}.wgsl:${(error as Error).message}`);
   }
+}
+
+function translated(wgsl: string): Compiled {
+  const code = lower(parseWgsl(wgsl));
+  return { code, bytes: functionBytes(code) };
 }
 
 const section = (id: number, content: ArrayLike<number>): Uint8Array => joined([[id, ...unsigned(content.length)], content]);

@@ -1,6 +1,6 @@
 /** Devices and executors for tests: every adapter of this machine that computes, and graphs run on it. */
 import { compileModel, type CompileOptions } from "../../compiler/compile.ts";
-import { CPU, planLaunches, PORTABLE, profileFor } from "../../compiler/5-plan/index.ts";
+import { CPU, createPlanner, PORTABLE, profileFor } from "../../compiler/5-plan/index.ts";
 import { writeKernels } from "../../compiler/6-codegen/index.ts";
 import type { OpGraph } from "../../compiler/ir/graph.ts";
 import type { ModelSpec } from "../../compiler/ir/model-spec.ts";
@@ -95,7 +95,7 @@ export async function runGraph(
   handle: AdapterHandle, profile: Profile, graph: OpGraph, run: GraphRun,
 ): Promise<{ readonly outputs: Readonly<Record<string, HostArray>>; readonly grads: Readonly<Record<string, HostArray>> }> {
   const { params, inputs = {}, outputs = [], unfused = false } = run;
-  const plan = writeKernels(planLaunches("test", [{ graph, outputs }], { update: false, profile, unfused }));
+  const plan = writeKernels(createPlanner("test", [{ graph, outputs }], { update: false, unfused })(profile));
   return withExecutor(handle, plan, async (executor) => {
     writeParams(executor, params);
     for (const [name, data] of Object.entries(inputs)) {
