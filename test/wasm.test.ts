@@ -167,6 +167,9 @@ describe("what is outside of the subset", () => {
     ["let v = i * (2 - 3);", "-1 where u32 is needed"],
     ["let v = select(i, 1u, !1);", "! before 1"],
     ["let v = select(i, 1u, 1);", "a choice by i32"],
+    ["let v = vec2u(i) / vec2u(3u);", "/ of vec2u"],
+    ["let v = f32(i) % 2.0;", "% of f32"],
+    ["let v = sqrt(i);", "sqrt of u32"],
   ])("%s", (statement, why) => {
     const message = refused(statement);
     expect(message).toContain("odd.wgsl:4: ");

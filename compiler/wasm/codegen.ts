@@ -166,6 +166,7 @@ class Codegen extends Writer {
     this.emit(a);
     this.emit(b);
     this.put(CODE.f32x4Mul);
+    this.blank(a.type);
     for (const lanes of [[2, 3, 0, 1], [1, 0, 3, 2]]) {
       this.local(CODE.tee, sum);
       this.local(CODE.get, sum);
@@ -183,6 +184,7 @@ class Codegen extends Writer {
       this.emit(a!);
       this.emit(b!);
       this.put(CODE.f32x4Mul);
+      this.blank(a!.type);
       this.local(CODE.set, products[i]!);
     });
     const half = (x: number, y: number, into: number): void => {
@@ -207,12 +209,16 @@ class Codegen extends Writer {
 
   private any(of: Value): void {
     this.emit(of);
-    if (widthOf(of.type) < 4) {
-      this.put(CODE.v128Const);
-      this.raw([0, 1, 2, 3].flatMap((i) => u32Bytes(i < widthOf(of.type) ? -1 : 0)));
-      this.put(CODE.v128And);
-    }
+    this.blank(of.type);
     this.put(CODE.anyTrue);
+  }
+
+  /** Zeros in the places behind a vector of fewer than four. */
+  private blank(type: Type): void {
+    if (widthOf(type) === 4) return;
+    this.put(CODE.v128Const);
+    this.raw([0, 1, 2, 3].flatMap((i) => u32Bytes(i < widthOf(type) ? -1 : 0)));
+    this.put(CODE.v128And);
   }
 
   /** Both sides are computed, unless one is in memory that only the condition allows to look at. */

@@ -1,9 +1,10 @@
 /** Expressions of the subset as values: what WGSL calls abstract numbers take the type that is needed around them. */
 import { constant, read, type Builder } from "./builder.ts";
 import { libraryFunction } from "./functions.ts";
+import { opcodeOf } from "./instructions.ts";
 import type { Local, Memory, Operation, Value } from "./ir.ts";
 import type { ArrayVariable, ExpressionSyntax, FunctionSyntax } from "./syntax.ts";
-import { isVector, scalarOf, vectorOf, widthOf, type Type } from "./types.ts";
+import { isVector, scalarOf, vectorOf, widthOf, type Scalar, type Type } from "./types.ts";
 
 export type Binding = { readonly value: Value } | { readonly variable: Local } | { readonly array: ArrayVariable; readonly memory: Memory };
 export type Scope = Map<string, Binding>;
@@ -146,12 +147,18 @@ function binary(s: KernelContext, operator: string, left: Operand, right: Operan
   const op = operator as Operation;
   if (op === "<<" || op === ">>") {
     const value = convert(left);
+    requireCode(op, value.type, line);
     return s.builder.make(op, value.type, value, settled(s, right, vectorOf("u32", widthOf(value.type)), line));
   }
   const typed = [left, right].filter((o): o is Value => !isAbstract(o));
   const type = (typed.find((v) => isVector(v.type)) ?? typed[0]!).type;
+  requireCode(op, type, line);
   const result = COMPARES.includes(op) ? vectorOf("bool", widthOf(type)) : type;
   return s.builder.make(op, result, settled(s, left, type, line), settled(s, right, type, line));
+}
+
+function requireCode(op: Operation, type: Type, line: number): void {
+  if (opcodeOf(op, type) === undefined) refuse(line, `${op} of ${type}`);
 }
 
 /** @param fraction whether the result may have one: whole numbers are divided as such */
@@ -166,11 +173,19 @@ function arithmetic(operator: string, a: number, b: number, fraction: boolean, l
   }
 }
 
-/** Functions that are one operation on arguments of one type, and their result. */
-const OPERATIONS: Readonly<Record<string, readonly [Operation, (type: Type) => Type]>> = {
-  abs: ["abs", (t) => t], sqrt: ["sqrt", (t) => t], ceil: ["ceil", (t) => t], floor: ["floor", (t) => t], trunc: ["trunc", (t) => t],
-  round: ["round", (t) => t], min: ["min", (t) => t], max: ["max", (t) => t], any: ["any", () => "bool"], dot: ["dot", scalarOf],
+/** Functions of arguments of one type, and the numbers that they take, alone or in vectors (docs/wgsl-subset.md lists them). */
+const TAKES: Readonly<Record<string, readonly Scalar[]>> = {
+  ...functionsOf(["f32", "u32", "i32"], "min", "max", "clamp", "abs"), ...functionsOf(["f32", "i32"], "sign"),
+  ...functionsOf(["f32"], "sqrt", "inverseSqrt", "round", "floor", "ceil", "trunc", "exp", "log", "tanh", "fma", "dot"),
+  ...functionsOf(["bool"], "any"),
 };
+
+function functionsOf(scalars: readonly Scalar[], ...names: readonly string[]): Readonly<Record<string, readonly Scalar[]>> {
+  return Object.fromEntries(names.map((name) => [name, scalars]));
+}
+
+/** What the functions give that do not give the type of their arguments. */
+const RESULTS: Readonly<Record<string, (type: Type) => Type>> = { any: () => "bool", dot: scalarOf };
 
 /** The value of a call; null of a function without one. */
 export function callOf(s: KernelContext, scopes: Scopes, e: ExpressionSyntax & { readonly kind: "call" }): Value | null {
@@ -183,10 +198,11 @@ export function callOf(s: KernelContext, scopes: Scopes, e: ExpressionSyntax & {
   if (values.length === 0) return refuse(e.line, `the function ${e.callee}`);
   const type = commonType(values);
   const settledValues = values.map((value) => settled(s, value, type, e.line));
-  const operation = Object.hasOwn(OPERATIONS, e.callee) ? OPERATIONS[e.callee]! : null;
-  if (operation !== null) return s.builder.make(operation[0], operation[1](type), ...settledValues);
-  const library = libraryFunction(e.callee, type) ?? refuse(e.line, `the function ${e.callee}`);
-  return s.inline({ ...s, functions: new Map() }, library, settledValues);
+  const takes = Object.hasOwn(TAKES, e.callee) ? TAKES[e.callee]! : refuse(e.line, `the function ${e.callee}`);
+  if (!takes.includes(scalarOf(type))) refuse(e.line, `${e.callee} of ${type}`);
+  const library = libraryFunction(e.callee, type);
+  if (library !== null) return s.inline({ ...s, functions: new Map() }, library, settledValues);
+  return s.builder.make(e.callee as Operation, RESULTS[e.callee]?.(type) ?? type, ...settledValues);
 }
 
 /** That of the first vector, else of the first value that has one. */

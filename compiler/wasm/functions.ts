@@ -2,6 +2,8 @@
  * Functions that WebAssembly has no instruction for, in WGSL themselves: for one number and for vectors with the same bits. Series and
  * splitting after Cephes (Moshier). Off by at most 2 units in the last place, over all of float32 (test/wasm-functions.test.ts).
  */
+import { opcodeOf } from "./instructions.ts";
+import type { Operation } from "./ir.ts";
 import { parseWgsl } from "./parser.ts";
 import type { FunctionSyntax } from "./syntax.ts";
 import { scalarOf, vectorOf, widthOf, type Type } from "./types.ts";
@@ -53,21 +55,24 @@ const TEXTS: Readonly<Record<string, (f: Type, i: Type, u: Type) => string>> = {
       return select(select(-large, large, x >= ${f}(0.0)), small, size < ${f}(0.625));
     }`,
   sign: (f) => `
-    fn sign(x: ${f}) -> ${f} { return select(select(${f}(0.0), ${f}(-1.0), x < ${f}(0.0)), ${f}(1.0), x > ${f}(0.0)); }`,
+    fn sign(x: ${f}) -> ${f} { return select(select(${f}(0), ${f}(-1), x < ${f}(0)), ${f}(1), x > ${f}(0)); }`,
   inverseSqrt: (f) => `
     fn inverseSqrt(x: ${f}) -> ${f} { return 1.0 / sqrt(x); }`,
   // multiply, then add: two roundings, as both software adapters of WebGPU do it
   fma: (f) => `
     fn fma(x: ${f}, y: ${f}, z: ${f}) -> ${f} { return x * y + z; }`,
+  // of what has an instruction for it, this is not asked for
+  abs: (t) => `
+    fn abs(x: ${t}) -> ${t} { return ${scalarOf(t) === "u32" ? "x" : "max(x, -x)"}; }`,
   clamp: (f) => `
     fn clamp(x: ${f}, low: ${f}, high: ${f}) -> ${f} { return min(max(x, low), high); }`,
 };
 
 const known = new Map<string, FunctionSyntax>();
 
-/** The function of this name for arguments of a type; null if it is none of these. */
+/** The function of this name for arguments of a type; null if it is none of these, or one instruction. */
 export function libraryFunction(name: string, type: Type): FunctionSyntax | null {
-  if (!Object.hasOwn(TEXTS, name)) return null;
+  if (!Object.hasOwn(TEXTS, name) || opcodeOf(name as Operation, type) !== undefined) return null;
   const key = `${name} ${type}`;
   const found = known.get(key) ?? parseWgsl(TEXTS[name]!(type, integers(type, "i32"), integers(type, "u32"))).functions[0]!;
   known.set(key, found);
