@@ -56,7 +56,10 @@ train() { # name variant seed
   job="$out/jobs/$1"
   if [ -e "$out/runs/$1" ]; then return; fi
   moeut export hf "$out/specs/$2.moeut" --seed "$3" --out "$job/model" --set train.eval_every=${evalEvery} || return
-  \${TORCHRUN:-torchrun} ${launch} "$job/model/train.py" --data ${words(data)} --seed "$3" --out "$job/trained" ${train} || return
+  \${TORCHRUN:-torchrun} ${launch} "$job/model/train.py" --data ${words(data)} --seed "$3" --out "$job/trained" ${train}
+  status=$?
+  if [ -e "$job/trained/diverged.json" ]; then return 0; fi # --gather says so
+  if [ $status -ne 0 ]; then return $status; fi
   rm -rf "$job/run" # of an import that was cut off
   moeut import hf "$job/trained" --out "$job/run" && mkdir -p "$out/runs" && mv "$job/run" "$out/runs/$1"
 }`;

@@ -71,10 +71,11 @@ describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorc
   const given = [SPEC, "--data", at("data"), "--seeds", "1", "--out", at("mixed"), "--adapter", "cpu"];
   const run = (): SpawnSyncReturns<string> => spawnSync("sh", [at("mixed", "sweep.sh")], { encoding: "utf8", env });
 
+  beforeAll(async () =>
+    expect(await moeutHere(["data", "prepare", corpus, "--validation", "0.2", "--out", at("data")])).toMatchObject({ status: 0 }));
+
   test("stand beside local ones in the report", async () => {
-    for (const args of [["data", "prepare", corpus, "--validation", "0.2", "--out", at("data")], ["sweep", ...given]]) {
-      expect(await moeutHere(args)).toMatchObject({ status: 0 });
-    }
+    expect(await moeutHere(["sweep", ...given])).toMatchObject({ status: 0 });
     symlinkSync("elsewhere:1", claimOf("widths_48-seed0")); // so that only the other one is trained here
     expect(run().stdout).toContain("widths_32-seed0: done");
     rmSync(claimOf("widths_48-seed0"));
@@ -101,9 +102,23 @@ describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorc
     expect(await moeutHere(["import", "hf", at("readme", "trained"), "--out", at("readme", "back")])).toMatchObject({ status: 0 });
   });
 
-  function claimOf(job: string): string {
-    mkdirSync(at("mixed", "jobs", job), { recursive: true });
-    return at("mixed", "jobs", job, "claim-1");
+  test("one that diverges is done, and is said to have diverged", async () => {
+    const wild = [...given, "--set", "train.optimizer.lr=1e3", "--set", "train.optimizer.weight_decay=100", "--out", at("wild")];
+    expect(await moeutHere(["sweep", ...wild, "--torchrun", "-u"])).toMatchObject({ status: 0 }); // of Python: one process is enough
+    symlinkSync("elsewhere:1", claimOf("widths_48-seed0", "wild"));
+    const { status, stderr } = spawnSync("sh", [at("wild", "sweep.sh")], { encoding: "utf8", env: { ...env, TORCHRUN: python! } });
+    expect(stderr).toMatch(/training diverged in step \d: /);
+    expect(status).toBe(0);
+    const { variants } = json(await moeutHere(["compare", "--gather", at("wild"), "--json"])) as Outcome;
+    const [wide, other] = variants.map(({ runs }) => runs[0] as { readonly diverged: string | null; readonly failed: string | null });
+    expect(wide!.diverged).toMatch(/^training diverged in step \d: /);
+    expect(other!.failed).toMatch(/widths_48-seed0 is not finished: step 0 of 30/);
+    expect(readRun(at("wild", "runs", "widths_32-seed0")).adapter.kind).toBe("pytorch");
+  });
+
+  function claimOf(job: string, out = "mixed"): string {
+    mkdirSync(at(out, "jobs", job), { recursive: true });
+    return at(out, "jobs", job, "claim-1");
   }
 });
 

@@ -185,9 +185,25 @@ const CHECKPOINT = python`
   WHOLE = whole.StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
-  def save(model: nn.Module, optimizer: torch.optim.Optimizer, run: dict[str, object], rank: int, out: Path) -> None:
+  def end_diverged(run: dict[str, object], what: str, rank: int, out: Path) -> None:
+      """Ends a training that cannot go on; diverged.json says so to \`moeut compare --gather\`."""
+      message = f"training diverged in step {run['step']}: {what}"
+      if rank == 0:
+          (out / "diverged.json").write_text(f"{json.dumps(run | {'message': message}, indent=2)}\\n")
+      if distributed.is_initialized():
+          distributed.barrier()  # a process that ends may take the others with it
+      raise SystemExit(message)
+
+
+  def save(
+      model: nn.Module, optimizer: torch.optim.Optimizer, run: dict[str, object], rank: int, args: argparse.Namespace
+  ) -> None:
       """What training goes on from, and for everybody else the weights and what they saw."""
       weights, moments = whole.get_state_dict(model, optimizer, options=WHOLE)
+      bad = sum(not bool(value.isfinite().all()) for value in weights.values())  # the first process has them
+      if mean_over_ranks(torch.tensor([bad], dtype=torch.float64, device=args.device))[0] > 0:
+          end_diverged(run, "the weights after it are not finite", rank, args.out)
+      out = args.out
       if rank == 0:
           torch.save({"run": run, "weights": weights, "optimizer": moments}, out / "checkpoint.tmp")
           os.replace(out / "checkpoint.tmp", out / "checkpoint.pt")
@@ -247,22 +263,26 @@ function main(rates: Rates, tokenizer: string | null): string {
         if rank == 0:
             records = log.read_text().splitlines()[:done] if log.exists() else []
             log.write_text("".join(f"{record}\\n" for record in records))
+            (args.out / "diverged.json").unlink(missing_ok=True)
         for step in range(done, min(STEPS, args.stop or STEPS)):
             started = time.perf_counter()
             loss, balance = mean_over_ranks(train_step(model, step, train, rank, world, args))
             norm = optimize(model, optimizer, step)
+            now = run | {"step": step + 1}
             if not math.isfinite(loss + norm):
-                raise SystemExit(f"training diverged in step {step + 1}: the loss is {loss}, the gradient's norm {norm}")
+                end_diverged(now, f"the loss is {loss}, the gradient's norm {norm}", rank, args.out)
             record = {"step": step + 1, "loss": loss, "ce_loss": loss - balance, "reg_loss": balance, "grad_norm": norm}
             record |= {"lr": learning_rate(step), "tokens": (step + 1) * BATCH * SEQ_LEN}
             record["seconds"] = time.perf_counter() - started
             if EVAL_EVERY and (step + 1) % EVAL_EVERY == 0 and held_out.blocks >= world:
                 record["validation_loss"] = validation_loss(model, held_out, rank, world, args)
+                if not math.isfinite(record["validation_loss"]):
+                    end_diverged(now, f"the validation loss is {record['validation_loss']}", rank, args.out)
             if rank == 0:
                 with log.open("a") as file:
                     file.write(f"{json.dumps(record)}\\n")
             if (CHECKPOINT_EVERY and (step + 1) % CHECKPOINT_EVERY == 0) or step + 1 in (STEPS, args.stop):
-                save(model, optimizer, run | {"step": step + 1}, rank, args.out)
+                save(model, optimizer, now, rank, args)
         if distributed.is_initialized():
             distributed.destroy_process_group()
   `;

@@ -1,12 +1,12 @@
 /** One run of a comparison: a variant is trained with a seed, and measured at its end, by held-out data and by tasks. */
 import { join } from "node:path";
 import type { Dataset, Tokenizer } from "../data/index.ts";
-import { UserError } from "../errors.ts";
 import { countedPositions, evaluate } from "../evaluate/index.ts";
-import type { Session } from "../session.ts";
-import { Diverged, isRun, openCheckpoint, readRun, startRun, train, type StepRecord, type TrainOptions } from "../train/index.ts";
+import type { AdapterName, Session } from "../session.ts";
+import { Diverged, startRun, train, type StepRecord, type TrainOptions } from "../train/index.ts";
 import { isSound } from "./difference.ts";
 import { readFailure, readFinal, runFolder, writeFinal, type FinalRecord } from "./folder.ts";
+import { trainedElsewhere } from "./gathered.ts";
 import { isScored, score, type CompareTask } from "./scores.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Tuning, Variant } from "./variant.ts";
@@ -131,10 +131,10 @@ export async function runJob(
 async function trainAndMeasure(options: CompareOptions, job: Job, sessions: Sessions, hooks: CompareHooks): Promise<FinalRecord | null> {
   const { variant, seed } = job;
   const folder = join(options.out, job.folder);
-  if (options.gather) requireTrained(folder, variant);
+  const elsewhere = options.gather ? gathered(options, job) : null;
   const data = await dataOf(options, variant, seed);
   const { session } = await sessions.get(variant);
-  const { finished, diverged } = await trainToEnd(options, job, session, data, hooks);
+  const { finished, diverged } = elsewhere ?? await trainToEnd(options, job, session, data, hooks);
   if (!finished) return null;
   if (diverged !== null) sessions.discard(variant); // its gradients are not finite
   const outcome = diverged === null ? await measure(options, variant, session, data, hooks) : { diverged, sequences: [] };
@@ -144,13 +144,6 @@ async function trainAndMeasure(options: CompareOptions, job: Job, sessions: Sess
   };
   writeFinal(folder, final);
   return final;
-}
-
-/** UserError for a run that has steps to go. */
-function requireTrained(folder: string, { recipe: { steps } }: Variant): void {
-  const checkpoint = isRun(folder) ? openCheckpoint(folder, readRun(folder)) : null;
-  const step = checkpoint?.state.step ?? 0;
-  if (step < steps) throw new UserError(`${folder} is not finished: step ${step} of ${steps}; its job goes on with it`);
 }
 
 /** By the tasks that did not measure these weights yet. @returns false if stopped early */
@@ -172,6 +165,13 @@ interface TrainEnd {
   readonly finished: boolean;
   /** What went wrong, or null. */
   readonly diverged: string | null;
+}
+
+/** See trainedElsewhere. */
+function gathered({ out, tokenizer }: CompareOptions, job: Job): ReturnType<typeof trainedElsewhere> {
+  const { variant: { spec, info }, seed } = job;
+  const run = { folder: join(out, job.folder), spec, tokenizer: tokenizer.file, info: (adapter: AdapterName) => info(seed, adapter) };
+  return trainedElsewhere(run, join(out, "jobs", jobName(job), "trained"));
 }
 
 async function trainToEnd(options: CompareOptions, job: Job, session: Session, data: Dataset, hooks: CompareHooks): Promise<TrainEnd> {
