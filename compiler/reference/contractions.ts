@@ -1,7 +1,4 @@
-/**
- * Matrix products and expert-grouped products, from the formulas in ir/graph.ts. Each element is summed in the order of its inner index, all
- * of a row side by side: a single sum waits for each of its additions.
- */
+/** Matrix products and expert-grouped products, from the formulas in ir/graph.ts. */
 import type { Op, TensorType } from "../ir/graph.ts";
 import { elements } from "../ir/tensor-type.ts";
 import { rows, width, zeros } from "./tensors.ts";
@@ -17,15 +14,39 @@ export function matmul(op: OpOf<"matmul">, a: Tensor, b: Tensor, type: TensorTyp
   const [aRow, aCol] = op.layout === "tn" ? [1, left.columns] : [left.columns, 1]; // steps of m and k in a
   const [bRow, bCol] = op.layout === "nt" ? [1, right.columns] : [right.columns, 1]; // steps of k and n in b
   const out = zeros(type);
-  for (let i = 0; i < m; i++) {
-    for (let x = 0; x < k; x++) addScaled(out.data, i * n, n, a.data[i * aRow + x * aCol]!, b.data, x * bRow, bCol);
-  }
+  for (let i = 0; i < m; i++) addProduct(out.data, i * n, n, { data: a.data, at: i * aRow, step: aCol, k }, b.data, 0, bRow, bCol);
   return out;
 }
 
-/** Adds `factor` times a row of `x` to a row of `out`, both of n elements; those of x are `step` apart. */
-function addScaled(out: Float64Array, at: number, n: number, factor: number, x: Float64Array, start: number, step: number): void {
-  for (let j = 0; j < n; j++) out[at + j]! += factor * x[start + j * step]!;
+/** Numbers in an array, `step` apart. */
+interface Run {
+  readonly data: Float64Array;
+  readonly at: number;
+  readonly step: number;
+  readonly k: number;
+}
+
+/**
+ * Adds Σ_i factors_i · row_i of a matrix to n elements of `out`, in the order of i; four rows at a time, because a single sum waits for each
+ * of its additions.
+ */
+function addProduct(
+  out: Float64Array, at: number, n: number, { data, at: first, step, k }: Run, b: Float64Array, start: number, row: number, column: number,
+): void {
+  let i = 0;
+  for (; i + 4 <= k; i += 4) {
+    const from = first + i * step;
+    const [a0, a1, a2, a3] = [data[from]!, data[from + step]!, data[from + 2 * step]!, data[from + 3 * step]!];
+    const [b0, b1, b2, b3] = [start + i * row, start + (i + 1) * row, start + (i + 2) * row, start + (i + 3) * row];
+    for (let j = 0; j < n; j++) {
+      const c = j * column;
+      out[at + j] = out[at + j]! + a0 * b[b0 + c]! + a1 * b[b1 + c]! + a2 * b[b2 + c]! + a3 * b[b3 + c]!;
+    }
+  }
+  for (; i < k; i++) {
+    const factor = data[first + i * step]!;
+    for (let j = 0; j < n; j++) out[at + j]! += factor * b[start + i * row + j * column]!;
+  }
 }
 
 /** Matrix of each slot, and the row of x that it reads. */
@@ -49,9 +70,8 @@ export function expertMatmul(op: OpOf<"expertMatmul">, a: Tensor, w: Tensor, sel
   const out = zeros(type);
   for (let slot = 0; slot < s.count; slot++) {
     const base = s.matrix(slot) * k * n;
-    const row = s.rowOf(a, slot) * inner;
-    const at = slot * outer;
-    for (let i = 0; i < inner; i++) addScaled(out.data, at, outer, a.data[row + i]!, w.data, base + i * innerStep, outerStep);
+    const row = { data: a.data, at: s.rowOf(a, slot) * inner, step: 1, k: inner };
+    addProduct(out.data, slot * outer, outer, row, w.data, base, innerStep, outerStep);
   }
   return out;
 }
@@ -63,7 +83,9 @@ export function expertOuter(op: OpOf<"expertOuter">, x: Tensor, y: Tensor, selec
   for (let slot = 0; slot < s.count; slot++) {
     const base = s.matrix(slot) * k * n;
     const [xRow, yRow] = [s.rowOf(x, slot) * k, s.rowOf(y, slot) * n];
-    for (let i = 0; i < k; i++) addScaled(out.data, base + i * n, n, x.data[xRow + i]!, y.data, yRow, 1);
+    for (let i = 0; i < k; i++) {
+      for (let j = 0; j < n; j++) out.data[base + i * n + j]! += x.data[xRow + i]! * y.data[yRow + j]!;
+    }
   }
   return out;
 }
