@@ -27,8 +27,8 @@ interface Run {
 }
 
 /**
- * Adds Σ_i factors_i · row_i of a matrix to n elements of `out`, in the order of i; four rows at a time, because a single sum waits for each
- * of its additions.
+ * Adds Σ_i factors_i · row_i of a matrix to n elements of `out`, in the order of i; four rows at a time, because a single sum waits for
+ * each of its additions.
  */
 function addProduct(
   out: Float64Array, at: number, n: number, { data, at: first, step, k }: Run, b: Float64Array, start: number, row: number, column: number,
