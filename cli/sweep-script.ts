@@ -80,7 +80,8 @@ claim() { # folder
   next=1 owner=$me
   while [ -L "$1/claim-$next" ]; do owner=$(readlink "$1/claim-$next") next=$((next + 1)); done
   if is_running "$owner"; then
-    echo "$1 belongs to $owner; if that is gone, remove $1/claim-$((next - 1))"
+    claim="$1/claim-$((next - 1))"
+    echo "$1 belongs to $owner since $(LC_ALL=C ls -ld "$claim" | awk '{ print $6, $7, $8 }'); if that is gone, remove $claim"
     false
   else
     ln -s "$me" "$1/claim-$next" 2> /dev/null

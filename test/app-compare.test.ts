@@ -157,8 +157,19 @@ describe("several processes in one folder", () => {
       if (text.startsWith("waiting")) rmSync(lock);
       if (text.startsWith("waiting")) said.push(text);
     } }))!;
-    expect(said).toEqual(["slow", "waiting for 1 run of other processes …", "fast"]);
+    expect(said).toEqual(["slow", "waiting for 1 run of other processes: fast-seed0 (process 1 on elsewhere) …", "fast"]);
     expect(timeless(results)).toEqual(timeless(await compare(newFolder(), [fast, slow], [0])));
+  });
+  test("of a process on another machine that is silent it is said what to remove, and nothing is taken from it", async () => {
+    const out = newFolder();
+    const lock = held(out, "fast-seed0");
+    const [said, start] = [[] as string[], Date.now() / 1000];
+    utimesSync(lock, start - 7200, start - 3600);
+    const onPhase = (text: string): void => void (text.includes("waiting") || text.includes("waited") ? said.push(text) : null);
+    expect(await compare(out, [fast, slow], [0], { onPhase, shouldStop: () => said.length === 2 })).toBeNull();
+    expect(said[1]).toMatch(/^process 1 on elsewhere has written nothing for 60 minutes, and is waited for: /);
+    expect(said[1]!.endsWith(`; if it no longer runs, remove ${lock}`)).toBe(true);
+    expect(existsSync(lock)).toBe(true);
   });
   test("who is asked to stop does not wait on", async () => {
     const out = newFolder();

@@ -102,7 +102,11 @@ describe("one process at a time", () => {
     const path = join(folder, `${LOCK}~1~00000000-1~${hostname()}x`);
     writeFileSync(path, "");
     utimesSync(path, 1e9, 1e9);
-    expect(messageOf(await failure(folder))).toBe(`${folder} is in use by process 1 on ${hostname()}x since 2001-09-09 01:46:40 UTC; if it no longer runs, remove ${path}`);
+    expect(messageOf(await failure(folder))).toBe(`${folder} is in use by process 1 on ${hostname()}x since 2001-09-09 01:46:40 UTC; the last file there is of 2001-09-09 01:46:40 UTC; if it no longer runs, remove ${path}`);
+    writeFileSync(join(folder, "log.jsonl"), "");
+    utimesSync(join(folder, "log.jsonl"), 1e9 + 60, 1e9 + 60);
+    expect(messageOf(await failure(folder))).toContain("the last file there is of 2001-09-09 01:47:40 UTC; if");
+    rmSync(join(folder, "log.jsonl"));
     expect(readdirSync(folder)).toEqual([path.slice(folder.length + 1)]);
   });
 

@@ -6,6 +6,7 @@ import { InUse } from "../files/lock.ts";
 import { removeFailure, writeFailure, type FinalRecord } from "./folder.ts";
 import { countHeldOut, isDone, runJob, type CompareHooks, type CompareOptions, type Job } from "./run.ts";
 import type { Sessions } from "./sessions.ts";
+import { waitingWords } from "./waiting.ts";
 
 interface JobsOutcome {
   /** false if stopped early */
@@ -23,8 +24,9 @@ export async function doJobs(
 ): Promise<JobsOutcome> {
   const { sequences: nHeldOut } = await countHeldOut(options);
   let [left, error]: [readonly Job[], unknown] = [jobs, null];
-  for (let waited = false; ; waited = true) {
-    const elsewhere: Job[] = [];
+  const tellWaiting = waitingWords((text) => hooks.onPhase?.(text));
+  for (;;) {
+    const elsewhere: { readonly job: Job; readonly held: InUse }[] = [];
     for (const job of left) {
       if (hooks.shouldStop?.() === true) return { finished: false, error: null };
       if (isDone(options, job, nHeldOut)) continue;
@@ -33,7 +35,7 @@ export async function doJobs(
         return runJob(options, job, nHeldOut, sessions, hooks);
       });
       if (outcome === "stopped") return { finished: false, error: null };
-      if (outcome instanceof InUse) elsewhere.push(job);
+      if (outcome instanceof InUse) elsewhere.push({ job, held: outcome });
       else if ("error" in outcome) {
         sessions.discard(job.variant);
         error ??= outcome.error;
@@ -41,8 +43,8 @@ export async function doJobs(
       } else hooks.onDone?.(job.variant, job.seed, outcome);
     }
     if (elsewhere.length === 0) return { finished: true, error };
-    if (!waited) hooks.onPhase?.(`waiting for ${elsewhere.length} ${elsewhere.length === 1 ? "run" : "runs"} of other processes …`);
-    left = elsewhere; // the others stay done, and runs with many items take long to read
+    tellWaiting(elsewhere.map(({ held }) => held));
+    left = elsewhere.map(({ job }) => job); // the others stay done, and runs with many items take long to read
     await setTimeout(POLL_MS);
   }
 }

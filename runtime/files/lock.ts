@@ -8,8 +8,26 @@ import { join } from "node:path";
 import { systemCode, UserError } from "../errors.ts";
 import { mayRun, thisProcess, type ProcessId } from "./process.ts";
 
-/** Another process has the folder. */
-export class InUse extends UserError {}
+/** Another process has the folder; the message says what to do about it. */
+export class InUse extends UserError {
+  readonly folder: string;
+  /** "process 12", "process 12 on node4" */
+  readonly holder: string;
+  /** On this machine: it is known to run. */
+  readonly isHere: boolean;
+  /** To a file of the folder. */
+  readonly lastWrite: Date;
+
+  constructor(folder: string, { pid, host, since, file }: Holder) {
+    const isHere = host === thisProcess().host;
+    const holder = isHere ? `process ${pid}` : `process ${pid} on ${host}`;
+    const lastWrite = newestIn(folder, since);
+    const remedy = isHere ? "wait for it to end, or stop it"
+      : `the last file there is of ${timeText(lastWrite)}; if it no longer runs, remove ${join(folder, file)}`;
+    super(`${folder} is in use by ${holder} since ${timeText(since)}; ${remedy}`);
+    [this.folder, this.holder, this.isHere, this.lastWrite] = [folder, holder, isHere, lastWrite];
+  }
+}
 
 interface Holder extends ProcessId {
   readonly file: string;
@@ -52,7 +70,7 @@ const ATTEMPT_SECONDS = 5;
 function waitForTurn(folder: string, own: string, patience: number): void {
   for (let other = otherHolder(folder, own); other !== null; other = otherHolder(folder, own)) {
     const age = (Date.now() - other.since.getTime()) / 1000;
-    if (own > other.file || Math.abs(age) > patience) throw inUse(folder, other);
+    if (own > other.file || Math.abs(age) > patience) throw new InUse(folder, other);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
   }
 }
@@ -75,9 +93,11 @@ function holderOf(folder: string, file: string): Holder | null {
   return stats === undefined ? null : { pid: Number(pid), started: started!, host, file, since: stats.mtime };
 }
 
-function inUse(folder: string, { pid, host, since, file }: Holder): InUse {
-  const here = host === thisProcess().host;
-  const who = here ? `process ${pid}` : `process ${pid} on ${host}`;
-  const remedy = here ? "wait for it to end, or stop it" : `if it no longer runs, remove ${join(folder, file)}`;
-  return new InUse(`${folder} is in use by ${who} since ${since.toISOString().replace("T", " ").slice(0, 19)} UTC; ${remedy}`);
+/** When a file of the folder was last written to, but for locks, which whoever tries it leaves there; at least `since`. */
+function newestIn(folder: string, since: Date): Date {
+  const times = readdirSync(folder).filter((name) => !name.startsWith(PREFIX))
+    .map((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  return new Date(Math.max(since.getTime(), ...times));
 }
+
+const timeText = (time: Date): string => `${time.toISOString().replace("T", " ").slice(0, 19)} UTC`;
