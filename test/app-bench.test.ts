@@ -72,12 +72,21 @@ describe("turns", () => {
     await expect(takeTurns([mortal], 1, () => {})).rejects.toThrow("Killed"); // ours: there is nothing to hold others against
   });
 
+  test("who is slow is passed over after some rounds, and held against ours of the same rounds", async () => {
+    const ours = [2, 4, 5, 5];
+    const slow = [contestant("slow", 1, async () => 40), contestant("slower", 1, async () => 100)];
+    const turns = await takeTurns([contestant("ours", 1, async () => ours.shift()!), ...slow], 4, () => {});
+    expect(turns).toEqual([{ rounds: [2, 4, 5, 5] }, { rounds: [40, 40] }, { rounds: [100] }]);
+    expect(ratioOf([2, 4, 5, 5], [100])).toBe(0.02);
+  });
+
   test("the table says who is how fast, what is wanted, who is absent, and whose results differ", () => {
     const [workload] = workloadsOf(["W1"], OPTIONS);
     const measured: readonly Measured[] = [
       { contestant: contestant("moeut on x", 5), rounds: [1, 2, 3], goal: undefined },
       { contestant: contestant("same", 5.00001), rounds: [2, 4, 6], goal: 0.7 },
       { contestant: contestant("other", 5.5), rounds: [1, 1, 1], goal: undefined },
+      { contestant: contestant("slow", 5), rounds: [100], goal: undefined },
     ];
     const kernels = [{ kernel: "matmul", launches: 2, seconds: 0.01, flops: 1e9, bytes: 2 ** 20 }];
     const absent = [{ name: "gone", reason: "not installed" }];
@@ -86,6 +95,7 @@ describe("turns", () => {
     expect(text).toMatch(/W1 train +moeut on x +2\.00 s +1\.00 s/);
     expect(text).toMatch(/same .* 0\.50× +≤ 0\.70× +agree to 2e-6/);
     expect(text).toMatch(/other .* 2\.00× +DIFFER by 10%/);
+    expect(text).toMatch(/slow, 1 round +100\.0 s .* 0\.01×/);
     expect(text).toMatch(/gone: not installed/);
     const byKernel = kernelTable(result, { flopsPerSecond: 4e11, bytesPerSecond: 1e12 });
     expect(byKernel).toMatch(/a whole run takes 2\.00 s, 7\.0% of it outside of kernels\n/);
@@ -122,5 +132,10 @@ describe("peers", () => {
     const opening = openPeer(peer(name, program), "job");
     await expect(opening).rejects.toThrow(EnvironmentError);
     await expect(opening).rejects.toThrow(message);
+  });
+
+  test("one that does not come to an end is ended", async () => {
+    const opening = openPeer(peer("endless", `console.error("busy"); for (;;);`), "job", 0.5);
+    await expect(opening).rejects.toThrow(/^its first run was not over after 0\.5 s$/);
   });
 });

@@ -72,12 +72,15 @@ export function writeJob(folder: string, { mode, model }: Workload, { session, d
 
 type Answer = { readonly version: string; readonly check: number } | { readonly cannot: string } | { readonly seconds: number };
 
+/** Seconds that a peer's first run may take, with all that comes before it. */
+const PATIENCE = 300;
+
 /**
  * Starts a peer, which runs the workload once.
  * @param job path of the file that says what to do
- * EnvironmentError with its reason if it cannot.
+ * EnvironmentError with its reason if it cannot, or not within `patience` seconds.
  */
-export async function openPeer(peer: Peer, job: string): Promise<Contestant> {
+export async function openPeer(peer: Peer, job: string, patience = PATIENCE): Promise<Contestant> {
   const [command, ...args] = peer.command();
   // OPENBLAS_*: set on some machines for the sake of old releases; they slow newer ones down.
   const { OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE, ...env } = process.env;
@@ -86,12 +89,18 @@ export async function openPeer(peer: Peer, job: string): Promise<Contestant> {
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-2000)));
   child.stdin.on("error", () => {}); // of one that ended, the missing answer tells
+  let late = false;
+  const lateness = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, 1000 * patience);
   const answer = async (): Promise<Answer> => {
     const { value, done } = await lines.next();
+    if (late) throw new EnvironmentError(`its first run was not over after ${patience} s`);
     if (done === true) throw new EnvironmentError(`it ended without an answer: ${reasonIn(errors)}`);
     return parseAnswer(value);
   };
-  const first = await answer();
+  const first = await answer().finally(() => clearTimeout(lateness));
   if ("cannot" in first) throw new EnvironmentError(first.cannot);
   if (!("check" in first)) throw new EnvironmentError("it answered out of turn");
   return {

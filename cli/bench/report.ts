@@ -1,4 +1,5 @@
 /** What was measured, as numbers and as tables for people. */
+import { plural } from "../../compiler/diagnostics/entry.ts";
 import { ratioOf, median, type Contestant, type Inside, type KernelTime, type Rounds } from "../../runtime/bench/index.ts";
 import { bytes, short, time } from "../../runtime/units.ts";
 import { table } from "../terminal.ts";
@@ -49,14 +50,17 @@ export function resultTable(results: readonly Result[]): string {
   const rows = results.flatMap(({ name, mode, contestants, absent }) => [
     null,
     ...contestants.map((c, i) => [
-      i === 0 ? `${name} ${mode}` : "", c.name, time(c.seconds.median), time(c.seconds.best),
-      short(c.tokens_per_second), short(c.flops_per_second),
+      i === 0 ? `${name} ${mode}` : "", c.name + fewer(c.seconds.rounds, contestants[0]!.seconds.rounds),
+      time(c.seconds.median), time(c.seconds.best), short(c.tokens_per_second), short(c.flops_per_second),
       ...(i === 0 ? [] : [`${c.ours_to_this.toFixed(2)}×`, c.goal === null ? "" : `≤ ${c.goal.toFixed(2)}×`, agreement(c.deviation)]),
     ]),
     ...absent.map(({ name: who, reason }) => ["", `${who}: ${reason}`]),
   ]);
   return table([head, ...rows], ["left", "left", "right", "right", "right", "right", "right", "right", "left"]);
 }
+
+/** What is to know of one that was passed over. */
+const fewer = (rounds: Rounds, all: Rounds): string => (rounds.length < all.length ? `, ${plural(rounds.length, "round")}` : "");
 
 const agreement = (by: number): string => (by <= AGREEMENT ? `agree to ${by.toExponential(0)}` : `DIFFER by ${(100 * by).toPrecision(2)}%`);
 

@@ -19,6 +19,9 @@ export type Rounds = readonly number[];
 /** Milliseconds after which the idle threads of the one before sleep. */
 const REST = 50;
 
+/** Seconds of runs after which one that is slow is passed over: it is slow whatever further rounds say, and everyone else waits for it. */
+const PATIENCE = 60;
+
 /** Seconds of work after which a GPU runs at its full clock, which it gives up whenever it rests. */
 const WARM = 0.2;
 
@@ -27,7 +30,7 @@ export type Turns = { readonly rounds: Rounds } | { readonly lost: string };
 
 /**
  * Each runs once a round, so that what else the machine does meanwhile meets all of them. One that ends with an EnvironmentError is left
- * out from then on, unless it is the first, whom the others are held against.
+ * out from then on, and one that is slow after some rounds passed over, unless it is the first, whom the others are held against.
  */
 export async function takeTurns(
   contestants: readonly Contestant[], rounds: number, onRound: (round: number) => void,
@@ -37,7 +40,8 @@ export async function takeTurns(
   for (let round = 0; round < rounds; round++) {
     onRound(round);
     for (const [i, contestant] of contestants.entries()) {
-      if (lost.has(contestant)) continue;
+      const isSlow = seconds[i]!.reduce((a, b) => a + b, 0) > PATIENCE;
+      if (lost.has(contestant) || i > 0 && isSlow) continue;
       await new Promise((resolve) => setTimeout(resolve, REST));
       try {
         seconds[i]!.push(await warmRun(contestant.run));
@@ -61,8 +65,8 @@ export async function warmRun(run: Contestant["run"]): Promise<number> {
 
 export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-/** Time of `one` over that of `other`: the median of what it is in each round. */
-export const ratioOf = (one: Rounds, other: Rounds): number => median(one.map((seconds, round) => seconds / other[round]!));
+/** Time of `one` over that of `other`, who may have fewer rounds: the median of what it is in each round. */
+export const ratioOf = (one: Rounds, other: Rounds): number => median(other.map((seconds, round) => one[round]! / seconds));
 
 /** What a kernel does in all its launches of some entries. */
 export interface KernelTime {
