@@ -24,7 +24,7 @@ interface Result {
 const SHAKESPEARE = "DATA/tinyshakespeare/input.txt";
 /** Five seeds where a minute trains one on two cores, three elsewhere; trials are half as long as runs. */
 const TEXT = ["--tokenizer", "RUNS/tokenizer.json", "--seeds", "5", "--tune", "lr=1e-3,2e-3,4e-3,8e-3,1.6e-2", "--tune-steps", "250"];
-const PAIRS = ["--seeds", "3", "--tune", "lr=2e-3,4e-3,8e-3", "--tune-steps", "500"];
+const PAIRS = ["--seeds", "3", "--tune", "lr=1e-3,2e-3,4e-3,8e-3", "--tune-steps", "500"];
 const sized = (vocabulary: number, length: number): readonly string[] =>
   ["--set", `vocab_size=${vocabulary}`, "--set", `seq_len=${length}`];
 
