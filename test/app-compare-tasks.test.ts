@@ -71,6 +71,15 @@ describe("tasks", () => {
     expect(readFileSync(join(out, "table.md"), "utf8")).toMatch(/\| slow \|.*, worse \|\n/);
   });
 
+  test("where nobody does better than guessing, that is said", async () => {
+    const results = (await compare(newFolder(), [fast, slow], [0], {}, { tasks: [quiz()] }))!;
+    const wordsAt = (chance: number | null, right = 1): string => conclusion({ ...results, tasks: results.tasks.map((task) => (
+      { ...task, chance, variants: task.variants.map((one) => ({ ...one, value: one.value! * right })) })) }).join("\n");
+    expect(wordsAt(0.99)).toContain("quiz: no variant is clearly better than guessing (0.99), so it says nothing about which is better.");
+    for (const chance of [0, 0.001, null]) expect(wordsAt(chance)).not.toMatch(/guessing|anything right/);
+    for (const chance of [0, null]) expect(wordsAt(chance, 0)).toContain("quiz: no variant has anything right, so it says nothing");
+  });
+
   test("and at steps along the way, whose weights they see; the run ends as without", async () => {
     const straight = (await compare(newFolder(), [fast, slow], [0]))!;
     const results = (await compare(newFolder(), [fast, slow], [0], {}, { tasks: [quiz()], scoreAt: [1, 10] }))!;

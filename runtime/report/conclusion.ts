@@ -5,7 +5,7 @@ import type { Interval } from "../statistics/describe.ts";
 import { studentInterval } from "../statistics/student.ts";
 import { short } from "../units.ts";
 import { specWords } from "./spec-words.ts";
-import { advice, taskFailures, taskVerdicts } from "./task-words.ts";
+import { advice, beyondAll, taskFailures, taskVerdicts } from "./task-words.ts";
 import { tuneWords } from "./tune.ts";
 import { countedTokens, interval, isClear, listOf, loss, pText, signed, stepsText, valueText } from "./words.ts";
 
@@ -16,7 +16,7 @@ export const findings = (results: CompareResults): readonly string[] =>
 
 /** What keeps the findings from meaning more than they do. */
 export const caveats = (results: CompareResults): readonly string[] =>
-  [specWords, spentWords, tuneWords, recipes, length, littleText, heldOut].flatMap((words) => words(results));
+  [specWords, spentWords, tuneWords, recipes, beyondAll, length, littleText, heldOut].flatMap((words) => words(results));
 
 /** One sentence per variant other than the baseline, and one about the lowest loss where there are more. */
 function verdicts(results: CompareResults): readonly string[] {

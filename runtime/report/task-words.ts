@@ -45,6 +45,19 @@ export function advice({ more_seeds: more }: Difference, { seeds }: CompareResul
   return more === null ? "even 1,000 would hardly do, if they go on like these" : `run ${more} more (--seeds ${seeds.length + more})`;
 }
 
+/** Standard errors from guessing's mean within which nobody is called better than that. */
+const BEYOND_GUESSING = 1.96;
+
+/** Tasks that are beyond all variants, whose differences are those of guesses. */
+export const beyondAll = (results: CompareResults): readonly string[] => finalTasks(results).flatMap((found) => {
+  const { task, chance, items, variants } = found;
+  const guessing = chance ?? 0;
+  const threshold = guessing + BEYOND_GUESSING * Math.sqrt(guessing * (1 - guessing) / items);
+  if (variants.some(({ value }) => value !== null && value > threshold)) return [];
+  const what = guessing === 0 ? "no variant has anything right" : `no variant is clearly better than guessing (${guessing})`;
+  return [`${task}: ${what}, so it says nothing about which is better.`];
+});
+
 /** The first failure of each variant by each task, wherever it was measured. */
 export const taskFailures = ({ tasks }: CompareResults): readonly string[] => [...new Set(tasks.flatMap(({ task, variants }) =>
   variants.flatMap(({ name, runs }) => {
