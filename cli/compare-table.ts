@@ -1,6 +1,7 @@
 /** What a comparison found, for the terminal. */
 import type { CompareResults, StepSeconds } from "../runtime/compare/results.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
+import { timeCell, timeHead } from "../runtime/report/spent.ts";
 import { scoreText } from "../runtime/report/tables.ts";
 import { finalTasks } from "../runtime/report/task-words.ts";
 import { differenceText, loss, ratioText } from "../runtime/report/words.ts";
@@ -9,6 +10,9 @@ import { table } from "./terminal.ts";
 
 /** The table, and what it says in sentences. */
 export const asText = (results: CompareResults): string => `\n${resultTable(results)}\n${conclusion(results).join("\n")}\n`;
+
+/** Columns of words, by how their names begin. */
+const LEFT: readonly string[] = ["variant", "against", "step"];
 
 /** A row for each variant; below it, where tasks measured them, another of what they found. */
 function resultTable(results: CompareResults): string {
@@ -19,15 +23,16 @@ function resultTable(results: CompareResults): string {
     v.bits_per_byte === null ? "" : loss(v.bits_per_byte),
     v.name === baseline ? "baseline" : v.difference === null ? "" : differenceText(v.difference),
     v.step_seconds === null ? "" : stepText(v.step_seconds, v.name === baseline),
-    v.memory_bytes === null ? "" : bytes(v.memory_bytes),
+    ...timeCell(results, v), v.memory_bytes === null ? "" : bytes(v.memory_bytes),
   ]);
-  const head = ["variant", "params", "active", "MACs/token", "loss", "bits/byte", `against ${baseline}`, "step", "memory"];
+  const costs = ["step", ...timeHead(results), "memory"];
+  const head = ["variant", "params", "active", "MACs/token", "loss", "bits/byte", `against ${baseline}`, ...costs];
   const tasks = finalTasks(results);
   const scores = [
     ["variant", ...tasks.map(({ task, metric }) => `${task} ${metric}`)],
     ...variants.map((v, i) => [v.name, ...tasks.map((task) => scoreText(task.variants[i]!))]),
   ];
-  return table([head, ...rows], ["left", "right", "right", "right", "right", "right", "left", "left", "right"])
+  return table([head, ...rows], head.map((name) => (LEFT.includes(name.split(" ")[0]!) ? "left" : "right")))
     + (tasks.length === 0 ? "" : `\n${table(scores, scores[0]!.map(() => "left"))}`);
 }
 

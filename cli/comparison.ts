@@ -80,6 +80,7 @@ function about(
     versions: { moeut: VERSION, node: process.versions.node }, environment: environment(),
     budget: {
       steps, batch, seq_len: data.positions ?? seqLen, tokens: Math.round(steps * tokensPerStep), given: budgetWords(budget, data),
+      ...(budget.spent?.unit === "seconds" ? { seconds: budget.spent.amount } : {}),
     },
   };
 }

@@ -14,6 +14,9 @@ import { learningRate } from "../runtime/standalone/schedule.ts";
 import { aboutOf, optionsOf, timesKnown, variant } from "./support/bigram-compare.ts";
 import { bigramData } from "./support/bigram-run.ts";
 import { checkText } from "./support/corpus.ts";
+import type { CompareResults } from "../runtime/compare/results.ts";
+import { asText } from "../cli/compare-table.ts";
+import { tablesOf } from "../runtime/report/tables.ts";
 import { compareVariants } from "../runtime/compare/index.ts";
 import { scratchFolder } from "./support/scratch.ts";
 
@@ -98,6 +101,25 @@ test("variants with steps of their own are compared, and it is said what each ha
   expect(words).not.toContain("steps is");
   expect(renderReport(results)).toContain("(2.00B MACs of training)");
   expect(results.method[0]).toContain("is trained with 2.00B MACs of training");
+});
+
+test("of a budget of seconds it is said how it became steps, how long training took, and where that is far from it", async () => {
+  const variants = [variant("fast"), variant("slow")];
+  const { budget: steps, ...rest } = aboutOf(variants);
+  const about = { ...rest, budget: { ...steps, seconds: 100 } };
+  const found = (await compareVariants(optionsOf(timesKnown(join(root, "timed")), variants, [0, 1]), about))!;
+  expect(found.variants[0]!.train_seconds).toEqual({ mean: expect.any(Number) as number, sd: expect.any(Number) as number });
+  expect(found.method.join("\n")).toContain("Seconds became steps before any run");
+  const took = (...seconds: readonly number[]): CompareResults => ({
+    ...found, variants: found.variants.map((v, i) => ({ ...v, train_seconds: { mean: seconds[i]!, sd: 1 } })),
+  });
+  const said = "Steps took other times than when they were measured for the budget of 1 min 40 s: ";
+  expect(conclusion(took(109, 91)).join("\n")).not.toContain(said);
+  expect(conclusion(took(109, 120))).toContain(`${said}slow trained for 2 min 00 s (+20 %).`);
+  expect(conclusion(took(50.5, 120))).toContain(`${said}fast trained for 50.5 s (−50 %) and slow trained for 2 min 00 s (+20 %).`);
+  expect(renderReport(took(50.5, 120))).toContain("2 min 00 s");
+  expect(tablesOf(took(50.5, 120))["table.md"]).toMatch(/MACs per token \| training \|/);
+  expect(asText(took(50.5, 120))).toMatch(/training +memory\n.*50\.5 s/);
 });
 
 test("seconds of a step are measured once for each variant, and kept", async () => {

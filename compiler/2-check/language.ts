@@ -316,9 +316,9 @@ const SPENT = { min: 0, open: true, max: 1e30, default: null, shown: "not said" 
 
 export const BUDGET = kind("What each variant may spend, in place of `train.steps`: one of the first four; each variant's schedule follows its own number of steps.", ["budget { macs 1e12 }", "budget { steps 1_000 }", "budget { tokens 10M }", "budget { seconds 600  bytes 4M  tolerance 0.02 }"], {
   steps: number({ ...SPENT, unit: "optimizer steps", doc: "the same number for all" }),
-  tokens: number({ ...SPENT, unit: "tokens", doc: "batch · seq_len of them are a step" }),
+  tokens: number({ ...SPENT, unit: "tokens", doc: "batch · seq_len of them are a step; of pairs, what is answered" }),
   macs: number({ ...SPENT, unit: "multiply-accumulates", doc: "of training, everything counted: three times those of the forward pass" }),
-  seconds: number({ ...SPENT, unit: "seconds", doc: "of training on this machine: steps are measured before, and their number is kept in the folder" }),
+  seconds: number({ ...SPENT, unit: "seconds", doc: "of training on this machine: a step of each is measured before, and the number of steps is kept in the folder; the report has the time that training took" }),
   bytes: number({ ...SPENT, unit: "bytes", doc: "of weights in float32, which every variant must have" }),
   tolerance: number({ default: 0.01, min: 0, max: 1, doc: "the part of `bytes` by which a variant may miss it" }),
 });

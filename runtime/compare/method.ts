@@ -8,6 +8,8 @@ interface Size {
   readonly margin: number;
   /** In words; null: the same number of steps. */
   readonly budget: string | null;
+  /** The budget is of seconds. */
+  readonly isTimed: boolean;
   /** Learning rates were. */
   readonly searched: boolean;
   readonly tasks: number;
@@ -25,6 +27,7 @@ export function methodOf(size: Size, finals: readonly FinalRecord[], times: Step
     `Every variant is trained ${budget === null ? "for the same number of steps" : `with ${budget}`}, `
     + "on the same sequences in the same order: "
     + "the seed decides the order of the data and the initial weights, and runs of one seed form a pair.",
+    ...(size.isTimed ? [TIMED] : []),
     "The final loss is the mean cross-entropy over the same held-out sequences for all runs, measured once after the last step; "
     + "balance losses are not part of it.",
     ...(seeds > 1 ? statistics(seeds, variants, margin) : [ONE_SEED]),
@@ -41,6 +44,10 @@ export function methodOf(size: Size, finals: readonly FinalRecord[], times: Step
     ...(adapters.length > 1 ? [`The comparison was continued on another adapter (${adapters.join("; ")}).`] : []),
   ];
 }
+
+const TIMED = "Seconds became steps before any run: a training step of each variant was timed on this machine, in turn, and what was found "
+  + "is kept (budget.json), so that a run can be stopped, continued and repeated to the same bits. The table of costs has the time that "
+  + "training really took, by the clock, without evaluations and saving.";
 
 const SEARCHED = "Learning rates were chosen by the final held-out loss of trials on other seeds, trained and measured as the runs are.";
 

@@ -41,6 +41,8 @@ export interface CompareResults {
 export interface Budget {
   /** "1.00T MACs of training"; null where the specs have the same steps. */
   readonly given: string | null;
+  /** Of training, for each variant, where the budget is one of time. */
+  readonly seconds?: number;
   /** Of the first variant, as `tokens`: with another budget than steps or tokens the others have theirs. */
   readonly steps: number;
   readonly batch: number;
@@ -64,6 +66,8 @@ export interface VariantResult {
   /** null if no run was measured. */
   readonly memory_bytes: number | null;
   readonly step_seconds: StepSeconds | null;
+  /** By the clock, of all steps of a run, evaluations and saving left out; over the sound runs; null if there is none. */
+  readonly train_seconds: OverRuns | null;
   /** Final, over the sound runs; null if there is none. */
   readonly validation_loss: OverRuns | null;
   readonly perplexity: number | null;

@@ -4,7 +4,7 @@ import { logPath, readLog, type DataInfo, type StepRecord } from "../train/index
 import { diffLines, showDiff } from "./diff.ts";
 import { depthsOf } from "./depth-summary.ts";
 import { readDepths, type DepthLoss } from "./depths.ts";
-import { byLoss, differenceOf, lossOf } from "./difference.ts";
+import { byLoss, differenceOf, isSound, lossOf } from "./difference.ts";
 import { readFailure, readFinal, readStepTimes, runFolder, type FinalRecord, type StepTimes } from "./folder.ts";
 import { methodOf } from "./method.ts";
 import type { CompareResults, Difference, Estimate, RunResult, StepSeconds, TuningResult, VariantResult } from "./results.ts";
@@ -14,7 +14,7 @@ import { compareTasks } from "./task-summary.ts";
 import type { Variant } from "./variant.ts";
 import { routingOf } from "./routing.ts";
 import { judge } from "./verdict.ts";
-import { mean, median, overRuns, quantile, type Interval } from "../statistics/describe.ts";
+import { mean, median, overRuns, quantile, type Interval, type OverRuns } from "../statistics/describe.ts";
 
 /** What results say about the comparison as a whole. */
 export interface About {
@@ -78,8 +78,8 @@ export function summarize(options: Summary): CompareResults {
     recurrence: recurrenceOf(finished.map(({ variant, runs }) => ({ variant, losses: lossesOf(runs) }))),
     method: methodOf(
       {
-        seeds: seeds.length, variants: finished.length, margin, budget: budget.given, searched: searched !== null,
-        tasks: tasks.length, taskMargin,
+        seeds: seeds.length, variants: finished.length, margin, budget: budget.given, isTimed: budget.seconds !== undefined,
+        searched: searched !== null, tasks: tasks.length, taskMargin,
       },
       finals, times,
     ),
@@ -115,7 +115,7 @@ function variantResult(one: Finished, base: Finished, difference: Difference | n
     name: variant.name, spec_hash: variant.specHash, spec: variant.spec,
     spec_diff: isBase ? null : showDiff(diffLines(base.variant.spec, variant.spec)), recipe: variant.recipe,
     parameters: variant.parameters, macs_per_token: variant.macsPerToken, memory_bytes: finals[0]?.memoryBytes ?? null,
-    step_seconds: timesInTurn(variant, base.variant, times) ?? timesWhileTraining(one),
+    step_seconds: timesInTurn(variant, base.variant, times) ?? timesWhileTraining(one), train_seconds: trainSeconds(runs),
     validation_loss: losses.length === 0 ? null : overRuns(losses),
     perplexity: loss === null ? null : Math.exp(loss),
     bits_per_byte: loss === null ? null : loss / Math.LN2 / finals[0]!.bytesPerToken,
@@ -145,6 +145,11 @@ function timesWhileTraining({ runs }: Finished): StepSeconds | null {
   const seconds = runs.flatMap(({ log }) => log.slice(Math.min(WARM_UP, log.length - 1)).map((record) => record.seconds));
   if (seconds.length === 0) return null;
   return { median: median(seconds), spread: middleHalf(seconds), ratio: null, ratio_spread: null, measured: "while training" };
+}
+
+function trainSeconds(runs: readonly Run[]): OverRuns | null {
+  const sound = runs.filter(({ final }) => isSound(final));
+  return sound.length === 0 ? null : overRuns(sound.map(({ log }) => log.reduce((sum, { seconds }) => sum + seconds, 0)));
 }
 
 const CURVE_POINTS = 60;

@@ -5,9 +5,10 @@ import type { Interval } from "../statistics/describe.ts";
 import { studentInterval } from "../statistics/student.ts";
 import { short } from "../units.ts";
 import { specWords } from "./spec-words.ts";
+import { spentWords } from "./spent.ts";
 import { advice, beyondAll, taskFailures, taskVerdicts } from "./task-words.ts";
 import { tuneWords } from "./tune.ts";
-import { countedTokens, interval, isClear, listOf, loss, pText, signed, stepsText, valueText } from "./words.ts";
+import { countedTokens, interval, isClear, listOf, loss, pText, signed, valueText } from "./words.ts";
 
 export const conclusion = (results: CompareResults): readonly string[] => [...findings(results), ...caveats(results)];
 
@@ -93,12 +94,6 @@ function failures({ variants }: CompareResults): readonly string[] {
         `${name}: ${of(failed.length)} failed and ${failed.length === 1 ? "is" : "are"} left out (${first.failed}).`),
     ];
   });
-}
-
-/** What each had, where that is not the same number of steps for all. */
-function spentWords({ budget, variants }: CompareResults): readonly string[] {
-  const isOne = new Set(variants.map(({ recipe }) => recipe.steps)).size === 1;
-  return budget.given === null || isOne ? [] : [`Each variant had a budget of ${budget.given}: ${stepsText(variants)}.`];
 }
 
 /** Settings of the recipe that are not the same for all: "lr is 0.1 (a, b) or 0.01 (c)". */

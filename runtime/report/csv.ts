@@ -24,6 +24,7 @@ function rowsOf(v: VariantResult): readonly Row[] {
     { metric: "lr", value: v.recipe.optimizer.lr }, { metric: "parameters", value: v.parameters.unique },
     { metric: "active_parameters", value: v.parameters.active }, { metric: "macs_per_token", value: v.macs_per_token.full },
     { metric: "step_seconds", value: v.step_seconds?.median ?? null }, { metric: "memory_bytes", value: v.memory_bytes },
+    { metric: "train_seconds", value: v.train_seconds?.mean ?? null, sd: v.train_seconds?.sd ?? null },
   ];
   const depths = v.depths?.points ?? [];
   return [

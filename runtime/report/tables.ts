@@ -2,6 +2,7 @@
 import type { CompareResults, VariantResult, VariantScore } from "../compare/results.ts";
 import { short } from "../units.ts";
 import { csv } from "./csv.ts";
+import { timeCell, timeHead } from "./spent.ts";
 import { finalTasks, shareText } from "./task-words.ts";
 import { interval, loss, outcomeText, pText, signed } from "./words.ts";
 
@@ -15,12 +16,14 @@ function printed(results: CompareResults): readonly (readonly string[])[] {
   const tasks = finalTasks(results);
   const against = [`against ${baseline}`, "95 % over seeds", "paired t test", "verdict"];
   const measured = tasks.map(({ task, metric }) => `${task} ${metric}`);
-  const head = ["variant", "loss", ...against, "parameters", "active", "MACs per token", ...(tuning === null ? [] : ["lr"]), ...measured];
+  const had = [...timeHead(results), ...(tuning === null ? [] : ["lr"])];
+  const head = ["variant", "loss", ...against, "parameters", "active", "MACs per token", ...had, ...measured];
   const costs = ({ parameters, macs_per_token: macs }: VariantResult): readonly string[] =>
     [parameters.unique, parameters.active, macs.full].map(short);
-  const rate = (v: VariantResult): readonly string[] => (tuning === null ? [] : [String(v.recipe.optimizer.lr)]);
+  const given = (v: VariantResult): readonly string[] =>
+    [...timeCell(results, v), ...(tuning === null ? [] : [String(v.recipe.optimizer.lr)])];
   const scores = (i: number): readonly string[] => tasks.map((task) => scoreText(task.variants[i]!));
-  return [head, ...variants.map((v, i) => [v.name, lossText(v), ...differenceCells(v), ...costs(v), ...rate(v), ...scores(i)])];
+  return [head, ...variants.map((v, i) => [v.name, lossText(v), ...differenceCells(v), ...costs(v), ...given(v), ...scores(i)])];
 }
 
 /** "0.6512 ± 0.0031, better" */

@@ -105,7 +105,7 @@ export function timesKnown(out: string, names: readonly string[] = ["fast", "slo
 
 /** Without wall times. */
 export const timeless = (results: CompareResults | null): unknown =>
-  results && { ...results, variants: results.variants.map((v) => ({ ...v, step_seconds: null })) };
+  results && { ...results, variants: results.variants.map((v) => ({ ...v, step_seconds: null, train_seconds: null })) };
 
 /** Hooks that count the steps that are trained. */
 export function countSteps(): CompareHooks & { readonly steps: () => number } {
