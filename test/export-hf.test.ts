@@ -14,7 +14,7 @@ import { moe, ODD_MODELS, mha, T, twice, V } from "./support/odd-models.ts";
 import { goldenFolder } from "./support/shared.ts";
 import { randomParams } from "./support/tiny-graph.ts";
 import { exportedText, stepsOf, writeCase, type Inputs } from "./support/torch/cases.ts";
-import { checked, runPython, torchPython } from "./support/torch/python.ts";
+import { runPython, torchPython } from "./support/torch/python.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "moeut-torch-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -97,8 +97,7 @@ model m {
 train { optimizer adamw { lr 1e-2 }  schedule linear { warmup 2 }  batch 4  steps 4  checkpoint_every 2 }
 `;
 
-const TRAININGS = join(import.meta.dirname, "support", "torch", "trainings.py");
-const TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"];
+const scriptAt = (name: string): string => join(import.meta.dirname, "support", "torch", name);
 
 /** Routers of more kinds than they have names, one without a term of the loss, and a layer whose name is one of theirs. */
 const ROUTERS = `moeut 1
@@ -142,14 +141,31 @@ function golden(prefix: string): void {
   });
 }
 
+async function trainingInputs(): Promise<void> {
+  writeFileSync(at("spec.moeut"), SPEC);
+  writeFileSync(at("text.txt"), "All work and no play makes Jack a dull boy.\n".repeat(60));
+  expect(await moeutHere(["data", "prepare", at("text.txt"), "--out", at("data"), "--validation", "0"])).toMatchObject({ status: 0 });
+  expect(await moeutHere(["export", "hf", at("spec.moeut"), "--out", at("model")])).toMatchObject({ status: 0 });
+}
+
+/** Words for forks.py. */
+const training = (processes: number, out: string, ...args: readonly string[]): readonly string[] =>
+  ["+", `${processes}`, join(at("model"), "train.py"), "--data", at("data"), "--dtype", "float64", "--out", at(out), ...args];
+
 describe.skipIf(python === null)("PyTorch", () => {
-  let results: ReturnType<typeof checked> = [];
-  beforeAll(() => {
+  let results: readonly Readonly<Record<string, unknown>>[] = [];
+  beforeAll(async () => {
     for (const [name, model] of Object.entries(ODD_MODELS)) caseOf(name.replaceAll(/\W+/g, "-"), model, T);
     caseOf("routers-of-many-kinds", checkText({ file: "routers.moeut", text: ROUTERS }, []).models[0]!, T);
     smallSpecs();
     for (const prefix of ["a1", "a2", "a4", "b1", "b2", "b3", "b4", "b5", "b6", "b8", "c1"]) golden(prefix);
-    results = checked(python!, at("cases"));
+    await trainingInputs();
+    const printed = runPython(python!, [
+      scriptAt("forks.py"), "+", "1", scriptAt("check.py"), at("cases"),
+      ...training(2, "two"), ...training(2, "sharded", "--sharding", "fsdp", "--stop", "2"),
+      ...training(1, "one"), ...training(1, "sharded", "--checkpoint-activations"),
+    ]);
+    results = printed.trim().split("\n").map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
   });
 
   test("computes what the reference does, with caches, padding and checkpoints too, and trains as the official code", () => {
@@ -170,6 +186,14 @@ describe.skipIf(python === null)("PyTorch", () => {
     ruff("format", "--isolated", "--check");
   });
 
+  test("train.py trains on two processes as on one, sharded or not, and goes on with another number of them", () => {
+    const [one, ...others] = ["one", "two", "sharded"].map((name) => readSafetensors(join(at(name), "model.safetensors")));
+    const worst = (other: SafetensorsFile): number =>
+      Math.max(...Array.from(one!.tensors.keys(), (name) => deviation(doubles(other, name), doubles(one!, name))));
+    for (const other of others) expect(worst(other)).toBeLessThan(EXACT);
+    expect(readFileSync(join(at("sharded"), "log.jsonl"), "utf8").trim().split("\n").length).toBe(4);
+  });
+
   const hasRuff = (): boolean => {
     try {
       return runPython(python!, ["-m", "ruff", "--version"]) !== "";
@@ -177,27 +201,6 @@ describe.skipIf(python === null)("PyTorch", () => {
       return false;
     }
   };
-});
-
-describe.skipIf(python === null)("train.py", () => {
-  test("trains on two processes as on one, sharded or not, and goes on with another number of them", async () => {
-    writeFileSync(at("spec.moeut"), SPEC);
-    writeFileSync(at("text.txt"), "All work and no play makes Jack a dull boy.\n".repeat(60));
-    expect(await moeutHere(["data", "prepare", at("text.txt"), "--out", at("data"), "--validation", "0"])).toMatchObject({ status: 0 });
-    expect(await moeutHere(["export", "hf", at("spec.moeut"), "--out", at("model")])).toMatchObject({ status: 0 });
-    const given = ["+", "--data", at("data"), "--dtype", "float64", "--out"];
-    const train = (launch: readonly string[], ...runs: readonly (readonly [out: string, ...args: string[]])[]): string => {
-      const all = runs.flatMap(([out, ...args]) => [...given, at(out), ...args]);
-      return runPython(python!, [...launch, TRAININGS, join(at("model"), "train.py"), ...all]);
-    };
-    train(TWO, ["two"], ["sharded", "--sharding", "fsdp", "--stop", "2"]);
-    train([], ["one"], ["sharded", "--checkpoint-activations"]);
-    const [one, ...others] = ["one", "two", "sharded"].map((name) => readSafetensors(join(at(name), "model.safetensors")));
-    const worst = (other: SafetensorsFile): number =>
-      Math.max(...Array.from(one!.tensors.keys(), (name) => deviation(doubles(other, name), doubles(one!, name))));
-    for (const other of others) expect(worst(other)).toBeLessThan(EXACT);
-    expect(readFileSync(join(at("sharded"), "log.jsonl"), "utf8").trim().split("\n").length).toBe(4);
-  });
 
   const doubles = (file: SafetensorsFile, name: string): Float64Array => new Float64Array(file.readBytes(name).slice().buffer);
 });

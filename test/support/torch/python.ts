@@ -58,8 +58,3 @@ export function runPython(python: string, args: readonly string[]): string {
   if (status !== 0) throw new Error(`${stdout}\n${stderr}`);
   return stdout;
 }
-
-/** Greatest deviations of each case in a folder, by name. */
-export const checked = (python: string, folder: string): readonly Readonly<Record<string, unknown>>[] =>
-  runPython(python, [join(import.meta.dirname, "check.py"), folder]).trim().split("\n")
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
