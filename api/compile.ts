@@ -69,8 +69,12 @@ export const entriesOf = (model: ModelSpec): readonly EntryName[] => ["train", "
 const inferenceEntries = (model: ModelSpec): readonly EntryName[] =>
   ["evaluate", "logits", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])];
 
-/** Of runtime/standalone as it is in the checkout or package. */
-export function standaloneFiles(): Readonly<Record<string, string>> {
+/** Of runtime/standalone as it is in the checkout or package, made once a process: it takes as long as planning a small model. */
+export const standaloneFiles = (): Readonly<Record<string, string>> => (standalone ??= makeStandaloneFiles());
+
+let standalone: Readonly<Record<string, string>> | null = null;
+
+function makeStandaloneFiles(): Readonly<Record<string, string>> {
   const directory = join(PACKAGE_ROOT, "runtime", "standalone");
   if (!existsSync(directory)) throw new Error(`${directory} is missing from this installation`);
   const paths = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));

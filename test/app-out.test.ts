@@ -60,8 +60,11 @@ describe("the user's files stay", () => {
     expect(readFileSync(join(out, "spec.moeut"), "utf8")).toBe(SPEC);
   });
 
+  const small = `${fresh()}.moeut`;
+  const LAYER = "layer a { attention mha { n_heads 1 }  feed_forward dense { d_ff 8 } }";
+  writeFileSync(small, `moeut 1\nmodel m { vocab_size 16  seq_len 8  d_model 8  ${LAYER} }\n`);
   const compileInto = (out: string, ...more: readonly string[]): ReturnType<typeof moeutHere> =>
-    moeutHere(["compile", "specs/tiny.moeut", "--out", out, ...more]);
+    moeutHere(["compile", small, "--out", out, ...more]);
 
   test("compile --force writes beside other files, never over them", async () => {
     const out = fresh();

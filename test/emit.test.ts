@@ -7,11 +7,12 @@ import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { standaloneFiles } from "../api/compile.ts";
 import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
+import type { Emission } from "../compiler/7-emit/emission.ts";
 import { emit, type EmittedFile } from "../compiler/7-emit/index.ts";
 import { compileModel, type EntryName } from "../compiler/compile.ts";
 import { checkSource } from "../compiler/front.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
-import type { Profile } from "../compiler/ir/plan.ts";
+import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
 import { openDevice } from "../runtime/adapter/index.ts";
 import { sha256 } from "../runtime/files/sha256.ts";
 import { createExecutor } from "../runtime/standalone/executor.ts";
@@ -34,10 +35,24 @@ function modelsIn(text: string, file = "test.moeut"): readonly ModelSpec[] {
 }
 const specModels = (name: string): readonly ModelSpec[] => modelsIn(readFileSync(join(ROOT, "specs", name), "utf8"), name);
 
-function emitted(model: ModelSpec, profile: Profile = PORTABLE, entries: readonly EntryName[] = ENTRIES): readonly EmittedFile[] {
-  const [plan, cpu] = [profile, CPU].map((each) => compileModel(model, { batch: 2, seqLen: model.seqLen, entries, profile: each }));
+const plans = new Map<string, KernelPlan>();
+
+/** Models that differ in their name alone have one plan; it is made once. */
+function planOf(model: ModelSpec, profile: Profile, entries: readonly EntryName[]): KernelPlan {
+  const key = JSON.stringify([{ ...model, name: "" }, profile, entries]);
+  if (!plans.has(key)) plans.set(key, compileModel(model, { batch: 2, seqLen: model.seqLen, entries, profile }));
+  return { ...plans.get(key)!, model: model.name };
+}
+
+type Trained = Partial<Pick<Emission, "weights" | "text">>;
+
+/** Without kernels for the processor, which take as long as all else: emit-folder.test.ts runs them. */
+function emitted(
+  model: ModelSpec, profile: Profile = PORTABLE, entries: readonly EntryName[] = ENTRIES, more: Trained = {},
+): readonly EmittedFile[] {
+  const plan = planOf(model, profile, entries);
   const about = { model, weights: null, text: null, version: "1.2.3", sources: [], runtime: RUNTIME };
-  return emit({ ...about, plan: plan!, cpu: cpu! });
+  return emit({ ...about, ...more, plan, cpu: { ...plan, kernels: [] } });
 }
 const textOf = (files: readonly EmittedFile[], path: string): string => files.find((f) => f.path === path)!.content as string;
 const readFrom = (files: readonly EmittedFile[]): ReadFile => (name) => Promise.resolve(new TextEncoder().encode(textOf(files, name)));
@@ -143,8 +158,10 @@ test("names of models that are also names of TypeScript still type-check", () =>
     writeSources(emitted({ ...ODD_MODELS["dense"]!, name }), join(work, "names", name));
   }
   writeSources(encoder, join(work, "names", "encoder"));
-  const inference = emitted({ ...ODD_MODELS["dense"]!, name: "inference" }, PORTABLE, ["evaluate", "logits", "prefill", "decode"]);
-  writeSources(inference, join(work, "names", "inference"));
+  const inference = ["evaluate", "logits", "prefill", "decode"] as const;
+  for (const [name, more] of Object.entries({ inference: {}, whole: { weights: new Uint8Array(8), text: "bytes" } } as const)) {
+    writeSources(emitted({ ...ODD_MODELS["dense"]!, name }, PORTABLE, inference, more), join(work, "names", name));
+  }
   writeFileSync(join(work, "package.json"), JSON.stringify({ type: "module" }));
   writeFileSync(join(work, "names", "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*/src/*.ts", "../runtime"] }));
   const { stdout, status } = spawnSync(process.execPath, [join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-p", join(work, "names")], { encoding: "utf8" });
@@ -208,16 +225,20 @@ describe("the command", () => {
   const tiny = join(ROOT, "specs", "tiny.moeut");
   const compile = (...args: readonly string[]) => moeutHere(["compile", ...args]);
 
+  const small = join(work, "small.moeut");
+  const LAYER = "layer a { attention mha { n_heads 1 }  feed_forward dense { d_ff 8 } }";
+  writeFileSync(small, `moeut 1\nmodel m { vocab_size 16  seq_len 8  d_model 8  ${LAYER} }\n`);
+
   test("replaces an earlier emission, and leaves what is not its own", async () => {
     const out = join(work, "out");
-    expect((await compile(tiny, "--out", out)).status).toBe(0);
+    expect((await compile(small, "--out", out)).status).toBe(0);
     const first = readFileSync(join(out, "plan.json"), "utf8");
     const others = ["kernels/old.wgsl", "../outside.wgsl", "notes.txt", "kernels/old-but-changed.wgsl"];
     for (const path of others) writeFileSync(join(out, path), "");
     const record = join(out, ".moeut-written.json");
     const listed = Object.fromEntries(others.map((path) => [path, [sha256([path.includes("changed") ? "before" : ""])]]));
     writeFileSync(record, JSON.stringify({ ...(JSON.parse(readFileSync(record, "utf8")) as object), ...listed }));
-    expect((await compile(tiny, "--out", out)).status).toBe(0);
+    expect((await compile(small, "--out", out)).status).toBe(0);
     expect(others.map((path) => existsSync(join(out, path)))).toEqual([false, true, true, true]);
     expect(readFileSync(join(out, "plan.json"), "utf8")).toBe(first);
   });
@@ -242,7 +263,7 @@ describe("the command", () => {
       expect(status, stderr).toBe(1);
     }
     expect(existsSync(join(work, "none"))).toBe(false);
-    expect((await compile(tiny, "--out", join(work, "full"), "--force")).status).toBe(0);
+    expect((await compile(small, "--out", join(work, "full"), "--force")).status).toBe(0);
     expect(existsSync(join(work, "full", "kernels", "precious.txt"))).toBe(true);
   });
 });

@@ -64,7 +64,7 @@ describe.skipIf(problem !== null)("an emitted folder in Chromium", () => {
   let servers: readonly Server[] = [];
   beforeAll(async () => {
     program = unpackChromium(join(work, "chromium"));
-    ({ run } = emitTrained(work, 300));
+    ({ run } = await emitTrained(work, 300));
     servers = [await serve(ISOLATED), await serve({})];
   });
   afterAll(() => {
@@ -103,7 +103,7 @@ describe.skipIf(problem !== null)("an emitted folder in Chromium", () => {
   });
 
   test("without WebGPU gives the text of the command line, on threads if it is cross-origin isolated, else on one", async ({ skip }) => {
-    const expected = PROMPT + textOfCommand(work, run, "cpu");
+    const expected = PROMPT + await textOfCommand(run, "cpu");
     const chromium = await started("without", []);
     if (chromium === null) return skip("Chromium does not start");
     for (const [server, isolated] of [[0, true], [1, false]] as const) {

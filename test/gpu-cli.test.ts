@@ -47,7 +47,7 @@ describe("training", () => {
   test("Ctrl-C saves, exits with 130, and the run resumes to the same bits", async () => {
     const stopped = await moeutStopped(train("stopped"), /step +3\//, "SIGINT");
     expect(stopped).toMatchObject({ status: 130, stdout: expect.stringMatching(/stopped after step \d+ of 12, saved/) });
-    expect((await moeut(train("stopped", "--resume"))).status).toBe(0);
+    expect((await moeutHere(train("stopped", "--resume"))).status).toBe(0);
     expect(bytesOf("stopped")).toEqual(bytesOf("straight"));
   });
 
@@ -79,22 +79,23 @@ describe("training", () => {
   });
 
   test("a run that diverges names what went bad and keeps its checkpoint", async () => {
-    const result = await moeut(["train", "specs/tiny.moeut", "--data", "typescript", "--out", join(scratch, "wild"), "--steps", "30", ...SMALL, "--set", "train.optimizer.lr=10", "--set", "train.checkpoint_every=1", "--set", "train.grad_clip=none"]);
+    const result = await moeutHere(["train", "specs/tiny.moeut", "--data", "typescript", "--out", join(scratch, "wild"), "--steps", "30", ...SMALL, "--set", "train.optimizer.lr=10", "--set", "train.checkpoint_every=1", "--set", "train.grad_clip=none"]);
     expect(result.stderr).toMatch(/training diverged in step \d+: .* is not finite; the first tensor that went bad is ".+"/);
     expect(result.status).toBe(1);
     expect(currentCheckpoint(join(scratch, "wild"))).not.toBeNull();
   });
 
   test("generate streams the same text for the same seed, and another for another", async () => {
-    const generate = (...more: readonly string[]) => moeut(["generate", join(scratch, "straight"), "--prompt", "type ", "--max-tokens", "40", ...more]);
-    const [streamed, document, other] = [await generate(), await generate("--json"), await generate("--json", "--seed", "1")];
+    const given = ["generate", join(scratch, "straight"), "--prompt", "type ", "--max-tokens", "40"];
+    const [streamed, document] = [await moeut(given), await moeutHere([...given, "--json"])];
+    const other = await moeutHere([...given, "--json", "--seed", "1"]);
     const { text } = json(document);
     expect(streamed.stdout).toBe(`type ${text}\n`);
     expect(json(other).text).not.toBe(text);
   });
 
   test("eval measures what training held out, and all of other data", async () => {
-    const [own, other] = [await moeut(["eval", join(scratch, "straight"), "--data", "typescript", "--max-tokens", String(TOKENS), "--json"]), await moeut(["eval", join(scratch, "straight"), "--data", "scan", "--max-tokens", String(TOKENS), "--json"])];
+    const [own, other] = [await moeut(["eval", join(scratch, "straight"), "--data", "typescript", "--max-tokens", String(TOKENS), "--json"]), await moeutHere(["eval", join(scratch, "straight"), "--data", "scan", "--max-tokens", String(TOKENS), "--json"])];
     const result = json(own);
     expect(result).toMatchObject({ held_out: true, tokens: TOKENS, step: STEPS });
     expect(result.loss).toBeCloseTo(readLog(join(scratch, "straight", "log.jsonl")).at(-1)!.validation_loss!, 5);
@@ -105,15 +106,15 @@ describe("training", () => {
   test("a prepared corpus is trained on with its own tokenizer, resumed to the same bits, and measured by what it holds out", async () => {
     const [corpus, tokenizer] = [join(scratch, "corpus"), join(scratch, "tokenizer.json")];
     expect((await moeutHere(["tokenizer", "train", "scan", "--vocab-size", "300", "--out", tokenizer])).status).toBe(0);
-    expect((await moeut(["data", "prepare", "scan", "--tokenizer", tokenizer, "--out", corpus])).status).toBe(0);
+    expect((await moeutHere(["data", "prepare", "scan", "--tokenizer", tokenizer, "--out", corpus])).status).toBe(0);
     const settings = ["--steps", "4", ...SMALL, "--set", "vocab_size=300", "--set", "train.checkpoint_every=1"];
     const on = (out: string, ...more: readonly string[]) =>
       ["train", "specs/tiny.moeut", "--data", corpus, "--out", join(scratch, out), ...settings, ...more];
-    expect(json(await moeut(on("prepared", "--json")))).toMatchObject({ step: 4, finished: true });
+    expect(json(await moeutHere(on("prepared", "--json")))).toMatchObject({ step: 4, finished: true });
     expect((await moeutStopped(on("stopped-prepared"), /step +2\//, "SIGKILL")).status).toBeNull();
-    expect((await moeut(on("stopped-prepared", "--resume"))).status).toBe(0);
+    expect((await moeutHere(on("stopped-prepared", "--resume"))).status).toBe(0);
     expect(bytesOf("stopped-prepared")).toEqual(bytesOf("prepared"));
-    const measured = json(await moeut(["eval", join(scratch, "prepared"), "--data", corpus, "--max-tokens", String(TOKENS), "--json"]));
+    const measured = json(await moeutHere(["eval", join(scratch, "prepared"), "--data", corpus, "--max-tokens", String(TOKENS), "--json"]));
     expect(measured).toMatchObject({ held_out: true, tokens: TOKENS, data: [corpus] });
     expect(measured.loss).toBeLessThan(Math.log(300));
   });
@@ -123,7 +124,7 @@ describe("training", () => {
     const path = join(currentCheckpoint(join(scratch, "damaged"))!, "weights.safetensors");
     const bytes = readFileSync(path);
     writeFileSync(path, bytes.subarray(0, bytes.length - 1000));
-    const result = await moeut(["generate", join(scratch, "damaged")]);
+    const result = await moeutHere(["generate", join(scratch, "damaged")]);
     expect(result.stderr).toMatch(/weights.safetensors is not a sound safetensors file.*truncated/);
     expect(result.status).toBe(1);
   });
@@ -134,7 +135,7 @@ test("compare: interrupted and started again, it ends with results and a report"
   const args = ["compare", "specs/demo.moeut", "--data", "typescript", "--steps", "6", "--seeds", "1", "--eval-tokens", "512", "--depths", "1", "--set", "train.eval_every=3", "--set", "seq_len=32", "--set", "train.batch=2", "--out", out];
   const stopped = await moeutStopped(args, /dense seed 0 +step +2\//, "SIGINT");
   expect(stopped).toMatchObject({ status: 130, stdout: expect.stringContaining("the same command continues") });
-  const result = await moeut([...args, "--json"]);
+  const result = await moeutHere([...args, "--json"]);
   const results = json(result);
   expect(result.stderr).not.toContain("moeut seed 0  step");
   expect(results.variants.map((v: { name: string }) => v.name)).toEqual(["moeut", "dense"]);
@@ -150,7 +151,7 @@ test("compare: interrupted and started again, it ends with results and a report"
   expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(results);
   expect(readFileSync(join(out, "report.html"), "utf8")).toContain("</html>");
   expect(results.variants[1].step_seconds).toMatchObject({ measured: "in turn", ratio: expect.any(Number) });
-  const other = await moeut([...args, "--steps", "7"]);
+  const other = await moeutHere([...args, "--steps", "7"]);
   expect(other.status).toBe(1);
   expect(other.stderr).toMatch(/moeut-seed0: steps is 7, but the run was made with 6.*\n.*dense-seed0: steps is 7/);
 });
@@ -163,7 +164,7 @@ model open from other { seq_len 16  layer * { attention { causal false } }  trai
 model huge from open { vocab_size 16_000_000  d_model 128  train { accumulate 1 } }
 `);
   const out = join(scratch, "budget");
-  const result = await moeut(["compare", file, "--model", "open", "--model", "huge", "--tokens", "64", "--seeds", "1", "--eval-tokens", "64", "--data", "scan", "--out", out, "--json"]);
+  const result = await moeutHere(["compare", file, "--model", "open", "--model", "huge", "--tokens", "64", "--seeds", "1", "--eval-tokens", "64", "--data", "scan", "--out", out, "--json"]);
   const results = json(result);
   expect(result.status).toBe(0);
   expect(results.budget).toEqual({ steps: 2, batch: 2, seq_len: 16, tokens: 64, given: "64 tokens" });
@@ -179,7 +180,7 @@ describe("verify", () => {
     for (const folder of [sound, changed]) makeGolden(folder);
     changeTensors(join(changed, "io.safetensors"), { layers: (x, i) => (i === 5 ? x + 0.01 : x), "grad.out_norm.bias": () => 0, reg_loss: () => 0 });
     changeTensors(join(changed, "train.safetensors"), { loss: (x, i) => (i === 1 ? x + 0.001 : x) });
-    const result = await moeut(["verify", sound, changed, join(scratch, "nowhere"), "--json"]);
+    const result = await moeutHere(["verify", sound, changed, join(scratch, "nowhere"), "--json"]);
     const { ok, folders } = json(result);
     expect(result.status).toBe(1);
     expect([ok, ...folders.map((f: { ok: boolean }) => f.ok)]).toEqual([false, true, false, false]);
@@ -207,7 +208,7 @@ describe("the environment", () => {
     expect(existsSync(join(scratch, "nowhere"))).toBe(false);
   });
   test("a model too large for the device: the tensor, what it needs, what there is, what to do", async () => {
-    const result = await moeut(train("huge", "--set", "vocab_size=16_000_000"));
+    const result = await moeutHere(train("huge", "--set", "vocab_size=16_000_000"));
     const message = /tiny is too large for .*: .+ needs [\d.]+ GiB in (one buffer|all, .+), and the device allows .+; choose/;
     expect(result.stderr).toMatch(message);
     expect(result.status).toBe(1);

@@ -1,5 +1,4 @@
 /** The folder that compile writes: typed, self-contained, repeatable, and bit for bit what the command line computes. */
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -8,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { byteTokenizer } from "../runtime/data/index.ts";
 import { readSafetensors } from "../runtime/files/safetensors.ts";
 import { loadData } from "./support/data.ts";
+import { commanded, node } from "./support/emitted.ts";
 import { WEBGPU } from "./support/gpu.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -15,19 +15,13 @@ const work = mkdtempSync(join(tmpdir(), "moeut-emit-"));
 const folder = join(work, "tiny");
 const STEPS = 3;
 /** With random numbers inside its steps. */
-const SPEC = [join(ROOT, "specs", "tiny.moeut"), "--set", "feed_forward.router.expert_dropout=0.3", "--set", "attention.router.input_dropout=0.1"] as const;
+const SPEC = [
+  join(ROOT, "specs", "tiny.moeut"), "--set", "feed_forward.router.expert_dropout=0.3", "--set", "attention.router.input_dropout=0.1",
+  "--set", "seq_len=32", "--set", "train.batch=4",
+] as const;
 const PROMPT = "the stack ";
-const MAIN = WEBGPU[0]!;
+const MAIN = WEBGPU[0] ?? "cpu";
 afterAll(() => rmSync(work, { recursive: true }));
-
-function node(args: readonly string[], adapter: string = MAIN): string {
-  const env = { ...process.env, MOEUT_ADAPTER: adapter };
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: work, encoding: "utf8", env });
-  if (status !== 0) throw new Error(`node ${args.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
-  return stdout;
-}
-const moeutOn = (adapter: string, ...args: readonly string[]): string => node([join(ROOT, "bin", "moeut.mjs"), ...args], adapter);
-const moeut = (...args: readonly string[]): string => moeutOn(MAIN, ...args);
 
 /** The emitted folder may use a device from anywhere; its own files import nothing of moeut. */
 const RUNNER = `
@@ -37,7 +31,7 @@ import { openDevice } from ${JSON.stringify(join(ROOT, "runtime/adapter/index.ts
 import { load } from "./tiny/src/model.ts";
 const { batches, prompt } = JSON.parse(readFileSync("batches.json", "utf8"));
 const [adapter] = process.argv.slice(2);
-const model = await (adapter === "cpu" ? load(null, { threads: 2 }) : load((await openDevice({})).device));
+const model = await (adapter === "cpu" ? load(null, { threads: 2 }) : load((await openDevice({ adapter })).device));
 model.initialize(SEED);
 for (const [step, b] of batches.entries()) await model.trainStep(step, [{ tokens: Uint32Array.from(b.tokens), targets: Uint32Array.from(b.targets) }], { seed: SEED });
 const tokens = [];
@@ -61,8 +55,10 @@ writeFileSync("result.json", JSON.stringify({ tokens, again, alone, together, we
 process.exit(0);
 `;
 
-beforeAll(() => {
-  moeut("compile", ...SPEC, "--target", "this", "--out", folder);
+const compile = (out: string): Promise<string> => commanded("compile", ...SPEC, "--target", "this", "--adapter", MAIN, "--out", out);
+
+beforeAll(async () => {
+  await compile(folder);
   symlinkSync(join(ROOT, "node_modules"), join(work, "node_modules"), "junction");
   writeFileSync(
     join(work, "text.txt"), "a layer is a pool of weights, a site is where it is used, and the stack is the order.\n".repeat(80),
@@ -81,36 +77,37 @@ describe("an emitted folder", () => {
   });
 
   test("type-checks strictly by its own settings", () => {
-    node([join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-p", folder]);
+    node([join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-p", folder], work);
   });
 
-  test("is the same, byte for byte, when written again", () => {
+  test("is the same, byte for byte, when written again", async () => {
     const again = join(work, "again");
-    moeut("compile", ...SPEC, "--target", "this", "--out", again);
+    await compile(again);
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name)).sort();
     expect(readdirSync(again, { recursive: true, encoding: "utf8" }).filter((name) => /\.\w+$/.test(name)).sort()).toEqual(files);
     for (const file of files) expect(readFileSync(join(again, file)).equals(readFileSync(join(folder, file))), file).toBe(true);
   });
 
-  test.each([MAIN, "cpu"])("trains and generates alone, to the same bits as the command line, on %s", async (adapter) => {
-    const data = await loadData(join(work, "text.txt"), { tokenizer: byteTokenizer, seqLen: 64, batch: 8, seed: 7 });
+  test.each([...new Set([MAIN, "cpu"])])("trains and generates alone, to the same bits as the command line, on %s", async (adapter) => {
+    const data = await loadData(join(work, "text.txt"), { tokenizer: byteTokenizer, seqLen: 32, batch: 4, seed: 7 });
     const batches = Array.from({ length: STEPS }, (_, step) => data.batchAt(step))
       .map((b) => ({ tokens: [...b.tokens], targets: [...b.targets] }));
     writeFileSync(join(work, "batches.json"), JSON.stringify({ batches, prompt: [...Buffer.from(PROMPT)] }));
     writeFileSync(join(work, "runner.mts"), RUNNER);
-    node(["--import", "tsx", "runner.mts", adapter]);
+    node(["--import", "tsx", "runner.mts", adapter], work);
     const got = JSON.parse(readFileSync(join(work, "result.json"), "utf8")) as { tokens: number[]; again: number[]; alone: number[]; together: number[][]; weights: [string, string][]; refusals: string[] };
 
     // Warm-up and decay start alike, however long the run: three steps of warm-up do not know its end.
     const run = join(work, `run-${adapter}`);
     const [spec, text, steps] = [join(folder, "spec.moeut"), join(work, "text.txt"), String(STEPS)];
-    moeutOn(adapter, "train", spec, "--data", text, "--out", run, "--steps", steps, "--seed", "7");
+    await commanded("train", spec, "--data", text, "--out", run, "--steps", steps, "--seed", "7", "--adapter", adapter);
     const checkpoint = readdirSync(join(run, "checkpoints"))[0]!;
     const want = readSafetensors(join(run, "checkpoints", checkpoint, "weights.safetensors"));
     expect(got.weights.length).toBe(want.tensors.size);
     const isWanted = ([name, base64]: [string, string]): boolean => Buffer.from(want.readBytes(name)).equals(Buffer.from(base64, "base64"));
     for (const tensor of got.weights) expect(isWanted(tensor), tensor[0]).toBe(true);
-    const generated = moeutOn(adapter, "generate", run, "--prompt", PROMPT, "--max-tokens", "20", "--seed", "5", "--json");
+    const sampling = ["--prompt", PROMPT, "--max-tokens", "20", "--seed", "5", "--adapter", adapter];
+    const generated = await commanded("generate", run, ...sampling, "--json");
     expect({ text: new TextDecoder().decode(Uint8Array.from(got.tokens)) }).toEqual({ text: (JSON.parse(generated) as { text: string }).text });
 
     const saved = readSafetensors(join(work, "weights.safetensors"));

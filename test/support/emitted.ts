@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "./cli.ts";
+import { moeutHere, ROOT } from "./cli.ts";
 
 export const PROMPT = "a läyer ";
 export const OPTIONS = { maxTokens: 40, temperature: 0.8, seed: 5 } as const;
@@ -19,25 +19,30 @@ export function node(args: readonly string[], cwd: string): string {
   return stdout;
 }
 
-export const moeutIn = (cwd: string, ...args: readonly string[]): string => node([join(ROOT, "bin", "moeut.mjs"), ...args], cwd);
+/** Standard output of a command, within this process. Throws what it says if it fails. */
+export async function commanded(...args: readonly string[]): Promise<string> {
+  const { status, stdout, stderr } = await moeutHere(args);
+  if (status !== 0) throw new Error(`moeut ${args.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
+  return stdout;
+}
 
 /** @param tokens of a byte-level BPE that is trained on the text, or bytes */
-export function emitTrained(work: string, tokens: number | "bytes" = "bytes"): EmittedRun {
+export async function emitTrained(work: string, tokens: number | "bytes" = "bytes"): Promise<EmittedRun> {
   const text = join(work, "text.txt");
   writeFileSync(text, "a läyer is a pool of weights – a site is where it is used – and the stack is the order.\n".repeat(60));
   const tokenizer = join(work, "tokenizer.json");
-  if (tokens !== "bytes") moeutIn(work, "tokenizer", "train", text, "--vocab-size", `${tokens}`, "--out", tokenizer);
+  if (tokens !== "bytes") await commanded("tokenizer", "train", text, "--vocab-size", `${tokens}`, "--out", tokenizer);
   const choice = tokens === "bytes" ? [] : ["--tokenizer", tokenizer, "--set", `vocab_size=${tokens}`];
   const [run, folder] = [join(work, "run"), join(work, "tiny")];
-  moeutIn(work, "train", join(ROOT, "specs", "tiny.moeut"), "--data", text, "--steps", "4", "--adapter", "cpu", "--out", run, ...choice);
-  moeutIn(work, "compile", run, "--inference", "--out", folder);
+  await commanded("train", join(ROOT, "specs", "tiny.moeut"), "--data", text, "--steps", "4", "--adapter", "cpu", "--out", run, ...choice);
+  await commanded("compile", run, "--inference", "--out", folder);
   return { run, folder };
 }
 
 /** What the command line continues PROMPT with. */
-export function textOfCommand(work: string, run: string, adapter: string): string {
+export async function textOfCommand(run: string, adapter: string): Promise<string> {
   const { maxTokens, temperature, seed } = OPTIONS;
   const sampling = ["--max-tokens", `${maxTokens}`, "--temperature", `${temperature}`, "--seed", `${seed}`];
-  const printed = moeutIn(work, "generate", run, "--prompt", PROMPT, ...sampling, "--adapter", adapter, "--json");
+  const printed = await commanded("generate", run, "--prompt", PROMPT, ...sampling, "--adapter", adapter, "--json");
   return (JSON.parse(printed) as { readonly text: string }).text;
 }
