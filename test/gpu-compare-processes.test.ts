@@ -44,7 +44,7 @@ describe.skipIf(process.platform === "win32")("processes", () => {
       const victim = [...holders(at("both", "trials")), ...holders(at("both", "runs"))].find((pid) => pid !== child.pid);
       if (victim !== undefined) process.kill((killed = victim), "SIGKILL");
     });
-    const one = await moeut([...GIVEN, "--out", at("one")]);
+    const one = await moeutHere([...GIVEN, "--out", at("one")]);
     expect(numbersOf(both), `killed after ${after} lines:\n${both.stderr}`).toEqual(numbersOf(one));
     expect(both.stderr).toMatch(/^\[1\] /m);
     expect(both.stderr).toMatch(/^\[2\] /m);
@@ -52,7 +52,7 @@ describe.skipIf(process.platform === "win32")("processes", () => {
 
     const finals = readdirSync(at("both", "runs")).map((name) => at("both", "runs", name, "final.json"));
     for (const path of finals) utimesSync(path, 1, 1);
-    const again = await Promise.all([moeut([...GIVEN, "--out", at("both")]), moeut([...GIVEN, "--out", at("both"), "--no-report"])]);
+    const again = await Promise.all([moeut([...GIVEN, "--out", at("both")]), moeutHere([...GIVEN, "--out", at("both"), "--no-report"])]);
     expect(again.map(({ status }) => status)).toEqual([0, 0]);
     expect(numbersOf(again[0])).toEqual(numbersOf(one));
     expect(again[1].stdout).toBe("");

@@ -1,15 +1,16 @@
 /** Many steps in a row: what breaks on the second step, adds up over micro-batches, or differs between two plans of one model. */
-import { describe, expect, test } from "vitest";
-import type { CompileOptions } from "../compiler/compile.ts";
+import { afterAll, describe, expect, test } from "vitest";
+import { compileModel, type CompileOptions } from "../compiler/compile.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan } from "../compiler/ir/plan.ts";
 import { initializeParameters } from "../runtime/standalone/parameters.ts";
 import { createRandom } from "../runtime/standalone/random.ts";
 import { updateWords } from "../runtime/standalone/schedule.ts";
 import { trainStep, type MicroBatch, type StepMetrics } from "../runtime/standalone/train-step.ts";
+import type { AdapterKind } from "../runtime/adapter/index.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
 import { deviation } from "./support/golden.ts";
-import { ADAPTERS, deviceOf, MAIN, OTHERS, relativeDistance, withModel } from "./support/gpu.ts";
+import { ADAPTERS, deviceOf, MAIN, OTHERS, ownProfile, relativeDistance, withModel } from "./support/gpu.ts";
 import { entropy, layer, model, scheduleOf } from "./support/models.ts";
 import { dense, mha, moe, switchhead } from "./support/odd-models.ts";
 
@@ -63,6 +64,38 @@ async function weightsOf(executor: Executor, plan: KernelPlan): Promise<Record<s
 
 const ENTRIES = { batch: RECIPE.batch, seqLen: T, entries: ["train", "update"] } as const satisfies CompileOptions;
 
+interface Loaded {
+  readonly executor: Executor;
+  readonly plan: KernelPlan;
+  /** Its first twenty steps. */
+  readonly trajectory: Trajectory;
+}
+
+const loaded = new Map<AdapterKind, Promise<Loaded>>();
+
+/** The fused plan on an adapter, loaded once: whoever trains begins with new weights and no moments, as a test says. */
+function loadedOn(kind: AdapterKind): Promise<Loaded> {
+  if (!loaded.has(kind)) loaded.set(kind, load(kind));
+  return loaded.get(kind)!;
+}
+
+async function load(kind: AdapterKind): Promise<Loaded> {
+  const handle = await deviceOf(kind);
+  const plan = compileModel(spec(), { profile: ownProfile(handle), ...ENTRIES });
+  const executor = await handle.createExecutor(plan);
+  return { executor, plan, trajectory: await follow(executor, plan, STEPS) };
+}
+
+afterAll(async () => {
+  for (const [kind, { executor }] of await Promise.all(Array.from(loaded, async ([kind, each]) => [kind, await each] as const))) {
+    executor.destroy();
+    (await deviceOf(kind)).checkErrors();
+  }
+});
+
+const twentySteps = async (kind: AdapterKind, more: Partial<CompileOptions> = {}): Promise<Trajectory> =>
+  withModel(await deviceOf(kind), spec(), { ...ENTRIES, ...more }, (executor, plan) => follow(executor, plan, STEPS));
+
 function expectClose(got: Trajectory, want: Trajectory): void {
   got.steps.forEach(({ ceLoss, regLoss, gradNorm }, i) => {
     const close = (a: number, b: number, bound: number, what: string): void =>
@@ -76,18 +109,16 @@ function expectClose(got: Trajectory, want: Trajectory): void {
 
 describe.each(ADAPTERS)("on %s", (kind) => {
   test("twenty steps: the loss falls, and the same plan gives the same bits again", async () => {
-    const handle = await deviceOf(kind);
-    const run = (): Promise<Trajectory> => withModel(handle, spec(), ENTRIES, (executor, plan) => follow(executor, plan, STEPS));
-    const first = await run();
+    const { trajectory: first } = await loadedOn(kind);
     expect(first.steps.at(-1)!.ceLoss).toBeLessThan(0.9 * first.steps[0]!.ceLoss);
-    expect(await run()).toEqual(first);
+    expect(await twentySteps(kind)).toEqual(first);
   });
 
   test("a second run on one executor repeats the first: nothing is left over", async () => {
-    await withModel(await deviceOf(kind), spec(), ENTRIES, async (executor, plan) => {
-      const first = await follow(executor, plan, 3);
-      expect(await follow(executor, plan, 3)).toEqual(first);
-    });
+    const { executor, plan, trajectory } = await loadedOn(kind);
+    const second = await follow(executor, plan, 3);
+    expect(second.steps).toEqual(trajectory.steps.slice(0, 3));
+    expect(await follow(executor, plan, 3)).toEqual(second);
   });
 
   test("what is random follows from the seed and the step", async () => {
@@ -100,49 +131,43 @@ describe.each(ADAPTERS)("on %s", (kind) => {
   });
 
   test("an update with a gradient that is not finite is skipped, named, and leaves zeros", async () => {
-    await withModel(await deviceOf(kind), spec(), ENTRIES, async (executor, plan) => {
-      await follow(executor, plan, 2);
-      const names = plan.params.flatMap((p) => [`param/${p.name}`, `adam_m/${p.name}`, `adam_v/${p.name}`]);
-      const before = await executor.run([], names);
-      const at = Math.floor(plan.params.length / 2);
-      for (const value of [Infinity, NaN, -Infinity, 1e30]) { // the square of the last overflows
-        const { name, shape } = plan.params[at]!;
-        executor.write(`grad/${name}`, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value, -1));
-        const { firstBad } = await trainStep(executor, RECIPE, 2, [batchOf(2, 0, RECIPE.batch)], SEED);
-        expect(firstBad, `${value}`).toBe(at);
-        expect(await executor.run([], names)).toEqual(before);
-        const grads = await executor.run([], plan.params.map((p) => `grad/${p.name}`));
-        for (const [grad, values] of Object.entries(grads)) expect(values.every((g) => g === 0), grad).toBe(true);
-      }
-      expect((await trainStep(executor, RECIPE, 2, [batchOf(2, 0, RECIPE.batch)], SEED)).firstBad).toBeNull();
-    });
+    const { executor, plan } = await loadedOn(kind);
+    await follow(executor, plan, 2);
+    const names = plan.params.flatMap((p) => [`param/${p.name}`, `adam_m/${p.name}`, `adam_v/${p.name}`]);
+    const before = await executor.run([], names);
+    const at = Math.floor(plan.params.length / 2);
+    for (const value of [Infinity, NaN, -Infinity, 1e30]) { // the square of the last overflows
+      const { name, shape } = plan.params[at]!;
+      executor.write(`grad/${name}`, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value, -1));
+      const { firstBad } = await trainStep(executor, RECIPE, 2, [batchOf(2, 0, RECIPE.batch)], SEED);
+      expect(firstBad, `${value}`).toBe(at);
+      expect(await executor.run([], names)).toEqual(before);
+      const grads = await executor.run([], plan.params.map((p) => `grad/${p.name}`));
+      for (const [grad, values] of Object.entries(grads)) expect(values.every((g) => g === 0), grad).toBe(true);
+    }
+    expect((await trainStep(executor, RECIPE, 2, [batchOf(2, 0, RECIPE.batch)], SEED)).firstBad).toBeNull();
   });
 });
 
 test("reads may overlap", async () => {
-  await withModel(await deviceOf(MAIN), spec(), ENTRIES, async (executor, plan) => {
-    initializeParameters(executor, plan.params, 1);
-    const want = await weightsOf(executor, plan);
-    const got = await Promise.all(plan.params.map(async (p) => [p.name, await executor.read(`param/${p.name}`)] as const));
-    expect(Object.fromEntries(got)).toEqual(want);
-  });
+  const { executor, plan } = await loadedOn(MAIN);
+  initializeParameters(executor, plan.params, 1);
+  const want = await weightsOf(executor, plan);
+  const got = await Promise.all(plan.params.map(async (p) => [p.name, await executor.read(`param/${p.name}`)] as const));
+  expect(Object.fromEntries(got)).toEqual(want);
 });
 
 test(`fused and unfused plans take the same path on ${MAIN}`, async () => {
-  const handle = await deviceOf(MAIN);
-  const fused = await withModel(handle, spec(), ENTRIES, (executor, plan) => follow(executor, plan, STEPS));
-  expectClose(await withModel(handle, spec(), { ...ENTRIES, unfused: true }, (executor, plan) => follow(executor, plan, STEPS)), fused);
+  expectClose(await twentySteps(MAIN, { unfused: true }), (await loadedOn(MAIN)).trajectory);
 });
 
 test.each(OTHERS)(`%s takes the same path as ${MAIN}`, async (kind) => {
-  const run = async (on: typeof kind): Promise<Trajectory> =>
-    withModel(await deviceOf(on), spec(), ENTRIES, (executor, plan) => follow(executor, plan, STEPS));
-  expectClose(await run(kind), await run(MAIN));
+  expectClose((await loadedOn(kind)).trajectory, (await loadedOn(MAIN)).trajectory);
 });
 
 test(`micro-batches add up to the large batch on ${MAIN}`, async () => {
-  const handle = await deviceOf(MAIN);
-  const whole = await withModel(handle, spec(), ENTRIES, (executor, plan) => follow(executor, plan, 5));
+  const [handle, { executor, plan }] = [await deviceOf(MAIN), await loadedOn(MAIN)];
+  const whole = await follow(executor, plan, 5);
   for (const parts of [2, 4]) {
     expectClose(
       await withModel(handle, spec(), { ...ENTRIES, batch: RECIPE.batch / parts }, (executor, plan) => follow(executor, plan, 5, parts)),
