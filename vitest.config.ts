@@ -8,14 +8,18 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const gpu = ["test/gpu*.test.ts"];
 
-/** Files that want the Python of the tests, which `npm test` makes meanwhile, come behind half of the others. */
-class PythonLater extends BaseSequencer {
+/**
+ * One kind of workers after the other, without a pause: the first that has no more files of its kind makes room. Files that want the Python
+ * of the tests, which `npm test` makes meanwhile, come behind half of the first kind.
+ */
+class InTurn extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const wantsPython = ({ moduleId }: TestSpecification): boolean => readFileSync(moduleId, "utf8").includes("/torch/python.ts");
     const sorted = await super.sort(files);
-    const [waiting, others] = [sorted.filter(wantsPython), sorted.filter((file) => !wantsPython(file))];
+    const cpu = sorted.filter(({ project }) => project.name === "cpu");
+    const [waiting, others] = [cpu.filter(wantsPython), cpu.filter((file) => !wantsPython(file))];
     const half = Math.ceil(others.length / 2);
-    return [...others.slice(0, half), ...waiting, ...others.slice(half)];
+    return [...others.slice(0, half), ...waiting, ...others.slice(half), ...sorted.filter((file) => !cpu.includes(file))];
   }
 }
 
@@ -29,10 +33,10 @@ const common = { pool: "forks", execArgv, isolate: false, testTimeout: BACKSTOP,
 
 export default defineConfig({
   test: {
-    sequence: { sequencer: PythonLater },
+    sequence: { sequencer: InTurn },
     projects: [
-      { test: { ...common, name: "cpu", include: ["test/**/*.test.ts"], exclude: gpu, maxWorkers: 2, sequence: { groupOrder: 0 } } },
-      { test: { ...common, name: "gpu", include: gpu, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { test: { ...common, name: "cpu", include: ["test/**/*.test.ts"], exclude: gpu, maxWorkers: 2 } },
+      { test: { ...common, name: "gpu", include: gpu, maxWorkers: 2 } },
     ],
   },
 });

@@ -1,5 +1,5 @@
 /**
- * The whole test command: types, lint, then vitest, and meanwhile a Python with PyTorch. Ends with one line "N passed, N failed, N skipped"
+ * The whole test command: vitest, meanwhile types, lint and a Python with PyTorch. Ends with one line "N passed, N failed, N skipped"
  * and exit status 0 only if nothing failed and something passed. Arguments go to vitest, and then nothing else is done:
  * `npm test -- test/host-files.test.ts`.
  */
@@ -21,12 +21,14 @@ const STATIC = [
   { name: "lint", args: [join("node_modules", "@biomejs", "biome", "bin", "biome"), "lint"] },
 ];
 
-/** @returns names of those that failed */
+/** Those that failed, and what they said. */
 async function failedChecks() {
   const failed = [];
   for (const { name, args } of STATIC) {
-    console.log(`${name} …`);
-    if (await ended(start(args)) !== 0) failed.push(name);
+    let said = "";
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    for (const output of [child.stdout, child.stderr]) output.setEncoding("utf8").on("data", (text) => void (said += text));
+    if (await ended(child) !== 0) failed.push({ name, said });
   }
   return failed;
 }
@@ -59,11 +61,13 @@ function countsOf(report) {
 const args = process.argv.slice(2);
 const python = args.length > 0 ? null : start([join("scripts", "python.mjs")]);
 const made = python && ended(python);
-const broken = args.length > 0 ? [] : await failedChecks();
-const tests = await runTests(args, { MOEUT_PYTHON_MAKER: `${python?.pid ?? ""}` }); // who needs the Python waits for its maker
+const [broken, tests] = await Promise.all([
+  args.length > 0 ? [] : failedChecks(),
+  runTests(args, { MOEUT_PYTHON_MAKER: `${python?.pid ?? ""}` }), // who needs the Python waits for its maker
+]);
 await made;
 const unexplained = tests.status !== 0 && tests.failed === 0 ? 1 : 0; // for instance an error outside any test
 const failed = tests.failed + unexplained + broken.length;
-for (const name of broken) console.error(`the ${name} failed (counted as one failure)`);
+for (const { name, said } of broken) console.error(`${said}the ${name} failed (counted as one failure)`);
 process.exitCode = failed === 0 && tests.passed > 0 ? 0 : 1;
 console.log(`${tests.passed} passed, ${failed} failed, ${tests.skipped} skipped`);

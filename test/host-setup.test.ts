@@ -119,7 +119,7 @@ esac
   test.each([
     ["PyTorch has CUDA only", { FAKE_PYTHON: "cuda" }, /pip finds no PyTorch without CUDA here \(it would install nvidia-cublas\)/],
     ["pip finds nothing", { FAKE_PYTHON: "offline" }, /skipped: ERROR: No matching distribution found for torch==2.13.0\n$/],
-    ["it takes too long", { FAKE_PYTHON: "hangs", MOEUT_PYTHON_LIMIT: "2" }, /skipped: it was not made within 2 s\n$/],
+    ["it takes too long", { FAKE_PYTHON: "hangs", MOEUT_PYTHON_LIMIT: "0.5" }, /skipped: it was not made within 0.5 s\n$/],
     ["there is no Python", { PATH: "" }, /skipped: python3 cannot be started \(ENOENT\)\n$/],
   ])("is left out, with the reason, where %s", (_, environment, reason) => {
     const root = checkout();
