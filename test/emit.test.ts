@@ -112,8 +112,7 @@ describe("files", () => {
   test("a tokenizer of a kind that needs a library lies beside, and the folder says what reads it", () => {
     const text = { tokenizer: `{ "pre_tokenizer": { "type": "BertPreTokenizer" }, "model": { "type": "WordPiece", "vocab": {} } }` };
     const [model] = specModels("tiny.moeut");
-    const [plan, cpu] = [PORTABLE, CPU].map((profile) => compileModel(model!, { batch: 1, seqLen: 64, entries: ENTRIES, profile }));
-    const files = emit({ model: model!, plan: plan!, cpu: cpu!, weights: null, text, version: "1.2.3", sources: [], runtime: RUNTIME });
+    const files = emitted(model!, PORTABLE, ENTRIES, { text });
     expect(textOf(files, "tokenizer.json")).toBe(text.tokenizer);
     expect(textOf(files, "model.js")).not.toContain("tokenizer.json");
     expect(textOf(files, "README.md")).toMatch(/knows only with the package `@huggingface\/tokenizers`/);
