@@ -4,11 +4,12 @@
  *   npx tsx scripts/results.ts DATA RUNS         DATA has tinyshakespeare/, blimp/ and cogs/ with the published files
  *   npx tsx scripts/results.ts DATA RUNS norms   only those named
  */
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { CompareResults } from "../runtime/compare/results.ts";
+import { aboutText } from "../runtime/report/about.ts";
 import { conclusion } from "../runtime/report/conclusion.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -43,21 +44,36 @@ if (from === undefined || to === undefined) {
   console.error("usage: npx tsx scripts/results.ts DATA RUNS [NAME…]");
   process.exit(1);
 }
+const unknown = chosen.filter((name) => !Object.hasOwn(COMPARISONS, name));
+if (unknown.length > 0) {
+  console.error(`there is no ${unknown.join(", ")}; choose among ${Object.keys(COMPARISONS).join(", ")}`);
+  process.exit(1);
+}
 const [data, runs] = [resolve(from), resolve(to)];
 const named = (word: string): string => word.replace(/^DATA|(?<=:)DATA/, data).replace(/^RUNS/, runs);
-const moeut = (...words: readonly string[]): void =>
-  void execFileSync(process.execPath, [join(ROOT, "bin", "moeut.mjs"), ...words.map(named)], { cwd: ROOT, stdio: "inherit" });
+
+/** What stops the command stops the script: the command has said why. */
+function moeut(...words: readonly string[]): void {
+  const { status } = spawnSync(process.execPath, [join(ROOT, "bin", "moeut.mjs"), ...words.map(named)], { cwd: ROOT, stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
+}
 
 /** The command as a reader would type it at the top of a clone. */
 const commandOf = (name: string, { spec, data: source, flags }: Result): readonly string[] =>
   ["compare", `docs/results/${spec}.moeut`, "--data", source, ...flags, "--out", `RUNS/${name}`];
+
+/** Paths of this machine as the command has them. */
+const withoutPaths = (text: string): string => text.replaceAll(data, "DATA").replaceAll(runs, "RUNS");
 
 function write(name: string, result: Result): void {
   const folder = named(`RUNS/${name}`);
   const results = JSON.parse(readFileSync(join(folder, "results.json"), "utf8")) as CompareResults;
   const table = readFileSync(join(folder, "table.md"), "utf8");
   const command = `\`\`\`\nnpx moeut ${commandOf(name, result).join(" ")}\n\`\`\``;
-  const page = [`# ${results.title}`, ...conclusion(results), table.trim(), command];
+  const { versions, adapter, environment: { processors } } = results;
+  const where = `DATA is the folder with the published files, RUNS any folder. This was moeut ${versions.moeut} on Node ${versions.node}, `
+    + `adapter ${adapter.kind}, ${processors}.`;
+  const page = [`# ${results.title}`, aboutText(results), ...conclusion(results), table.trim(), command, where].map(withoutPaths);
   writeFileSync(join(RESULTS, `${name}.md`), `${page.join("\n\n")}\n`);
   copyFileSync(join(folder, "table.csv"), join(RESULTS, `${name}.csv`));
 }

@@ -1,5 +1,6 @@
 /** report.html of a comparison. */
 import type { CompareResults } from "../compare/results.ts";
+import { aboutText } from "./about.ts";
 import { nameCell } from "./cells.ts";
 import { caveats, findings } from "./conclusion.ts";
 import { costTable } from "./costs.ts";
@@ -15,8 +16,6 @@ import { routingSection } from "./routing.ts";
 import { specs } from "./specs.ts";
 import { taskSection } from "./tasks.ts";
 import { tuneSection } from "./tune.ts";
-import { grouped, short } from "../units.ts";
-import { batchText, countedTokens, stepsText } from "./words.ts";
 
 /** A part of a report under a heading of its own, as HTML; without any, it is left out. */
 interface Section {
@@ -56,13 +55,8 @@ const abstract = (results: CompareResults): string =>
 
 const paragraphs = (sentences: readonly string[]): string => sentences.map((sentence) => `<p>${escape(sentence)}</p>`).join("");
 
-function header({ title, data, budget, seeds, validation_tokens: heldOut, variants }: CompareResults): string {
-  const runs = `${variants.length} variants, ${seeds.length === 1 ? "one seed" : `${seeds.length} seeds`} each`;
-  const spent = budget.given ?? `${short(budget.tokens)} ${countedTokens(data)} in all`;
-  const trained = `${stepsText(variants)} of ${batchText(budget.batch, budget.seq_len, data)} (${spent})`;
-  const measured = `final loss on ${grouped(heldOut)} held-out ${countedTokens(data)}`;
-  return `<h1>${escape(title)}</h1><p class="about">${runs}; ${trained} of ${escape(data.source.join(" "))}; ${measured}.</p>`;
-}
+const header = (results: CompareResults): string =>
+  `<h1>${escape(results.title)}</h1><p class="about">${escape(aboutText(results))}</p>`;
 
 function footer({ versions, adapter }: CompareResults): string {
   const where = escape(`moeut ${versions.moeut} on Node ${versions.node}, ${adapter.name}`);
