@@ -3,6 +3,7 @@ import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { AdapterHandle, AdapterInfo } from "../runtime/adapter/index.ts";
 import { checkComparison, openComparison, type CompareInfo, type WantedRun } from "../runtime/compare/folder.ts";
 import { runJobs, type CompareOptions } from "../runtime/compare/run.ts";
+import type { About } from "../runtime/compare/summary.ts";
 import { trialJobs } from "../runtime/compare/tune.ts";
 import type { Tuning, Variant } from "../runtime/compare/variant.ts";
 import { UserError } from "../runtime/errors.ts";
@@ -17,6 +18,8 @@ import { dataInfoOf, requireComparable, requireEqualSteps, variantOf } from "./v
 export interface ComparisonOptions {
   readonly title: string;
   readonly models: readonly ModelSpec[];
+  /** Of models that are points of a grid, by name: what was varied, and its value. */
+  readonly settings: About["settings"];
   /** Name of a model. */
   readonly baseline: string;
   readonly source: readonly string[];

@@ -72,11 +72,11 @@ function compareOptions(
 }
 
 function about(
-  { title, baseline, margin, tasks, budget }: ComparisonOptions, { models, read: { heldOutBy }, data, tokensPerStep }: Plan,
+  { title, settings, baseline, margin, tasks, budget }: ComparisonOptions, { models, read: { heldOutBy }, data, tokensPerStep }: Plan,
 ): About {
   const { seqLen, train: { steps, batch } } = models[0]!;
   return {
-    title, baseline, margin, taskMargin: tasks.margin, data, heldOut: HELD_OUT[heldOutBy],
+    title, settings, baseline, margin, taskMargin: tasks.margin, data, heldOut: HELD_OUT[heldOutBy],
     versions: { moeut: VERSION, node: process.versions.node }, environment: environment(),
     budget: {
       steps, batch, seq_len: data.positions ?? seqLen, tokens: Math.round(steps * tokensPerStep), given: budgetWords(budget, data),

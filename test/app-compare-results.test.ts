@@ -205,6 +205,14 @@ describe("conclusion", () => {
     expect(said(`${names}\n${"+   n_heads 3\n".repeat(4)}${recipe}`)).toEqual([]);
     expect(said(`${names}\n${recipe}`)).toEqual([]);
   });
+  test("of a grid, as it was written: what follows from it is left out of the sentence, and of the names", async () => {
+    const { variants, ...rest } = await results;
+    const grid = [{ stack: "(a, b) * 2", "train.optimizer.lr": "1" }, { stack: "a * 2, b * 2", "train.optimizer.lr": "2" }];
+    const spec_diff = "- model fast {\n+ model slow {\n-   stack (a, b) * 2\n+   stack a * 2, b * 2\n-   d_ff 9\n+   d_ff 8";
+    const found = { ...rest, variants: grid.map((settings, i) => ({ ...variants[i]!, settings, ...(i === 0 ? {} : { spec_diff }) })) };
+    expect(conclusion(found)).toContain("slow has “stack a * 2, b * 2” where fast has “stack (a, b) * 2”.");
+    expect(renderReport(found)).toMatch(/slow<small>stack a \* 2, b \* 2<\/small><small>train\.optimizer\.lr 2<\/small>/);
+  });
   test("of pairs, what is answered was held out", async () => {
     const answered = (targets: Uint32Array): Uint32Array => targets.map((target, i) => (i % T < T - 2 ? IGNORED : target));
     const pairs = (seed: number, batch: number): Dataset => ({

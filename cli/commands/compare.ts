@@ -122,6 +122,7 @@ export function comparisonOf(words: readonly string[], options: Options): Compar
   const seeds = options.seeds ?? Math.max(0, ...compares.map((compare) => compare.seeds));
   return {
     title: titleOf(models.map((model) => model.name)), models, baseline: baselineOf(models, options.baseline), source: data,
+    settings: Object.fromEntries(compares.flatMap(({ variants }) => variants.map(({ model, settings }) => [model.name, settings]))),
     ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
     seeds: Array.from({ length: seeds === 0 ? 3 : seeds }, (_, seed) => seed), out,
     finalTokens: options.evalTokens, margin: options.margin ?? strictest(compares), depths: options.depths ?? null,

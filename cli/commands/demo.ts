@@ -51,7 +51,7 @@ async function compareDemo(device: () => Promise<AdapterHandle>, options: Option
   say(`moeut demo: the two models of ${file}, trained on TypeScript's own declaration files\nadapter: ${info.name} (${info.why})`);
   const { models } = loadSpec(file, [`train.steps=${steps}`, `train.eval_every=${Math.ceil(steps / 6)}`]);
   return compareModels(device, {
-    title: "A small MoEUT and a dense Transformer of equal size", models, baseline: "dense", source: ["typescript"],
+    title: "A small MoEUT and a dense Transformer of equal size", models, settings: {}, baseline: "dense", source: ["typescript"],
     seeds: [0], out: options.out, finalTokens: 8192, margin: MARGIN, depths: [],
     tasks: NO_TASKS, tune: null, budget: NO_BUDGET, prompt: PROMPT, sampleTokens: 200,
     gather: false, onlyRuns: false, processes: null,

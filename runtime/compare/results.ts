@@ -54,6 +54,8 @@ export interface Budget {
 
 export interface VariantResult {
   readonly name: string;
+  /** Of a point of a grid: what was varied and its value, as `stack` and `(a, b) * 2`. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly spec_hash: string;
   /** Resolved, canonical. */
   readonly spec: string;

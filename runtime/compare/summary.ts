@@ -19,6 +19,8 @@ import { mean, median, overRuns, quantile, type Interval, type OverRuns } from "
 /** What results say about the comparison as a whole. */
 export interface About {
   readonly title: string;
+  /** Of variants that are points of a grid, by name: see VariantResult. */
+  readonly settings: Readonly<Record<string, NonNullable<VariantResult["settings"]>>>;
   /** Name of a variant. */
   readonly baseline: string;
   /** Nats per token that make no difference to the reader. */
@@ -73,7 +75,9 @@ export function summarize(options: Summary): CompareResults {
     data: { ...data, bytes_per_token: first.bytesPerToken, held_out: heldOut },
     validation_sequences: Math.max(...finals.map(({ sequences }) => sequences.length)),
     validation_tokens: options.validationTokens, margin, baseline,
-    variants: finished.map((one, i) => variantResult(one, base, differences[i]!, times)),
+    variants: finished.map((one, i) => ({
+      ...variantResult(one, base, differences[i]!, times), ...settingsOf(options.settings[one.variant.name]),
+    })),
     pairs: pairsOf(finished, margin), tuning: searched, tasks: compareTasks(options, finished, taskMargin),
     recurrence: recurrenceOf(finished.map(({ variant, runs }) => ({ variant, losses: lossesOf(runs) }))),
     method: methodOf(
@@ -85,6 +89,8 @@ export function summarize(options: Summary): CompareResults {
     ),
   };
 }
+
+const settingsOf = (settings: VariantResult["settings"]): Pick<VariantResult, "settings"> => (settings === undefined ? {} : { settings });
 
 function runOf({ out }: Summary, variant: Variant, seed: number): Run {
   const folder = join(out, runFolder(variant, seed));

@@ -11,12 +11,16 @@ export function resultTable(results: CompareResults): string {
     `against ${escape(results.baseline)}<small>95 % intervals</small>`, "parameters<small>active per token</small>",
   ];
   const rows = results.variants.map((v) => [
-    nameCell(results, v), lossCell(v), v.perplexity === null ? "–" : v.perplexity.toFixed(3),
+    nameCell(results, v) + settingsNote(v), lossCell(v), v.perplexity === null ? "–" : v.perplexity.toFixed(3),
     v.bits_per_byte === null ? "–" : loss(v.bits_per_byte), differenceCell(v),
     `${short(v.parameters.unique)}<small>${short(v.parameters.active)}</small>`,
   ]);
   return htmlTable([head, ...rows]);
 }
+
+/** What the names of a grid's variants leave out: of which field a value is. */
+const settingsNote = ({ settings = {} }: VariantResult): string =>
+  Object.entries(settings).map(([path, value]) => `<small>${escape(`${path} ${value}`)}</small>`).join("");
 
 function lossCell({ validation_loss: found, runs }: VariantResult): string {
   const diverged = runs.filter((run) => run.diverged !== null).length;

@@ -84,7 +84,7 @@ export const optionsOf = (
 });
 
 export const aboutOf = (variants: readonly Variant[], baseline = variants[0]!.name): About => ({
-  title: "fast & slow <compared>", baseline, margin: 0.01, taskMargin: 0.01, data: DATA, heldOut: "other rows of the pattern",
+  title: "fast & slow <compared>", settings: {}, baseline, margin: 0.01, taskMargin: 0.01, data: DATA, heldOut: "other rows of the pattern",
   versions: { moeut: "0", node: "0" }, environment: { command: "moeut compare 'a b'", system: "none", processors: "none" },
   budget: { steps: RECIPE.steps, batch: RECIPE.batch, seq_len: T, tokens: RECIPE.steps * RECIPE.batch * T, given: null },
 });
