@@ -67,9 +67,11 @@ const python = await torchPython();
 describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorch", () => {
   const texts = Array.from({ length: 60 }, (_, i) => `{ "text": "All work and no play, ${i} times." }\n`);
   const corpus = file("documents.jsonl", texts.join(""));
-  const env = { ...process.env, ...QUIET, TORCHRUN: `${python} -m torch.distributed.run` };
+  const env = { ...process.env, ...QUIET };
   const given = [SPEC, "--data", at("data"), "--seeds", "1", "--out", at("mixed"), "--adapter", "cpu"];
-  const run = (): SpawnSyncReturns<string> => spawnSync("sh", [at("mixed", "sweep.sh")], { encoding: "utf8", env });
+  /** Python itself in torchrun's place, for one process: torchrun would import PyTorch too, and starts what the README says. */
+  const run = (out = "mixed"): SpawnSyncReturns<string> =>
+    spawnSync("sh", [at(out, "sweep.sh")], { encoding: "utf8", env: { ...env, TORCHRUN: python! } });
 
   beforeAll(async () =>
     expect(await moeutHere(["data", "prepare", corpus, "--validation", "0.2", "--out", at("data")])).toMatchObject({ status: 0 }));
@@ -79,7 +81,7 @@ describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorc
     symlinkSync("elsewhere:1", claimOf("widths_48-seed0")); // so that only the other one is trained here
     expect(run().stdout).toContain("widths_32-seed0: done");
     rmSync(claimOf("widths_48-seed0"));
-    expect(await moeutHere(["sweep", ...given, "--torchrun", "--standalone --nproc-per-node 1"])).toMatchObject({ status: 0 });
+    expect(await moeutHere(["sweep", ...given, "--torchrun", "-u"])).toMatchObject({ status: 0 });
     const { stdout, stderr } = run();
     expect(stdout, stderr).toMatch(/^widths_48-seed0\n/);
     const { variants } = json(await moeutHere(["compare", "--gather", at("mixed"), "--json"])) as Outcome;
@@ -93,7 +95,8 @@ describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorc
 
   test("the README's three lines lead from a run to several processes", async () => {
     const [lines] = /^npx moeut export hf runs\/tiny [^`]*/m.exec(readFileSync(join(ROOT, "README.md"), "utf8"))!;
-    const here = lines.replaceAll("npx moeut", `node ${join(ROOT, "bin", "moeut.mjs")}`).replace("torchrun", env.TORCHRUN)
+    const here = lines.replaceAll("npx moeut", `node ${join(ROOT, "bin", "moeut.mjs")}`)
+      .replace("torchrun", `${python} -m torch.distributed.run`)
       .replace("runs/tiny", at("mixed", "runs", "widths_32-seed0")).replace("--nproc-per-node 8", "--standalone --nproc-per-node 2");
     file("readme/corpus/a.txt", texts.join(""));
     const { status, stderr } = spawnSync("sh", ["-e", "-c", here], { encoding: "utf8", env, cwd: at("readme") });
@@ -104,9 +107,9 @@ describe.skipIf(python === null || process.platform === "win32")("jobs of PyTorc
 
   test("one that diverges is done, and is said to have diverged", async () => {
     const wild = [...given, "--set", "train.optimizer.lr=1e3", "--set", "train.optimizer.weight_decay=100", "--out", at("wild")];
-    expect(await moeutHere(["sweep", ...wild, "--torchrun", "-u"])).toMatchObject({ status: 0 }); // of Python: one process is enough
+    expect(await moeutHere(["sweep", ...wild, "--torchrun", "-u"])).toMatchObject({ status: 0 });
     symlinkSync("elsewhere:1", claimOf("widths_48-seed0", "wild"));
-    const { status, stderr } = spawnSync("sh", [at("wild", "sweep.sh")], { encoding: "utf8", env: { ...env, TORCHRUN: python! } });
+    const { status, stderr } = run("wild");
     expect(stderr).toMatch(/training diverged in step \d: /);
     expect(status).toBe(0);
     const { variants } = json(await moeutHere(["compare", "--gather", at("wild"), "--json"])) as Outcome;

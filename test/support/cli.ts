@@ -38,7 +38,7 @@ export const moeutStopped = (
     MOEUT_TEST_SIGNAL: signal, MOEUT_TEST_SIGNAL_AT: at.source,
   });
 
-/** As `moeut`, within this process: quicker, for commands that need no adapter. */
+/** As `moeut`, within this process: quicker, where the process itself (signals, streams, what is left of it) is not what is tested. */
 export async function moeutHere(args: readonly string[]): Promise<CliResult> {
   let [stdout, stderr] = ["", ""];
   const out = vi.spyOn(process.stdout, "write").mockImplementation((text) => ((stdout += String(text)), true));
