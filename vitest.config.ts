@@ -2,11 +2,16 @@ import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/**
- * GPU suites have workers of their own: a crash of the driver ends one fork and not the run. Two, although an adapter may use every core:
- * models are compiled on one.
- */
+/** GPU suites have workers of their own: a crash of the driver ends one fork and not the run. */
 const gpu = ["test/gpu*.test.ts"];
+
+/** One more than a small machine has cores: tests wait for drivers and for other processes. */
+const maxWorkers = 3;
+
+/** Files are started by size, the largest first, but these take long for it and would be waited for in the end. */
+const LONG = /(plan-rules|plan-limits|graph-models|gpu-models|gpu-sweep|gpu-compare-processes)\.test\.ts$/;
+
+const isLong = ({ moduleId }: TestSpecification): boolean => LONG.test(moduleId);
 
 /**
  * One kind of workers after the other, without a pause: the first that has no more files of its kind makes room. Files that want the Python
@@ -15,7 +20,8 @@ const gpu = ["test/gpu*.test.ts"];
 class InTurn extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const wantsPython = ({ moduleId }: TestSpecification): boolean => readFileSync(moduleId, "utf8").includes("/torch/python.ts");
-    const sorted = await super.sort(files);
+    const bySize = await super.sort(files);
+    const sorted = [...bySize.filter(isLong), ...bySize.filter((file) => !isLong(file))];
     const cpu = sorted.filter(({ project }) => project.name === "cpu");
     const [waiting, others] = [cpu.filter(wantsPython), cpu.filter((file) => !wantsPython(file))];
     const half = Math.ceil(others.length / 2);
@@ -35,8 +41,8 @@ export default defineConfig({
   test: {
     sequence: { sequencer: InTurn },
     projects: [
-      { test: { ...common, name: "cpu", include: ["test/**/*.test.ts"], exclude: gpu, maxWorkers: 2 } },
-      { test: { ...common, name: "gpu", include: gpu, maxWorkers: 2 } },
+      { test: { ...common, name: "cpu", include: ["test/**/*.test.ts"], exclude: gpu, maxWorkers } },
+      { test: { ...common, name: "gpu", include: gpu, maxWorkers } },
     ],
   },
 });
