@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import { emit } from "../compiler/7-emit/index.ts";
-import { compileModel, isCausal } from "../compiler/compile.ts";
+import { compilerFor, isCausal } from "../compiler/compile.ts";
 import { checkSource } from "../compiler/front.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
@@ -38,17 +38,16 @@ function modelsOf(file: string): readonly ModelSpec[] {
   return [...models, ...compares.flatMap((compare) => compare.variants.map((variant) => variant.model))];
 }
 
-function planFor(model: ModelSpec, profile: Profile): KernelPlan {
+function plannerOf(model: ModelSpec): (profile: Profile) => KernelPlan {
   const { train: { batch, accumulate }, seqLen } = model;
   const entries = ["train", "update", "evaluate", "logits", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])] as const;
-  return compileModel(model, { batch: batch / accumulate, seqLen, entries, profile });
+  return compilerFor(model, { batch: batch / accumulate, seqLen, entries });
 }
 
 /** @param cpu the model's plan for the processor */
-function hashOf(model: ModelSpec, profile: Profile, cpu: KernelPlan): string {
+function hashOf(model: ModelSpec, plan: KernelPlan, cpu: KernelPlan): string {
   const hash = createHash("sha256");
-  const about = { model, weights: null, text: null, version: "0", sources: [], runtime: {} };
-  const files = emit({ ...about, plan: planFor(model, profile), cpu });
+  const files = emit({ model, plan, cpu, weights: null, text: null, version: "0", sources: [], runtime: {} });
   for (const { path, content } of files) hash.update(`${path}\n`).update(content).update("\n");
   return hash.digest("hex").slice(0, 16);
 }
@@ -60,8 +59,11 @@ const isChosen = (file: string): boolean =>
 function* lines(): Generator<string> {
   for (const file of readdirSync(SPECS).filter(isChosen).sort()) {
     for (const model of modelsOf(file)) {
-      const cpu = planFor(model, CPU);
-      for (const [name, profile] of Object.entries(PROFILES)) yield `${hashOf(model, profile, cpu)}  ${file} ${model.name}, ${name}`;
+      const planFor = plannerOf(model);
+      const cpu = planFor(CPU);
+      for (const [name, profile] of Object.entries(PROFILES)) {
+        yield `${hashOf(model, planFor(profile), cpu)}  ${file} ${model.name}, ${name}`;
+      }
     }
   }
 }

@@ -89,14 +89,10 @@ export async function openPeer(peer: Peer, job: string, patience = PATIENCE): Pr
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-2000)));
   child.stdin.on("error", () => {}); // of one that ended, the missing answer tells
-  let late = false;
-  const lateness = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, 1000 * patience);
+  const lateness = setTimeout(() => child.kill("SIGKILL"), 1000 * patience);
   const answer = async (): Promise<Answer> => {
     const { value, done } = await lines.next();
-    if (late) throw new EnvironmentError(`its first run was not over after ${patience} s`);
+    if (child.killed) throw new EnvironmentError(`its first run was not over after ${patience} s`);
     if (done === true) throw new EnvironmentError(`it ended without an answer: ${reasonIn(errors)}`);
     return parseAnswer(value);
   };
