@@ -8,6 +8,7 @@ import { kernelTable, resultOf, resultTable, type Measured } from "../cli/bench/
 import { workloadsOf } from "../cli/bench/workloads.ts";
 import { planModel } from "../compiler/compile.ts";
 import { countMacs } from "../compiler/counts/index.ts";
+import { ODD_MODELS } from "./support/odd-models.ts";
 import { ratioOf, takeTurns, type Contestant } from "../runtime/bench/index.ts";
 import { EnvironmentError, UserError } from "../runtime/errors.ts";
 import { moeut } from "./support/cli.ts";
@@ -46,6 +47,19 @@ test.each(["W1", "W2", "W3", "W4"])("flops of all launches of %s forward are wha
   // Between experts, kernels multiply the gates in elementwise, which `full` counts; channels are padded to four.
   expect(Math.abs(flops / (2 * batch * countMacs(model).full) - 1)).toBeLessThan(0.01);
 });
+
+test.each(["grouped queries", "encoder attention", "encoder attention with a window", "norm of queries and keys, experts, a window"])(
+  "attention counts each query and key that see each other: %s", (name) => {
+    const model = ODD_MODELS[name]!;
+    const { causal, window, nHeads, dHead } = model.layers[0]!.attention;
+    const positions = [...Array(model.seqLen).keys()];
+    const sees = (query: number, key: number): boolean => !(causal && key > query) && (window === null || Math.abs(query - key) < window);
+    const pairs = positions.flatMap((query) => positions.filter((key) => sees(query, key))).length;
+    const { evaluate } = planModel(model, { batch: 3, seqLen: model.seqLen, entries: ["evaluate"] }).entries;
+    const found = evaluate!.filter(({ work }) => work.kind === "attention").map(({ flops }) => flops);
+    expect(new Set(found)).toEqual(new Set([4 * 3 * nHeads * dHead * pairs]));
+  },
+);
 
 describe("turns", () => {
   test("each runs once a round, and the ratio is the median of the rounds' own", async () => {
