@@ -50,12 +50,15 @@ function markdown(results: CompareResults): string {
   return [head!, rule, ...rows].map((row) => `| ${row.join(" | ")} |\n`).join("");
 }
 
-/** For \input; needs booktabs. */
+/** What the table needs, and how it fits into a page, which it is wider than. */
+const TEX_HEAD = "% needs \\usepackage{booktabs}; where names have letters of other scripts, also XeLaTeX or LuaLaTeX\n"
+  + "% as wide as the text (graphicx): \\noindent\\resizebox{\\linewidth}{!}{\\input{table.tex}}\n";
+
+/** For \input. */
 function latex(results: CompareResults): string {
   const [head, ...rows] = printed(results).map((row) => `${row.map(texText).join(" & ")} \\\\\n`);
   const columns = printed(results)[0]!.map((_, i) => (isText(i) ? "l" : "r")).join("");
-  const needs = "% needs \\usepackage{booktabs}; where names have letters of other scripts, also XeLaTeX or LuaLaTeX\n";
-  return [needs, `\\begin{tabular}{${columns}}\n\\toprule\n`, head, "\\midrule\n", ...rows, "\\bottomrule\n\\end{tabular}\n"].join("");
+  return [TEX_HEAD, `\\begin{tabular}{${columns}}\n\\toprule\n`, head, "\\midrule\n", ...rows, "\\bottomrule\n\\end{tabular}\n"].join("");
 }
 
 /** Columns of words. */
