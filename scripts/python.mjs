@@ -22,7 +22,7 @@ const HARNESS_IMPORTS = [
  */
 const IMPORTS = "import torch.distributed.run, torch.distributed.fsdp, torch.distributed.checkpoint.state_dict, safetensors.torch\n"
   + "from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_utils, tokenization_utils_fast";
-const HARNESS_CHECK = "import lm_eval.evaluator, lm_eval.models.huggingface";
+const HARNESS_IMPORTED = "import lm_eval.evaluator, lm_eval.models.huggingface";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const FOLDER = join(ROOT, ".moeut", "python");
@@ -58,13 +58,15 @@ function refuseCuda() {
   throw new Error(`pip finds no PyTorch without CUDA here (it would install ${found}); PIP_EXTRA_INDEX_URL may name an index that has one`);
 }
 
-function makeHarness() {
+/** The harness where it can be had, and the bytecode of all that tests import. */
+function finish() {
   try {
     pip(...HARNESS_IMPORTS);
     pip("--no-deps", ...HARNESS);
-    run(PYTHON, "-c", HARNESS_CHECK);
+    run(PYTHON, "-c", `${IMPORTS}\n${HARNESS_IMPORTED}`);
   } catch (error) {
     console.log(`moeut set-up: nothing will be compared with lm-evaluation-harness: ${error.message}`);
+    run(PYTHON, "-c", IMPORTS);
   }
 }
 
@@ -76,8 +78,7 @@ function make() {
   run(SYSTEM_PYTHON, "-m", "venv", FOLDER);
   refuseCuda();
   pip(...PACKAGES);
-  run(PYTHON, "-c", IMPORTS);
-  makeHarness();
+  finish();
 }
 
 const stamp = createHash("sha256").update(JSON.stringify([PACKAGES, HARNESS_IMPORTS, HARNESS])).digest("hex");

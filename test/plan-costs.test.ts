@@ -55,8 +55,8 @@ function planText(text: string): void {
 /** Time is noise: the best of a few tries must be near 2 and not near 4. */
 function expectGrowth(from: number, work: (n: number) => void): void {
   const ratios: number[] = [];
-  work(from); // compiled by now
   while (ratios.length < 5) {
+    // The first of all is the slower one, whose code is not compiled yet.
     const [small, large] = [Math.min(seconds(() => work(from)), seconds(() => work(from))), seconds(() => work(2 * from))];
     ratios.push(large / Math.max(small, 0.005));
     if (ratios.at(-1)! < 3) return;

@@ -17,11 +17,13 @@ export function writeKernels(plan: LaunchPlan): KernelPlan {
 }
 
 /** Kernels by profile and work: models that are compared have most of theirs in common. */
-const written = new Map<string, Kernel>();
+const written = new Map<string, Map<string, Kernel>>();
 
 /** Kernels with the same text are one kernel; equal names of different texts get a number. Equal work is written once. */
 function createIndex(profile: Profile, kernels: Kernel[]): (work: Work) => number {
-  const byWork = new Map<string, number>();
+  const on = JSON.stringify(profile);
+  const byWork = written.get(on) ?? new Map<string, Kernel>();
+  written.set(on, byWork);
   const byText = new Map<string, number>();
   const named = new Map<string, number>();
   const add = (kernel: Kernel): number => {
@@ -29,18 +31,12 @@ function createIndex(profile: Profile, kernels: Kernel[]): (work: Work) => numbe
     named.set(kernel.name, same + 1);
     return kernels.push(same === 0 ? kernel : { ...kernel, name: `${kernel.name}.${same}` }) - 1;
   };
-  const on = JSON.stringify(profile);
-  const write = (work: Work, key: string): number => {
-    const kernel = written.get(on + key) ?? kernelText(kernelOf(work, profile));
-    written.set(on + key, kernel);
-    const known = byText.get(kernel.wgsl) ?? add(kernel);
-    byText.set(kernel.wgsl, known);
-    return known;
-  };
   return (work) => {
     const key = JSON.stringify(work);
-    const index = byWork.get(key) ?? write(work, key);
-    byWork.set(key, index);
+    const kernel = byWork.get(key) ?? kernelText(kernelOf(work, profile));
+    byWork.set(key, kernel);
+    const index = byText.get(kernel.wgsl) ?? add(kernel);
+    byText.set(kernel.wgsl, index);
     return index;
   };
 }
