@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CPU, PORTABLE } from "../compiler/5-plan/index.ts";
 import { emit, runtimeFiles, type EmittedFile, type Tokens } from "../compiler/7-emit/index.ts";
-import { compilerFor, isCausal, type EntryName } from "../compiler/compile.ts";
+import { compilerFor, entriesOf, inferenceEntries } from "../compiler/compile.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, ParamPlan, Profile } from "../compiler/ir/plan.ts";
 import type { SourceText } from "../compiler/ir/source.ts";
@@ -62,12 +62,6 @@ function requireFit(weights: Uint8Array, params: readonly ParamPlan[]): void {
 
 /** Sequences that a step has on the device at once. */
 export const microBatch = ({ train: { batch, accumulate } }: ModelSpec): number => batch / accumulate;
-
-/** All entry points that the model can have. */
-export const entriesOf = (model: ModelSpec): readonly EntryName[] => ["train", "update", ...inferenceEntries(model)];
-
-const inferenceEntries = (model: ModelSpec): readonly EntryName[] =>
-  ["evaluate", "logits", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])];
 
 /** Of runtime/standalone as it is in the checkout or package, made once a process: it takes as long as planning a small model. */
 export const standaloneFiles = (): Readonly<Record<string, string>> => (standalone ??= makeStandaloneFiles());

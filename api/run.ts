@@ -1,11 +1,12 @@
 /** A model on a device of this machine. */
+import { entriesOf } from "../compiler/compile.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan } from "../compiler/ir/plan.ts";
 import type { AdapterName } from "../runtime/session.ts";
 import { modelOver, type Model } from "../runtime/standalone/model.ts";
 import { BYTES } from "../runtime/standalone/text.ts";
 import { recipeOf } from "../runtime/train/index.ts";
-import { entriesOf, microBatch, textOf } from "./compile.ts";
+import { microBatch, textOf } from "./compile.ts";
 import { openSession } from "./session.ts";
 
 export interface RunOptions {

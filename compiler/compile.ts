@@ -82,6 +82,13 @@ function verified<T>(value: T, problems: readonly string[]): T {
 /** Only causal models have the entries "prefill" and "decode". */
 export const isCausal = (model: ModelSpec): boolean => model.layers.every(({ attention }) => attention.causal);
 
+/** All that a model can do once it is trained. */
+export const inferenceEntries = (model: ModelSpec): readonly EntryName[] =>
+  ["evaluate", "logits", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])];
+
+/** All of its entries: what an emitted folder has, and a model that runs. */
+export const entriesOf = (model: ModelSpec): readonly EntryName[] => ["train", "update", ...inferenceEntries(model)];
+
 type GraphOptions = Pick<CompileOptions, "batch" | "seqLen" | "masked" | "lens" | "chunk" | "rows" | "texts">;
 
 /** The graph of one entry; "train" comes with its backward pass unless that is not wanted. */

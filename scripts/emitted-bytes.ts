@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CPU, PORTABLE, profileFor } from "../compiler/5-plan/index.ts";
 import { emit } from "../compiler/7-emit/index.ts";
-import { compilerFor, isCausal } from "../compiler/compile.ts";
+import { compilerFor, entriesOf } from "../compiler/compile.ts";
 import { checkSource } from "../compiler/front.ts";
 import type { ModelSpec } from "../compiler/ir/model-spec.ts";
 import type { KernelPlan, Profile } from "../compiler/ir/plan.ts";
@@ -40,8 +40,7 @@ function modelsOf(file: string): readonly ModelSpec[] {
 
 function plannerOf(model: ModelSpec): (profile: Profile) => KernelPlan {
   const { train: { batch, accumulate }, seqLen } = model;
-  const entries = ["train", "update", "evaluate", "logits", ...(isCausal(model) ? (["prefill", "decode"] as const) : [])] as const;
-  return compilerFor(model, { batch: batch / accumulate, seqLen, entries });
+  return compilerFor(model, { batch: batch / accumulate, seqLen, entries: entriesOf(model) });
 }
 
 /** @param cpu the model's plan for the processor */
