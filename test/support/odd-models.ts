@@ -91,7 +91,7 @@ export const ODD_MODELS: Readonly<Record<string, ModelSpec>> = {
   "dense without biases": twice(mha(), dense("silu", false), "pre", { head: { norm: NORM, bias: false, tied: false } }),
   ...Object.fromEntries(NORM_KINDS.filter((kind) => kind !== NORM.kind).map((kind) =>
     [kind, withNorm(twice(mha(), dense("gelu_tanh"), "pre"), { kind, affine: true, eps: 1e-6 })])),
-  "norms without weights": withNorm(twice(mha(), dense("gelu"), "post"), { kind: "layernorm", affine: false, eps: 1e-5 }),
+  "norms without weights": withNorm(twice(mha(), dense("gelu"), "post"), { kind: "layernorm", affine: false, eps: 1e-2 }),
   "tied head, scaled and normalized embedding": twice(mha(), dense("relu2"), "pre", { embedding: { scale: 3, learnedPositions: false, norm: NORM }, head: { norm: NORM, bias: false, tied: true } }),
   "learned positions": twice({ ...mha(), rope: null }, dense("gelu"), "pre", { embedding: { scale: 1, learnedPositions: true, norm: null } }),
   "learned positions, rotary too, scaled and normalized": twice(switchhead(["v", "o"]), moe(), "peri", { embedding: { scale: 3, learnedPositions: true, norm: NORM } }),
