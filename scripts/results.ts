@@ -25,18 +25,19 @@ interface Result {
 const SHAKESPEARE = "DATA/tinyshakespeare/input.txt";
 /** Five seeds where a minute trains one on two cores, three elsewhere; trials are half as long as runs. */
 const TEXT = ["--tokenizer", "RUNS/tokenizer.json", "--seeds", "5", "--tune", "lr=1e-3,2e-3,4e-3,8e-3,1.6e-2", "--tune-steps", "250"];
-const PAIRS = ["--seeds", "3", "--tune", "lr=1e-3,2e-3,4e-3,8e-3", "--tune-steps", "500"];
-const sized = (vocabulary: number, length: number): readonly string[] =>
-  ["--set", `vocab_size=${vocabulary}`, "--set", `seq_len=${length}`];
+
+/** Of pairs, trials are a third as long as runs. */
+const pairs = (vocabulary: number, length: number, ...steps: readonly string[]): readonly string[] =>
+  ["--seeds", "3", "--tune", "lr=1e-3,2e-3,4e-3,8e-3", ...steps, "--set", `vocab_size=${vocabulary}`, "--set", `seq_len=${length}`];
 
 const COMPARISONS: Readonly<Record<string, Result>> = {
   norms: { spec: "norms", data: SHAKESPEARE, flags: TEXT },
   grouping: { spec: "grouping", data: SHAKESPEARE, flags: TEXT },
   language: { spec: "language", data: SHAKESPEARE, flags: [...TEXT, "--tasks", "blimp", "--limit", "200", "--tasks-data", "DATA"] },
-  "scan-length": { spec: "compositional", data: "scan:length", flags: [...PAIRS, ...sized(23, 64)] },
-  "scan-jump": { spec: "compositional", data: "scan:addprim_jump", flags: [...PAIRS, ...sized(23, 64)] },
-  listops: { spec: "compositional", data: "listops:5", flags: [...PAIRS, ...sized(19, 100)] },
-  cogs: { spec: "compositional", data: "cogs:DATA/cogs", flags: [...PAIRS, "--steps", "1000", ...sized(882, 192)] },
+  "scan-length": { spec: "compositional", data: "scan:length", flags: pairs(23, 64, "--tune-steps", "500") },
+  "scan-jump": { spec: "compositional", data: "scan:addprim_jump", flags: pairs(23, 64, "--tune-steps", "500") },
+  listops: { spec: "compositional", data: "listops:5", flags: pairs(19, 100, "--tune-steps", "500") },
+  cogs: { spec: "compositional", data: "cogs:DATA/cogs", flags: pairs(882, 192, "--steps", "900", "--tune-steps", "300") },
 };
 
 const [from, to, ...chosen] = process.argv.slice(2);
