@@ -119,7 +119,7 @@ function smallSpecs(): void {
   for (const file of readdirSync(join(ROOT, "specs")).filter((name) => name.endsWith(".moeut"))) {
     const { models } = checkText(readSpecFile(join(ROOT, "specs", file)), []);
     for (const [i, model] of models.filter(({ dModel }) => dModel === 64).entries()) {
-      caseOf(`specs-${file}-${model.name}`, model, 8, (given) => (i === 0 ? { steps: stepsOf(model, given) } : {}));
+      caseOf(`specs-${file}-${model.name}`, model, 6, (given) => (i === 0 ? { steps: stepsOf(model, given) } : {}));
     }
   }
 }

@@ -34,7 +34,6 @@ const CASES: readonly Case[] = [
   { why: "every option", kind: MAIN, profile: "own", models: ALL },
   { why: "no fusion", kind: MAIN, profile: "own", unfused: true, models: VARIED },
   ...WEBGPU.flatMap((kind): readonly Case[] => [
-    { why: "no fusion", kind, profile: "own", unfused: true, models: ["MoEUT"] },
     { why: "exchange through workgroup memory, as where there are no subgroups", kind, profile: "portable", models: VARIED },
     { why: "one invocation at a time, as on CPUs", kind, profile: "cpu", models: ["MoEUT", ATTENTION] },
     { why: "a team per row, as on GPUs", kind, profile: "team", models: VARIED },
