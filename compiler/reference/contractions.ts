@@ -7,14 +7,15 @@ import type { Tensor } from "./tensors.ts";
 type OpOf<K extends Op["kind"]> = Extract<Op, { kind: K }>;
 
 export function matmul(op: OpOf<"matmul">, a: Tensor, b: Tensor, type: TensorType): Tensor {
-  const matrix = (t: Tensor, split: number) => ({ rows: elements(t.shape.slice(0, split)), columns: elements(t.shape.slice(split)) });
-  const [left, right] = [matrix(a, op.aSplit), matrix(b, op.bSplit)];
+  const extents = (t: Tensor, split: number) => ({ rows: elements(t.shape.slice(0, split)), columns: elements(t.shape.slice(split)) });
+  const [left, right] = [extents(a, op.aSplit), extents(b, op.bSplit)];
   const [m, k] = op.layout === "tn" ? [left.columns, left.rows] : [left.rows, left.columns];
   const n = op.layout === "nt" ? right.rows : right.columns;
   const [aRow, aCol] = op.layout === "tn" ? [1, left.columns] : [left.columns, 1]; // steps of m and k in a
-  const [bRow, bCol] = op.layout === "nt" ? [1, right.columns] : [right.columns, 1]; // steps of k and n in b
+  const [row, column] = op.layout === "nt" ? [1, right.columns] : [right.columns, 1]; // steps of k and n in b
+  const matrix = { data: b.data, at: 0, row, column };
   const out = zeros(type);
-  for (let i = 0; i < m; i++) addProduct(out.data, i * n, n, { data: a.data, at: i * aRow, step: aCol, k }, b.data, 0, bRow, bCol);
+  for (let i = 0; i < m; i++) addProduct(out.data, i * n, n, { data: a.data, at: i * aRow, step: aCol, k }, matrix);
   return out;
 }
 
@@ -26,13 +27,21 @@ interface Run {
   readonly k: number;
 }
 
+/** A matrix in an array: steps from one row to the next, and from one column to the next. */
+interface Matrix {
+  readonly data: Float64Array;
+  readonly at: number;
+  readonly row: number;
+  readonly column: number;
+}
+
 /**
  * Adds Σ_i factors_i · row_i of a matrix to n elements of `out`, in the order of i; four rows at a time, because a single sum waits for
  * each of its additions.
  */
-function addProduct(
-  out: Float64Array, at: number, n: number, { data, at: first, step, k }: Run, b: Float64Array, start: number, row: number, column: number,
-): void {
+function addProduct(out: Float64Array, at: number, n: number, factors: Run, matrix: Matrix): void {
+  const { data, at: first, step, k } = factors;
+  const { data: b, at: start, row, column } = matrix;
   let i = 0;
   for (; i + 4 <= k; i += 4) {
     const from = first + i * step;
@@ -65,13 +74,12 @@ function slots(
 export function expertMatmul(op: OpOf<"expertMatmul">, a: Tensor, w: Tensor, selection: Tensor, type: TensorType): Tensor {
   const [g, k, n] = w.shape as readonly [number, number, number];
   const [inner, outer] = op.transposed ? [n, k] : [k, n];
-  const [innerStep, outerStep] = op.transposed ? [1, n] : [n, 1];
+  const [row, column] = op.transposed ? [1, n] : [n, 1];
   const s = slots(selection, op.heads, g);
   const out = zeros(type);
   for (let slot = 0; slot < s.count; slot++) {
-    const base = s.matrix(slot) * k * n;
-    const row = { data: a.data, at: s.rowOf(a, slot) * inner, step: 1, k: inner };
-    addProduct(out.data, slot * outer, outer, row, w.data, base, innerStep, outerStep);
+    const factors = { data: a.data, at: s.rowOf(a, slot) * inner, step: 1, k: inner };
+    addProduct(out.data, slot * outer, outer, factors, { data: w.data, at: s.matrix(slot) * k * n, row, column });
   }
   return out;
 }
