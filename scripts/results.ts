@@ -36,7 +36,7 @@ const COMPARISONS: Readonly<Record<string, Result>> = {
   language: { spec: "language", data: SHAKESPEARE, flags: [...TEXT, "--tasks", "blimp", "--limit", "200", "--tasks-data", "DATA"] },
   "scan-length": { spec: "compositional", data: "scan:length", flags: pairs(23, 64, "--tune-steps", "500") },
   "scan-jump": { spec: "compositional", data: "scan:addprim_jump", flags: pairs(23, 64, "--tune-steps", "500") },
-  listops: { spec: "compositional", data: "listops:5", flags: pairs(19, 100, "--tune-steps", "500") },
+  listops: { spec: "compositional", data: "listops:5", flags: [...pairs(19, 100, "--tune-steps", "500"), "--limit", "200"] },
   cogs: { spec: "compositional", data: "cogs:DATA/cogs", flags: pairs(882, 192, "--steps", "900", "--tune-steps", "300") },
 };
 
