@@ -92,7 +92,7 @@ const batched = (options: Pick<CompileOptions, "entries" | "keep">): Use => ({ s
 
 /** What a model is loaded for. */
 const USES: Readonly<Record<"train" | "measure" | "generate", Use>> = {
-  train: batched({ entries: ["train", "update", "evaluate"] }),
+  train: (model, data) => ({ ...batched({ entries: ["train", "update", "evaluate"] })(model, data), lengths: data.lengths ?? [] }),
   measure: batched({ entries: ["evaluate"], keep: { evaluate: ["best"] } }),
   generate: ({ seqLen }) => ({ batch: 1, seqLen, entries: ["prefill", "decode"] }),
 };
@@ -117,8 +117,8 @@ function shortcomingsOf(model: ModelSpec, data: DataInfo, info: AdapterInfo): re
   return generate === null ? [] : [`${model.name} will write no samples: ${generate}`];
 }
 
-export const dataInfoOf = (source: readonly string[], { dataId, nTokens, seqLen, masked }: Dataset, tokenizer: string): DataInfo =>
-  ({ source, id: dataId, tokenizer, tokens: nTokens, ...(masked ? { positions: seqLen } : {}) });
+export const dataInfoOf = (source: readonly string[], { dataId, nTokens, seqLen, lengths, masked }: Dataset, tokenizer: string): DataInfo =>
+  ({ source, id: dataId, tokenizer, tokens: nTokens, ...(masked ? { positions: seqLen, lengths } : {}) });
 
 export const runInfo = (model: ModelSpec, seed: number, data: DataInfo, adapter: RunInfo["adapter"]): RunInfo => ({
   format: 1, model: model.name, specHash: specHash(model), seed, data, recipe: recipeOf(model.train),

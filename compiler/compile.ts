@@ -18,6 +18,8 @@ export interface CompileOptions {
   readonly batch: number;
   readonly seqLen: number; // T
   readonly entries: readonly EntryName[];
+  /** Rows of "train" that are shorter than seqLen: each has an entry of its own, "train.101". */
+  readonly lengths?: readonly number[];
   /** Training counts only positions whose target is a token: see IGNORED. */
   readonly masked?: boolean;
   /** "train" counts how often each expert is chosen, in tensors "routing/ffn.0", "routing/att_v.0" and so on. */
@@ -61,12 +63,15 @@ export const planModel = (model: ModelSpec, { profile = PORTABLE, ...options }: 
   plannerFor(model, options)(profile);
 
 function plannerFor(model: ModelSpec, options: Omit<CompileOptions, "profile">): (profile: Profile) => LaunchPlan {
-  const graphs = options.entries.filter((name) => name !== "update").map((name): EntryRequest => {
-    const graph = graphOf(model, name, options);
+  const requestOf = (name: Exclude<EntryName, "update">, graph: OpGraph): EntryRequest => {
     const outputs = [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])];
     return { graph, outputs, counted: name === "train" && options.countsRouting === true ? choicesOf(graph) : {} };
-  });
-  return createPlanner(model.name, graphs, { update: options.entries.includes("update"), unfused: options.unfused ?? false });
+  };
+  const graphs = options.entries.filter((name) => name !== "update").map((name) => requestOf(name, graphOf(model, name, options)));
+  const shorter = (options.lengths ?? []).map((seqLen) =>
+    requestOf("train", { ...graphOf(model, "train", { ...options, seqLen }), name: `train.${seqLen}` }));
+  const { entries, unfused = false } = options;
+  return createPlanner(model.name, [...graphs, ...shorter], { update: entries.includes("update"), unfused });
 }
 
 /** The choices of all routers, by the tensors that count them. */

@@ -12,9 +12,11 @@ import { scanPairs } from "../runtime/data/scan.ts";
 import { accuracyOf, evaluate } from "../runtime/evaluate/index.ts";
 import { pairDataset, sequences } from "../runtime/pairs/data.ts";
 import { decode, prefill } from "../runtime/standalone/generate.ts";
-import { IGNORED } from "../runtime/standalone/train-step.ts";
+import { initializeParameters } from "../runtime/standalone/parameters.ts";
+import { updateWords } from "../runtime/standalone/schedule.ts";
+import { IGNORED, writeMicroBatch } from "../runtime/standalone/train-step.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
-import { loadWeights } from "../runtime/train/index.ts";
+import { loadWeights, recipeOf } from "../runtime/train/index.ts";
 import { json, moeutHere } from "./support/cli.ts";
 import { deviceOf, MAIN, PROFILES, relativeDistance, rounded, runGraph, withModel, writeParams } from "./support/gpu.ts";
 import { NOISE, ODD_MODELS, T, V } from "./support/odd-models.ts";
@@ -150,5 +152,33 @@ test.each(["MoEUT", "halting"])("masked gradients are those of float64: %s", asy
   for (const output of ["ce_loss", "reg_loss"]) expect(outputs[output]![0]).toBeCloseTo(values[graph.outputs[output]!]![0]!, 4);
   for (const [param, want] of Object.entries(gradientsOf(graph, values))) {
     if (Math.max(...want.map(Math.abs)) > 1e-6) expect(relativeDistance(grads[param]!, want), param).toBeLessThan(1e-4);
+  }
+});
+
+/** Gradients and losses of the same pairs in rows of `length`, from rows of T that end in padding. */
+async function trainedOn(name: string, length: number): Promise<Readonly<Record<string, Float32Array>>> {
+  const model = ODD_MODELS[name]!;
+  const row = (values: (t: number) => number): readonly number[] => Array.from({ length }, (_, t) => values(t));
+  const tokens = Uint32Array.from([1, 2].flatMap((n) => row((t) => (t < SHORT ? (t * 31 + 7 * n) % V : 0))));
+  const targets = Uint32Array.from([1, 2].flatMap((n) => row((t) => (t < 4 || t >= SHORT ? IGNORED : (t * 17 + n) % V))));
+  const plan: CompileOptions = { batch: 2, seqLen: T, lengths: [SHORT], masked: true, entries: ["train", "update"] };
+  return withModel(await deviceOf(MAIN), model, plan, async (executor, { params }) => {
+    initializeParameters(executor, params, 3);
+    const entry = writeMicroBatch(executor, [{ tokens, targets }], [1], 0, 5, 2);
+    expect(entry).toBe(length === T ? "train" : `train.${SHORT}`);
+    const grads = await executor.run([entry], params.map((param) => `grad/${param.name}`));
+    executor.write("update", updateWords(recipeOf(model.train), 2));
+    return { ...grads, ...await executor.run(["update"], ["metrics"]) } as Record<string, Float32Array>;
+  });
+}
+
+const SHORT = T - 7;
+
+const CUT = ["MoEUT", "halting, dropout, experts drawn", "relative positions of three distances, rotary too"];
+
+test.each(CUT)("padding that is cut off changes nothing: %s", async (name) => {
+  const [whole, cut] = [await trainedOn(name, T), await trainedOn(name, SHORT)];
+  for (const [tensor, want] of Object.entries(whole)) {
+    if (Math.max(...want.map(Math.abs)) > 1e-6) expect(relativeDistance(cut[tensor]!, want), tensor).toBeLessThan(1e-5);
   }
 });

@@ -69,11 +69,11 @@ async function openAndTrain(model: ModelSpec, data: Dataset, dataInfo: DataInfo,
   }
 }
 
-async function openTraining(model: ModelSpec, { seqLen, masked }: Dataset, choice: AdapterOption): Promise<PlannedSession> {
+async function openTraining(model: ModelSpec, { seqLen, lengths, masked }: Dataset, choice: AdapterOption): Promise<PlannedSession> {
   say(`compiling ${model.name} …`);
   const { batch, accumulate } = model.train;
   const session = await openSession(choice, model, {
-    batch: batch / accumulate, seqLen, masked, entries: ["train", "update", "evaluate"], countsRouting: true, during: endingAtOnce,
+    batch: batch / accumulate, seqLen, lengths, masked, entries: ["train", "update", "evaluate"], countsRouting: true, during: endingAtOnce,
   });
   say(`training on ${session.adapter.name}; ${bytes(session.memoryBytes)} of buffers`);
   return session;

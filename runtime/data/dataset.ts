@@ -25,6 +25,8 @@ export interface Dataset {
   readonly nTokens: number;
   /** T of its batches. */
   readonly seqLen: number;
+  /** Of batches to train on, T may be one of these too, which are smaller. */
+  readonly lengths: readonly number[];
   /** Some targets are IGNORED: the model is to be compiled for that. */
   readonly masked: boolean;
   /** Bytes of text per token, for bits per byte. */
@@ -72,7 +74,7 @@ export function datasetOf(data: Data, { seqLen, batch, seed, validationFraction 
     scoredFrom: new Uint32Array(validation.count), scoredTo: new Uint32Array(validation.count).fill(seqLen),
   };
   return {
-    dataId: id, nTokens: data.nTokens, seqLen, masked: false, bytesPerToken: data.bytesPerToken,
+    dataId: id, nTokens: data.nTokens, seqLen, lengths: [], masked: false, bytesPerToken: data.bytesPerToken,
     trainBlocks: train.count, targetsPerBlock: seqLen, validationBlocks: validation.count,
     batchAt: (step) => {
       const blocks = Array.from({ length: batch }, (_, row) => order(step * batch + row));

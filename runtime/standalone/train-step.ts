@@ -1,4 +1,5 @@
 /** One optimizer step over an executor. */
+import { product } from "./layout.ts";
 import { writePositions } from "./positions.ts";
 import { NO_NOISE, stepNoise, writeNoise } from "./noise.ts";
 import { learningRate, updateWords, type Recipe } from "./schedule.ts";
@@ -7,7 +8,7 @@ import { METRICS, type Executor } from "./types.ts";
 /** A target that is no token: in training and in losses its position counts for nothing. Only plans that are told so can train on it. */
 export const IGNORED = 0xffffffff;
 
-/** One micro-batch: targets[b, t] follows tokens[b, t]. */
+/** One micro-batch: targets[b, t] follows tokens[b, t]. T is that of an entry: of "train", or of one for shorter rows. */
 export interface MicroBatch {
   readonly tokens: Uint32Array; // [B, T]
   readonly targets: Uint32Array; // [B, T]
@@ -35,12 +36,9 @@ export async function trainStep(
 ): Promise<StepMetrics> {
   executor.write("update", updateWords(recipe, step));
   const shares = sharesOf(batches);
-  for (const index of batches.slice(0, -1).keys()) {
-    writeMicroBatch(executor, batches, shares, index, seed, step);
-    await executor.run(["train"]);
-  }
-  writeMicroBatch(executor, batches, shares, batches.length - 1, seed, step);
-  const { metrics } = await executor.run(["train", "update"], ["metrics"]);
+  for (const index of batches.slice(0, -1).keys()) await executor.run([writeMicroBatch(executor, batches, shares, index, seed, step)]);
+  const last = writeMicroBatch(executor, batches, shares, batches.length - 1, seed, step);
+  const { metrics } = await executor.run([last, "update"], ["metrics"]);
   return readMetrics(metrics!, learningRate(recipe, step));
 }
 
@@ -51,17 +49,27 @@ export function sharesOf(batches: readonly MicroBatch[]): readonly number[] {
   return counts.map((count) => count / Math.max(1, all));
 }
 
-/** Writes the inputs of "train" for one of a step's micro-batches. @param shares see sharesOf */
+/** Writes one of a step's micro-batches. @param shares see sharesOf @returns the entry that trains on it */
 export function writeMicroBatch(
   executor: Executor, batches: readonly MicroBatch[], shares: readonly number[], index: number, seed: number, step: number,
-): void {
-  const sequences = executor.shape("train/tokens")[0]!;
-  executor.write("train/loss_scale", Float32Array.of(shares[index]!));
-  writeBatch(executor, "train", batches[index]!, stepNoise(seed, step, index * sequences));
+): string {
+  const entry = entryFor(executor, batches[index]!);
+  const sequences = executor.shape(`${entry}/tokens`)[0]!;
+  executor.write(`${entry}/loss_scale`, Float32Array.of(shares[index]!));
+  writeBatch(executor, entry, batches[index]!, stepNoise(seed, step, index * sequences));
+  return entry;
 }
 
-/** Writes the inputs of "train" or "evaluate". Entries share input buffers of one shape, so all are written, the position too. */
-export function writeBatch(executor: Executor, entry: "train" | "evaluate", batch: MicroBatch, noise: Uint32Array = NO_NOISE): void {
+/** "train", or the one whose rows are as short as the batch's. */
+function entryFor({ entries, shape }: Executor, { tokens }: MicroBatch): string {
+  return entries.find((entry) => entry.startsWith("train.") && product(shape(`${entry}/tokens`)) === tokens.length) ?? "train";
+}
+
+/**
+ * Writes the inputs of an entry of training, or of "evaluate". Entries share input buffers of one shape, so all are written, the position
+ * too.
+ */
+export function writeBatch(executor: Executor, entry: string, batch: MicroBatch, noise: Uint32Array = NO_NOISE): void {
   executor.write(`${entry}/tokens`, batch.tokens);
   executor.write(`${entry}/targets`, batch.targets);
   writePositions(executor, entry, 0);

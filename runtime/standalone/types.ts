@@ -15,9 +15,10 @@ export type HostArray = Float32Array | Uint32Array;
  * UPDATE; "metrics" f32 [8], see METRICS. Where "train" counts its routing, "routing/ffn.0" u32 [E] and so on: how often each
  * expert was chosen since the host wrote it last.
  *
- * Entries: "train" (forward and backward of one micro-batch; adds to the gradients), "update" (norm, clip, AdamW, gradients back to zero),
- * "evaluate" (forward with per-token losses), "score" (the same of chosen positions: "score/rows" and "score/targets" u32 [1, N]), "logits"
- * (forward of one sequence, "logits/logits" f32 [1, T, V]), "prefill" (a chunk of positions into the caches), "decode" (one position).
+ * Entries: "train" (forward and backward of one micro-batch; adds to the gradients; "train.N" the same for rows of N positions), "update"
+ * (norm, clip, AdamW, gradients back to zero), "evaluate" (forward with per-token losses), "score" (the same of chosen positions:
+ * "score/rows" and "score/targets" u32 [1, N]), "logits" (forward of one sequence, "logits/logits" f32 [1, T, V]), "prefill" (a chunk of
+ * positions into the caches), "decode" (one position).
  */
 export interface Executor {
   readonly entries: readonly string[];

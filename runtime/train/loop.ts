@@ -126,8 +126,7 @@ async function firstBad(options: TrainOptions, step: number, metrics: StepMetric
 async function firstBadTensor(executor: Executor, batches: readonly MicroBatch[], seed: number, step: number): Promise<string | null> {
   const shares = sharesOf(batches);
   for (const index of batches.keys()) {
-    writeMicroBatch(executor, batches, shares, index, seed, step);
-    const label = await executor.firstNonFinite("train");
+    const label = await executor.firstNonFinite(writeMicroBatch(executor, batches, shares, index, seed, step));
     if (label !== null) return label;
   }
   return null;

@@ -40,6 +40,8 @@ export interface DataInfo {
   readonly tokens: number;
   /** Positions that the longest pair of a task takes; undefined for texts, whose windows take as many as the model has. */
   readonly positions?: number;
+  /** Shorter rows, to which batches of shorter pairs are cut. */
+  readonly lengths?: readonly number[];
 }
 
 const specPath = (folder: string): string => join(folder, "spec.moeut");

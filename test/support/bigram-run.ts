@@ -38,7 +38,8 @@ function batchOf(stream: string, seed: number, first: number, rows: number, batc
 
 /** @param batch of one micro-batch */
 export const bigramData = (seed: number, batch: number, dataId = "pattern"): Dataset => ({
-  dataId, nTokens: 1e6, seqLen: T, masked: false, bytesPerToken: 1, trainBlocks: 1000, targetsPerBlock: 2, validationBlocks: 10,
+  dataId, nTokens: 1e6, seqLen: T, lengths: [], masked: false, bytesPerToken: 1,
+  trainBlocks: 1000, targetsPerBlock: 2, validationBlocks: 10,
   batchAt: (step) => batchOf("train", seed, step * batch, batch, batch),
   *validationBatches(maxTokens = Infinity) {
     const blocks = Math.min(10, Math.max(1, Math.floor(maxTokens / T)));
