@@ -86,13 +86,14 @@ function familyOf({ layers, core }: ModelSpec): string {
 type Use = (model: ModelSpec, data: DataInfo) => CompileOptions;
 
 /** In the batches that training reads. */
-const batched = (options: Pick<CompileOptions, "entries" | "keep">): Use => ({ seqLen, train }, { positions }) => ({
-  batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, masked: positions !== undefined, countsRouting: true, ...options,
+const batched = (options: Pick<CompileOptions, "entries" | "keep">): Use => ({ seqLen, train }, { positions, lengths = [] }) => ({
+  batch: train.batch / train.accumulate, seqLen: positions ?? seqLen, lengths, masked: positions !== undefined, countsRouting: true,
+  ...options,
 });
 
 /** What a model is loaded for. */
 const USES: Readonly<Record<"train" | "measure" | "generate", Use>> = {
-  train: (model, data) => ({ ...batched({ entries: ["train", "update", "evaluate"] })(model, data), lengths: data.lengths ?? [] }),
+  train: batched({ entries: ["train", "update", "evaluate"] }),
   measure: batched({ entries: ["evaluate"], keep: { evaluate: ["best"] } }),
   generate: ({ seqLen }) => ({ batch: 1, seqLen, entries: ["prefill", "decode"] }),
 };

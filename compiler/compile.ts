@@ -63,15 +63,15 @@ export const planModel = (model: ModelSpec, { profile = PORTABLE, ...options }: 
   plannerFor(model, options)(profile);
 
 function plannerFor(model: ModelSpec, options: Omit<CompileOptions, "profile">): (profile: Profile) => LaunchPlan {
+  const { entries, lengths = [], unfused = false } = options;
   const requestOf = (name: Exclude<EntryName, "update">, graph: OpGraph): EntryRequest => {
     const outputs = [...OUTPUTS[name].filter((output) => output in graph.outputs), ...(options.keep?.[name] ?? [])];
     return { graph, outputs, counted: name === "train" && options.countsRouting === true ? choicesOf(graph) : {} };
   };
-  const graphs = options.entries.filter((name) => name !== "update").map((name) => requestOf(name, graphOf(model, name, options)));
-  const shorter = (options.lengths ?? []).map((seqLen) =>
-    requestOf("train", { ...graphOf(model, "train", { ...options, seqLen }), name: `train.${seqLen}` }));
-  const { entries, unfused = false } = options;
-  return createPlanner(model.name, [...graphs, ...shorter], { update: entries.includes("update"), unfused });
+  const shorter = (seqLen: number): OpGraph => ({ ...graphOf(model, "train", { ...options, seqLen }), name: `train.${seqLen}` });
+  const requests = entries.filter((name) => name !== "update").flatMap((name) =>
+    [graphOf(model, name, options), ...(name === "train" ? lengths.map(shorter) : [])].map((graph) => requestOf(name, graph)));
+  return createPlanner(model.name, requests, { update: entries.includes("update"), unfused });
 }
 
 /** The choices of all routers, by the tensors that count them. */

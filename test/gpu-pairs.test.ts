@@ -16,7 +16,7 @@ import { initializeParameters } from "../runtime/standalone/parameters.ts";
 import { updateWords } from "../runtime/standalone/schedule.ts";
 import { IGNORED, writeMicroBatch } from "../runtime/standalone/train-step.ts";
 import type { Executor } from "../runtime/standalone/types.ts";
-import { loadWeights, recipeOf } from "../runtime/train/index.ts";
+import { loadWeights, readRun, recipeOf } from "../runtime/train/index.ts";
 import { json, moeutHere } from "./support/cli.ts";
 import { deviceOf, MAIN, PROFILES, relativeDistance, rounded, runGraph, withModel, writeParams } from "./support/gpu.ts";
 import { NOISE, ODD_MODELS, T, V } from "./support/odd-models.ts";
@@ -182,3 +182,17 @@ test.each(CUT)("padding that is cut off changes nothing: %s", async (name) => {
     if (Math.max(...want.map(Math.abs)) > 1e-6) expect(relativeDistance(cut[tensor]!, want), tensor).toBeLessThan(1e-5);
   }
 });
+
+test("a comparison trains on cut rows, too", async () => {
+  const rows = Array.from({ length: 200 }, (_, i) => `${"w ".repeat(i === 0 ? 30 : 2)}${i % 9}\tw\t\n`);
+  const small = readFileSync(spec, "utf8").replace("seq_len 12", "seq_len 40").replace("accumulate 2  steps 150", "steps 3");
+  const forty = file("forty.moeut", `${small}\nmodel other from small { d_model 16 }\n`);
+  const given = ["--data", `pairs:${file("tail.tsv", rows.join(""))}`, "--seeds", "1", "--adapter", "cpu", "--json"];
+  const { variants } = json(await moeutHere(["compare", forty, ...given, "--out", join(scratch, "compared")])) as Compared;
+  expect(variants.map(({ runs }) => runs.map(({ failed }) => failed))).toEqual([[null], [null]]);
+  expect(readRun(join(scratch, "compared", "runs", "small-seed0")).data).toMatchObject({ positions: 34, lengths: [6] });
+});
+
+interface Compared {
+  readonly variants: readonly { readonly runs: readonly { readonly failed: string | null }[] }[];
+}
